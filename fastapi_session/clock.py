@@ -1,0 +1,16 @@
+"""What time it is: whole milliseconds since the epoch.
+
+A clock is any function that answers them, so that a test can drive time by hand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+
+
+def system_clock() -> int:
+    """Answer the machine's own time, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

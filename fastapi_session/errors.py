@@ -1,0 +1,119 @@
+"""Every error, one tree: a class per outcome that a caller treats differently.
+
+```
+SessionError                          what a client is told about its session
+├── UnauthorisedError                 401, there is no session
+├── TryRefreshTokenError              401, there may be one: refresh
+├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
+├── InvalidClaimsError                403, the session does not satisfy the claims asked for
+└── ClearDuplicateSessionCookiesError 200, cookies of an older domain were cleared: refresh again
+ConfigurationError                    the application is set up wrongly; names the setting and the fix
+└── DuplicateSessionCookiesError      500, two session cookies came and no setting says which one is old
+PayloadError                          the application put something into a session that cannot be carried
+StoreUnavailable                      503, the store is down or too slow; nothing was changed, nobody is logged out
+```
+
+No message carries a token or a part of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class SessionError(Exception):
+    """What a client is told about its session.
+
+    `code` is stable and meant for programs, `message` is what the client reads (docs: the wire),
+    `reason` is for logs. `clears_tokens` says whether the client's tokens are removed by the answer.
+    """
+
+    code: ClassVar[str]
+    message: ClassVar[str]
+
+    def __init__(self, reason: str = "", *, clears_tokens: bool = False) -> None:
+        super().__init__(reason or self.message)
+        self.reason = reason
+        self.clears_tokens = clears_tokens
+
+
+class UnauthorisedError(SessionError):
+    """There is no session. Tokens are cleared only where the raise says so."""
+
+    code = "UNAUTHORISED"
+    message = "unauthorised"
+
+
+class TryRefreshTokenError(SessionError):
+    """The access token is no proof, but a refresh may bring one that is. Tokens are kept."""
+
+    code = "TRY_REFRESH_TOKEN"
+    message = "try refresh token"
+
+
+class TokenTheftError(SessionError):
+    """A refresh token came back that only a copy can explain.
+
+    The engine has already revoked the session when this is raised. `user_id` and `handle` say whose
+    session it was, `reason` which row of the rotation table decided (see `Verdict`).
+    """
+
+    code = "TOKEN_THEFT_DETECTED"
+    message = "token theft detected"
+
+    def __init__(self, reason: str, *, user_id: str, handle: str) -> None:
+        super().__init__(reason, clears_tokens=True)
+        self.user_id = user_id
+        self.handle = handle
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFailure:
+    """One claim that was not satisfied: the validator's *id*, and its JSON *reason* if it gives one."""
+
+    id: str
+    reason: Any = None
+
+
+class InvalidClaimsError(SessionError):
+    """The session is real, but does not satisfy the claims asked for. Carries every failure at once."""
+
+    code = "INVALID_CLAIMS"
+    message = "invalid claim"
+
+    def __init__(self, failures: Sequence[ClaimFailure]) -> None:
+        super().__init__(", ".join(failure.id for failure in failures))
+        self.failures = tuple(failures)
+
+
+class ClearDuplicateSessionCookiesError(SessionError):
+    """A refresh brought two session cookies of one name: that of the older domain is being cleared."""
+
+    code = "CLEAR_DUPLICATE_SESSION_COOKIES"
+    message = "cookies of an older domain were cleared, refresh again"
+
+
+class ConfigurationError(Exception):
+    """The application is set up wrongly. The message names the setting and the fix."""
+
+    code: ClassVar[str] = "CONFIGURATION"
+
+
+class DuplicateSessionCookiesError(ConfigurationError):
+    """A refresh brought two session cookies of one name and `older_cookie_domain` is not set."""
+
+    code = "DUPLICATE_SESSION_COOKIES"
+
+
+class PayloadError(ValueError):
+    """Claims or session data that cannot be carried: not JSON, or too large. Nothing was written."""
+
+    code: ClassVar[str] = "PAYLOAD"
+
+
+class StoreUnavailable(Exception):
+    """The store is down or too slow. Whether the last write happened is unknown; a retry is harmless."""
+
+    code: ClassVar[str] = "STORE_UNAVAILABLE"

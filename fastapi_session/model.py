@@ -1,0 +1,158 @@
+"""The nouns all rooms share: frozen values, no behaviour beyond what follows from their own fields.
+
+Moments inside these values are whole milliseconds since the epoch, as they stand in a row or a token;
+what an application reads (`Session`, `SessionInformation`) has aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+PUBLIC_TENANT = "public"
+
+Json = Mapping[str, Any]
+"""A JSON object: string keys, values that JSON can say. Shared between tasks, so never changed in place."""
+
+
+def moment(milliseconds: int) -> datetime:
+    """Answer *milliseconds* since the epoch as an aware UTC datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a session stands in its line of refresh tokens, and until when it may go on.
+
+    *current* and *previous* are peppered hashes of the newest refresh token and of the one before
+    (`None` before the first rotation). *current_kid* names the secret that made the newest.
+    *window_at* is when the newest was handed out, *acknowledged* whether it has been used since.
+    """
+
+    generation: int
+    current: bytes = field(repr=False)
+    previous: bytes | None = field(repr=False)
+    current_kid: int
+    window_at: int
+    acknowledged: bool
+    idle_expires_at: int
+    absolute_expires_at: int | None
+
+    def expired(self, now: int) -> bool:
+        """Say whether the idle or the absolute deadline has passed at *now* (milliseconds)."""
+        return self.idle_expires_at <= now or (self.absolute_expires_at is not None and self.absolute_expires_at <= now)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What a store keeps of one session.
+
+    *session_id* is the key: 32 hexadecimal characters. *version* counts the changes of
+    *access_token_payload* and *session_data* and lets them be replaced by compare-and-set.
+    """
+
+    session_id: str
+    tenant_id: str
+    user_id: str
+    recipe_user_id: str
+    access_token_payload: Json = field(repr=False)
+    session_data: Json = field(repr=False)
+    version: int
+    use_static_key: bool
+    created_at: int
+    lineage: Lineage
+
+    @property
+    def handle(self) -> str:
+        """The session's public name: its id, and its tenant unless that is the public one."""
+        return session_handle(self.session_id, self.tenant_id)
+
+
+def session_handle(session_id: str, tenant_id: str) -> str:
+    """Answer the public name of the session *session_id* of *tenant_id*."""
+    return session_id if tenant_id == PUBLIC_TENANT else f"{session_id}_{tenant_id}"
+
+
+def split_handle(handle: str) -> tuple[str, str]:
+    """Answer the session id and the tenant that *handle* names."""
+    session_id, _, tenant_id = handle.partition("_")
+    return session_id, tenant_id or PUBLIC_TENANT
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Row D4 of the rotation table as one conditional write: all of it is known before the store is asked.
+
+    *presented* is the peppered hash of the token that came, *successor* that of the token that follows.
+    *debounce* and *idle_timeout* are milliseconds, measured by the store's clock.
+    """
+
+    session_id: str
+    generation: int
+    presented: bytes = field(repr=False)
+    successor: bytes = field(repr=False)
+    successor_kid: int
+    debounce: int
+    idle_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A record as it stood at *now*, both read at once; *now* is the store's clock, in milliseconds."""
+
+    record: SessionRecord | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyRecord:
+    """What a store keeps of one signing key.
+
+    *family* is `"d"` for keys that rotate and `"s"` for the one that does not; *sequence* counts within it,
+    and the pair is unique, so that any number of workers create exactly one next key between them.
+    *private_key* is encrypted under the secret *secret_kid*. *token_lifetime* (milliseconds) is the longest
+    access-token lifetime in force while the key signs.
+    """
+
+    kid: str
+    family: str
+    sequence: int
+    algorithm: str
+    public_jwk: Json
+    private_key: bytes = field(repr=False)
+    secret_kid: int
+    created_at: int
+    activates_at: int
+    token_lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client is sent.
+
+    *refresh_token* is `None` where only the access token is new. Moments are milliseconds;
+    *claims* is the access token's whole payload, which the front token repeats.
+    """
+
+    access_token: str = field(repr=False)
+    access_token_expires_at: int
+    claims: Json = field(repr=False)
+    anti_csrf_token: str | None = field(repr=False)
+    refresh_token: str | None = field(repr=False, default=None)
+    refresh_token_expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInformation:
+    """What is known of a session by its handle, without its tokens."""
+
+    handle: str
+    user_id: str
+    recipe_user_id: str
+    tenant_id: str
+    access_token_payload: Json
+    session_data: Json
+    created_at: datetime
+    expires_at: datetime

@@ -1,0 +1,82 @@
+"""What a store promises: two small contracts, one contract sentence a method.
+
+A store keeps and compares; it never decides. Not-found is `None` or `False`, never an error.
+Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
+the last write: every caller is safe to try again.
+
+A method that was cancelled may or may not have written. What was read belongs to the question asked: a store
+never answers one caller with another caller's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+
+
+class SessionStore(Protocol):
+    """Keeps one record a session. Its clock (milliseconds since the epoch) decides about windows and deadlines."""
+
+    async def open(self) -> None:
+        """Make the store ready: connect, create tables. Called again, it does nothing."""
+
+    async def close(self) -> None:
+        """Let go of what `open` took; writes that were answered are durable. The store may be opened again."""
+
+    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
+        """Keep a new *record* and, in the same transaction, delete the session whose id is *replacing*.
+
+        An id that exists already is never overwritten: `StoreUnavailable`.
+        """
+
+    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+        """Hand the session on to the next refresh token, in one conditional write.
+
+        The write happens only where the row's generation and current hash are those of *rotation*, the debounce has
+        passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
+        current = successor, its kid, window_at = now, acknowledged = False and
+        idle_expires_at = min(now + idle timeout, absolute). Answers the record as written, or `None`.
+        """
+
+    async def get(self, session_id: str) -> Reading:
+        """Answer the record (expired or not) together with the store's clock, which is read no earlier than the row."""
+
+    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+        """Write *lineage* if the row's generation, current, acknowledged and window_at are those of *expected*."""
+
+    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+        """Delete the session, if *expected* is given only where `replace` would have written. Say whether it was there."""
+
+    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+        """Set acknowledged where the row's current hash is *current* and it is not set yet."""
+
+    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+        """Write payload and data and version + 1, if the row's version is *version*. Never brings a row back."""
+
+    async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Answer the user's sessions that have not expired, oldest first; of every tenant where none is given."""
+
+    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Delete the user's sessions, expired ones too, in one transaction, and answer what was deleted."""
+
+    async def delete_expired(self, *, limit: int) -> int:
+        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+
+
+class SigningKeyStore(Protocol):
+    """Keeps the signing keys, private parts encrypted."""
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Answer every key, by family and sequence."""
+
+    async def delete_key(self, kid: str) -> bool:
+        """Delete the key, and say whether it was there."""
+
+
+class Store(SessionStore, SigningKeyStore, Protocol):
+    """What a deployment configures: one place for sessions and keys."""
