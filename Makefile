@@ -1,0 +1,41 @@
+# Each verb sets up what it needs: Python 3.11 or newer is all that a fresh machine must have.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check docs clean
+
+help:
+	@echo "make demo    run the example application on http://localhost:8000"
+	@echo "make test    run every test"
+	@echo "make check   lint, types, import contracts, house rules"
+	@echo "make docs    build the documentation into site/"
+	@echo "make clean   remove what the others made"
+
+demo: .venv/installed-demo
+	@echo "Open http://localhost:8000 in a browser. Ctrl+C ends it."
+	@$(BIN)/python -m example_app
+
+test: .venv/installed-test
+	$(BIN)/python -m tests.browser.setup
+	$(BIN)/python -m pytest
+
+check: .venv/installed-check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/test_public_api.py tests/test_house.py
+
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# One environment; each verb adds its own extra, again only when pyproject.toml has changed.
+.venv/installed-%: pyproject.toml
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@echo "Installing what make $* needs ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
