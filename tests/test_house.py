@@ -1,0 +1,107 @@
+"""The budgets that keep the source readable, as tests over the source itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path for package in ("fastapi_session", "example_app") for path in (ROOT / package).rglob("*.py"))
+
+MODULE_LINES = 250
+FUNCTION_LINES = 50
+FUNCTION_LINES_P90 = 20
+FUNCTION_LINES_P50 = 6
+POSITIONAL_PARAMETERS = 4
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def nodes() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of every module, with the path and line it stands at."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}", node
+
+
+def functions() -> Iterator[tuple[str, Function]]:
+    for place, node in nodes():
+        if isinstance(node, FUNCTION):
+            yield f"{place} {node.name}", node
+
+
+def lines(function: Function) -> int:
+    """How long the function is, without its docstring."""
+    total = (function.end_lineno or 0) - function.lineno + 1
+    match function.body[0]:
+        case ast.Expr(value=ast.Constant(value=str())) as docstring:
+            return total - ((docstring.end_lineno or 0) - docstring.lineno + 1)
+    return total
+
+
+def test_modules_are_read_in_one_sitting() -> None:
+    """No module has more lines than one sitting takes in: split it by concept."""
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+
+    assert {} == {path: length for path, length in lengths.items() if length > MODULE_LINES}
+
+
+def test_functions_are_short() -> None:
+    """No function is longer than a screen: give a part of it a name."""
+    lengths = {place: lines(function) for place, function in functions()}
+
+    assert {} == {place: length for place, length in lengths.items() if length > FUNCTION_LINES}
+
+
+def test_most_functions_are_very_short() -> None:
+    """Half of the functions have a handful of lines, and nine of ten stay within twenty."""
+    lengths = [lines(function) for _, function in functions()]
+
+    assert median(lengths) <= FUNCTION_LINES_P50
+    assert quantiles(lengths, n=10)[-1] <= FUNCTION_LINES_P90
+
+
+def test_functions_take_few_positional_parameters() -> None:
+    """No function takes more positional parameters than a reader can keep in order: make the rest keyword-only."""
+    counts = {
+        place: len(
+            [each for each in (*function.args.posonlyargs, *function.args.args) if each.arg not in {"self", "cls"}]
+        )
+        for place, function in functions()
+    }
+
+    assert {} == {place: count for place, count in counts.items() if count > POSITIONAL_PARAMETERS}
+
+
+def test_imports_stand_at_the_top() -> None:
+    """No function imports: what a module needs is seen at its top, and cycles cannot hide."""
+    hidden = {
+        f"{place} line {node.lineno}"
+        for place, function in functions()
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+
+    assert set() == hidden
+
+
+def test_no_state_hides_in_a_scope() -> None:
+    """No function rebinds a name outside itself: state belongs to an object that can be seen."""
+    assert [] == [place for place, node in nodes() if isinstance(node, ast.Global | ast.Nonlocal)]
+
+
+def test_a_type_error_is_ignored_by_name() -> None:
+    """Every `type: ignore` names the error it ignores, here and in the tests."""
+    bare = re.compile(r"#\s*type:\s*ignore(?!\[)")
+    found = []
+    for path in [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]:
+        with path.open("rb") as file:
+            comments = [token for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
+        found += [f"{path.relative_to(ROOT)}:{comment.start[0]}" for comment in comments if bare.search(comment.string)]
+
+    assert [] == found
