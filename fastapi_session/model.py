@@ -44,6 +44,10 @@ class Lineage:
         """Say whether the idle or the absolute deadline has passed at *now* (milliseconds)."""
         return self.idle_expires_at <= now or (self.absolute_expires_at is not None and self.absolute_expires_at <= now)
 
+    def idle_deadline(self, wished: int) -> int:
+        """Answer *wished* (milliseconds), but never later than the absolute deadline."""
+        return wished if self.absolute_expires_at is None else min(wished, self.absolute_expires_at)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:

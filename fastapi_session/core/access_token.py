@@ -1,0 +1,211 @@
+"""Mint and read the signed access token: a JWT (RFC 7519) in the shape that SuperTokens clients and verifiers know.
+
+| part | content |
+|---|---|
+| header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
+| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, then the custom claims |
+
+Reading is strict: `parse` answers `None` for all that has not our structure, `verify` raises `TryRefreshTokenError` for what has
+it but proves nothing. The algorithm is the key's; the header's word for it must merely agree.
+What `parse` answers is not to be believed before `verify` has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi_session.core import base64url
+from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.errors import PayloadError, TryRefreshTokenError
+from fastapi_session.model import PUBLIC_TENANT, Json
+
+VERSION = "5"
+OLDEST_VERSION = 3
+
+MAX_LENGTH = 4_080
+"""Characters of an access token, so that name and value fit into the 4,096 bytes of a cookie (RFC 6265bis, section 5.6)."""
+
+STANDARD_CLAIMS = frozenset(
+    "sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp".split()
+)
+"""Claims that an application cannot set: in its payload they are dropped."""
+
+_HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
+_KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAX_MOMENT = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """The content of an access token. Moments are whole seconds since the epoch, *custom* the application's claims."""
+
+    user_id: str
+    recipe_user_id: str
+    tenant_id: str
+    session_handle: str
+    refresh_token_hash: str
+    parent_refresh_token_hash: str | None
+    anti_csrf_token: str | None = field(repr=False)
+    issuer: str
+    issued_at: int
+    expires_at: int
+    custom: Json = field(repr=False)
+
+    def claims(self) -> dict[str, Any]:
+        """Answer the whole payload of the JWT."""
+        return {
+            "sub": self.user_id,
+            "rsub": self.recipe_user_id,
+            "tId": self.tenant_id,
+            "sessionHandle": self.session_handle,
+            "refreshTokenHash1": self.refresh_token_hash,
+            "parentRefreshTokenHash1": self.parent_refresh_token_hash,
+            "antiCsrfToken": self.anti_csrf_token,
+            "iss": self.issuer,
+            "iat": self.issued_at,
+            "exp": self.expires_at,
+            **self.custom,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAccessToken:
+    """What has the structure of an access token of ours. Not to be believed yet."""
+
+    text: str = field(repr=False)
+    kid: str
+    algorithm: str
+    signature: bytes = field(repr=False)
+    content: AccessToken
+
+    @property
+    def signing_input(self) -> bytes:
+        """The bytes that were signed (RFC 7515, section 5.1)."""
+        return self.text.rpartition(".")[0].encode("ascii")
+
+
+def custom_claims(payload: Json) -> dict[str, Any]:
+    """Answer *payload* without the names that are ours."""
+    return {name: value for name, value in payload.items() if name not in STANDARD_CLAIMS}
+
+
+def mint(token: AccessToken, key: SigningKey) -> str:
+    """Answer *token* signed by *key*. Raises `PayloadError` where it would not fit into a cookie."""
+    header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": VERSION}
+    signing_input = f"{_segment(header)}.{_segment(token.claims())}"
+    text = f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
+    if len(text) > MAX_LENGTH:
+        raise PayloadError(
+            f"access_token_payload: the access token would have {len(text)} characters, {MAX_LENGTH} is the limit; "
+            "keep large values in session_data"
+        )
+    return text
+
+
+def parse(text: str) -> ParsedAccessToken | None:
+    """Answer *text* taken apart, or `None` where it has not the structure of an access token of ours."""
+    if len(text) > MAX_LENGTH or text.count(".") != 2:
+        return None
+    header_text, payload_text, signature_text = text.split(".")
+    header, payload = _json_object(header_text), _json_object(payload_text)
+    signature = base64url.decode(signature_text)
+    if header is None or payload is None or not signature or not _is_ours(header):
+        return None
+    content = _content(payload)
+    if content is None:
+        return None
+    return ParsedAccessToken(text, header["kid"], header["alg"], signature, content)
+
+
+def verify(parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> AccessToken:
+    """Answer the content of *parsed* once *key* (the one its kid names) proves it and it has not expired at *now*.
+
+    *now* is milliseconds. Raises `TryRefreshTokenError`.
+    """
+    if not is_signed_by(parsed, key):
+        raise TryRefreshTokenError("access token: signed by no key that is known")
+    if parsed.content.expires_at * 1000 <= now:
+        raise TryRefreshTokenError("access token: expired")
+    return parsed.content
+
+
+def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
+    """Say whether *key* signed *parsed*, whatever the time is."""
+    return (
+        key is not None and key.algorithm == parsed.algorithm and key.verifies(parsed.signing_input, parsed.signature)
+    )
+
+
+def _segment(value: dict[str, Any]) -> str:
+    return base64url.encode(json.dumps(value, separators=(",", ":")).encode("ascii"))
+
+
+def _json_object(segment: str) -> dict[str, Any] | None:
+    data = base64url.decode(segment)
+    if data is None:
+        return None
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _is_ours(header: dict[str, Any]) -> bool:
+    return (
+        _HEADER_NAMES >= header.keys()
+        and header.get("typ") == "JWT"
+        and isinstance(header.get("alg"), str)
+        and isinstance(header.get("kid"), str)
+        and _KID.fullmatch(header["kid"]) is not None
+        and _is_known_version(header.get("version", VERSION))
+    )
+
+
+def _is_known_version(version: object) -> bool:
+    if isinstance(version, str) and re.fullmatch("[0-9]{1,3}", version):
+        return int(version) >= OLDEST_VERSION
+    return type(version) is int and version >= OLDEST_VERSION
+
+
+def _content(payload: dict[str, Any]) -> AccessToken | None:
+    required = [payload.get(name) for name in ("sub", "sessionHandle", "refreshTokenHash1")]
+    optional = [payload.get(name) for name in ("rsub", "tId", "iss", "parentRefreshTokenHash1", "antiCsrfToken")]
+    moments = [payload.get("iat"), payload.get("exp")]
+    if not all(isinstance(value, str) for value in required):
+        return None
+    if not all(value is None or isinstance(value, str) for value in optional):
+        return None
+    if not all(_is_moment(value) for value in moments):
+        return None
+    return AccessToken(
+        user_id=payload["sub"],
+        recipe_user_id=payload.get("rsub") or payload["sub"],
+        tenant_id=payload.get("tId") or PUBLIC_TENANT,
+        session_handle=payload["sessionHandle"],
+        refresh_token_hash=payload["refreshTokenHash1"],
+        parent_refresh_token_hash=payload.get("parentRefreshTokenHash1"),
+        anti_csrf_token=payload.get("antiCsrfToken"),
+        issuer=payload.get("iss") or "",
+        issued_at=int(payload["iat"]),
+        expires_at=int(payload["exp"]),
+        custom=custom_claims(payload),
+    )
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_MOMENT

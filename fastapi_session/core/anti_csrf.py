@@ -1,0 +1,41 @@
+"""When a request proves that no other site forged it.
+
+Asked only of requests that a browser could have been tricked into sending, those whose token came in a cookie.
+
+| mode | proof |
+|---|---|
+| `NONE` | nothing is asked; SameSite cookies alone keep other sites out |
+| `VIA_CUSTOM_HEADER` | any `rid` header: another site cannot set one without a CORS preflight |
+| `VIA_TOKEN` | the `anti-csrf` header equals the anti-CSRF token of the session |
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from typing import Literal
+
+AntiCsrfMode = Literal["NONE", "VIA_CUSTOM_HEADER", "VIA_TOKEN"]
+
+
+@dataclass(frozen=True, slots=True)
+class AntiCsrfProof:
+    """What a request offers under *mode*: its `anti-csrf` header, and whether a custom header came."""
+
+    mode: AntiCsrfMode
+    token: str | None = field(default=None, repr=False)
+    custom_header: bool = False
+
+    def holds(self, expected: str | None) -> bool:
+        """Say whether the request proves itself to the session whose anti-CSRF token is *expected*."""
+        if self.mode == "NONE":
+            return True
+        if self.mode == "VIA_CUSTOM_HEADER":
+            return self.custom_header
+        if self.token is None or expected is None:
+            return False
+        return hmac.compare_digest(self.token.encode(), expected.encode())
+
+
+NOT_ASKED = AntiCsrfProof("NONE")
+"""For callers whose token cannot have been sent by a tricked browser."""

@@ -1,0 +1,105 @@
+"""Mint, read and derive refresh tokens.
+
+A refresh token is 102 bytes, 136 base64url characters:
+
+| bytes | field |
+|---|---|
+| 1 | version, 1 |
+| 1 | kid of the secret that made it |
+| 16 | session id |
+| 4 | generation n, big endian |
+| 32 | secret S_n |
+| 32 | P_n = h1(S_{n-1}), zeros for n = 0 |
+| 16 | the first 16 bytes of HMAC-SHA256(mac, all before) |
+
+S_0 is random and S_{n+1} is derived from S_n, so that the same token presented twice has the same successor, whoever asks
+and on whichever node. A store keeps H(S) = HMAC-SHA256(pepper, h1(S)) alone: whoever reads it can make no token of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass, field
+
+from fastapi_session.core import base64url
+from fastapi_session.core.secret import Secret, SecretRing
+
+VERSION = 1
+LENGTH = 136
+"""Characters of a refresh token."""
+
+_LAYOUT = struct.Struct(">BB16sI32s32s")
+_MAC_BYTES = 16
+_NO_PARENT = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """The content of a refresh token. *secret* is S_n, *parent* is P_n; *session_id* is 32 hexadecimal characters."""
+
+    kid: int
+    session_id: str
+    generation: int
+    secret: bytes = field(repr=False)
+    parent: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """h1(S_n): what the access token and the next refresh token say of this one."""
+        return hashlib.sha256(b"fastapi_session/h1" + self.secret).digest()
+
+
+def first(session_id: str, *, secret: bytes, kid: int) -> RefreshToken:
+    """Answer generation 0 of a session, with 32 random bytes as its *secret*."""
+    return RefreshToken(kid=kid, session_id=session_id, generation=0, secret=secret, parent=_NO_PARENT)
+
+
+def successor(token: RefreshToken, made_by: Secret) -> RefreshToken:
+    """Answer the one token that follows *token*, as the secret *made_by* derives it."""
+    generation = token.generation + 1
+    label = b"fastapi_session/next" + bytes.fromhex(token.session_id) + generation.to_bytes(4, "big")
+    return RefreshToken(
+        kid=made_by.kid,
+        session_id=token.session_id,
+        generation=generation,
+        secret=_hmac(made_by.derive, label + token.secret),
+        parent=token.fingerprint,
+    )
+
+
+def mint(token: RefreshToken, made_by: Secret) -> str:
+    """Answer the text of *token*, authenticated by the secret whose kid it carries."""
+    body = _LAYOUT.pack(
+        VERSION, token.kid, bytes.fromhex(token.session_id), token.generation, token.secret, token.parent
+    )
+    return base64url.encode(body + _hmac(made_by.mac, body)[:_MAC_BYTES])
+
+
+def read(text: str, ring: SecretRing) -> RefreshToken | None:
+    """Answer the content of *text*, or `None` where this deployment did not write every bit of it (row D0)."""
+    if len(text) != LENGTH or (data := base64url.decode(text)) is None:
+        return None
+    body, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+    version, kid, session_id, generation, token_secret, parent = _LAYOUT.unpack(body)
+    made_by = ring.get(kid)
+    if version != VERSION or made_by is None or not hmac.compare_digest(_hmac(made_by.mac, body)[:_MAC_BYTES], mac):
+        return None
+    return RefreshToken(
+        kid=kid, session_id=session_id.hex(), generation=generation, secret=token_secret, parent=parent
+    )
+
+
+def stored_hash(fingerprint: bytes, peppered_by: Secret) -> bytes:
+    """Answer what a store keeps of the token that has *fingerprint*."""
+    return _hmac(peppered_by.pepper, fingerprint)
+
+
+def anti_csrf_token(token: RefreshToken, made_by: Secret) -> str:
+    """Answer the anti-CSRF token that goes with *token*: new at every rotation, the same for the same refresh token."""
+    return base64url.encode(_hmac(made_by.derive, b"fastapi_session/anti-csrf" + token.fingerprint)[:24])
+
+
+def _hmac(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")

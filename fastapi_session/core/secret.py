@@ -1,0 +1,77 @@
+"""From a configured secret to the keys in use: one sub-key a purpose, by HKDF-SHA256 (RFC 5869).
+
+| sub-key | what it does |
+|---|---|
+| `mac` | authenticates refresh tokens, so that garbage is refused without asking the store |
+| `derive` | makes a refresh token's successor, the same whoever asks |
+| `pepper` | hashes refresh tokens for the store, so that a copy of the database is of no use |
+| `encrypt` | encrypts the private signing keys in the store |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from fastapi_session.errors import ConfigurationError
+
+MINIMUM_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One configured secret, as the sub-keys in use. *kid* (0 to 255) follows from the secret itself."""
+
+    kid: int
+    mac: bytes = field(repr=False)
+    derive: bytes = field(repr=False)
+    pepper: bytes = field(repr=False)
+    encrypt: bytes = field(repr=False)
+
+    @classmethod
+    def from_material(cls, material: bytes) -> Secret:
+        """Derive the sub-keys of *material*, at least 32 bytes. Raises `ConfigurationError` where it is shorter."""
+        if len(material) < MINIMUM_SECRET_BYTES:
+            raise ConfigurationError(
+                f"secret: {len(material)} bytes are too few, at least {MINIMUM_SECRET_BYTES} random bytes are needed; "
+                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        return cls(
+            kid=_sub_key(material, "kid")[0],
+            mac=_sub_key(material, "mac"),
+            derive=_sub_key(material, "derive"),
+            pepper=_sub_key(material, "pepper"),
+            encrypt=_sub_key(material, "encrypt"),
+        )
+
+
+def _sub_key(material: bytes, purpose: str) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=f"fastapi_session/v1/{purpose}".encode()).derive(material)
+
+
+class SecretRing:
+    """The secrets of a deployment, newest first: the newest makes tokens, every one still reads them."""
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        """Take *secrets*, newest first. Raises `ConfigurationError` where there is none, or two share a kid."""
+        self._by_kid = {secret.kid: secret for secret in secrets}
+        if not secrets:
+            raise ConfigurationError("secret: the list is empty, give at least one secret")
+        if len(self._by_kid) < len(secrets):
+            raise ConfigurationError("secret: two secrets of the list are equal or cannot be told apart, replace one")
+        self.newest = secrets[0]
+
+    def get(self, kid: int) -> Secret | None:
+        """Answer the secret named *kid*, or `None`."""
+        return self._by_kid.get(kid)
+
+    def __getitem__(self, kid: int) -> Secret:
+        """Answer the secret of a token that this ring has read."""
+        return self._by_kid[kid]
+
+    def __iter__(self) -> Iterator[Secret]:
+        """Walk the secrets, newest first."""
+        return iter(self._by_kid.values())

@@ -1,0 +1,211 @@
+"""Which key signs now, which still verify, when the next one is due, and the JWKS (RFC 7517).
+
+Everything follows from the rows' own moments, so that all nodes agree without talking to each other:
+
+| state of a rotating key | from | until | signs | verifies, in the JWKS |
+|---|---|---|---|---|
+| pending | created | `activates_at` | no | yes |
+| active | `activates_at` | its successor's `activates_at` | yes | yes |
+| retired | its successor's `activates_at` | + its `token_lifetime` + `RELOAD_MARGIN` | no | yes |
+
+A static key verifies for ever. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
+newest became active. A key is outgrown, and the next one due at once, where another algorithm is asked for or tokens are
+to live longer than it was made for.
+
+A private key stands in the store encrypted with AES-256-GCM, its identity as associated data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from jose import jwk
+from jose.backends.base import Key
+
+from fastapi_session.core.secret import SecretRing
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import Json, SigningKeyRecord
+
+Algorithm = Literal["ES256", "RS256"]
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+Family = Literal["d", "s"]
+
+ROTATING: Family = "d"
+STATIC: Family = "s"
+
+RELOAD_MARGIN = 120_000
+"""Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
+
+_NONCE_BYTES = 12
+_RSA_BITS = 3072
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A signing key ready for use: parsed once, because parsing costs a thousand times more than signing."""
+
+    record: SigningKeyRecord
+    private: Key = field(repr=False)
+    public: Key = field(repr=False)
+
+    @property
+    def kid(self) -> str:
+        """The name that token headers carry."""
+        return self.record.kid
+
+    @property
+    def algorithm(self) -> str:
+        """The one algorithm this key is for."""
+        return self.record.algorithm
+
+    def sign(self, message: bytes) -> bytes:
+        """Answer the raw JWS signature of *message* (RFC 7518, section 3)."""
+        signature: bytes = self.private.sign(message)
+        return signature
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Say whether *signature* is this key's for *message*. No input raises."""
+        try:
+            return bool(self.public.verify(message, signature))
+        except Exception:  # noqa: BLE001  whatever a backend trips over, the signature is not this key's
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """What a deployment chose. All durations are milliseconds."""
+
+    algorithm: Algorithm
+    rotation_interval: int
+    publish_lead: int
+    token_lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueKey:
+    """The next key to be made: its place in the family, and when it begins to sign (milliseconds)."""
+
+    family: Family
+    sequence: int
+    activates_at: int
+
+
+class SigningKeys:
+    """All keys of a store at one moment, immutable."""
+
+    def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
+        self._keys = tuple(sorted(keys, key=lambda key: (key.record.family, key.record.sequence)))
+        self._by_kid = {key.kid: key for key in self._keys}
+        rotating = self._family(ROTATING)
+        self._verifies_until = {
+            key.kid: following.record.activates_at + key.record.token_lifetime + RELOAD_MARGIN
+            for key, following in zip(rotating, rotating[1:], strict=False)
+        }
+
+    def signing(self, family: Family, *, now: int) -> SigningKey | None:
+        """Answer the key of *family* that signs at *now*: the newest that is active."""
+        active = [key for key in self._family(family) if key.record.activates_at <= now]
+        return active[-1] if active else None
+
+    def verifying(self, kid: str, *, now: int) -> SigningKey | None:
+        """Answer the key named *kid* if it still verifies at *now*."""
+        key = self._by_kid.get(kid)
+        return None if key is None or self._verifies_until.get(kid, now + 1) <= now else key
+
+    def due(self, family: Family, *, now: int, policy: KeyPolicy) -> DueKey | None:
+        """Answer the key that has to be made at *now*, or `None`."""
+        keys = self._family(family)
+        if not keys:
+            return DueKey(family, 0, now)
+        newest = keys[-1].record
+        earliest = now + policy.publish_lead
+        if _outgrown(newest, policy):
+            return DueKey(family, newest.sequence + 1, earliest)
+        retires_at = newest.activates_at + policy.rotation_interval
+        if family == STATIC or earliest < retires_at:
+            return None
+        return DueKey(family, newest.sequence + 1, earliest)
+
+    def expired(self, *, now: int) -> list[str]:
+        """Answer the kids whose last token has expired."""
+        return [kid for kid, until in self._verifies_until.items() if until <= now]
+
+    def jwks(self, *, now: int) -> dict[str, list[dict[str, Any]]]:
+        """Answer the JWK Set of every key that verifies, pending ones included (RFC 7517, section 5)."""
+        return {
+            "keys": [
+                {**key.record.public_jwk, "kid": key.kid, "use": "sig"}
+                for key in self._keys
+                if self.verifying(key.kid, now=now)
+            ]
+        }
+
+    def _family(self, family: Family) -> list[SigningKey]:
+        return [key for key in self._keys if key.record.family == family]
+
+
+def _outgrown(newest: SigningKeyRecord, policy: KeyPolicy) -> bool:
+    return newest.algorithm != policy.algorithm or (
+        newest.family == ROTATING and newest.token_lifetime < policy.token_lifetime
+    )
+
+
+def generate_private_key(algorithm: Algorithm) -> PrivateKey:
+    """Make a new key pair: P-256 in microseconds, RSA 3072 in a tenth of a second or more."""
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+
+
+def seal(
+    private: PrivateKey, due: DueKey, *, kid: str, now: int, policy: KeyPolicy, ring: SecretRing, nonce: bytes
+) -> SigningKeyRecord:
+    """Answer the row of a new key, its private part encrypted under the newest secret with 12 random bytes as *nonce*."""
+    der = private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = jwk.construct(private.public_key(), policy.algorithm).to_dict()
+    associated = _associated_data(kid, policy.algorithm)
+    return SigningKeyRecord(
+        kid=kid,
+        family=due.family,
+        sequence=due.sequence,
+        algorithm=policy.algorithm,
+        public_jwk=public,
+        private_key=nonce + AESGCM(ring.newest.encrypt).encrypt(nonce, der, associated),
+        secret_kid=ring.newest.kid,
+        created_at=now,
+        activates_at=due.activates_at,
+        token_lifetime=policy.token_lifetime,
+    )
+
+
+def unseal(record: SigningKeyRecord, ring: SecretRing) -> SigningKey:
+    """Answer the key of *record*, ready to sign. Raises `ConfigurationError` where no secret of *ring* opens it."""
+    secret = ring.get(record.secret_kid)
+    if secret is None:
+        raise _wrong_secret(record)
+    nonce, sealed = record.private_key[:_NONCE_BYTES], record.private_key[_NONCE_BYTES:]
+    try:
+        der = AESGCM(secret.encrypt).decrypt(nonce, sealed, _associated_data(record.kid, record.algorithm))
+    except (InvalidTag, ValueError) as error:
+        raise _wrong_secret(record) from error
+    private = jwk.construct(serialization.load_der_private_key(der, password=None), record.algorithm)
+    return SigningKey(record=record, private=private, public=private.public_key())
+
+
+def _associated_data(kid: str, algorithm: str) -> bytes:
+    return f"fastapi_session/signing-key|{kid}|{algorithm}".encode()
+
+
+def _wrong_secret(record: SigningKeyRecord) -> ConfigurationError:
+    return ConfigurationError(
+        f"secret: it does not open the signing key {record.kid} in the store, so it is not the secret that made the "
+        "sessions there; give the earlier secret, or a list with the new one first and the earlier one after it"
+    )
