@@ -1,0 +1,177 @@
+"""Sessions in dictionaries, for tests and first steps: they end with the process and are seen by no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fastapi_session.clock import Clock, system_clock
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.rows import key_record, key_row, session_record, session_row
+
+
+class MemoryStore:
+    """Keeps sessions and signing keys in this process, whichever event loops and threads ask.
+
+    *clock* answers milliseconds since the epoch. What goes in comes out as any other store would answer it:
+    payloads make the same way through JSON, and what is not JSON is refused with ValueError or TypeError.
+    """
+
+    def __init__(self, *, clock: Clock = system_clock) -> None:
+        self._clock = clock
+        self._sessions: dict[str, SessionRecord] = {}
+        self._keys: dict[str, SigningKeyRecord] = {}
+        self._lock = threading.Lock()
+
+    async def open(self) -> None:
+        """Do nothing: there is nothing to connect to."""
+
+    async def close(self) -> None:
+        """Do nothing: what is kept stays as long as the store itself."""
+
+    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
+        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+        copy = session_record(session_row(record))
+        with self._lock:
+            if copy.session_id in self._sessions:
+                raise StoreUnavailable("the session id exists already")
+            if replacing is not None:
+                self._sessions.pop(replacing, None)
+            self._sessions[copy.session_id] = copy
+
+    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        with self._lock:
+            now = self._clock()
+            record = self._sessions.get(rotation.session_id)
+            if record is None or not _applies(rotation, record.lineage, now=now):
+                return None
+            return self._keep(replace(record, lineage=_rotated(rotation, record.lineage, now=now)))
+
+    async def get(self, session_id: str) -> Reading:
+        """Answer the record, expired or not, together with the store's clock."""
+        with self._lock:
+            return Reading(self._sessions.get(session_id), self._clock())
+
+    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+        """Write *lineage* if the session still stands where *expected* says."""
+        with self._lock:
+            record = self._sessions.get(session_id)
+            if record is None or not _unmoved(record.lineage, expected):
+                return False
+            self._keep(replace(record, lineage=lineage))
+            return True
+
+    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        with self._lock:
+            record = self._sessions.get(session_id)
+            if record is None or not (expected is None or _unmoved(record.lineage, expected)):
+                return False
+            del self._sessions[session_id]
+            return True
+
+    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+        """Note that the refresh token whose hash is *current* has been used."""
+        with self._lock:
+            record = self._sessions.get(session_id)
+            if record is not None and record.lineage.current == current:
+                self._keep(replace(record, lineage=replace(record.lineage, acknowledged=True)))
+
+    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+        """Write payload and data and version + 1, if the session's version is *version*."""
+        with self._lock:
+            record = self._sessions.get(session_id)
+            if record is None or record.version != version:
+                return False
+            changed = replace(
+                record, version=version + 1, access_token_payload=access_token_payload, session_data=session_data
+            )
+            self._keep(session_record(session_row(changed)))
+            return True
+
+    async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Answer the user's sessions that have not expired, oldest first."""
+        with self._lock:
+            now = self._clock()
+            return [record for record in self._of(user_id, tenant_id) if not record.lineage.expired(now)]
+
+    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Delete the user's sessions, expired ones too, and answer what was deleted."""
+        with self._lock:
+            return [self._sessions.pop(record.session_id) for record in self._of(user_id, tenant_id)]
+
+    async def delete_expired(self, *, limit: int) -> int:
+        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        with self._lock:
+            now = self._clock()
+            expired = [record.session_id for record in self._sessions.values() if record.lineage.expired(now)]
+            for session_id in expired[:limit]:
+                del self._sessions[session_id]
+            return len(expired[:limit])
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
+        with self._lock:
+            places = {(key.family, key.sequence) for key in self._keys.values()}
+            if record.kid in self._keys or (record.family, record.sequence) in places:
+                return False
+            self._keys[record.kid] = key_record(key_row(record))
+            return True
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Answer every key, by family and sequence."""
+        with self._lock:
+            return sorted(self._keys.values(), key=lambda key: (key.family, key.sequence))
+
+    async def delete_key(self, kid: str) -> bool:
+        """Delete the key, and say whether it was there."""
+        with self._lock:
+            return self._keys.pop(kid, None) is not None
+
+    def _keep(self, record: SessionRecord) -> SessionRecord:
+        self._sessions[record.session_id] = record
+        return record
+
+    def _of(self, user_id: str, tenant_id: str | None) -> list[SessionRecord]:
+        found = (
+            record
+            for record in self._sessions.values()
+            if record.user_id == user_id and tenant_id in (None, record.tenant_id)
+        )
+        return sorted(found, key=lambda record: (record.created_at, record.session_id))
+
+
+def _applies(rotation: Rotation, lineage: Lineage, *, now: int) -> bool:
+    return (
+        (lineage.generation, lineage.current) == (rotation.generation, rotation.presented)
+        and lineage.window_at + rotation.debounce <= now
+        and not lineage.expired(now)
+    )
+
+
+def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
+    idle_expires_at = now + rotation.idle_timeout
+    if lineage.absolute_expires_at is not None:
+        idle_expires_at = min(idle_expires_at, lineage.absolute_expires_at)
+    return Lineage(
+        generation=lineage.generation + 1,
+        current=rotation.successor,
+        previous=lineage.current,
+        current_kid=rotation.successor_kid,
+        window_at=now,
+        acknowledged=False,
+        idle_expires_at=idle_expires_at,
+        absolute_expires_at=lineage.absolute_expires_at,
+    )
+
+
+def _unmoved(lineage: Lineage, expected: Lineage) -> bool:
+    return (lineage.generation, lineage.current, lineage.acknowledged, lineage.window_at) == (
+        expected.generation,
+        expected.current,
+        expected.acknowledged,
+        expected.window_at,
+    )

@@ -1,0 +1,7 @@
+"""Sessions in one SQLite file: the store, the thread that asks for it, the file and the SQL."""
+
+from __future__ import annotations
+
+from fastapi_session.stores.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

@@ -1,0 +1,124 @@
+"""A SQLite file made ready: who may read it, how it is written, and the tables in it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from datetime import timedelta
+
+from fastapi_session.errors import ConfigurationError
+
+SCHEMA_VERSION = 1
+
+DEADLINE = "min(idle_expires_at, ifnull(absolute_expires_at, idle_expires_at))"
+"""When a session ends, as an indexed expression: a statement that says it in these words uses the index."""
+
+SCHEMA = (
+    """
+    CREATE TABLE session (
+        session_id TEXT NOT NULL PRIMARY KEY,
+        tenant_id TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        recipe_user_id TEXT NOT NULL,
+        access_token_payload TEXT NOT NULL,
+        session_data TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        use_static_key INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        current BLOB NOT NULL,
+        previous BLOB,
+        current_kid INTEGER NOT NULL,
+        window_at INTEGER NOT NULL,
+        acknowledged INTEGER NOT NULL,
+        idle_expires_at INTEGER NOT NULL,
+        absolute_expires_at INTEGER
+    )
+    """,
+    "CREATE INDEX session_user ON session (user_id, tenant_id)",
+    f"CREATE INDEX session_deadline ON session ({DEADLINE})",
+    """
+    CREATE TABLE signing_key (
+        kid TEXT NOT NULL PRIMARY KEY,
+        family TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        algorithm TEXT NOT NULL,
+        public_jwk TEXT NOT NULL,
+        private_key BLOB NOT NULL,
+        secret_kid INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        activates_at INTEGER NOT NULL,
+        token_lifetime INTEGER NOT NULL,
+        UNIQUE (family, sequence)
+    )
+    """,
+)
+
+
+def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
+    """Open the database file at *path*, and create it and its tables where they are missing.
+
+    Raises ConfigurationError for the file of a newer version, sqlite3.Error and OSError for one that cannot be opened.
+    """
+    create_private(path)
+    connection = sqlite3.connect(path, timeout=busy_timeout.total_seconds(), isolation_level=None)
+    try:
+        if schema_version(connection, path=path) < SCHEMA_VERSION:
+            write_ahead(connection, patience=busy_timeout)
+            create_tables(connection, path=path)
+        # A kill of the process loses nothing. A power cut may take the last writes with it: a rotation lost so is
+        # recovered when its token comes back, a sign-out would have to be repeated. Syncing every commit instead
+        # would cost a disk flush per group of writes.
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create_private(path: str) -> None:
+    """Create an empty file at *path* that its owner alone may read, unless there is one already.
+
+    SQLite gives the files beside it (write-ahead log, shared memory) the same permissions.
+    """
+    # Exclusively, since to open and close a database in use would drop the locks that this process holds on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def schema_version(connection: sqlite3.Connection, *, path: str) -> int:
+    """Answer the version of the tables in the file, 0 where there are none. Raises ConfigurationError for a newer one."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{path} has tables of version {version}, and this fastapi_session knows {SCHEMA_VERSION}: "
+            "upgrade fastapi_session, or give SqliteStore another path"
+        )
+    return version
+
+
+def write_ahead(connection: sqlite3.Connection, *, patience: timedelta) -> None:
+    """Let readers and one writer go on side by side, from now on and in every process."""
+    give_up_at = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # Alone among the statements, this one does not wait for other processes that open the file just now.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def create_tables(connection: sqlite3.Connection, *, path: str) -> None:
+    """Create the tables, unless another process has just done so."""
+    connection.execute("BEGIN IMMEDIATE")
+    if schema_version(connection, path=path) < SCHEMA_VERSION:
+        for statement in SCHEMA:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")

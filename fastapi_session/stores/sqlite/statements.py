@@ -1,0 +1,75 @@
+"""The SQL of the SQLite store: constant text, so that each statement is parsed once a connection."""
+
+from __future__ import annotations
+
+from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
+from fastapi_session.stores.sqlite.file import DEADLINE
+
+_SESSION = ", ".join(SESSION_COLUMNS)
+_KEY = ", ".join(KEY_COLUMNS)
+_UNMOVED = """
+    session_id = :session_id
+    AND generation = :expected_generation AND current = :expected_current
+    AND acknowledged = :expected_acknowledged AND window_at = :expected_window_at
+"""
+_OF_USER = "user_id = :user_id AND (:tenant_id IS NULL OR tenant_id = :tenant_id)"
+
+INSERT = f"INSERT INTO session ({_SESSION}) VALUES ({', '.join('?' * len(SESSION_COLUMNS))})"  # noqa: S608 - constants
+
+ROTATE = f"""
+    UPDATE session SET
+        generation = generation + 1,
+        current = :successor,
+        previous = current,
+        current_kid = :successor_kid,
+        window_at = :now,
+        acknowledged = FALSE,
+        idle_expires_at = min(:now + :idle_timeout, ifnull(absolute_expires_at, :now + :idle_timeout))
+    WHERE session_id = :session_id AND generation = :generation AND current = :presented
+        AND window_at + :debounce <= :now AND {DEADLINE} > :now
+    RETURNING {_SESSION}
+"""  # noqa: S608 - constants
+
+GET = f"SELECT {_SESSION} FROM session WHERE session_id = ?"  # noqa: S608 - constants
+
+REPLACE = f"""
+    UPDATE session SET
+        generation = :generation,
+        current = :current,
+        previous = :previous,
+        current_kid = :current_kid,
+        window_at = :window_at,
+        acknowledged = :acknowledged,
+        idle_expires_at = :idle_expires_at,
+        absolute_expires_at = :absolute_expires_at
+    WHERE {_UNMOVED}
+"""  # noqa: S608 - constants
+
+DELETE = "DELETE FROM session WHERE session_id = ?"
+
+DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED}"  # noqa: S608 - constants
+
+ACKNOWLEDGE = "UPDATE session SET acknowledged = TRUE WHERE session_id = ? AND current = ? AND NOT acknowledged"
+
+UPDATE = """
+    UPDATE session SET version = version + 1, access_token_payload = :access_token_payload, session_data = :session_data
+    WHERE session_id = :session_id AND version = :version
+"""
+
+SESSIONS_OF = f"""
+    SELECT {_SESSION} FROM session WHERE {_OF_USER} AND {DEADLINE} > :now ORDER BY created_at, session_id
+"""  # noqa: S608 - constants
+
+DELETE_ALL_OF = f"DELETE FROM session WHERE {_OF_USER} RETURNING {_SESSION}"  # noqa: S608 - constants
+
+DELETE_EXPIRED = f"""
+    DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {DEADLINE} <= :now LIMIT :limit)
+"""  # noqa: S608 - constants
+
+INSERT_KEY = f"""
+    INSERT INTO signing_key ({_KEY}) VALUES ({", ".join("?" * len(KEY_COLUMNS))}) ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constants
+
+SIGNING_KEYS = f"SELECT {_KEY} FROM signing_key ORDER BY family, sequence"  # noqa: S608 - constants
+
+DELETE_KEY = "DELETE FROM signing_key WHERE kid = ?"

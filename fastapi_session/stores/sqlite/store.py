@@ -1,0 +1,184 @@
+"""Sessions in one SQLite file: the embedded default, for one machine with any number of processes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi_session.clock import Clock, system_clock
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.rows import Row, dump_json, key_record, key_row, session_record, session_row
+from fastapi_session.stores.sqlite import statements
+from fastapi_session.stores.sqlite.file import connect
+from fastapi_session.stores.sqlite.thread import SqliteThread
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first version that answers with what it has written (RETURNING)."""
+
+
+class SqliteStore:
+    """Keeps sessions and signing keys in the file at *path*, which is created readable by its owner alone.
+
+    *clock* answers milliseconds since the epoch; processes that share the file share it too, since they share the
+    machine. *busy_timeout* is how long a write waits for those of other processes before it is `StoreUnavailable`.
+    The first operation opens the file, so that `open` is a matter of finding a wrong path early.
+
+    Raises ConfigurationError where SQLite is too old, *path* names no file, or the file is of a newer version.
+    """
+
+    def __init__(
+        self, path: str | Path, *, clock: Clock = system_clock, busy_timeout: timedelta = timedelta(seconds=5)
+    ) -> None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise ConfigurationError(
+                f"SqliteStore needs SQLite 3.35 or newer, and Python was built with {sqlite3.sqlite_version}"
+            )
+        if str(path) in {"", ":memory:"}:
+            raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
+        self._clock = clock
+        self._thread = SqliteThread(partial(connect, str(path), busy_timeout=busy_timeout))
+
+    async def open(self) -> None:
+        """Open the file and create its tables, if that has not been done yet."""
+        await self._thread.read(lambda db: db.total_changes)
+
+    async def close(self) -> None:
+        """Finish what was asked, close the file and end the thread. The store may be used again."""
+        await self._thread.close()
+
+    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
+        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+        row = session_row(record)
+        if replacing is None:
+            await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
+        else:
+            await self._thread.write(lambda db: _insert_replacing(db, row, replacing))
+
+    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        row = await self._thread.write(
+            lambda db: db.execute(statements.ROTATE, _rotation_parameters(rotation, now=self._clock())).fetchone()
+        )
+        return None if row is None else session_record(row)
+
+    async def get(self, session_id: str) -> Reading:
+        """Answer the record, expired or not, together with the store's clock."""
+        row, now = await self._thread.read(
+            lambda db: (db.execute(statements.GET, (session_id,)).fetchone(), self._clock())
+        )
+        return Reading(None if row is None else session_record(row), now)
+
+    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+        """Write *lineage* if the session still stands where *expected* says."""
+        parameters = {
+            "session_id": session_id,
+            "generation": lineage.generation,
+            "current": lineage.current,
+            "previous": lineage.previous,
+            "current_kid": lineage.current_kid,
+            "window_at": lineage.window_at,
+            "acknowledged": lineage.acknowledged,
+            "idle_expires_at": lineage.idle_expires_at,
+            "absolute_expires_at": lineage.absolute_expires_at,
+            **_expected_parameters(expected),
+        }
+        return await self._changes(statements.REPLACE, parameters) == 1
+
+    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        if expected is None:
+            return await self._changes(statements.DELETE, (session_id,)) == 1
+        parameters = {"session_id": session_id, **_expected_parameters(expected)}
+        return await self._changes(statements.DELETE_UNMOVED, parameters) == 1
+
+    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+        """Note that the refresh token whose hash is *current* has been used."""
+        await self._changes(statements.ACKNOWLEDGE, (session_id, current))
+
+    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+        """Write payload and data and version + 1, if the session's version is *version*."""
+        parameters = {
+            "session_id": session_id,
+            "version": version,
+            "access_token_payload": dump_json(access_token_payload),
+            "session_data": dump_json(session_data),
+        }
+        return await self._changes(statements.UPDATE, parameters) == 1
+
+    async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Answer the user's sessions that have not expired, oldest first."""
+        user = {"user_id": user_id, "tenant_id": tenant_id}
+        rows = await self._thread.read(
+            lambda db: db.execute(statements.SESSIONS_OF, {**user, "now": self._clock()}).fetchall()
+        )
+        return [session_record(row) for row in rows]
+
+    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Delete the user's sessions, expired ones too, and answer what was deleted."""
+        user = {"user_id": user_id, "tenant_id": tenant_id}
+        rows = await self._thread.write(lambda db: db.execute(statements.DELETE_ALL_OF, user).fetchall())
+        return [session_record(row) for row in rows]
+
+    async def delete_expired(self, *, limit: int) -> int:
+        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        deleted: int = await self._thread.write(
+            lambda db: db.execute(statements.DELETE_EXPIRED, {"now": self._clock(), "limit": limit}).rowcount
+        )
+        return deleted
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
+        return await self._changes(statements.INSERT_KEY, key_row(record)) == 1
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Answer every key, by family and sequence."""
+        rows = await self._thread.read(lambda db: db.execute(statements.SIGNING_KEYS).fetchall())
+        return [key_record(row) for row in rows]
+
+    async def delete_key(self, kid: str) -> bool:
+        """Delete the key, and say whether it was there."""
+        return await self._changes(statements.DELETE_KEY, (kid,)) == 1
+
+    async def _changes(self, statement: str, parameters: Row | dict[str, Any]) -> int:
+        changed: int = await self._thread.write(lambda db: db.execute(statement, parameters).rowcount)
+        return changed
+
+
+def _rotation_parameters(rotation: Rotation, *, now: int) -> dict[str, Any]:
+    return {
+        "session_id": rotation.session_id,
+        "generation": rotation.generation,
+        "presented": rotation.presented,
+        "successor": rotation.successor,
+        "successor_kid": rotation.successor_kid,
+        "debounce": rotation.debounce,
+        "idle_timeout": rotation.idle_timeout,
+        "now": now,
+    }
+
+
+def _expected_parameters(expected: Lineage) -> dict[str, Any]:
+    return {
+        "expected_generation": expected.generation,
+        "expected_current": expected.current,
+        "expected_acknowledged": expected.acknowledged,
+        "expected_window_at": expected.window_at,
+    }
+
+
+def _insert_replacing(db: sqlite3.Connection, row: Row, replacing: str) -> None:
+    """Insert and delete as one, inside the transaction that other writers share."""
+    db.execute("SAVEPOINT replacing")
+    try:
+        db.execute(statements.INSERT, row)
+        db.execute(statements.DELETE, (replacing,))
+    except BaseException:
+        db.execute("ROLLBACK TO replacing")
+        raise
+    finally:
+        db.execute("RELEASE replacing")
