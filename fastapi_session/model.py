@@ -40,6 +40,21 @@ class Lineage:
     idle_expires_at: int
     absolute_expires_at: int | None
 
+    @classmethod
+    def first(cls, current: bytes, *, kid: int, now: int, idle_timeout: int, absolute_timeout: int | None) -> Lineage:
+        """Answer where a session stands that begins at *now*; all in milliseconds."""
+        absolute_expires_at = None if absolute_timeout is None else now + absolute_timeout
+        return cls(
+            generation=0,
+            current=current,
+            previous=None,
+            current_kid=kid,
+            window_at=now,
+            acknowledged=True,
+            idle_expires_at=min(now + idle_timeout, absolute_expires_at or now + idle_timeout),
+            absolute_expires_at=absolute_expires_at,
+        )
+
     def expired(self, now: int) -> bool:
         """Say whether the idle or the absolute deadline has passed at *now* (milliseconds)."""
         return self.idle_expires_at <= now or (self.absolute_expires_at is not None and self.absolute_expires_at <= now)
@@ -160,3 +175,17 @@ class SessionInformation:
     session_data: Json
     created_at: datetime
     expires_at: datetime
+
+    @classmethod
+    def of(cls, record: SessionRecord) -> SessionInformation:
+        """Answer what *record* says, without what no caller needs."""
+        return cls(
+            handle=record.handle,
+            user_id=record.user_id,
+            recipe_user_id=record.recipe_user_id,
+            tenant_id=record.tenant_id,
+            access_token_payload=record.access_token_payload,
+            session_data=record.session_data,
+            created_at=moment(record.created_at),
+            expires_at=moment(record.lineage.idle_expires_at),
+        )

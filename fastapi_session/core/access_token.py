@@ -28,6 +28,9 @@ OLDEST_VERSION = 3
 MAX_LENGTH = 4_080
 """Characters of an access token, so that name and value fit into the 4,096 bytes of a cookie (RFC 6265bis, section 5.6)."""
 
+SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
+"""Characters of a signature, by algorithm."""
+
 STANDARD_CLAIMS = frozenset(
     "sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp".split()
 )
@@ -94,15 +97,13 @@ def custom_claims(payload: Json) -> dict[str, Any]:
 
 def mint(token: AccessToken, key: SigningKey) -> str:
     """Answer *token* signed by *key*. Raises `PayloadError` where it would not fit into a cookie."""
-    header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": VERSION}
-    signing_input = f"{_segment(header)}.{_segment(token.claims())}"
-    text = f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
-    if len(text) > MAX_LENGTH:
-        raise PayloadError(
-            f"access_token_payload: the access token would have {len(text)} characters, {MAX_LENGTH} is the limit; "
-            "keep large values in session_data"
-        )
-    return text
+    signing_input = _signing_input(token, key)
+    return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
+
+
+def ensure_fits(token: AccessToken, key: SigningKey) -> None:
+    """Raise `PayloadError` where `mint` would, without signing."""
+    _signing_input(token, key)
 
 
 def parse(text: str) -> ParsedAccessToken | None:
@@ -139,6 +140,18 @@ def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
     )
 
 
+def _signing_input(token: AccessToken, key: SigningKey) -> str:
+    header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": VERSION}
+    text = f"{_segment(header)}.{_segment(token.claims())}"
+    length = len(text) + 1 + SIGNATURE_LENGTH[key.algorithm]
+    if length > MAX_LENGTH:
+        raise PayloadError(
+            f"access_token_payload: the access token would have {length} characters, {MAX_LENGTH} is the limit; "
+            "keep large values in session_data"
+        )
+    return text
+
+
 def _segment(value: dict[str, Any]) -> str:
     return base64url.encode(json.dumps(value, separators=(",", ":")).encode("ascii"))
 
@@ -167,12 +180,12 @@ def _refuse(constant: str) -> None:
 
 def _is_ours(header: dict[str, Any]) -> bool:
     return (
-        _HEADER_NAMES >= header.keys()
+        header.keys() <= _HEADER_NAMES
         and header.get("typ") == "JWT"
         and isinstance(header.get("alg"), str)
         and isinstance(header.get("kid"), str)
         and _KID.fullmatch(header["kid"]) is not None
-        and _is_known_version(header.get("version", VERSION))
+        and _is_known_version(header.get("version"))
     )
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json
+
+MAX_NAME = 255
+
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def json_object(value: Json | None, what: str) -> dict[str, Any]:
@@ -20,12 +25,38 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
         text.encode()
         copy: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(f"{what}: {type(error).__name__}, give an object of strings, numbers, lists and such") from error
+        raise PayloadError(
+            f"{what}: {type(error).__name__}, give an object of strings, numbers, lists and such"
+        ) from error
     if copy != value and value is not None:
-        raise PayloadError(f"{what}: JSON reads it back differently (tuples, keys that are no strings); give plain JSON")
+        raise PayloadError(
+            f"{what}: JSON reads it back differently (tuples, keys that are no strings); give plain JSON"
+        )
     return copy
 
 
 def merged(payload: Json, changes: Json) -> dict[str, Any]:
     """Answer *payload* with *changes* laid over its top level; a value of `None` removes its key."""
     return {key: value for key, value in {**payload, **changes}.items() if value is not None}
+
+
+def name(value: str, what: str) -> str:
+    """Answer *value*, a text of 1 to 255 characters that UTF-8 can encode. Raises `PayloadError` naming *what*."""
+    if not 0 < len(value) <= MAX_NAME or "\x00" in value or not _is_unicode(value):
+        raise PayloadError(f"{what}: give a text of 1 to {MAX_NAME} characters")
+    return value
+
+
+def tenant_name(value: str) -> str:
+    """Answer *value*, a tenant: letters, digits, dot, dash and underscore. Raises `PayloadError`."""
+    if not _TENANT.fullmatch(name(value, "tenant_id")):
+        raise PayloadError("tenant_id: give letters, digits, dot, dash and underscore, at most 64")
+    return value
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -86,9 +86,7 @@ def read(text: str, ring: SecretRing) -> RefreshToken | None:
     made_by = ring.get(kid)
     if version != VERSION or made_by is None or not hmac.compare_digest(_hmac(made_by.mac, body)[:_MAC_BYTES], mac):
         return None
-    return RefreshToken(
-        kid=kid, session_id=session_id.hex(), generation=generation, secret=token_secret, parent=parent
-    )
+    return RefreshToken(kid=kid, session_id=session_id.hex(), generation=generation, secret=token_secret, parent=parent)
 
 
 def stored_hash(fingerprint: bytes, peppered_by: Secret) -> bytes:

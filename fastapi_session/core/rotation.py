@@ -77,9 +77,7 @@ class Decision:
     answer: RefreshToken | None = None
 
 
-def judge(
-    token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, ring: SecretRing
-) -> Decision:
+def judge(token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, ring: SecretRing) -> Decision:
     """Say what the authenticated *token* means for the *row* of its session: rows D1 to D10.
 
     *token* was read with *ring*, *now* (milliseconds) is the store's clock as it was read with the row.
@@ -95,6 +93,20 @@ def judge(
     if ahead == 1:
         return case.presented_next()
     return Decision(Verdict.STORE_REGRESSED if ahead > 0 else Verdict.STALE_LINEAGE, revoke=True)
+
+
+def stands(own: bytes, parent: bytes | None, row: Lineage, *, ring: SecretRing) -> bool:
+    """Say whether an access token may be believed for *row*: it goes with its current or previous refresh token, or is newer.
+
+    *own* and *parent* are the fingerprints the token carries. Newer is a child of the current one: a replica that lags,
+    or a store that lost a write.
+    """
+    for secret in ring:
+        if refresh_token.stored_hash(own, secret) in (row.current, row.previous):
+            return True
+        if parent is not None and _same(refresh_token.stored_hash(parent, secret), row.current):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ A private key stands in the store encrypted with AES-256-GCM, its identity as as
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -30,7 +31,7 @@ from jose.backends.base import Key
 
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import Json, SigningKeyRecord
+from fastapi_session.model import SigningKeyRecord
 
 Algorithm = Literal["ES256", "RS256"]
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -42,7 +43,7 @@ STATIC: Family = "s"
 RELOAD_MARGIN = 120_000
 """Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
 
-_NONCE_BYTES = 12
+NONCE_BYTES = 12
 _RSA_BITS = 3072
 
 
@@ -105,7 +106,7 @@ class SigningKeys:
         rotating = self._family(ROTATING)
         self._verifies_until = {
             key.kid: following.record.activates_at + key.record.token_lifetime + RELOAD_MARGIN
-            for key, following in zip(rotating, rotating[1:], strict=False)
+            for key, following in itertools.pairwise(rotating)
         }
 
     def signing(self, family: Family, *, now: int) -> SigningKey | None:
@@ -191,7 +192,7 @@ def unseal(record: SigningKeyRecord, ring: SecretRing) -> SigningKey:
     secret = ring.get(record.secret_kid)
     if secret is None:
         raise _wrong_secret(record)
-    nonce, sealed = record.private_key[:_NONCE_BYTES], record.private_key[_NONCE_BYTES:]
+    nonce, sealed = record.private_key[:NONCE_BYTES], record.private_key[NONCE_BYTES:]
     try:
         der = AESGCM(secret.encrypt).decrypt(nonce, sealed, _associated_data(record.kid, record.algorithm))
     except (InvalidTag, ValueError) as error:

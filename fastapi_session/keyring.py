@@ -1,0 +1,158 @@
+"""The signing keys as this process knows them: loaded, reloaded, and the next one made in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from fastapi_session.background import Background
+from fastapi_session.clock import Clock
+from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.signing_keys import (
+    NONCE_BYTES,
+    ROTATING,
+    STATIC,
+    DueKey,
+    KeyPolicy,
+    PrivateKey,
+    SigningKey,
+    SigningKeys,
+    generate_private_key,
+    seal,
+    unseal,
+)
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.model import SigningKeyRecord
+from fastapi_session.stores.base import SigningKeyStore
+
+RELOAD_INTERVAL = 60_000
+"""Milliseconds between two readings of the store, less up to a quarter at random so that workers do not march in step."""
+COOLDOWN = 5_000
+"""Milliseconds between two readings that unknown kids cause (anybody can make one up), and between attempts that fail."""
+
+_ATTEMPTS = 3
+
+logger = logging.getLogger("fastapi_session")
+
+
+class Keyring:
+    """One process's view of the signing keys of a store. A reading that fails leaves the keys it had."""
+
+    def __init__(
+        self,
+        store: SigningKeyStore,
+        *,
+        ring: SecretRing,
+        policy: KeyPolicy,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        background: Background,
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._policy = policy
+        self._clock = clock
+        self._random = random
+        self._background = background
+        self._keys = SigningKeys()
+        self._known: dict[str, SigningKey] = {}
+        self._reload_at = 0
+        self._ask_for_unknown_at = 0
+        self._make_again_at = 0
+
+    async def signing_key(self, *, static: bool = False) -> SigningKey:
+        """Answer the key to sign with now, and see to it that the next one is made when it is due.
+
+        Raises `StoreUnavailable` where no key is known and the store cannot be asked, `ConfigurationError` where the
+        secret does not open the store's keys.
+        """
+        family = STATIC if static else ROTATING
+        await self._reload_when_due()
+        for _ in range(_ATTEMPTS):
+            now = self._clock()
+            key = self._keys.signing(family, now=now)
+            due = self._keys.due(family, now=now, policy=self._policy)
+            if due is not None and key is None:
+                await self._make(due)
+            elif due is not None and self._make_again_at <= now:
+                self._make_again_at = now + COOLDOWN
+                self._background.start(self._make_later(due))
+            if key is not None:
+                return key
+        raise StoreUnavailable("no signing key could be made or read")
+
+    async def verifying_key(self, kid: str) -> SigningKey | None:
+        """Answer the key named *kid*, or `None`. No I/O where it is known.
+
+        Raises as `signing_key` does where no key is known at all.
+        """
+        key = self._keys.verifying(kid, now=self._clock())
+        if key is not None:
+            if self._reload_at <= self._clock():
+                self._background.start(self._reload_when_due())
+            return key
+        if self._ask_for_unknown_at <= self._clock():
+            self._ask_for_unknown_at = self._clock() + COOLDOWN
+            self._reload_at = self._clock()
+            await self._reload_when_due()
+        return self._keys.verifying(kid, now=self._clock())
+
+    async def jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Answer the JWK Set of every key that verifies (RFC 7517, section 5)."""
+        await self._reload_when_due()
+        return self._keys.jwks(now=self._clock())
+
+    async def _reload_when_due(self) -> None:
+        if self._clock() < self._reload_at:
+            return
+        self._plan_reload()  # before asking: while one asks, the others go on with the keys they have
+        try:
+            await self._reload()
+        except (StoreUnavailable, ConfigurationError):
+            if not self._known:
+                self._reload_at = self._clock()
+                raise
+            self._reload_at = self._clock() + COOLDOWN
+            logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
+
+    async def _reload(self) -> None:
+        records = await self._store.signing_keys()
+        fresh = [record for record in records if record.kid not in self._known]
+        opened = await asyncio.to_thread(self._unseal, fresh) if fresh else []
+        known = {**self._known, **{key.kid: key for key in opened}}
+        self._known = {record.kid: known[record.kid] for record in records}
+        self._keys = SigningKeys(self._known.values())
+
+    def _plan_reload(self) -> None:
+        jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
+        self._reload_at = self._clock() + RELOAD_INTERVAL - jitter
+
+    async def _make_later(self, due: DueKey) -> None:
+        try:
+            await self._make(due)
+        except (StoreUnavailable, ConfigurationError):
+            logger.warning("the next signing key could not be made yet", exc_info=True)
+
+    async def _make(self, due: DueKey) -> None:
+        """Make the key that is due, unless another process has, and drop those whose last token has expired."""
+        private = await asyncio.to_thread(generate_private_key, self._policy.algorithm)
+        await self._store.insert_key(self._record(private, due))
+        for kid in self._keys.expired(now=self._clock()):
+            await self._store.delete_key(kid)
+        await self._reload()
+
+    def _record(self, private: PrivateKey, due: DueKey) -> SigningKeyRecord:
+        return seal(
+            private,
+            due,
+            kid=f"{due.family}-{self._random(16).hex()}",
+            now=self._clock(),
+            policy=self._policy,
+            ring=self._ring,
+            nonce=self._random(NONCE_BYTES),
+        )
+
+    def _unseal(self, records: list[SigningKeyRecord]) -> list[SigningKey]:
+        return [unseal(record, self._ring) for record in records]

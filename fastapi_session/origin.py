@@ -1,0 +1,64 @@
+"""Origins (RFC 6454) and the sites they belong to (RFC 6265bis, section 5.2: scheme and registrable domain)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from publicsuffixlist import PublicSuffixList
+
+_ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?/?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A scheme, a host in lower case, and a port where it is not the scheme's own."""
+
+    scheme: str
+    host: str
+    port: str
+
+    @classmethod
+    def parse(cls, text: str) -> Origin | None:
+        """Answer the origin that *text* names, or `None`: `https://api.example.com`, `http://localhost:8000`."""
+        match = _ORIGIN.fullmatch(text.strip())
+        if match is None:
+            return None
+        scheme, host, port = match[1].lower(), match[2].lower(), (match[3] or "")
+        return cls(scheme, host, "" if port == {"http": ":80", "https": ":443"}[scheme] else port)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether the host is localhost or an IP address."""
+        return self.host == "localhost" or self.host.endswith(".localhost") or _is_address(self.host)
+
+    def same_site(self, other: Origin) -> bool:
+        """Say whether a browser sends SameSite=Lax cookies of this origin with requests made from *other*."""
+        if self.scheme != other.scheme:
+            return False
+        return self.host == other.host or _shares_registrable_domain(self.host, other.host)
+
+
+def is_public_suffix(domain: str) -> bool:
+    """Say whether *domain* is a registry's own name (`com`, `co.uk`), for which browsers refuse cookies."""
+    return PublicSuffixList().is_public(domain)
+
+
+def _shares_registrable_domain(host: str, other: str) -> bool:
+    if _is_address(host) or _is_address(other):
+        return False
+    suffixes = PublicSuffixList()
+    registrable = suffixes.privatesuffix(host)
+    return registrable is not None and registrable == suffixes.privatesuffix(other)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

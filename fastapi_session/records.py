@@ -1,0 +1,44 @@
+"""Finding a session's record by its handle, and changing it without losing another writer's change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.stores.base import SessionStore
+
+ATTEMPTS = 1_000
+"""How often a change is tried again. Each attempt that fails is another writer's that succeeded."""
+
+
+async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
+    """Answer the record that *handle* names, tenant included, if no deadline of it has passed."""
+    session_id, tenant_id = split_handle(handle)
+    reading = await store.get(session_id)
+    record = reading.record
+    if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):
+        return None
+    return record
+
+
+async def change_record(
+    store: SessionStore, handle: str, *, change: Callable[[SessionRecord], SessionRecord]
+) -> SessionRecord | None:
+    """Write the payload and data that *change* makes of the record; where another writer came first, change theirs.
+
+    Answers the record as written, `None` where there is none. What *change* raises leaves the record as it was.
+    """
+    for _ in range(ATTEMPTS):
+        record = await live_record(store, handle)
+        if record is None:
+            return None
+        changed = change(record)
+        if await store.update(
+            record.session_id,
+            version=record.version,
+            access_token_payload=changed.access_token_payload,
+            session_data=changed.session_data,
+        ):
+            return changed
+    raise StoreUnavailable("the session kept changing while it was being changed")

@@ -1,0 +1,88 @@
+"""Handing a session on from one refresh token to the next: ask the store, judge, write, and look again if it moved.
+
+The usual case is one conditional write. Anything else is read, judged by the table of `core.rotation` and written only if the
+row is still what was judged; so no lock is held while Python thinks. This loop is the only concurrency of the library.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from fastapi_session.core import refresh_token
+from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
+from fastapi_session.core.secret import SecretRing
+from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
+from fastapi_session.model import Rotation, SessionRecord
+from fastapi_session.stores.base import SessionStore
+
+ATTEMPTS = 5
+"""How often the row may move between reading and writing before the client is asked to come again."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+class Refreshing:
+    """Applies the rotation table to a store."""
+
+    def __init__(
+        self, store: SessionStore, *, ring: SecretRing, policy: RotationPolicy, reuse_is_theft: bool = True
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._policy = policy
+        self._reuse_is_theft = reuse_is_theft
+
+    async def advance(self, token: RefreshToken) -> tuple[SessionRecord, RefreshToken]:
+        """Answer the session of the authenticated *token* and the refresh token to send.
+
+        Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked where it
+        says so, and `StoreUnavailable`.
+        """
+        answer = refresh_token.successor(token, self._ring.newest)
+        for _ in range(ATTEMPTS):
+            rotated = await self._store.rotate(self._rotation(token, answer))
+            if rotated is not None:
+                return rotated, answer
+            reading = await self._store.get(token.session_id)
+            row = None if reading.record is None else reading.record.lineage
+            decision = judge(token, row, now=reading.now, policy=self._policy, ring=self._ring)
+            if decision.verdict is Verdict.ROTATED:
+                continue  # due only since the store was asked
+            if reading.record is None:
+                raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
+            if await self._write(decision, reading.record):
+                return self._outcome(decision, reading.record)
+        raise StoreUnavailable("the session kept moving while its refresh token was judged")
+
+    def _rotation(self, token: RefreshToken, answer: RefreshToken) -> Rotation:
+        return Rotation(
+            session_id=token.session_id,
+            generation=token.generation,
+            presented=refresh_token.stored_hash(token.fingerprint, self._ring[token.kid]),
+            successor=refresh_token.stored_hash(answer.fingerprint, self._ring.newest),
+            successor_kid=answer.kid,
+            debounce=self._policy.debounce,
+            idle_timeout=self._policy.idle_timeout,
+        )
+
+    async def _write(self, decision: Decision, record: SessionRecord) -> bool:
+        """Do what *decision* says, unless the row is not what was judged any more."""
+        if decision.revoke:
+            return await self._store.delete(record.session_id, expected=record.lineage)
+        if decision.write is None:
+            return True
+        return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write)
+
+    def _outcome(self, decision: Decision, record: SessionRecord) -> tuple[SessionRecord, RefreshToken]:
+        if decision.revoke or decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
+            logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
+        if decision.answer is not None:
+            return replace(record, lineage=decision.write or record.lineage), decision.answer
+        if decision.verdict in THEFT and not self._is_excused(decision.verdict):
+            raise TokenTheftError(decision.verdict, user_id=record.user_id, handle=record.handle)
+        raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
+
+    def _is_excused(self, verdict: Verdict) -> bool:
+        return verdict is Verdict.RECENT_PREV and not self._reuse_is_theft
