@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -80,10 +81,24 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """The page on configuration tells of every setting."""
-    settings = set(SessionConfig.model_fields)
+    """The page on configuration tells of every setting, and of no other."""
+    headings = re.findall(r"^### `(\w+)`$", (DOCS / "configuration.md").read_text("utf-8"), re.MULTILINE)
 
-    assert settings == mentions("configuration.md", settings)
+    assert sorted(SessionConfig.model_fields) == sorted(headings)
+
+
+def test_defaults_are_documented() -> None:
+    """Where a setting's default is a text or a number, the page on configuration gives it."""
+    defaults = {
+        name: json.dumps(field.default)
+        for name, field in SessionConfig.model_fields.items()
+        if type(field.default) in {str, int, float}
+    }
+    told = dict(
+        re.findall(r"^### `(\w+)`\n\nDefault: `(.+?)`", (DOCS / "configuration.md").read_text("utf-8"), re.MULTILINE)
+    )
+
+    assert defaults == {name: told.get(name) for name in defaults}
 
 
 def test_every_public_name_is_documented() -> None:
