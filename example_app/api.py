@@ -1,0 +1,123 @@
+"""What the page calls: signing in, protected endpoints, and the user's sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, HTTPException
+from pydantic import BaseModel
+
+from example_app.users import password_is_right
+from fastapi_session import CreateSession, Session, Sessions, create_session, get_sessions, verify_session
+
+api = APIRouter(prefix="/api", tags=["example"])
+
+SignedIn = Annotated[Session, Depends(verify_session())]
+StillSignedIn = Annotated[Session, Depends(verify_session(check_database=True))]
+Engine = Annotated[Sessions, Depends(get_sessions())]
+
+
+class Credentials(BaseModel):
+    """What the sign-in form sends."""
+
+    user_name: str
+    password: str
+
+
+class Plan(BaseModel):
+    """What the user pays for."""
+
+    plan: Literal["free", "pro"]
+
+
+class Message(BaseModel):
+    """A line for the page to show."""
+
+    message: str
+
+
+class OwnSession(BaseModel):
+    """One of the user's sessions, *current* being the one that asks."""
+
+    handle: str
+    device: str
+    created_at: datetime
+    current: bool
+
+
+@api.post("/sign-in")
+async def sign_in(
+    credentials: Credentials,
+    create: Annotated[CreateSession, Depends(create_session())],
+    user_agent: Annotated[str, Header()] = "",
+) -> Message:
+    """Begin a session. A refusal is no 401, by which a client would understand that it should refresh."""
+    if not await password_is_right(credentials.user_name, credentials.password):
+        raise HTTPException(403, "This user name and this password do not belong together.")
+    session = await create(
+        user_id=credentials.user_name,
+        access_token_payload={"plan": "free"},
+        session_data={"device": device_name(user_agent)},
+    )
+    return Message(message=f"Welcome, {session.user_id}.")
+
+
+@api.get("/hello")
+async def hello(session: SignedIn) -> Message:
+    """Greet. The access token is proof enough: no database is asked."""
+    return Message(message=f"Hello {session.user_id}, your access token is good.")
+
+
+@api.get("/vault")
+async def vault(session: StillSignedIn) -> Message:
+    """Open the vault. What matters asks the database too, and so notices a revoked session at once."""
+    return Message(message=f"The vault is open, {session.user_id}: the database knows your session.")
+
+
+@api.post("/plan")
+async def change_plan(change: Plan, session: SignedIn) -> Message:
+    """Change a claim of the access token; the answer carries the new token."""
+    await session.merge_into_access_token_payload({"plan": change.plan})
+    return Message(message=f"The plan is now {change.plan}.")
+
+
+@api.get("/sessions")
+async def own_sessions(session: SignedIn, sessions: Engine) -> list[OwnSession]:
+    """List the user's sessions, on whatever device."""
+    return [
+        OwnSession(
+            handle=each.handle,
+            device=each.session_data["device"],
+            created_at=each.created_at,
+            current=each.handle == session.handle,
+        )
+        for each in await sessions.sessions_of(session.user_id)
+    ]
+
+
+@api.delete("/sessions/{handle}")
+async def revoke_one(handle: str, session: StillSignedIn, sessions: Engine) -> Message:
+    """End one of the user's sessions, and nobody else's."""
+    if handle not in {each.handle for each in await sessions.sessions_of(session.user_id)}:
+        raise HTTPException(404, "You have no such session.")
+    await sessions.revoke(handle)
+    return Message(message="That session has been signed out.")
+
+
+@api.delete("/sessions")
+async def revoke_others(session: StillSignedIn, sessions: Engine) -> dict[str, int]:
+    """End all of the user's sessions but the one that asks."""
+    others = [each.handle for each in await sessions.sessions_of(session.user_id) if each.handle != session.handle]
+    for handle in others:
+        await sessions.revoke(handle)
+    return {"revoked": len(others)}
+
+
+def device_name(user_agent: str) -> str:
+    """Name browser and system well enough for their owner to recognise them."""
+    browsers = {"Firefox/": "Firefox", "Edg/": "Edge", "Chrome/": "Chrome", "Safari/": "Safari"}
+    systems = {"Android": "Android", "iPhone": "iPhone", "Windows": "Windows", "Mac OS": "macOS", "Linux": "Linux"}
+    browser = next((name for sign, name in browsers.items() if sign in user_agent), "A browser")
+    system = next((name for sign, name in systems.items() if sign in user_agent), "some system")
+    return f"{browser} on {system}"

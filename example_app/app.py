@@ -1,0 +1,44 @@
+"""The example app put together: sessions installed, the API and the page beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from example_app.api import api
+from example_app.theft_lab import theft_lab
+from fastapi_session import SessionConfig, install, session_router
+
+PAGE = Path(__file__).parent / "page"
+
+
+def create_app(config: SessionConfig | None = None) -> FastAPI:
+    """Build the app, with sessions as *config* says."""
+    config = config or demo_config()
+    app = FastAPI(title="fastapi_session example app")
+    install(app, config)
+    app.include_router(session_router())
+    app.include_router(api)
+    app.include_router(theft_lab(config.refresh_token_rotation_grace_period))
+    app.mount("/page", StaticFiles(directory=PAGE))
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    return app
+
+
+def demo_config(origin: str = "http://localhost:8000") -> SessionConfig:
+    """Choose lifetimes so short that a visitor sees them pass; the defaults suit everybody else."""
+    return SessionConfig(
+        api_domain=origin,
+        website_domain=origin,
+        store="sqlite:///example_app.db",
+        access_token_validity=timedelta(seconds=60),
+        refresh_token_rotation_grace_period=timedelta(seconds=10),
+    )

@@ -1,0 +1,310 @@
+/* The page's script: it keeps the session alive, shows it, and plays both sides of the theft lab.
+ *
+ * The tokens are in HttpOnly cookies, which no script can read. What a script may know, who is signed in and until
+ * when, comes in the header `front-token` with every new access token. It is kept in localStorage, for all tabs.
+ */
+
+const FRONT = "front-token";
+const REFRESH = "/auth/session/refresh";
+const LAB = `${REFRESH}/theft-lab`;
+
+/* Without Web Locks (they need https or localhost) a refresh too many is only waste: all get the same successor. */
+const locks = navigator.locks ?? { request: (_name, run) => run() };
+
+const count = { requests: 0, refreshes: 0 };
+let lab = { stage: "copy" };
+
+/* Calls: on "try refresh token" refresh once, for all calls of all tabs that wait for it, and call again. */
+
+async function send(path, { method = "GET", body } = {}) {
+  const headers = { rid: "session", "st-auth-mode": "cookie" };
+  if (body) headers["content-type"] = "application/json";
+  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  const json = await response.json().catch(() => ({}));
+  keep(response.headers.get(FRONT));
+  record(method, path, response.status, json.outcome ?? (response.ok ? "" : json.message));
+  return { ok: response.ok, status: response.status, json };
+}
+
+async function call(path, options) {
+  const before = localStorage.getItem(FRONT);
+  let answer = await send(path, options);
+  if (answer.json.message === "try refresh token" && (await refresh(before))) answer = await send(path, options);
+  if (answer.json.message === "unauthorised") keep("remove");
+  if (answer.status === 401 && !session()) await ended();
+  return answer;
+}
+
+/* Whoever holds the lock refreshes; whoever waited for it finds another front token than before, and is done. */
+function refresh(before = localStorage.getItem(FRONT)) {
+  return locks.request("refresh", async () => {
+    if (localStorage.getItem(FRONT) === before) await send(REFRESH, { method: "POST" });
+    return session() !== null && localStorage.getItem(FRONT) !== before;
+  });
+}
+
+function keep(front) {
+  if (front === "remove") localStorage.removeItem(FRONT);
+  else if (front) localStorage.setItem(FRONT, front);
+}
+
+function session() {
+  const front = localStorage.getItem(FRONT);
+  if (!front) return null;
+  const bytes = Uint8Array.from(atob(front), (char) => char.charCodeAt(0));
+  const { uid, ate, up } = JSON.parse(new TextDecoder().decode(bytes));
+  return { user: uid, plan: up.plan, handle: up.sessionHandle, starts: up.iat * 1000, ends: ate };
+}
+
+/* Signing in and out */
+
+async function signIn(form) {
+  const answer = await send("/api/sign-in", { method: "POST", body: Object.fromEntries(new FormData(form)) });
+  byId("sign-in-error").textContent = answer.ok ? "" : answer.json.detail;
+  if (!answer.ok) return byId("password").select();
+  form.reset();
+  Object.assign(count, { requests: 0, refreshes: 0 });
+  lab = { stage: "copy" };
+  await show(`Welcome, ${session().user}.`);
+  byId("main").focus();
+}
+
+async function signOut() {
+  await call("/auth/signout", { method: "POST" });
+  await show("Signed out.");
+  byId("name").focus();
+}
+
+async function ended() {
+  const caught = lab.stage === "caught";
+  await show(caught ? "This session has been revoked." : "This session has ended. Please sign in again.");
+}
+
+/* Protected calls */
+
+async function hello() {
+  const { ok, json } = await call("/api/hello");
+  if (ok) say(json.message);
+}
+
+async function tenCalls() {
+  const refreshes = count.refreshes;
+  const answers = await Promise.all(Array.from({ length: 10 }, () => call("/api/hello")));
+  const good = answers.filter((answer) => answer.ok).length;
+  say(`${good} of 10 calls answered, with ${count.refreshes - refreshes} refreshes.`);
+}
+
+async function vault() {
+  const { ok, json } = await call("/api/vault");
+  if (ok) say(json.message);
+}
+
+async function changePlan() {
+  const plan = session().plan === "pro" ? "free" : "pro";
+  const { ok } = await call("/api/plan", { method: "POST", body: { plan } });
+  if (ok) await show(`The plan is now ${plan}, in the access token too.`);
+}
+
+/* All sessions of the user */
+
+async function revoke({ handle }) {
+  const { ok } = await call(`/api/sessions/${handle}`, { method: "DELETE" });
+  if (ok) await listSessions();
+  if (ok) say("That session has been signed out.");
+}
+
+async function revokeOthers() {
+  const { ok, json } = await call("/api/sessions", { method: "DELETE" });
+  if (ok) await listSessions();
+  if (ok) say(`Signed out everywhere else: ${json.revoked} ended.`);
+}
+
+async function listSessions() {
+  const { ok, json } = await call("/api/sessions");
+  if (ok) byId("sessions").replaceChildren(...json.map(sessionRow));
+}
+
+function sessionRow({ handle, device, created_at, current }) {
+  const began = new Date(created_at);
+  const name = element("span", { textContent: device });
+  if (current) name.append(element("span", { className: "badge", textContent: "this browser" }));
+  const button = element("button", { type: "button", textContent: "Sign out", disabled: current });
+  Object.assign(button.dataset, { action: "revoke", handle });
+  button.setAttribute("aria-label", `Sign out ${device}, since ${began.toLocaleTimeString()}`);
+  const since = element("time", { dateTime: created_at, textContent: `since ${began.toLocaleTimeString()}` });
+  return element("li", {}, name, since, element("code", { textContent: handle, title: handle }), button);
+}
+
+/* The theft lab. What the thief does is done by the server, so that this browser's cookies stay what they are. */
+
+async function copy() {
+  const { ok, json } = await peek();
+  if (!ok) return;
+  const token = json.refresh_token;
+  lab = { stage: "rotate", copy: token, yours: token, stolen: token, grace: json.grace_period * 1000 };
+  await show("The thief has a copy of your refresh token.");
+}
+
+async function rotate() {
+  await refresh();
+  await call("/api/hello");
+  await look();
+  const same = "The server handed out the same token again: it is still new.";
+  await show(lab.stage === "rotate" ? same : "Refreshed: the copied token is used up.");
+}
+
+async function replay() {
+  const { ok, json } = await send(`${LAB}/replay`, { method: "POST", body: { refresh_token: lab.copy } });
+  if (!ok) return say("The replay could not be made.", true);
+  lab.reason = json.reason;
+  lab.outcome = json.explanation;
+  if (json.outcome === "refreshed") lab.stolen = json.refresh_token;
+  else lab.stage = "caught";
+  if (lab.stage === "caught") await call("/api/vault");
+  await show(lab.stage === "caught" ? "Theft detected: the session has been revoked." : json.explanation);
+  if (lab.stage === "caught") byId("outcome").focus();
+}
+
+/* A refresh during the lab, by whichever tab, is the rotation the lab waits for. */
+async function look() {
+  const { ok, json } = await peek();
+  if (!ok || json.refresh_token === lab.yours) return;
+  Object.assign(lab, { stage: "replay", yours: json.refresh_token, closes: Date.now() + lab.grace });
+}
+
+const peek = () => call(`${LAB}/copy`, { method: "POST" });
+
+async function startAgain() {
+  lab = { stage: "copy" };
+  await show("Please sign in again.");
+  byId("name").focus();
+}
+
+/* Showing it */
+
+const byId = (id) => document.getElementById(id);
+const all = (selector) => document.querySelectorAll(selector);
+const element = (name, properties, ...children) => {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+};
+const put = (name, text) => all(`[data-text="${name}"]`).forEach((spot) => (spot.textContent = text));
+const untilThen = (moment) => Math.max(0, moment - Date.now());
+const inSeconds = (ms) => `${Math.ceil(ms / 1000)} s`;
+
+function say(text, bad = false) {
+  byId("status").textContent = text;
+  byId("status").classList.toggle("bad", bad);
+  byId("status").animate({ opacity: [1, 1, 0], offset: [0, 0.9, 1] }, { duration: 8000, fill: "forwards" });
+}
+
+function record(method, path, status, note) {
+  const refreshed = path === REFRESH;
+  count[refreshed ? "refreshes" : "requests"] += 1;
+  const line = element("li", {},
+    element("time", { textContent: new Date().toTimeString().slice(0, 8) }),
+    element("span", { className: "method", textContent: method }),
+    element("span", { className: "path", textContent: path, title: path }),
+    element("span", { className: "answer", textContent: `${status} ${note}` }));
+  line.classList.toggle("refresh", refreshed);
+  line.classList.toggle("refused", status >= 400);
+  line.classList.toggle("theft", note === "theft");
+  byId("log").prepend(line);
+  while (byId("log").children.length > 60) byId("log").lastChild.remove();
+  Object.entries(count).forEach(([name, number]) => put(name, number));
+}
+
+async function show(text) {
+  const now = session();
+  const view = now ? "alive" : lab.stage === "caught" ? "ended" : "signed-out";
+  const changed = document.body.dataset.view !== view;
+  document.body.dataset.view = view;
+  all("[data-show]").forEach((part) => (part.hidden = !part.dataset.show.split(" ").includes(view)));
+  if (now) {
+    put("user", now.user);
+    put("plan", now.plan);
+    put("handle", now.handle);
+  }
+  put("ends", now ? new Date(now.ends).toLocaleTimeString() : "revoked");
+  showLab(view);
+  tick();
+  if (text) say(text, view === "ended");
+  if (now && changed) await listSessions();
+}
+
+function showLab(view) {
+  showToken("yours", view === "ended" ? null : lab.yours, view === "ended" ? "signed out" : "in its cookie");
+  showToken("stolen", lab.stolen, "nothing yet");
+  put("yoursNote", { rotate: "the newest", replay: "the newest, in use" }[lab.stage] ?? "");
+  const replayed = lab.stolen === lab.yours ? "handed the same as yours" : "one behind yours";
+  put("stolenNote", { rotate: "a copy of yours", replay: replayed, caught: "worthless now" }[lab.stage] ?? "");
+  put("server", lab.stage === "caught" ? "has revoked the session" : "accepts the newest token");
+  all(".party").forEach((party) => party.classList.toggle("dead", lab.stage === "caught"));
+  byId("outcome").hidden = lab.stage !== "caught";
+  put("outcome", lab.outcome);
+  put("reason", lab.reason);
+}
+
+function showToken(name, token, otherwise) {
+  const spot = document.querySelector(`[data-text="${name}"]`);
+  spot.textContent = token ? `…${token.slice(-8)}` : otherwise;
+  spot.classList.toggle("known", Boolean(token));
+  if (token) spot.style.setProperty("--hue", hue(token.slice(-8)));
+}
+
+/* The same token has the same colour wherever it shows up. */
+const hue = (text) => [...text].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 360, 7);
+
+/* What changes by itself as time goes by: the dial, the window, and which step comes next. */
+function tick() {
+  const now = session();
+  const left = untilThen(now?.ends ?? 0);
+  const dial = document.querySelector(".dial");
+  dial.style.setProperty("--left", now ? (100 * left) / (now.ends - now.starts) : 0);
+  dial.classList.toggle("over", left === 0);
+  dial.classList.toggle("dead", !now);
+  put("seconds", now ? (left ? inSeconds(left) : "expired") : "revoked");
+  put("caption", now ? (left ? "until the access token ends" : "the next call refreshes") : "no token is accepted");
+  tickLab(now);
+}
+
+function tickLab(now) {
+  const young = lab.stage === "rotate" && now ? untilThen(now.starts + 1000 + lab.grace) : 0; // `iat` is whole seconds
+  const open = lab.stage === "replay" ? untilThen(lab.closes) : 0;
+  const step = { rotate: "rotate", replay: open ? "early" : "late" }[lab.stage] ?? "copy";
+  const bar = document.querySelector(".window");
+  bar.style.setProperty("--left", (100 * open) / (lab.grace ?? 1));
+  bar.classList.toggle("open", open > 0);
+  const others = open ? `and for ${inSeconds(open)} the one before` : "and takes any other for theft";
+  put("serverNote", lab.stage === "replay" ? others : "");
+  put("wait", young ? `Still new: for ${inSeconds(young)} a refresh would hand out the same token again.` : "");
+  all("[data-step]").forEach((part) => showStep(part, step, !young));
+}
+
+function showStep(part, step, ready) {
+  const order = ["copy", "rotate", "early", "late"];
+  const done = lab.stage === "caught" || order.indexOf(part.dataset.step) < order.indexOf(step);
+  const current = part.dataset.step === step && lab.stage !== "caught";
+  part.classList.toggle("done", done);
+  part.toggleAttribute("aria-current", current);
+  if (current) part.setAttribute("aria-current", "step");
+  part.querySelector("button").disabled = !(current && ready);
+}
+
+/* Wiring */
+
+const actions = { signOut, hello, tenCalls, vault, changePlan, revoke, revokeOthers, copy, rotate, replay, startAgain };
+const failed = () => say("The server cannot be reached.", true);
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-action]");
+  if (button) actions[button.dataset.action](button.dataset).catch(failed);
+});
+byId("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  signIn(event.target).catch(failed);
+});
+addEventListener("storage", () => show().catch(failed));
+setInterval(tick, 250);
+show().catch(failed);

@@ -1,0 +1,81 @@
+"""DEMONSTRATION OF AN ATTACK. Never copy this file into an app.
+
+The lab steals a refresh token and replays it, so that a visitor sees what the server makes of it. Two endpoints do
+what no app may do: one tells a script the refresh token that HttpOnly hides from it, the other plays the thief.
+The cookie is bound to the refresh path, so the lab lives below that path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Cookie, Depends
+from pydantic import BaseModel
+
+from fastapi_session import Sessions, TokenTheftError, UnauthorisedError, get_sessions
+
+EXPLANATIONS: Mapping[str, str] = {
+    "RECENT_PREV": "The copy is one token behind, its window has closed, and its successor is in use. Two parties hold "
+    "this session, and nobody can tell which of them is you: it has been revoked.",
+    "STALE_LINEAGE": "The copy is more than one token behind. No honest client keeps a token that long: the session "
+    "has been revoked.",
+    "ORPHANED_BRANCH": "The copy comes from a branch of this session that the server never took: it has been revoked.",
+}
+
+
+class StolenToken(BaseModel):
+    """A copy of a refresh token, and for how many seconds after its use it may come again."""
+
+    refresh_token: str
+    grace_period: float
+
+
+class Replay(BaseModel):
+    """The token that the thief presents."""
+
+    refresh_token: str
+
+
+class Outcome(BaseModel):
+    """What the server made of a replay."""
+
+    outcome: Literal["refreshed", "theft", "unauthorised"]
+    explanation: str
+    reason: str = ""
+    refresh_token: str | None = None
+
+
+def theft_lab(grace_period: timedelta) -> APIRouter:
+    """Build the lab for an app that accepts a used refresh token for another *grace_period*."""
+    lab = APIRouter(prefix="/auth/session/refresh/theft-lab", tags=["theft lab: demonstration of an attack"])
+
+    @lab.post("/copy")
+    async def copy(refresh_token: Annotated[str | None, Cookie(alias="sRefreshToken")] = None) -> StolenToken:
+        """Hand out the refresh token of the browser that asks."""
+        if refresh_token is None:
+            raise UnauthorisedError("no refresh token came")
+        return StolenToken(refresh_token=refresh_token, grace_period=grace_period.total_seconds())
+
+    @lab.post("/replay")
+    async def replay(stolen: Replay, sessions: Annotated[Sessions, Depends(get_sessions())]) -> Outcome:
+        """Present a stolen token as another client would, so that the browser's own cookies stay what they are."""
+        return await present(stolen.refresh_token, sessions)
+
+    return lab
+
+
+async def present(refresh_token: str, sessions: Sessions) -> Outcome:
+    """Refresh with *refresh_token*, and tell what came of it."""
+    try:
+        tokens = await sessions.refresh(refresh_token)
+    except TokenTheftError as error:
+        return Outcome(outcome="theft", explanation=EXPLANATIONS[error.reason], reason=error.reason)
+    except UnauthorisedError as error:
+        return Outcome(outcome="unauthorised", explanation="There is no such session any more.", reason=error.reason)
+    return Outcome(
+        outcome="refreshed",
+        explanation="The window is open: the thief is handed the very token that your browser was handed.",
+        refresh_token=tokens.refresh_token,
+    )
