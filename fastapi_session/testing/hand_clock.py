@@ -1,0 +1,22 @@
+"""A clock that stands still until it is told to go on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class HandClock:
+    """A clock driven by hand: it answers *now*, in milliseconds since the epoch, until it is advanced."""
+
+    def __init__(self, now: int = 2_000_000_000_000) -> None:
+        self._now = now
+
+    def __call__(self) -> int:
+        """Answer what time it is, in milliseconds since the epoch."""
+        return self._now
+
+    def advance(self, duration: timedelta) -> None:
+        """Let *duration* pass, to the millisecond; a negative one sets the clock back."""
+        self._now += duration // MILLISECOND

@@ -1,0 +1,157 @@
+"""What a store promises about `rotate`: the successor is written once, and only where everything matches."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from fastapi_session.model import Json, Rotation, SessionRecord
+from fastapi_session.stores.base import Store
+from fastapi_session.testing.hand_clock import HandClock
+from fastapi_session.testing.records import DEBOUNCE, IDLE_TIMEOUT, digest, duration, new_session, next_rotation
+
+
+async def refuses(store: Store, record: SessionRecord, rotation: Rotation) -> bool:
+    """Say whether *store*, which keeps *record*, answers *rotation* with `None` and keeps it as it was."""
+    return await store.rotate(rotation) is None and (await store.get(record.session_id)).record == record
+
+
+class RotationContract:
+    """The contract of `rotate`."""
+
+    async def test_rotate_writes_and_answers_the_successor(self, store: Store, clock: HandClock) -> None:
+        """Every field of the lineage moves on as the contract says, nothing else changes, and the answer is what is kept."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        clock.advance(duration(DEBOUNCE + 5))
+        rotated = await store.rotate(next_rotation(record))
+
+        lineage = replace(
+            record.lineage,
+            generation=1,
+            current=digest("S1"),
+            previous=digest("S0"),
+            current_kid=2,
+            window_at=clock(),
+            acknowledged=False,
+            idle_expires_at=clock() + IDLE_TIMEOUT,
+        )
+        assert replace(record, lineage=lineage) == rotated
+        assert rotated == (await store.get(record.session_id)).record
+
+    async def test_rotate_goes_on_from_generation_to_generation(self, store: Store, clock: HandClock) -> None:
+        """Each successor can be handed on in its turn, and its predecessor is the previous one."""
+        record: SessionRecord | None = new_session("a", now=clock())
+        assert record is not None
+        await store.insert(record)
+        for generation in range(1, 5):
+            clock.advance(duration(DEBOUNCE))
+            record = await store.rotate(next_rotation(record))
+            assert record is not None
+            assert (generation, digest(f"S{generation}")) == (record.lineage.generation, record.lineage.current)
+            assert digest(f"S{generation - 1}") == record.lineage.previous
+
+    async def test_rotate_never_passes_the_absolute_deadline(self, store: Store, clock: HandClock) -> None:
+        """The idle deadline moves on, but not past the absolute one, which stays."""
+        deadline = clock() + DEBOUNCE + IDLE_TIMEOUT - 1
+        record = new_session("a", now=clock(), lineage={"absolute_expires_at": deadline})
+        await store.insert(record)
+        clock.advance(duration(DEBOUNCE))
+        rotated = await store.rotate(next_rotation(record))
+
+        assert rotated is not None
+        assert (deadline, deadline) == (rotated.lineage.idle_expires_at, rotated.lineage.absolute_expires_at)
+
+    async def test_rotate_refuses_another_token(self, store: Store, clock: HandClock) -> None:
+        """Another session, generation or hash, the previous hash included, writes nothing."""
+        record = new_session("a", now=clock(), lineage={"generation": 1, "previous": digest("P")})
+        await store.insert(record)
+        clock.advance(duration(DEBOUNCE))
+        others: tuple[Json, ...] = (
+            {"session_id": "0" * 32},
+            {"generation": 0},
+            {"generation": 2},
+            {"presented": digest("another")},
+            {"presented": digest("P")},
+            {"generation": 0, "presented": digest("P")},
+        )
+        for other in others:
+            assert await refuses(store, record, next_rotation(record, **other))
+
+    async def test_rotate_waits_for_the_debounce(self, store: Store, clock: HandClock) -> None:
+        """A millisecond before the debounce has passed nothing is written; when it has passed, the session moves on."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+
+        clock.advance(duration(DEBOUNCE - 1))
+        assert await refuses(store, record, next_rotation(record))
+        clock.advance(duration(1))
+        assert await store.rotate(next_rotation(record)) is not None
+
+    async def test_rotate_needs_no_debounce(self, store: Store, clock: HandClock) -> None:
+        """Where the debounce is zero, a session moves on in the very millisecond of the last time."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+
+        assert await store.rotate(next_rotation(record, debounce=0)) is not None
+
+    async def test_rotate_ends_with_the_idle_deadline(self, store: Store, clock: HandClock) -> None:
+        """A millisecond before the idle deadline a session moves on, at the deadline it does not."""
+        await self._ends_at(store, clock, {"idle_expires_at": clock() + IDLE_TIMEOUT})
+
+    async def test_rotate_ends_with_the_absolute_deadline(self, store: Store, clock: HandClock) -> None:
+        """A millisecond before the absolute deadline a session moves on, at the deadline it does not."""
+        deadline = clock() + IDLE_TIMEOUT
+        await self._ends_at(store, clock, {"absolute_expires_at": deadline, "idle_expires_at": deadline + 1})
+
+    async def test_a_deleted_session_never_moves_on(self, store: Store, clock: HandClock) -> None:
+        """After a deletion was answered, no rotation succeeds and nothing comes back."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        await store.delete(record.session_id)
+        clock.advance(duration(DEBOUNCE))
+
+        assert await store.rotate(next_rotation(record)) is None
+        assert (await store.get(record.session_id)).record is None
+
+    async def test_many_rotations_at_once_write_one_successor(self, store: Store, clock: HandClock) -> None:
+        """Of 32 tasks that present one token exactly one is answered with a record: the one that is kept."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        clock.advance(duration(DEBOUNCE))
+        answers = await asyncio.gather(
+            *(store.rotate(next_rotation(record, successor=digest(f"task {n}"), debounce=0)) for n in range(32))
+        )
+
+        assert [(await store.get(record.session_id)).record] == [answer for answer in answers if answer is not None]
+
+    async def test_many_sessions_at_once_get_their_own_records(self, store: Store, clock: HandClock) -> None:
+        """However many ask at once, each is answered with the session it asked for."""
+        records = [new_session(f"{n}", now=clock(), user_id=f"user {n}") for n in range(64)]
+        await asyncio.gather(*(store.insert(record) for record in records))
+        clock.advance(duration(DEBOUNCE))
+        rotated = await asyncio.gather(*(store.rotate(next_rotation(record)) for record in records))
+
+        assert [record.user_id for record in records] == [answer.user_id for answer in rotated if answer is not None]
+
+    async def test_rotating_and_deleting_at_once_ends_the_session(self, store: Store, clock: HandClock) -> None:
+        """Whichever comes first, a rotation or an unconditional deletion, the session is gone in the end."""
+        records = [new_session(f"{n}", now=clock()) for n in range(32)]
+        for record in records:
+            await store.insert(record)
+        await asyncio.gather(
+            *(store.rotate(next_rotation(record, debounce=0)) for record in records),
+            *(store.delete(record.session_id) for record in records),
+        )
+
+        assert [None] * 32 == [(await store.get(record.session_id)).record for record in records]
+
+    async def _ends_at(self, store: Store, clock: HandClock, lineage: Json) -> None:
+        early, late = (new_session(name, now=clock(), lineage=lineage) for name in ("early", "late"))
+        await store.insert(early)
+        await store.insert(late)
+
+        clock.advance(duration(IDLE_TIMEOUT - 1))
+        assert await store.rotate(next_rotation(early)) is not None
+        clock.advance(duration(1))
+        assert await refuses(store, late, next_rotation(late))

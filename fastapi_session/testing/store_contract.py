@@ -1,0 +1,28 @@
+"""What every store must do, as tests that a store's own test class inherits."""
+
+from __future__ import annotations
+
+from fastapi_session.testing.keeping_contract import KeepingContract
+from fastapi_session.testing.key_contract import KeyContract
+from fastapi_session.testing.rotation_contract import RotationContract
+from fastapi_session.testing.user_contract import UserContract
+
+
+class StoreContract(KeepingContract, RotationContract, UserContract, KeyContract):
+    """The tests of everything that `fastapi_session.stores.base` promises.
+
+    Inherit it, and give it two fixtures: *store*, an empty store that has been opened, and *clock*, a `HandClock`
+    that this store goes by. The tests are coroutines, for pytest-asyncio in its auto mode.
+
+        class TestMyStore(StoreContract):
+            @pytest.fixture
+            def clock(self) -> HandClock:
+                return HandClock()
+
+            @pytest.fixture
+            async def store(self, clock: HandClock) -> AsyncIterator[Store]:
+                store = MyStore(clock=clock)
+                await store.open()
+                yield store
+                await store.close()
+    """

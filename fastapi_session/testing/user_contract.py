@@ -1,0 +1,103 @@
+"""What a store promises about a user's sessions together, and about the expired ones."""
+
+from __future__ import annotations
+
+from fastapi_session.stores.base import Store
+from fastapi_session.testing.hand_clock import HandClock
+from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session
+
+
+class UserContract:
+    """The contract of `sessions_of`, `delete_all_of` and `delete_expired`."""
+
+    async def test_sessions_are_answered_oldest_first(self, store: Store, clock: HandClock) -> None:
+        """The user's sessions come in the order of their creation, whatever the order of insertion."""
+        records = [new_session(f"{n}", now=clock(), created_at=clock() + n) for n in range(5)]
+        for n in (3, 0, 4, 1, 2):
+            await store.insert(records[n])
+
+        assert records == list(await store.sessions_of("user"))
+
+    async def test_sessions_are_the_users_own(self, store: Store, clock: HandClock) -> None:
+        """Nobody else's sessions are answered: the id of the user is compared whole and as it is written."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        for other in ("User", "user ", "use", "user2", "recipe-user"):
+            await store.insert(new_session(other, now=clock(), user_id=other))
+
+        assert [record] == list(await store.sessions_of("user"))
+        assert [] == list(await store.sessions_of("nobody"))
+
+    async def test_sessions_of_one_tenant_or_of_all(self, store: Store, clock: HandClock) -> None:
+        """With a tenant only its sessions are answered, without one those of every tenant."""
+        public = new_session("a", now=clock())
+        other = new_session("b", now=clock() + 1, tenant_id="t1")
+        await store.insert(public)
+        await store.insert(other)
+
+        assert [public, other] == list(await store.sessions_of("user"))
+        assert [public] == list(await store.sessions_of("user", tenant_id="public"))
+        assert [other] == list(await store.sessions_of("user", tenant_id="t1"))
+        assert [] == list(await store.sessions_of("user", tenant_id="t2"))
+
+    async def test_expired_sessions_are_not_answered(self, store: Store, clock: HandClock) -> None:
+        """A session is answered until a millisecond before the first of its deadlines."""
+        deadline = clock() + IDLE_TIMEOUT
+        await store.insert(new_session("idle", now=clock(), lineage={"idle_expires_at": deadline}))
+        await store.insert(
+            new_session("absolute", now=clock(), lineage={"absolute_expires_at": deadline, "idle_expires_at": 2**45})
+        )
+        clock.advance(duration(IDLE_TIMEOUT - 1))
+        before = len(await store.sessions_of("user"))
+        clock.advance(duration(1))
+        after = len(await store.sessions_of("user"))
+
+        assert (2, 0) == (before, after)
+
+    async def test_delete_all_of_a_user(self, store: Store, clock: HandClock) -> None:
+        """All of a user's sessions are deleted and answered, expired ones too, and nobody else's."""
+        expired = new_session("expired", now=clock(), lineage={"idle_expires_at": clock()})
+        living = new_session("living", now=clock(), tenant_id="t1")
+        others = new_session("others", now=clock(), user_id="other")
+        for record in (expired, living, others):
+            await store.insert(record)
+
+        deleted = await store.delete_all_of("user")
+        assert sorted([expired.session_id, living.session_id]) == sorted(each.session_id for each in deleted)
+        assert living in deleted
+        assert [] == list(await store.delete_all_of("user"))
+        assert [None, None, others] == [(await store.get(each.session_id)).record for each in (expired, living, others)]
+
+    async def test_delete_all_of_a_user_in_one_tenant(self, store: Store, clock: HandClock) -> None:
+        """With a tenant, the user's sessions in other tenants stay."""
+        public, other = new_session("a", now=clock()), new_session("b", now=clock(), tenant_id="t1")
+        await store.insert(public)
+        await store.insert(other)
+
+        assert [other] == list(await store.delete_all_of("user", tenant_id="t1"))
+        assert [public] == list(await store.sessions_of("user"))
+
+    async def test_expired_sessions_are_deleted(self, store: Store, clock: HandClock) -> None:
+        """At its first deadline a session is deleted, a millisecond before it is not."""
+        past, future = clock(), clock() + 1
+        lineages = {
+            "idle": {"idle_expires_at": past},
+            "absolute": {"absolute_expires_at": past, "idle_expires_at": future},
+            "living": {"idle_expires_at": future},
+            "living longer": {"idle_expires_at": future, "absolute_expires_at": future},
+        }
+        records = {name: new_session(name, now=past, lineage=lineage) for name, lineage in lineages.items()}
+        for record in records.values():
+            await store.insert(record)
+
+        assert 2 == await store.delete_expired(limit=10)
+        assert {"living", "living longer"} == {
+            name for name, record in records.items() if (await store.get(record.session_id)).record is not None
+        }
+
+    async def test_expired_sessions_are_deleted_in_portions(self, store: Store, clock: HandClock) -> None:
+        """No more than the limit are deleted at once, and each is counted once."""
+        for n in range(5):
+            await store.insert(new_session(f"{n}", now=clock(), lineage={"idle_expires_at": clock()}))
+
+        assert [0, 2, 2, 1, 0] == [await store.delete_expired(limit=limit) for limit in (0, 2, 2, 2, 2)]
