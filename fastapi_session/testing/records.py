@@ -19,6 +19,18 @@ def digest(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
+MOVED: tuple[Json, ...] = (
+    {"generation": 1},
+    {"current": digest("another")},
+    {"acknowledged": False},
+    {"window_at": 1},
+)
+"""What makes the lineage of a new session another one, each alone."""
+
+NOT_COMPARED: Json = {"previous": digest("x"), "current_kid": 9, "idle_expires_at": 1, "absolute_expires_at": 1}
+"""What does not."""
+
+
 def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: Any) -> SessionRecord:
     """Answer the record of a session created at *now* (milliseconds), with *fields* and *lineage* as said."""
     record = SessionRecord(

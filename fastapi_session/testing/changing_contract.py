@@ -1,0 +1,121 @@
+"""What a store promises about changing one session under a condition."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from fastapi_session.model import Json, Lineage
+from fastapi_session.stores.base import Store
+from fastapi_session.testing.hand_clock import HandClock
+from fastapi_session.testing.records import MOVED, NOT_COMPARED, digest, new_session
+
+
+class ChangingContract:
+    """The contract of `replace`, `acknowledge` and `update`."""
+
+    async def test_replace_writes_the_whole_lineage(self, store: Store, clock: HandClock) -> None:
+        """Where the lineage is the expected one, the new one is written, and nothing else changes."""
+        record = new_session("a", now=clock())
+        lineage = Lineage(
+            generation=5,
+            current=digest("c"),
+            previous=digest("p"),
+            current_kid=3,
+            window_at=4,
+            acknowledged=False,
+            idle_expires_at=6,
+            absolute_expires_at=7,
+        )
+        await store.insert(record)
+
+        assert await store.replace(record.session_id, expected=record.lineage, lineage=lineage)
+        assert replace(record, lineage=lineage) == (await store.get(record.session_id)).record
+
+    async def test_replace_refuses_what_has_moved(self, store: Store, clock: HandClock) -> None:
+        """A lineage that differs in any one of the four that are compared is left as it is."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        for moved in MOVED:
+            expected = replace(record.lineage, **moved)
+            assert not await store.replace(record.session_id, expected=expected, lineage=expected)
+
+        assert record == (await store.get(record.session_id)).record
+
+    async def test_replace_compares_nothing_else(self, store: Store, clock: HandClock) -> None:
+        """Deadlines, kid and the previous hash do not decide whether a lineage is the expected one."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+
+        expected = replace(record.lineage, **NOT_COMPARED)
+        assert await store.replace(record.session_id, expected=expected, lineage=record.lineage)
+
+    async def test_replace_never_brings_a_session_back(self, store: Store, clock: HandClock) -> None:
+        """A session that is gone stays gone when its lineage is replaced."""
+        record = new_session("a", now=clock())
+
+        assert not await store.replace(record.session_id, expected=record.lineage, lineage=record.lineage)
+        assert (await store.get(record.session_id)).record is None
+
+    async def test_acknowledge_marks_the_current_token(self, store: Store, clock: HandClock) -> None:
+        """The session is acknowledged by its current hash, however often, and nothing else changes."""
+        record = new_session("a", now=clock(), lineage={"acknowledged": False})
+        await store.insert(record)
+        for _ in range(2):
+            await store.acknowledge(record.session_id, current=record.lineage.current)
+
+        acknowledged = replace(record, lineage=replace(record.lineage, acknowledged=True))
+        assert acknowledged == (await store.get(record.session_id)).record
+
+    async def test_acknowledge_ignores_any_other_token(self, store: Store, clock: HandClock) -> None:
+        """A hash that is not the current one acknowledges nothing, and no session is brought back."""
+        record = new_session("a", now=clock(), lineage={"acknowledged": False, "previous": digest("p")})
+        await store.insert(record)
+        await store.acknowledge(record.session_id, current=digest("p"))
+        await store.acknowledge("0" * 32, current=record.lineage.current)
+
+        assert record == (await store.get(record.session_id)).record
+        assert (await store.get("0" * 32)).record is None
+
+    async def test_update_writes_payload_and_data(self, store: Store, clock: HandClock) -> None:
+        """At the version expected, payload and data are written, the version counts on, and the lineage stays."""
+        record = new_session("a", now=clock(), version=3)
+        await store.insert(record)
+        new: Json = {"access_token_payload": {"a": 1}, "session_data": {"b": [2]}}
+
+        assert await store.update(record.session_id, version=3, **new)
+        assert replace(record, version=4, **new) == (await store.get(record.session_id)).record
+
+    async def test_update_refuses_another_version(self, store: Store, clock: HandClock) -> None:
+        """An older or a newer version is not the one expected, and nothing is written."""
+        record = new_session("a", now=clock(), version=3)
+        await store.insert(record)
+        for version in (2, 4):
+            assert not await store.update(record.session_id, version=version, access_token_payload={}, session_data={})
+
+        assert record == (await store.get(record.session_id)).record
+
+    async def test_update_never_brings_a_session_back(self, store: Store, clock: HandClock) -> None:
+        """A session that was deleted stays deleted when its payload is written."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        await store.delete(record.session_id)
+
+        assert not await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        assert (await store.get(record.session_id)).record is None
+
+    async def test_concurrent_updates_lose_nothing(self, store: Store, clock: HandClock) -> None:
+        """Of many updates at one version exactly one is written, and its payload is the one that is kept."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        written = await asyncio.gather(
+            *(
+                store.update(record.session_id, version=0, access_token_payload={"n": n}, session_data={})
+                for n in range(32)
+            )
+        )
+
+        assert 1 == sum(written)
+        kept = (await store.get(record.session_id)).record
+        assert kept is not None
+        assert {"n": written.index(True)} == kept.access_token_payload
