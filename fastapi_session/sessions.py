@@ -90,6 +90,10 @@ class Sessions:
         await self._background.finish()
         await self.store.close()
 
+    def now(self) -> int:
+        """Answer what time it is for these sessions, in milliseconds since the epoch."""
+        return self._clock()
+
     async def create(
         self,
         user_id: str,

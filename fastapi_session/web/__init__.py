@@ -1,0 +1,1 @@
+"""The FastAPI face: everything that knows a request from a response."""

@@ -1,0 +1,48 @@
+"""The Cookie and Set-Cookie headers (RFC 6265bis), as strictly as sessions need them.
+
+Frameworks keep the last of two cookies of one name and strip more than space and tab, by which a sibling domain can forge a
+name. Here every value of a name is kept in order, and a name is what the browser sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from email.utils import formatdate
+from urllib.parse import quote, unquote
+
+MAX_COOKIES = 200
+MAX_BYTES = 32 * 1024
+"""Bounds of what is read. A jar past them has no session in it, and is no error."""
+
+EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
+"""When a cookie that is being cleared expired."""
+
+
+def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """Answer, for each of *names* that came, its values in order. *headers* are the raw Cookie headers of a request.
+
+    Empty values count as absent; values in double quotes are kept as they are, quotes included.
+    """
+    raw = b"; ".join(headers)
+    pairs = raw.split(b";") if len(raw) <= MAX_BYTES else []
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs if len(pairs) <= MAX_COOKIES else []:
+        raw_name, separator, value = pair.partition(b"=")
+        name = raw_name.strip(b" \t").decode("latin-1")
+        if separator and name in names and (text := _decoded(value)):
+            found[name] = (*found.get(name, ()), text)
+    return found
+
+
+def _decoded(value: bytes) -> str:
+    return unquote(value.strip(b" \t").decode("latin-1"), encoding="latin-1")
+
+
+def set_cookie(name: str, value: str, *, path: str, expires: str, attributes: str) -> bytes:
+    """Answer the value of one Set-Cookie header. *attributes* are those that a deployment gives all of its cookies."""
+    return f"{name}={quote(value, safe='')}; Path={path}; Expires={expires}; HttpOnly{attributes}".encode("latin-1")
+
+
+def http_date(milliseconds: int) -> str:
+    """Answer the moment *milliseconds* since the epoch as HTTP writes it (RFC 9110, section 5.6.7)."""
+    return formatdate(milliseconds / 1000, usegmt=True)

@@ -1,0 +1,95 @@
+"""One request's dealings with its session: what came in, what goes out.
+
+The only mutable thing of the library, and there is one for each request. The middleware puts it into the ASGI scope, where
+providers find it, and writes its outcome onto whatever response starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from fastapi_session.errors import ConfigurationError, SessionError
+from fastapi_session.model import Tokens
+from fastapi_session.sessions import Sessions
+from fastapi_session.web import transport
+from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, RawHeaders, Transport
+
+SCOPE_KEY = "fastapi_session.exchange"
+
+
+class Exchange:
+    """What one request brought and what its answer will do to the client's tokens."""
+
+    __slots__ = ("_credentials", "_outcome", "_scope", "_transport", "sessions")
+
+    def __init__(self, sessions: Sessions, transport: Transport, scope: Scope) -> None:
+        self.sessions = sessions
+        self._transport = transport
+        self._scope = scope
+        self._credentials: Credentials | None = None
+        self._outcome: Outcome | None = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the request brought, read once and only if somebody asks."""
+        if self._credentials is None:
+            self._credentials = transport.read(self._scope["headers"])
+        return self._credentials
+
+    @property
+    def is_untouched(self) -> bool:
+        """Say whether the answer leaves the client's tokens as they are."""
+        return self._outcome is None
+
+    def send(self, tokens: Tokens, method: Method) -> None:
+        """Send *tokens* with the response, whichever response it is. The last word of a request counts."""
+        recorded = self._recorded().tokens
+        before = recorded.get(method)
+        if before is not None and tokens.refresh_token is None:  # a session made and changed in one request
+            tokens = replace(before, access_token=tokens.access_token, claims=tokens.claims)
+        recorded[method] = tokens
+
+    def clear(self, methods: Iterable[Method] = METHODS) -> None:
+        """Clear the client's tokens of *methods*."""
+        for method in methods:
+            self._recorded().tokens[method] = None
+
+    def clear_legacy_cookie(self) -> None:
+        """Clear the cookie of clients from before there were front tokens."""
+        self._recorded().clears_legacy_cookie = True
+
+    def clear_older_cookies(self, *names: str) -> None:
+        """Clear the cookies *names* under the older domain."""
+        self._recorded().older_cookies = names
+
+    def refuse(self, error: SessionError) -> SessionError:
+        """Answer *error*, after what it does to the tokens is on record: no handler of it can lose that."""
+        if error.clears_tokens:
+            self.clear()
+        return error
+
+    def write(self, headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+        """Answer the response *headers* with the outcome written onto them."""
+        return self._transport.write(
+            headers, self._recorded(), now=self.sessions.now(), https=self._scope.get("scheme") in ("https", "wss")
+        )
+
+    def _recorded(self) -> Outcome:
+        if self._outcome is None:
+            self._outcome = Outcome()
+        return self._outcome
+
+
+def exchange_of(connection: HTTPConnection) -> Exchange:
+    """Answer the exchange of *connection*. Raises `ConfigurationError` where `install` was not called on its application."""
+    exchange: Any = connection.scope.get(SCOPE_KEY)
+    if exchange is None:
+        raise ConfigurationError(
+            "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route"
+        )
+    return cast("Exchange", exchange)

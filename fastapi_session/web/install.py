@@ -1,0 +1,58 @@
+"""Putting sessions into an application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.sessions import Sessions
+from fastapi_session.web.cors import cors_problems
+from fastapi_session.web.handlers import register_handlers
+from fastapi_session.web.middleware import ExchangeMiddleware
+from fastapi_session.web.openapi import document_sessions
+from fastapi_session.web.transport import Transport
+
+logger = logging.getLogger("fastapi_session")
+
+
+def install(app: FastAPI, sessions: SessionConfig | Sessions | None = None) -> Sessions:
+    """Give *app* sessions: middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
+
+    *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
+    Answers the engine. A mounted application sees the sessions of the one it is mounted in, but maps errors by its own
+    handlers: install the same engine on it too.
+
+    Raises `ConfigurationError` where *app* has sessions already, or store or secret cannot be had.
+    """
+    kinds: list[object] = [middleware.cls for middleware in app.user_middleware]
+    if ExchangeMiddleware in kinds:
+        raise ConfigurationError("install: this application has sessions already, call it once for each application")
+    engine = sessions if isinstance(sessions, Sessions) else Sessions(sessions)
+    app.add_middleware(ExchangeMiddleware, sessions=engine, transport=Transport(engine.config))
+    register_handlers(app, engine.config)
+    document_sessions(app, engine.config)
+    app.include_router(_opening_and_closing(app, engine))
+    if "api_domain" not in engine.config.model_fields_set:
+        logger.warning("api_domain is not set, assuming %s (FASTAPI_SESSION_API_DOMAIN)", engine.config.api_domain)
+    return engine
+
+
+def _opening_and_closing(app: FastAPI, engine: Sessions) -> APIRouter:
+    """Answer a router without routes: lifespans of included routers compose, whatever lifespan the application has."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for problem in cors_problems(app):
+            logger.warning(problem)
+        await engine.open()
+        try:
+            yield
+        finally:
+            await engine.close()
+
+    return APIRouter(lifespan=lifespan)

@@ -1,0 +1,36 @@
+"""Pure ASGI: an Exchange into each request, its outcome onto each response.
+
+The one owner of what goes out. Cookies set on FastAPI's injected Response are lost when a route returns its own Response,
+redirects or raises; here they are written onto whatever response starts.
+"""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fastapi_session.sessions import Sessions
+from fastapi_session.web.exchange import SCOPE_KEY, Exchange
+from fastapi_session.web.transport import Transport
+
+
+class ExchangeMiddleware:
+    """Wraps an application, as `install` has Starlette do it."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, transport: Transport) -> None:
+        self.app = app
+        self.sessions = sessions
+        self._transport = transport
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, scope)
+
+        async def send_with_tokens(message: Message) -> None:
+            if message["type"] == "http.response.start" and not exchange.is_untouched:
+                message = {**message, "headers": exchange.write(message.get("headers", ()))}
+            await send(message)
+
+        await self.app(scope, receive, send_with_tokens)

@@ -1,0 +1,193 @@
+"""Where tokens travel: the names of the wire, read from a request and written onto a response.
+
+| method | access token | refresh token |
+|---|---|---|
+| cookie | cookie `sAccessToken`, Path=/ | cookie `sRefreshToken`, Path = the refresh endpoint |
+| header | request `Authorization: Bearer`, response `st-access-token` | the same, response `st-refresh-token` |
+
+With a new access token always goes the `front-token`, which tells the page who is signed in and until when.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.model import Tokens
+from fastapi_session.web.cookies import EPOCH, http_date, read_cookies, set_cookie
+
+Method = Literal["cookie", "header"]
+METHODS: tuple[Method, Method] = ("header", "cookie")
+"""The transfer methods, in the order in which they are looked for."""
+
+ACCESS_COOKIE = "sAccessToken"
+REFRESH_COOKIE = "sRefreshToken"
+LEGACY_COOKIE = "sIdRefreshToken"
+ACCESS_HEADER = "st-access-token"
+REFRESH_HEADER = "st-refresh-token"
+FRONT_TOKEN_HEADER = "front-token"
+ANTI_CSRF_HEADER = "anti-csrf"
+EXPOSE_HEADER = "access-control-expose-headers"
+
+REQUEST_HEADERS = ("rid", "fdi-version", ANTI_CSRF_HEADER, "authorization", "st-auth-mode")
+"""What clients send beside the safelisted headers of the Fetch standard."""
+RESPONSE_HEADERS = (FRONT_TOKEN_HEADER, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF_HEADER)
+"""What clients have to be able to read."""
+
+_COOKIES = frozenset({ACCESS_COOKIE, REFRESH_COOKIE, LEGACY_COOKIE})
+_ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
+"""An expired access token must still arrive, so that the answer is "try refresh token": its cookie outlives it."""
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request brought, not yet believed. Of each cookie all values, in order."""
+
+    access_cookies: tuple[str, ...] = field(default=(), repr=False)
+    refresh_cookies: tuple[str, ...] = field(default=(), repr=False)
+    has_legacy_cookie: bool = False
+    bearer: str | None = field(default=None, repr=False)
+    anti_csrf: str | None = field(default=None, repr=False)
+    has_rid: bool = False
+    auth_mode: str | None = None
+
+
+def read(headers: RawHeaders) -> Credentials:
+    """Answer the credentials in the raw *headers* of a request. Nothing in them is an error."""
+    cookies: list[bytes] = []
+    values: dict[bytes, str] = {}
+    for name, value in headers:
+        if name == b"cookie":
+            cookies.append(value)
+        elif name in _WANTED:
+            values.setdefault(name, value.decode("latin-1"))
+    found = read_cookies(cookies, _COOKIES) if cookies else {}
+    return Credentials(
+        access_cookies=found.get(ACCESS_COOKIE, ()),
+        refresh_cookies=found.get(REFRESH_COOKIE, ()),
+        has_legacy_cookie=LEGACY_COOKIE in found,
+        bearer=_bearer(values.get(b"authorization", "")),
+        anti_csrf=values.get(b"anti-csrf"),
+        has_rid=b"rid" in values,
+        auth_mode=values.get(b"st-auth-mode"),
+    )
+
+
+_WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode"})
+
+
+def _bearer(authorization: str) -> str | None:
+    scheme, _, token = authorization.partition(" ")
+    return token.strip(" ") or None if scheme.lower() == "bearer" else None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one request's answer does to the client's tokens: for each method new ones, or `None` to clear them.
+
+    *older_cookies* are names to clear under the older domain.
+    """
+
+    tokens: dict[Method, Tokens | None] = field(default_factory=dict)
+    older_cookies: tuple[str, ...] = ()
+    clears_legacy_cookie: bool = False
+
+
+class Transport:
+    """Writes tokens as one deployment's configuration says; what can be prepared is prepared once."""
+
+    def __init__(self, config: SessionConfig) -> None:
+        self._refresh_path = config.refresh_path
+        self._exposes_access_token = config.expose_access_token_to_frontend_in_cookie_based_auth
+        self._secure_by_scheme = "cookie_secure" not in config.model_fields_set
+        self._attributes = _attributes(config, config.cookie_domain)
+        self._older_attributes = _attributes(config, config.older_cookie_domain)
+
+    def write(self, headers: RawHeaders, outcome: Outcome, *, now: int, https: bool) -> list[tuple[bytes, bytes]]:
+        """Answer the response *headers* with *outcome* written onto them, at *now* (milliseconds).
+
+        *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
+        """
+        secure = "; Secure" if https and self._secure_by_scheme and "Secure" not in self._attributes else ""
+        sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
+        named = dict(self._named(outcome, sent))
+        cookies = [*self._cookies(outcome, now, secure)]
+        kept = [(name, value) for name, value in headers if not (sent and name.lower() == b"cache-control")]
+        if sent:
+            kept.append((b"cache-control", b"no-store"))
+        kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
+        kept.extend((b"set-cookie", cookie) for cookie in cookies)
+        return _exposing(kept, named)
+
+    def _named(self, outcome: Outcome, sent: list[Tokens]) -> Iterator[tuple[str, str]]:
+        if "header" in outcome.tokens:
+            yield from _token_headers(outcome.tokens["header"])
+        if cookie_tokens := outcome.tokens.get("cookie"):
+            if self._exposes_access_token:
+                yield ACCESS_HEADER, cookie_tokens.access_token
+            if cookie_tokens.anti_csrf_token is not None and cookie_tokens.refresh_token is not None:
+                yield ANTI_CSRF_HEADER, cookie_tokens.anti_csrf_token
+        if outcome.tokens:
+            yield FRONT_TOKEN_HEADER, front_token(sent[0]) if sent else "remove"
+
+    def _cookies(self, outcome: Outcome, now: int, secure: str) -> Iterator[bytes]:
+        paths = {ACCESS_COOKIE: "/", REFRESH_COOKIE: self._refresh_path, LEGACY_COOKIE: "/"}
+        cleared = [LEGACY_COOKIE] if outcome.clears_legacy_cookie else []
+        if "cookie" in outcome.tokens:
+            tokens = outcome.tokens["cookie"]
+            if tokens is None:
+                cleared += [ACCESS_COOKIE, REFRESH_COOKIE]
+            else:
+                for name, value, expires in _token_cookies(tokens, now):
+                    yield set_cookie(
+                        name, value, path=paths[name], expires=expires, attributes=self._attributes + secure
+                    )
+        for name in cleared:
+            yield set_cookie(name, "", path=paths[name], expires=EPOCH, attributes=self._attributes + secure)
+        for name in outcome.older_cookies:
+            yield set_cookie(name, "", path=paths[name], expires=EPOCH, attributes=self._older_attributes + secure)
+
+
+def front_token(tokens: Tokens) -> str:
+    """Answer what the page may know of *tokens*: their end in milliseconds, the user, the access token's payload."""
+    content = {"ate": tokens.access_token_expires_at, "uid": tokens.claims["sub"], "up": tokens.claims}
+    return base64.b64encode(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).decode("ascii")
+
+
+def _token_headers(tokens: Tokens | None) -> Iterator[tuple[str, str]]:
+    yield ACCESS_HEADER, tokens.access_token if tokens else ""
+    if tokens is None or tokens.refresh_token is not None:
+        yield REFRESH_HEADER, (tokens.refresh_token or "") if tokens else ""
+
+
+def _token_cookies(tokens: Tokens, now: int) -> Iterator[tuple[str, str, str]]:
+    yield ACCESS_COOKIE, tokens.access_token, http_date(now + _ACCESS_COOKIE_LIFE)
+    if tokens.refresh_token is not None:
+        yield REFRESH_COOKIE, tokens.refresh_token, http_date(tokens.refresh_token_expires_at)
+
+
+def _attributes(config: SessionConfig, domain: str | None) -> str:
+    same_site = {"lax": "Lax", "strict": "Strict", "none": "None"}[config.cookie_same_site]
+    return "".join(
+        [
+            f"; Domain={domain}" if domain else "",
+            f"; SameSite={same_site}",
+            "; Secure" if config.cookie_secure else "",
+        ]
+    )
+
+
+def _exposing(headers: list[tuple[bytes, bytes]], named: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Append the names of *named* to what other origins' scripts may read."""
+    if not named:
+        return headers
+    expose = EXPOSE_HEADER.encode()
+    already = [value.decode("latin-1") for name, value in headers if name.lower() == expose]
+    rest = [(name, value) for name, value in headers if name.lower() != expose]
+    return [*rest, (expose, ", ".join([*already, *named]).encode("latin-1"))]
