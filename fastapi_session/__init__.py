@@ -4,6 +4,7 @@ from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import Verdict
+from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import (
     ClaimFailure,
     ClearDuplicateSessionCookiesError,
@@ -17,7 +18,6 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.minting import IssuedSession
 from fastapi_session.model import SessionInformation, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore

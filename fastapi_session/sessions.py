@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from fastapi_session.acknowledgements import Acknowledgements
-from fastapi_session.background import Background
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
@@ -22,11 +20,15 @@ from fastapi_session.core.payload import json_object, merged, name, tenant_name
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import stands
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.deployment import configured_store, key_policy, milliseconds, rotation_policy, secret_ring
+from fastapi_session.engine.acknowledgements import Acknowledgements
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.deployment import configured_store, key_policy, milliseconds, rotation_policy, secret_ring
+from fastapi_session.engine.housekeeping import Housekeeping
+from fastapi_session.engine.keyring import Keyring
+from fastapi_session.engine.minting import IssuedSession, Mint
+from fastapi_session.engine.records import change_record, live_record
+from fastapi_session.engine.refreshing import Refreshing
 from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
-from fastapi_session.housekeeping import Housekeeping
-from fastapi_session.keyring import Keyring
-from fastapi_session.minting import IssuedSession, Mint
 from fastapi_session.model import (
     PUBLIC_TENANT,
     Json,
@@ -35,8 +37,6 @@ from fastapi_session.model import (
     SessionRecord,
     split_handle,
 )
-from fastapi_session.records import change_record, live_record
-from fastapi_session.refreshing import Refreshing
 
 
 class Sessions:

@@ -17,6 +17,7 @@ from fastapi_session.config import TokenTransferMethod
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
+from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
@@ -24,7 +25,6 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.minting import IssuedSession
 from fastapi_session.model import PUBLIC_TENANT, Json
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.session import Session

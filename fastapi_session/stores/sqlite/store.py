@@ -40,6 +40,7 @@ class SqliteStore:
             )
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
+        self.path = Path(path)
         self._clock = clock
         self._thread = SqliteThread(partial(connect, str(path), busy_timeout=busy_timeout))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from fastapi_session.background import Background
 from fastapi_session.clock import Clock
+from fastapi_session.engine.background import Background
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.base import SessionStore
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from fastapi_session.background import Background
 from fastapi_session.clock import Clock
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.core.signing_keys import (
@@ -23,6 +22,7 @@ from fastapi_session.core.signing_keys import (
     seal,
     unseal,
 )
+from fastapi_session.engine.background import Background
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.base import SigningKeyStore

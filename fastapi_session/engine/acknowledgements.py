@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from fastapi_session.background import Background
 from fastapi_session.core import refresh_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.secret import SecretRing
+from fastapi_session.engine.background import Background
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import split_handle
 from fastapi_session.stores.base import SessionStore

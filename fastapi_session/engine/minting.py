@@ -12,7 +12,7 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.deployment import milliseconds
+from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.model import Json, SessionRecord, Tokens
 
 _WIDEST_HASH = "0" * 64
