@@ -28,7 +28,7 @@ check: .venv/installed-check
 	$(BIN)/python -m pytest --quiet tests/test_public_api.py tests/test_house.py
 
 docs: .venv/installed-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
