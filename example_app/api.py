@@ -92,14 +92,14 @@ async def own_sessions(session: SignedIn, sessions: Engine) -> list[OwnSession]:
             created_at=each.created_at,
             current=each.handle == session.handle,
         )
-        for each in await sessions.sessions_of(session.user_id)
+        for each in await sessions.of_user(session.user_id)
     ]
 
 
 @api.delete("/sessions/{handle}")
 async def revoke_one(handle: str, session: StillSignedIn, sessions: Engine) -> Message:
     """End one of the user's sessions, and nobody else's."""
-    if handle not in {each.handle for each in await sessions.sessions_of(session.user_id)}:
+    if handle not in {each.handle for each in await sessions.of_user(session.user_id)}:
         raise HTTPException(404, "You have no such session.")
     await sessions.revoke(handle)
     return Message(message="That session has been signed out.")
@@ -108,10 +108,7 @@ async def revoke_one(handle: str, session: StillSignedIn, sessions: Engine) -> M
 @api.delete("/sessions")
 async def revoke_others(session: StillSignedIn, sessions: Engine) -> dict[str, int]:
     """End all of the user's sessions but the one that asks."""
-    others = [each.handle for each in await sessions.sessions_of(session.user_id) if each.handle != session.handle]
-    for handle in others:
-        await sessions.revoke(handle)
-    return {"revoked": len(others)}
+    return {"revoked": len(await sessions.revoke_all(session.user_id, keep=session.handle))}
 
 
 def device_name(user_agent: str) -> str:

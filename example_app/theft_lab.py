@@ -14,14 +14,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Cookie, Depends
 from pydantic import BaseModel
 
-from fastapi_session import Sessions, TokenTheftError, UnauthorisedError, get_sessions
+from fastapi_session import Sessions, TokenTheftError, UnauthorisedError, Verdict, get_sessions
 
-EXPLANATIONS: Mapping[str, str] = {
-    "RECENT_PREV": "The copy is one token behind, its window has closed, and its successor is in use. Two parties hold "
+EXPLANATIONS: Mapping[Verdict, str] = {
+    Verdict.RECENT_PREV: "The copy is one token behind, its window has closed, and its successor is in use. Two parties hold "
     "this session, and nobody can tell which of them is you: it has been revoked.",
-    "STALE_LINEAGE": "The copy is more than one token behind. No honest client keeps a token that long: the session "
+    Verdict.STALE_LINEAGE: "The copy is more than one token behind. No honest client keeps a token that long: the session "
     "has been revoked.",
-    "ORPHANED_BRANCH": "The copy comes from a branch of this session that the server never took: it has been revoked.",
+    Verdict.ORPHANED_BRANCH: "The copy comes from a branch of this session that the server never took: it has been revoked.",
 }
 
 
@@ -69,13 +69,13 @@ def theft_lab(grace_period: timedelta) -> APIRouter:
 async def present(refresh_token: str, sessions: Sessions) -> Outcome:
     """Refresh with *refresh_token*, and tell what came of it."""
     try:
-        tokens = await sessions.refresh(refresh_token)
+        issued = await sessions.refresh(refresh_token)
     except TokenTheftError as error:
-        return Outcome(outcome="theft", explanation=EXPLANATIONS[error.reason], reason=error.reason)
+        return Outcome(outcome="theft", explanation=EXPLANATIONS[Verdict(error.reason)], reason=error.reason)
     except UnauthorisedError as error:
         return Outcome(outcome="unauthorised", explanation="There is no such session any more.", reason=error.reason)
     return Outcome(
         outcome="refreshed",
         explanation="The window is open: the thief is handed the very token that your browser was handed.",
-        refresh_token=tokens.refresh_token,
+        refresh_token=issued.tokens.refresh_token,
     )

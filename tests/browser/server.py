@@ -1,0 +1,53 @@
+"""An app served over real HTTP, on a free port of its own, for as long as a test lasts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.browser.waiting import until
+
+
+@dataclass
+class Server:
+    """A served app, and what it has answered so far: lines such as `POST /auth/session/refresh 200`."""
+
+    app: ASGIApp
+    origin: str
+    answers: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.answers.append(f"{scope['method']} {scope['path']} {message['status']}")
+            await send(message)
+
+        await self.app(scope, receive, noting)
+
+    @property
+    def refreshes(self) -> int:
+        return self.answers.count("POST /auth/session/refresh 200")
+
+
+@contextmanager
+def serve(build: Callable[[str], ASGIApp], *, host: str = "localhost") -> Iterator[Server]:
+    """Serve the app that *build* makes for its origin."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    origin = f"http://{host}:{listener.getsockname()[1]}"
+    served = Server(build(origin), origin)
+    server = uvicorn.Server(uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1))
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        yield served
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

@@ -1,0 +1,115 @@
+"""Find or fetch what the browser tests need: Chromium, and the npm package `supertokens-website`, as it was published.
+
+Run it by `python -m tests.browser.setup`. What cannot be had is named in a line that begins with "SKIPPED:", here and by
+the tests that would need it; that is no failure. What is fetched stays in `.cache/` of the checkout.
+
+A Chromium of your own is named by the environment variable CHROMIUM.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+CACHE = Path(__file__).parents[2] / ".cache" / "npm"
+CLIENT = "supertokens-website"
+CLIENT_VERSION = "20.1.6"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MINUTES = 60
+
+
+class Missing(Exception):
+    """Something that the tests need cannot be had. The message is the line that says so."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"SKIPPED: {what} because {why}")
+
+
+def chromium() -> Path:
+    """Answer where Chromium is."""
+    for name in (os.environ.get("CHROMIUM", ""), *BROWSERS):
+        if found := shutil.which(name):
+            return Path(found)
+    raise Missing("Chromium", f"none of {', '.join(BROWSERS)} is on the PATH, and CHROMIUM names none")
+
+
+def client_package() -> Path:
+    """Answer the folder of npm packages in which the client and all it requires are."""
+    manifest = CACHE / "node_modules" / CLIENT / "package.json"
+    if not manifest.is_file() or json.loads(manifest.read_text("utf-8"))["version"] != CLIENT_VERSION:
+        raise Missing(f"{CLIENT} {CLIENT_VERSION}", "it has not been fetched: run python -m tests.browser.setup")
+    return manifest.parents[1]
+
+
+def have_chromium() -> Path:
+    """Answer where Chromium is, installed now if it was not there."""
+    try:
+        return chromium()
+    except Missing:
+        apt_get("chromium")
+    return chromium()
+
+
+def have_client_package() -> Path:
+    """Answer the folder of npm packages, fetched now if it was not there."""
+    try:
+        return client_package()
+    except Missing:
+        fetch_client()
+    return client_package()
+
+
+def fetch_client() -> None:
+    """Fetch the client by npm, which compares it with the checksum of the registry. No script of a package is run."""
+    if shutil.which("npm") is None:
+        apt_get("npm")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
+    run(
+        "npm",
+        "install",
+        *quiet,
+        "--prefix",
+        str(CACHE),
+        f"{CLIENT}@{CLIENT_VERSION}",
+        what=f"{CLIENT} {CLIENT_VERSION}",
+    )
+
+
+def apt_get(package: str) -> None:
+    """Install a package of the system, where that is Debian and ours to change."""
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise Missing(package, "it is not installed, and installing it needs apt-get and root")
+    run("apt-get", "update", "--quiet", what=package)
+    run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package, what=package)
+
+
+def run(*command: str, what: str) -> None:
+    """Run *command*, and say that *what* is missing if it fails."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=10 * MINUTES, env=environment)
+    except subprocess.TimeoutExpired as error:
+        raise Missing(what, f"{command[0]} did not end within ten minutes") from error
+    except (subprocess.CalledProcessError, OSError) as error:
+        said = getattr(error, "stderr", "") or str(error)
+        raise Missing(what, f"{command[0]} failed: {said.strip().splitlines()[-1]}") from error
+
+
+def main() -> None:
+    """Have everything, as far as it can be had, and say what."""
+    needs: tuple[Callable[[], Path], ...] = (have_chromium, have_client_package)
+    for need in needs:
+        try:
+            sys.stdout.write(f"{need()}\n")
+        except Missing as missing:
+            sys.stdout.write(f"{missing}\n")
+
+
+if __name__ == "__main__":
+    main()

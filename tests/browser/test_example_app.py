@@ -1,0 +1,268 @@
+"""The example app, as a visitor with a browser finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.types import ASGIApp
+
+from example_app.app import create_app
+from fastapi_session import SessionConfig
+from tests.browser.server import Server, serve
+from tests.browser.waiting import until
+
+ACCESS_TOKEN_VALIDITY = timedelta(seconds=4)
+GRACE_PERIOD = timedelta(seconds=2)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """The example app, its tokens living for seconds."""
+
+    def build(origin: str) -> ASGIApp:
+        return create_app(
+            SessionConfig(
+                api_domain=origin,
+                store=f"sqlite:///{tmp_path / 'example_app.db'}",
+                access_token_validity=ACCESS_TOKEN_VALIDITY,
+                refresh_token_rotation_grace_period=GRACE_PERIOD,
+            )
+        )
+
+    with serve(build) as server:
+        yield server
+
+
+@pytest.fixture
+def alice(page: Page, server: Server) -> Page:
+    """The page, with alice signed in."""
+    return sign_in(page, server)
+
+
+def sign_in(page: Page, server: Server, *, name: str = "alice", password: str = "wonderland") -> Page:
+    page.goto(server.origin)
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Live session")).to_be_visible()
+    return page
+
+
+def press(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def text(page: Page, name: str) -> str:
+    """What the page shows at the spot called *name*."""
+    return page.locator(f"[data-text={name}]").first.inner_text()
+
+
+def wait_for_expiry(page: Page) -> None:
+    expect(page.get_by_text("the next call refreshes")).to_be_visible()
+
+
+def wait_for_status(page: Page, said: str) -> None:
+    expect(page.get_by_role("status")).to_contain_text(said)
+
+
+def steal_and_rotate(page: Page) -> None:
+    """Take the theft lab up to the point where the copy is one token behind."""
+    press(page, "Copy the token")
+    press(page, "Refresh the session")
+    wait_for_status(page, "the copied token is used up")
+
+
+def test_a_wrong_password_is_refused(page: Page, server: Server) -> None:
+    """Signing in with a wrong password says so, and begins no session."""
+    page.goto(server.origin)
+    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Password").fill("looking-glass")
+    press(page, "Sign in")
+
+    expect(page.get_by_role("alert")).to_have_text("This user name and this password do not belong together.")
+    assert [] == page.context.cookies()
+
+
+def test_signing_in_shows_the_live_session(alice: Page) -> None:
+    """Who is signed in, on which plan, in which session and for how long stands on the page."""
+    assert "alice" == text(alice, "user")
+    assert "free" == text(alice, "plan")
+    assert 32 == len(text(alice, "handle"))
+    expect(alice.get_by_role("timer")).to_contain_text("until the access token ends")
+
+
+def test_signing_in_needs_only_the_keyboard(page: Page, server: Server) -> None:
+    """From opening the page to a protected call, every step is reached by Tab and taken by Enter."""
+    page.goto(server.origin)
+    expect(page.get_by_label("User name")).to_be_visible()
+    tab_to(page, "name")
+    page.keyboard.type("alice")
+    page.keyboard.press("Tab")
+    page.keyboard.type("wonderland")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    wait_for_status(page, "Hello alice, your access token is good.")
+
+
+def tab_to(page: Page, identity: str) -> None:
+    """Press Tab until the element called *identity* has the focus."""
+
+    def focused() -> bool:
+        page.keyboard.press("Tab")
+        return bool(identity == page.evaluate("document.activeElement.id"))
+
+    until(focused)
+
+
+def test_scripts_cannot_read_the_tokens(alice: Page) -> None:
+    """Both tokens are in HttpOnly cookies, the refresh token bound to the path of the refresh."""
+    assert "" == alice.evaluate("document.cookie")
+    assert {("sAccessToken", "/", True), ("sRefreshToken", "/auth/session/refresh", True)} == {
+        (cookie["name"], cookie["path"], cookie["httpOnly"]) for cookie in alice.context.cookies()
+    }
+
+
+def test_an_expired_access_token_is_refreshed_by_itself(alice: Page, server: Server) -> None:
+    """A call with an expired access token is refused, the page refreshes once, and the call succeeds."""
+    wait_for_expiry(alice)
+    press(alice, "Call an endpoint")
+
+    wait_for_status(alice, "Hello alice")
+    assert "1" == text(alice, "refreshes")
+    assert 1 == server.refreshes
+    expect(alice.get_by_role("list", name="What went over the wire")).to_contain_text("401 try refresh token")
+
+
+def test_ten_calls_at_once_need_one_refresh(alice: Page, server: Server) -> None:
+    """Ten parallel calls with an expired access token all succeed, after a single refresh."""
+    wait_for_expiry(alice)
+    press(alice, "Ten at once")
+
+    wait_for_status(alice, "10 of 10 calls answered, with 1 refreshes.")
+    assert 1 == server.refreshes
+
+
+def test_two_tabs_need_one_refresh(alice: Page, server: Server) -> None:
+    """Two tabs of one browser that call with an expired access token share a single refresh."""
+    other = alice.context.new_page()
+    other.goto(server.origin)
+    expect(other.get_by_role("heading", name="Live session")).to_be_visible()
+    until(lambda: server.answers.count("GET /api/sessions 200") >= 2)
+    before = server.refreshes
+    wait_for_expiry(alice)
+    for tab in (alice, other):
+        tab.evaluate("document.querySelector('[data-action=tenCalls]').click()")
+
+    for tab in (alice, other):
+        wait_for_status(tab, "10 of 10 calls answered")
+    assert before + 1 == server.refreshes
+
+
+def test_a_session_outlives_a_reload(alice: Page) -> None:
+    """The page finds its session again after a reload."""
+    handle = text(alice, "handle")
+    alice.reload()
+
+    expect(alice.get_by_role("heading", name="Live session")).to_be_visible()
+    assert handle == text(alice, "handle")
+
+
+def test_changing_the_plan_changes_the_access_token(alice: Page) -> None:
+    """A claim changed by an endpoint is seen by the page at once."""
+    press(alice, "Change the plan")
+
+    wait_for_status(alice, "The plan is now pro")
+    assert "pro" == text(alice, "plan")
+
+
+def test_signing_out_ends_the_session(alice: Page, server: Server) -> None:
+    """After signing out the cookies are gone, and a reload does not bring the session back."""
+    press(alice, "Sign out")
+    expect(alice.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    alice.reload()
+
+    expect(alice.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    assert [] == alice.context.cookies()
+    assert "POST /auth/signout 200" in server.answers
+
+
+def test_a_replay_within_the_window_is_answered_with_the_same_successor(alice: Page) -> None:
+    """Shortly after a rotation the copied token earns the very token that the browser holds."""
+    press(alice, "Copy the token")
+    press(alice, "Refresh the session")
+    press(alice, "Replay early")
+
+    wait_for_status(alice, "The window is open")
+    assert text(alice, "yours") == text(alice, "stolen")
+
+
+def test_a_replay_after_the_window_is_theft(alice: Page) -> None:
+    """A copied token that comes after the window ends the session, and the page says why."""
+    steal_and_rotate(alice)
+    press(alice, "Replay late")
+
+    outcome = alice.get_by_role("alert").filter(has_text="Token theft detected")
+    expect(outcome).to_contain_text("RECENT_PREV")
+    expect(outcome).to_be_focused()
+    assert "revoked" == text(alice, "seconds")
+    assert "has revoked the session" == text(alice, "server")
+    assert [] == alice.context.cookies()
+
+
+def test_after_a_theft_the_user_signs_in_again(alice: Page, server: Server) -> None:
+    """A session lost to a thief is not the end: signing in begins another."""
+    handle = text(alice, "handle")
+    steal_and_rotate(alice)
+    press(alice, "Replay late")
+    press(alice, "Sign in again")
+    sign_in(alice, server)
+
+    assert handle != text(alice, "handle")
+
+
+def test_a_session_is_revoked_from_another_browser(alice: Page, browser: Browser, server: Server) -> None:
+    """All sessions of a user are listed, and ending one signs that browser out."""
+    with browser.new_context() as elsewhere:
+        phone = sign_in(elsewhere.new_page(), server)
+        rows = phone.get_by_role("list").and_(phone.locator("#sessions")).get_by_role("listitem")
+        expect(rows).to_have_count(2)
+        rows.filter(has_not_text="this browser").get_by_role("button").click()
+        expect(rows).to_have_count(1)
+        press(alice, "Ask the database")
+
+        expect(alice.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+        wait_for_status(alice, "This session has ended")
+        press(phone, "Ask the database")
+        wait_for_status(phone, "The vault is open, alice")
+
+
+def test_all_other_sessions_are_revoked_at_once(alice: Page, browser: Browser, server: Server) -> None:
+    """Signing out everywhere else keeps the session that asks, and another user's."""
+    with browser.new_context() as elsewhere, browser.new_context() as bobs:
+        sign_in(elsewhere.new_page(), server)
+        bob = sign_in(bobs.new_page(), server, name="bob", password="builder")
+        press(alice, "Sign out everywhere else")
+
+        wait_for_status(alice, "Signed out everywhere else: 1 ended.")
+        expect(alice.locator("#sessions").get_by_role("listitem")).to_have_count(1)
+        press(bob, "Ask the database")
+        wait_for_status(bob, "The vault is open, bob")
+
+
+def test_the_page_needs_nobody_else(context: BrowserContext, server: Server) -> None:
+    """Everything the page loads comes from the app itself, and nothing it runs fails."""
+    asked: list[str] = []
+    failures: list[object] = []
+    context.on("request", lambda request: asked.append(request.url))
+    context.on("weberror", lambda error: failures.append(error))
+    sign_in(context.new_page(), server)
+
+    assert [] == [url for url in asked if not url.startswith(server.origin)]
+    assert [] == failures

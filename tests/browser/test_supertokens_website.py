@@ -1,0 +1,250 @@
+"""The npm client `supertokens-website`, unmodified, against sessions of this library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+from playwright.sync_api import Page
+from starlette.types import ASGIApp
+
+from fastapi_session import SessionConfig
+from tests.browser.client_app import api_app, page_app
+from tests.browser.server import Server, serve
+from tests.browser.setup import Missing, client_package
+from tests.browser.waiting import until
+
+Method = Literal["cookie", "header"]
+ACCESS_TOKEN_VALIDITY = timedelta(seconds=3)
+GRACE_PERIOD = timedelta(seconds=1)
+REFRESH = "/auth/session/refresh"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A page that carries the npm client, and the API that it was started for."""
+
+    page: Page
+    server: Server
+    method: Method
+
+    def start(self, page_origin: str) -> Client:
+        self.page.goto(f"{page_origin}/client")
+        self.page.evaluate("([api, method]) => start(api, method)", [self.server.origin, self.method])
+        return self
+
+    def call(self, method: str, path: str) -> tuple[int, Any]:
+        answer = self.page.evaluate("([method, path]) => call(method, path)", [method, path])
+        return answer["status"], answer["json"]
+
+    def ask(self, question: str) -> Any:
+        """Answer what the client's function called *question* says."""
+        return self.page.evaluate(f"Session.{question}()")
+
+    def sign_in(self) -> None:
+        assert 200 == self.call("POST", "/login")[0]
+
+    def wait_for_expiry(self) -> None:
+        self.page.wait_for_function("accessTokenEnds() < Date.now()")
+
+    @property
+    def events(self) -> list[str]:
+        return [event["action"] for event in self.page.evaluate("events")]
+
+    @property
+    def refresh_token(self) -> str:
+        """The refresh token, as whoever copies this browser's storage finds it."""
+        name = {"cookie": "sRefreshToken", "header": "st-refresh-token"}[self.method]
+        return next(cookie["value"] for cookie in self.page.context.cookies() if cookie["name"] == name)
+
+    def rotate(self) -> str:
+        """Refresh until the refresh token is another, use the new tokens once, and answer the old."""
+        old = self.refresh_token
+        until(lambda: self.ask("attemptRefreshingSession") and self.refresh_token != old)
+        assert 200 == self.call("GET", "/me")[0]
+        return old
+
+    def replay(self, token: str) -> tuple[int, Any]:
+        """Present a stolen *token* as another client would, which has nothing else."""
+        stolen = {"cookie": {"cookie": f"sRefreshToken={token}"}, "header": {"authorization": f"Bearer {token}"}}
+        answer = httpx.post(self.server.origin + REFRESH, headers=stolen[self.method])
+        return answer.status_code, answer.json()
+
+    def replay_until_refused(self, token: str) -> tuple[int, Any]:
+        """Answer the refusal of the stolen *token*. Within the window there is none: the successor stays the same."""
+        answers: list[tuple[int, Any]] = []
+
+        def refused() -> bool:
+            answers.append(self.replay(token))
+            return answers[-1] != (200, {})
+
+        until(refused)
+        return answers[-1]
+
+
+@pytest.fixture(autouse=True)
+def package() -> None:
+    """Skip what needs the npm client where it could not be had."""
+    try:
+        client_package()
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["cookie", "header"])
+def method(request: pytest.FixtureRequest) -> Method:
+    """How the client asks for its tokens to travel."""
+    return "cookie" if request.param == "cookie" else "header"
+
+
+@pytest.fixture
+def client(page: Page, method: Method, tmp_path: Path) -> Iterator[Client]:
+    """The client, signed in, on a page of the API's own origin."""
+    with serve_api(tmp_path) as server:
+        client = Client(page, server, method).start(server.origin)
+        client.sign_in()
+        yield client
+
+
+@contextmanager
+def serve_api(folder: Path, **settings: Any) -> Iterator[Server]:
+    """Serve the API with lifetimes of seconds and further *settings*."""
+
+    def build(origin: str) -> ASGIApp:
+        return api_app(
+            SessionConfig(
+                api_domain=origin,
+                store=f"sqlite:///{folder / 'sessions.db'}",
+                access_token_validity=ACCESS_TOKEN_VALIDITY,
+                refresh_token_rotation_grace_period=GRACE_PERIOD,
+                **settings,
+            )
+        )
+
+    with serve(build) as server:
+        yield server
+
+
+def test_the_client_sees_who_signed_in(client: Client) -> None:
+    """After signing in the client knows that there is a session, whose it is and what its access token says."""
+    assert client.ask("doesSessionExist")
+    assert "alice" == client.ask("getUserId")
+    assert "free" == client.ask("getAccessTokenPayloadSecurely")["plan"]
+    assert (200, {"user_id": "alice"}) == client.call("GET", "/me")
+    assert ["SESSION_CREATED"] == client.events
+
+
+def test_tokens_travel_as_the_client_asks(client: Client) -> None:
+    """In cookie mode the tokens are in HttpOnly cookies, in header mode in the client's own storage, never in both."""
+    expected = {"cookie": {"sAccessToken", "sRefreshToken"}, "header": {"st-access-token", "st-refresh-token"}}
+    names = {cookie["name"]: cookie["httpOnly"] for cookie in client.page.context.cookies()}
+
+    assert expected[client.method] == {
+        name for name in names if name.endswith(("AccessToken", "RefreshToken", "-token"))
+    }
+    assert all(names[name] == (client.method == "cookie") for name in expected[client.method])
+
+
+def test_an_expired_access_token_is_refreshed(client: Client) -> None:
+    """A call with an expired access token succeeds after one refresh that the client makes by itself."""
+    client.wait_for_expiry()
+
+    assert (200, {"user_id": "alice"}) == client.call("GET", "/me")
+    assert 1 == client.server.refreshes
+    assert 1 == client.events.count("REFRESH_SESSION")
+
+
+def test_ten_parallel_calls_need_one_refresh(client: Client) -> None:
+    """Ten calls at once with an expired access token all succeed, after exactly one refresh."""
+    client.wait_for_expiry()
+    answers = client.page.evaluate("Promise.all(Array.from({ length: 10 }, () => call('GET', '/me')))")
+
+    assert [200] * 10 == [answer["status"] for answer in answers]
+    assert 1 == client.server.refreshes
+
+
+def test_a_changed_payload_reaches_the_client(client: Client) -> None:
+    """A claim changed by an endpoint is in the payload that the client reads next, and survives a refresh."""
+    assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
+
+    assert "pro" == client.ask("getAccessTokenPayloadSecurely")["plan"]
+    assert "ACCESS_TOKEN_PAYLOAD_UPDATED" in client.events
+    client.wait_for_expiry()
+    assert "pro" == client.ask("getAccessTokenPayloadSecurely")["plan"]
+    assert 1 == client.server.refreshes
+
+
+def test_a_replayed_refresh_token_signs_the_client_out(client: Client) -> None:
+    """A copy of a used refresh token is theft, and the client learns that its session has ended."""
+    client.replay_until_refused(client.rotate())
+    client.wait_for_expiry()
+
+    assert 401 == client.call("GET", "/me")[0]
+    assert not client.ask("doesSessionExist")
+    assert {"action": "UNAUTHORISED", "sessionExpiredOrRevoked": True} in client.page.evaluate(
+        "events.map(({ action, sessionExpiredOrRevoked }) => ({ action, sessionExpiredOrRevoked }))"
+    )
+
+
+def test_a_replay_is_answered_as_theft(client: Client) -> None:
+    """The answer to a replay after the window says what it was taken for, and from then on there is no session."""
+    answer = client.replay_until_refused(client.rotate())
+
+    assert (401, {"message": "token theft detected"}) == answer
+    assert (401, {"message": "unauthorised"}) == client.replay(client.refresh_token)
+
+
+def test_signing_out_ends_the_session(client: Client) -> None:
+    """After `signOut` the client has no session, and its last refresh token is worth nothing."""
+    last = client.refresh_token
+    client.ask("signOut")
+
+    assert not client.ask("doesSessionExist")
+    assert "SIGN_OUT" in client.events
+    assert 401 == client.call("GET", "/me")[0]
+    assert (401, {"message": "unauthorised"}) == client.replay(last)
+
+
+def test_an_anti_csrf_token_proves_the_client(page: Page, tmp_path: Path) -> None:
+    """With VIA_TOKEN the client's calls carry the token, also after a refresh, and a call without it is refused."""
+    with serve_api(tmp_path, anti_csrf="VIA_TOKEN") as server:
+        client = Client(page, server, "cookie").start(server.origin)
+        client.sign_in()
+        assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
+        forged = "__supertokensOriginalFetch('/plan', { method: 'POST' }).then((answer) => answer.json())"
+        assert {"message": "try refresh token"} == page.evaluate(forged)
+        client.wait_for_expiry()
+        assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
+        assert 1 == server.refreshes
+
+
+@pytest.mark.parametrize(
+    ("method", "page_host"),
+    [
+        pytest.param("cookie", "localhost", id="cookie-same-site"),
+        pytest.param("header", "localhost", id="header-same-site"),
+        pytest.param("header", "127.0.0.1", id="header-cross-site"),
+    ],
+)
+def test_a_page_of_another_origin_signs_in_and_refreshes(
+    page: Page, tmp_path: Path, method: Method, page_host: str
+) -> None:
+    """Across origins, with the CORS headers that the library names, the client works as on its own origin."""
+    with (
+        serve(lambda _: page_app(), host=page_host) as website,
+        serve_api(tmp_path, website_domain=website.origin) as server,
+    ):
+        client = Client(page, server, method).start(website.origin)
+        client.sign_in()
+        client.wait_for_expiry()
+        assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
+        assert 1 == server.refreshes
+        assert "pro" == client.ask("getAccessTokenPayloadSecurely")["plan"]
+        client.ask("signOut")
+        assert not client.ask("doesSessionExist")
