@@ -1,0 +1,282 @@
+"""The table of what a presented refresh token means, row by row and in every combination of its conditions."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from fastapi_session.core import refresh_token, rotation
+from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge, stands
+from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.model import Lineage
+from tests.core.lineages import GRACE, IDLE, POLICY, RING, SESSION_ID, WINDOW_AT, fork_at, row_at, stored, token_at
+
+WITHIN = WINDOW_AT + GRACE - 1
+AFTER = WINDOW_AT + GRACE
+STRICT = replace(POLICY, grace=0, debounce=0, lost_response_recovery=False)
+NO_RECOVERY = replace(POLICY, lost_response_recovery=False)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table, as it happens: a token before a row at a moment, and what has to follow."""
+
+    row: str
+    when: str
+    token: RefreshToken
+    lineage: Lineage | None
+    now: int
+    verdict: Verdict
+    writes: dict[str, Any] | None = None
+    revokes: bool = False
+    answers: int | None = None
+    policy: RotationPolicy = POLICY
+
+
+def advanced(generation: int, *, now: int, presented: RefreshToken | None = None) -> dict[str, Any]:
+    """What a row looks like that has moved on to *generation* at *now*."""
+    return {
+        "generation": generation,
+        "current": stored(token_at(generation)),
+        "previous": stored(presented or token_at(generation - 1)),
+        "window_at": now,
+        "acknowledged": False,
+        "idle_expires_at": now + IDLE,
+    }
+
+
+CASES = [
+    Case("D1", "no row", token_at(3), None, WITHIN, Verdict.GONE),
+    Case("D1", "idle deadline", token_at(3), row_at(3), WINDOW_AT + IDLE, Verdict.GONE),
+    Case("D1", "absolute deadline", token_at(3), row_at(3, absolute_expires_at=WITHIN), WITHIN, Verdict.GONE),
+    Case("D2", "fork in the window", fork_at(3), row_at(3), WITHIN, Verdict.ORPHANED_BRANCH, revokes=True),
+    Case("D2", "fork after it", fork_at(3), row_at(3), AFTER, Verdict.ORPHANED_BRANCH, revokes=True),
+    Case(
+        "D3",
+        "not acknowledged",
+        token_at(3),
+        row_at(3),
+        WITHIN,
+        Verdict.CURRENT,
+        writes={"acknowledged": True},
+        answers=3,
+    ),
+    Case("D3", "acknowledged", token_at(3), row_at(3, acknowledged=True), WITHIN, Verdict.CURRENT, answers=3),
+    Case("D3", "at sign-in", token_at(0), row_at(0, acknowledged=True), WINDOW_AT, Verdict.CURRENT, answers=0),
+    Case(
+        "D4",
+        "after the window",
+        token_at(3),
+        row_at(3),
+        AFTER,
+        Verdict.ROTATED,
+        writes=advanced(4, now=AFTER),
+        answers=4,
+    ),
+    Case(
+        "D4", "generation 0", token_at(0), row_at(0), AFTER, Verdict.ROTATED, writes=advanced(1, now=AFTER), answers=1
+    ),
+    Case(
+        "D4",
+        "strict",
+        token_at(3),
+        row_at(3),
+        WINDOW_AT,
+        Verdict.ROTATED,
+        writes=advanced(4, now=WINDOW_AT),
+        answers=4,
+        policy=STRICT,
+    ),
+    Case(
+        "D4",
+        "capped by the absolute deadline",
+        token_at(3),
+        row_at(3, absolute_expires_at=AFTER + 5),
+        AFTER,
+        Verdict.ROTATED,
+        writes={**advanced(4, now=AFTER), "idle_expires_at": AFTER + 5},
+        answers=4,
+    ),
+    Case("D5", "not acknowledged", token_at(2), row_at(3), WITHIN, Verdict.GRACE, answers=3),
+    Case("D5", "acknowledged", token_at(2), row_at(3, acknowledged=True), WITHIN, Verdict.GRACE, answers=3),
+    Case("D5", "generation 0", token_at(0), row_at(1), WINDOW_AT, Verdict.GRACE, answers=1),
+    Case("D6", "answer lost", token_at(2), row_at(3), AFTER, Verdict.REISSUE, writes={"window_at": AFTER}, answers=3),
+    Case("D7", "acknowledged", token_at(2), row_at(3, acknowledged=True), AFTER, Verdict.RECENT_PREV, revokes=True),
+    Case("D7", "recovery off", token_at(2), row_at(3), AFTER, Verdict.RECENT_PREV, revokes=True, policy=NO_RECOVERY),
+    Case("D7", "strict", token_at(2), row_at(3), WINDOW_AT, Verdict.RECENT_PREV, revokes=True, policy=STRICT),
+    Case(
+        "D8",
+        "one write lost",
+        token_at(4),
+        row_at(3),
+        WITHIN,
+        Verdict.RECOVERED,
+        writes=advanced(5, now=WITHIN),
+        answers=5,
+    ),
+    Case(
+        "D8",
+        "of generation 0",
+        token_at(1),
+        row_at(0),
+        AFTER,
+        Verdict.RECOVERED,
+        writes=advanced(2, now=AFTER),
+        answers=2,
+    ),
+    Case("D9", "two writes lost", token_at(5), row_at(3), AFTER, Verdict.STORE_REGRESSED, revokes=True),
+    Case(
+        "D9",
+        "no child of the current",
+        replace(token_at(4), parent=fork_at(3).fingerprint),
+        row_at(3),
+        AFTER,
+        Verdict.STORE_REGRESSED,
+        revokes=True,
+    ),
+    Case("D10", "two generations old", token_at(1), row_at(3), WITHIN, Verdict.STALE_LINEAGE, revokes=True),
+    Case("D10", "three generations old", token_at(0), row_at(3), AFTER, Verdict.STALE_LINEAGE, revokes=True),
+    Case("D10", "fork of the previous", fork_at(2), row_at(3), WITHIN, Verdict.STALE_LINEAGE, revokes=True),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row} {case.verdict} {case.when}")
+def test_row(case: Case) -> None:
+    """A token before a row at a moment means what the table says, writes what it says, and is answered as it says."""
+    decision = judge(case.token, case.lineage, now=case.now, policy=case.policy, ring=RING)
+
+    writes = None if case.writes is None or case.lineage is None else replace(case.lineage, **case.writes)
+    answer = None if case.answers is None else token_at(case.answers)
+    assert Decision(case.verdict, write=writes, revoke=case.revokes, answer=answer) == decision
+
+
+def test_every_row_has_a_case() -> None:
+    """No row of the documented table goes without a case; D0 is the codec's."""
+    documented = set(re.findall(r"^\| (D\d+) \|.*?\| ([A-Z_]+) \|", rotation.__doc__ or "", re.MULTILINE))
+
+    assert documented == {("D0", "BAD_TOKEN")} | {(case.row, case.verdict.value) for case in CASES}
+
+
+def literal_table(token: RefreshToken, row: Lineage, now: int, policy: RotationPolicy) -> Verdict:
+    """The table once more, condition by condition as it is written down, first match wins."""
+    n, gen, current = token.generation, row.generation, stored(token) == row.current
+    previous = n == gen - 1 and stored(token) == row.previous
+    child = refresh_token.stored_hash(token.parent, RING.newest) == row.current
+    rows = [
+        (row.idle_expires_at <= now, Verdict.GONE),
+        (row.absolute_expires_at is not None and row.absolute_expires_at <= now, Verdict.GONE),
+        (n == gen and not current, Verdict.ORPHANED_BRANCH),
+        (n == gen and now < row.window_at + policy.debounce, Verdict.CURRENT),
+        (n == gen, Verdict.ROTATED),
+        (previous and now < row.window_at + policy.grace, Verdict.GRACE),
+        (previous and not row.acknowledged and policy.lost_response_recovery, Verdict.REISSUE),
+        (previous, Verdict.RECENT_PREV),
+        (n == gen + 1 and child, Verdict.RECOVERED),
+        (n > gen, Verdict.STORE_REGRESSED),
+        (True, Verdict.STALE_LINEAGE),
+    ]
+    return next(verdict for holds, verdict in rows if holds)
+
+
+def test_every_combination() -> None:
+    """Every combination of generation, hashes, acknowledgement, window, deadline and setting means what the table says."""
+    tokens = [make(generation) for make in (token_at, fork_at) for generation in range(8)]
+    tokens += [replace(token, parent=fork_at(3).fingerprint) for token in tokens]
+    rows = [
+        row_at(generation, acknowledged=acknowledged, absolute_expires_at=absolute)
+        for generation in (0, 1, 4)
+        for acknowledged in (True, False)
+        for absolute in (None, WINDOW_AT + 1, AFTER + 1)
+    ]
+    moments = [WINDOW_AT, WINDOW_AT + 1, WITHIN, AFTER, AFTER + 1, WINDOW_AT + IDLE - 1, WINDOW_AT + IDLE]
+    policies = [POLICY, NO_RECOVERY, STRICT, replace(POLICY, grace=0), replace(POLICY, debounce=0)]
+
+    combinations = list(itertools.product(tokens, rows, moments, policies))
+    differing = [
+        (token, row, now, policy)
+        for token, row, now, policy in combinations
+        if judge(token, row, now=now, policy=policy, ring=RING).verdict != literal_table(token, row, now, policy)
+    ]
+
+    assert (20_160, []) == (len(combinations), differing)
+
+
+def test_theft_revokes_and_only_what_revokes_answers_nothing() -> None:
+    """Whatever is called theft revokes, and nothing that revokes hands out a token."""
+    revoking = {case.verdict for case in CASES if case.revokes}
+
+    assert revoking == THEFT | {Verdict.STORE_REGRESSED}
+    assert all(case.answers is None for case in CASES if case.revokes)
+
+
+class TestSecretRotation:
+    """The newest secret makes tokens, each older one still reads and repeats its own."""
+
+    old = Secret.from_material(b"the older secret, at least 32 bytes long")
+    new = Secret.from_material(b"the newer secret, at least 32 bytes long")
+
+    def row(self, ring: SecretRing, token: RefreshToken) -> Lineage:
+        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, ring=ring)
+        assert decision.write is not None
+        return decision.write
+
+    def first_row(self, token: RefreshToken) -> Lineage:
+        current = refresh_token.stored_hash(token.fingerprint, self.old)
+        return Lineage.first(current, kid=self.old.kid, now=WINDOW_AT, idle_timeout=IDLE, absolute_timeout=None)
+
+    def test_a_token_of_the_older_secret_is_followed_by_one_of_the_newer(self) -> None:
+        """The first rotation after a new secret is put before the old one moves the session to it."""
+        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid)
+        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, ring=SecretRing([self.new, self.old]))
+
+        assert decision.answer is not None
+        assert (Verdict.ROTATED, self.new.kid) == (decision.verdict, decision.answer.kid)
+
+    def test_a_repeated_answer_is_the_same_after_the_newest_secret_changed(self) -> None:
+        """A token that rotated under the older secret has the same successor when it is presented under a newer one."""
+        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid)
+        row = self.row(SecretRing([self.old]), token)
+        decision = judge(token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.new, self.old]))
+
+        assert Decision(Verdict.GRACE, answer=refresh_token.successor(token, self.old)) == decision
+
+    def test_a_dropped_secret_is_no_theft(self) -> None:
+        """Where the secret that made the successor is gone, the client has to sign in again, and nobody is accused."""
+        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid)
+        row = self.row(SecretRing([self.new, self.old]), token)
+        decision = judge(token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.old]))
+
+        assert Decision(Verdict.KEY_MISMATCH) == decision
+
+    def test_a_successor_that_does_not_hash_to_the_row_is_no_theft(self) -> None:
+        """Where the derived successor is not the row's, the answer is unauthorised, and the row stays."""
+        token = token_at(2)
+        row = replace(row_at(3), current=b"?" * 32)
+
+        assert Decision(Verdict.KEY_MISMATCH) == judge(token, row, now=WITHIN, policy=POLICY, ring=RING)
+        assert Decision(Verdict.KEY_MISMATCH) == judge(token, row, now=AFTER, policy=POLICY, ring=RING)
+
+
+@pytest.mark.parametrize(
+    ("own", "parent", "expected"),
+    [
+        (token_at(3), token_at(2), True),
+        (token_at(2), token_at(1), True),
+        (token_at(4), token_at(3), True),
+        (token_at(1), token_at(0), False),
+        (token_at(5), token_at(4), False),
+        (fork_at(3), token_at(2), False),
+        (token_at(3), None, True),
+        (token_at(4), None, False),
+    ],
+)
+def test_stands(own: RefreshToken, parent: RefreshToken | None, expected: bool) -> None:
+    """An access token stands with the row's current and previous refresh token, and with a child of the current one."""
+    carried = None if parent is None else parent.fingerprint
+
+    assert expected == stands(own.fingerprint, carried, row_at(3), ring=RING)
