@@ -13,7 +13,6 @@ help:
 	@echo "make clean   remove what the others made"
 
 demo: .venv/installed-demo
-	@echo "Open http://localhost:8000 in a browser. Ctrl+C ends it."
 	@$(BIN)/python -m example_app
 
 test: .venv/installed-test
@@ -31,7 +30,7 @@ docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf example_app.db* .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # One environment; each verb adds its own extra, again only when pyproject.toml has changed.
 .venv/installed-%: pyproject.toml
