@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One browser's cookies and storage."""
-    with browser.new_context() as context:
+    with browser.new_context(reduced_motion="reduce") as context:
         yield context
 
 
