@@ -1,0 +1,187 @@
+"""Whatever order things happen in: no false alarm, no missed replay, one line of tokens.
+
+Two tabs and more share one jar of cookies, requests and answers are late or lost, clients come back after days, a thief copies
+tokens and replays them. The same machine fails at once without the debounce, and without the acknowledgement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.core.world import GRACE, POLICY, SECRETS, World
+
+DELIVERY = GRACE // 3
+"""A message arrives within a third of the grace period, or never."""
+DAY = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Message:
+    """A request that carries a refresh token, or an answer that carries one (or a refusal), on its way since *sent_at*."""
+
+    text: str | None
+    sent_at: int
+
+
+class OneSession(RuleBasedStateMachine):
+    """One browser, its server, and a thief. *world* is the server; *jar* is the browser's refresh cookie."""
+
+    requests: Bundle[Message] = Bundle("requests")
+    answers: Bundle[Message] = Bundle("answers")
+
+    def new_world(self) -> World:
+        """Answer the world to be tried."""
+        return World()
+
+    @initialize(has_thief=st.booleans())
+    def sign_in(self, has_thief: bool) -> None:
+        self.world = self.new_world()
+        self.jar = self.world.sign_in()
+        self.has_thief = has_thief
+        self.stolen: list[str] = [self.jar]
+        self.attacked = False
+
+    @rule(target=requests)
+    def a_tab_refreshes(self) -> Message:
+        return Message(self.jar, self.world.now)
+
+    @rule(target=answers, request=consumes(requests))
+    def a_request_arrives(self, request: Message) -> Message:
+        if request.text is None or self.is_lost(request):
+            return Message(None, request.sent_at)
+        return Message(self.world.refresh(request.text), self.world.now)
+
+    @rule(answer=consumes(answers))
+    def an_answer_arrives(self, answer: Message) -> None:
+        """The browser keeps what it is given, newer or older than what it has, and uses it."""
+        if answer.text is not None and not self.is_lost(answer):
+            self.jar = answer.text
+            self.world.use(self.jar)
+
+    @rule()
+    def a_tab_refreshes_without_trouble(self) -> None:
+        answer = self.world.refresh(self.jar)
+        if answer is not None:
+            self.jar = answer
+            self.world.use(self.jar)
+
+    @rule(request=consumes(requests))
+    def a_request_is_lost(self, request: Message) -> None:
+        pass
+
+    @rule(answer=consumes(answers))
+    def an_answer_is_lost(self, answer: Message) -> None:
+        pass
+
+    @rule(milliseconds=st.integers(1, DELIVERY) | st.sampled_from([GRACE, GRACE + 1, 2 * GRACE]))
+    def time_passes(self, milliseconds: int) -> None:
+        self.world.now += milliseconds
+
+    @rule(days=st.integers(1, 30))
+    def the_client_comes_back_after_days(self, days: int) -> None:
+        """Whatever was on its way is lost by then."""
+        self.world.now += days * DAY
+
+    @precondition(lambda self: self.has_thief)
+    @rule()
+    def the_thief_copies_the_jar(self) -> None:
+        self.stolen.append(self.jar)
+
+    @precondition(lambda self: self.has_thief)
+    @rule(which=st.integers(0, 10))
+    def the_thief_replays(self, which: int) -> None:
+        """The thief keeps what he is given too, but does not announce himself by using it."""
+        self.attacked = True
+        answer = self.world.refresh(self.stolen[which % len(self.stolen)])
+        if answer is not None:
+            self.stolen.append(answer)
+
+    @rule(what=st.sampled_from(["garbage", "a newer secret", "sign-out", "nothing", "nothing", "nothing"]))
+    def something_seldom_happens(self, what: str) -> None:
+        if what == "garbage":
+            self.somebody_sends_garbage()
+        if what == "a newer secret" and len(list(self.world.ring)) < len(SECRETS):
+            self.world.put_newer_secret()
+        if what == "sign-out" and self.has_thief:
+            self.world.revoke()
+
+    def somebody_sends_garbage(self) -> None:
+        """A token with one other character changes nothing."""
+        row = self.world.row
+        for position in range(0, len(self.jar), 17):
+            other = "B" if self.jar[position] == "A" else "A"
+            assert self.world.refresh(self.jar[:position] + other + self.jar[position + 1 :]) is None
+        assert row == self.world.row
+
+    @invariant()
+    def nobody_is_accused_without_a_reason(self) -> None:
+        """I3: without an attack there is no theft."""
+        assert self.attacked or not self.world.accused, "a false alarm"
+
+    def teardown(self) -> None:
+        """I7: an honest client whose session has not ended goes on with it, at once or later."""
+        if hasattr(self, "world") and not self.attacked and not self.world.ended:
+            assert self.world.refresh(self.jar) is not None, "an honest client was refused"
+
+    def is_lost(self, message: Message) -> bool:
+        """Say whether *message* is later than messages are."""
+        return self.world.now - message.sent_at > DELIVERY
+
+
+class WithoutDebounce(OneSession):
+    """The same, but every refresh rotates."""
+
+    def new_world(self) -> World:
+        return World(policy=replace(POLICY, debounce=0))
+
+
+class WithoutAcknowledgement(OneSession):
+    """The same, but the server never learns that a token was used."""
+
+    def new_world(self) -> World:
+        return World(acknowledges=False)
+
+
+SETTINGS = settings(
+    max_examples=1_500,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+@pytest.mark.timeout(600)
+def test_no_false_alarm_and_no_missed_replay() -> None:
+    """1,500 programs of 50 steps: I1 to I7 hold whatever is late, lost, doubled or stolen."""
+    run_state_machine_as_test(OneSession, settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("machine", "message"),
+    [
+        pytest.param(WithoutDebounce, "a false alarm|an honest client was refused", id="without the debounce"),
+        pytest.param(WithoutAcknowledgement, "a replay was answered", id="without the acknowledgement"),
+    ],
+)
+def test_the_machine_sees_what_it_guards(machine: type[OneSession], message: str) -> None:
+    """Without the debounce honest tabs are called thieves, without the acknowledgement a thief lives on: the machine says so."""
+    found = settings(SETTINGS, phases=[Phase.generate], report_multiple_bugs=False)
+
+    with pytest.raises(AssertionError, match=message):
+        run_state_machine_as_test(machine, settings=found)

@@ -1,0 +1,123 @@
+"""A small world of one session: a server that applies the rotation table, one browser with many tabs, and a thief.
+
+It drives the real codec and the real table over a clock of its own, and keeps books that do not look at the row:
+which token followed which, when, and which was used. The books decide what would be a false alarm or a missed replay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from fastapi_session.core import refresh_token
+from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.core.rotation import THEFT, RotationPolicy, Verdict, judge
+from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.model import Lineage
+from tests.core.lineages import SESSION_ID
+
+GRACE = 30_000
+IDLE = 10_000 * 24 * 3600 * 1000
+POLICY = RotationPolicy(grace=GRACE, debounce=GRACE, lost_response_recovery=True, idle_timeout=IDLE)
+
+SECRETS = [Secret.from_material(f"secret number {number}, with at least 32 bytes".encode()) for number in range(4)]
+
+
+@dataclass
+class Books:
+    """What happened, as an observer saw it who knows no row."""
+
+    successors: dict[int, str] = field(default_factory=dict)
+    handed_out_at: dict[int, int] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+    newest: int = 0
+
+    def hand_out(self, token: RefreshToken, text: str, *, now: int, again: bool) -> None:
+        """Note that *token* was handed out. I1: the same text for the same generation. I2: no generation goes back."""
+        assert text == self.successors.setdefault(token.generation, text), "two tokens of one generation"
+        assert token.generation >= self.newest, "a generation went back"
+        if again or token.generation not in self.handed_out_at:
+            self.handed_out_at[token.generation] = now
+        self.newest = token.generation
+
+    def is_replay(self, token: RefreshToken, *, now: int) -> bool:
+        """Say whether nobody who plays fair presents *token* now: what followed it has been used, and the window is over."""
+        following = token.generation + 1
+        if token.generation < self.newest - 1:
+            return True
+        return following in self.used and now >= self.handed_out_at[following] + GRACE
+
+
+@dataclass
+class World:
+    """The server's row and clock, and the books."""
+
+    policy: RotationPolicy = POLICY
+    acknowledges: bool = True
+    now: int = 1_000_000
+    ring: SecretRing = field(default_factory=lambda: SecretRing(SECRETS[:1]))
+    books: Books = field(default_factory=Books)
+    row: Lineage | None = None
+    ended: bool = False
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def sign_in(self) -> str:
+        """Begin the session and answer its first refresh token."""
+        token = refresh_token.first(SESSION_ID, secret=b"R" * 32, kid=self.ring.newest.kid)
+        current = refresh_token.stored_hash(token.fingerprint, self.ring.newest)
+        self.row = Lineage.first(
+            current, kid=token.kid, now=self.now, idle_timeout=self.policy.idle_timeout, absolute_timeout=None
+        )
+        return self._hand_out(token, again=False)
+
+    def refresh(self, text: str) -> str | None:
+        """Let the server answer the refresh token *text*: with a token, or with `None` for a refusal."""
+        token = refresh_token.read(text, self.ring)
+        if token is None:
+            self.verdicts.append(Verdict.BAD_TOKEN)
+            return None
+        replay = self.books.is_replay(token, now=self.now)
+        decision = judge(token, self.row, now=self.now, policy=self.policy, ring=self.ring)
+        assert not (replay and decision.answer), "a replay was answered"  # I4
+        assert not (self.ended and decision.answer), "an ended session was refreshed"  # I5, I6
+        if decision.revoke:
+            self.row, self.ended = None, True
+        if decision.write is not None:
+            self.row = decision.write
+        self.verdicts.append(decision.verdict)
+        if decision.answer is None:
+            return None
+        if decision.verdict is Verdict.CURRENT:
+            self.books.used.add(token.generation)
+        return self._hand_out(decision.answer, again=decision.verdict is Verdict.REISSUE)
+
+    def use(self, text: str) -> None:
+        """Let the client use what came with *text*: the server verifies its access token, and acknowledges."""
+        token = refresh_token.read(text, self.ring)
+        if token is None or self.row is None or not self.acknowledges_of(token):
+            return
+        if self.row.current == refresh_token.stored_hash(token.fingerprint, self.ring[token.kid]):
+            self.row = replace(self.row, acknowledged=True)
+
+    def acknowledges_of(self, token: RefreshToken) -> bool:
+        """Note in the books that *token* was used; say whether the server is one that takes note too."""
+        self.books.used.add(token.generation)
+        return self.acknowledges
+
+    def revoke(self) -> None:
+        """End the session, as sign-out does."""
+        self.row, self.ended = None, True
+
+    def put_newer_secret(self) -> None:
+        """Put the next secret before those that are there."""
+        known = list(self.ring)
+        self.ring = SecretRing([SECRETS[len(known)], *known])
+
+    @property
+    def accused(self) -> bool:
+        """Say whether theft was called."""
+        return bool(THEFT.intersection(self.verdicts))
+
+    def _hand_out(self, token: RefreshToken, *, again: bool) -> str:
+        text = refresh_token.mint(token, self.ring[token.kid])
+        self.books.hand_out(token, text, now=self.now, again=again)
+        return text
