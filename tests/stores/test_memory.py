@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,10 +52,15 @@ async def test_a_payload_that_is_not_json_is_refused(store: Store, clock: HandCl
     assert (await store.get(record.session_id)).record is None
 
 
-def test_threads_write_one_successor(clock: HandClock) -> None:
+def test_threads_write_one_successor() -> None:
     """Of many threads, each with an event loop of its own, exactly one hands a session on."""
-    store = MemoryStore(clock=clock)
-    record = new_session("a", now=clock())
+
+    def slow_clock() -> int:
+        time.sleep(0.002)  # long enough for every other thread to come in between
+        return 1
+
+    store = MemoryStore(clock=slow_clock)
+    record = new_session("a", now=1)
     asyncio.run(store.insert(record))
     rotations = [next_rotation(record, successor=digest(f"{n}"), debounce=0) for n in range(16)]
     with ThreadPoolExecutor(16) as threads:

@@ -181,3 +181,16 @@ def test_a_loop_that_is_closed_is_ignored(connect: Callable[[], sqlite3.Connecti
 
     assert 1 == asyncio.run(thread.write(insert(1)))
     asyncio.run(thread.close())
+
+
+async def test_what_is_asked_while_closing_opens_anew(thread: SqliteThread) -> None:
+    """A question that comes while the old thread still works is answered by a new one, and both come to an end."""
+    gate = Gate(thread)
+    await asyncio.sleep(0.02)
+    closing = asyncio.create_task(thread.close())
+    await asyncio.sleep(0.02)
+    answer = await asyncio.wait_for(thread.write(insert(1)), 5)
+    await gate.open()
+    await asyncio.wait_for(closing, 5)
+
+    assert 1 == answer

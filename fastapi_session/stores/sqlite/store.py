@@ -173,13 +173,11 @@ def _expected_parameters(expected: Lineage) -> dict[str, Any]:
 
 
 def _insert_replacing(db: sqlite3.Connection, row: Row, replacing: str) -> None:
-    """Insert and delete as one, inside the transaction that other writers share."""
+    """Insert and delete as one, inside the transaction that other writers share; its commit ends the savepoint."""
     db.execute("SAVEPOINT replacing")
     try:
         db.execute(statements.INSERT, row)
         db.execute(statements.DELETE, (replacing,))
-    except BaseException:
+    except sqlite3.Error:
         db.execute("ROLLBACK TO replacing")
         raise
-    finally:
-        db.execute("RELEASE replacing")

@@ -1,0 +1,44 @@
+"""A SQLite file is made ready once, however many open it at the same time."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from fastapi_session.stores.sqlite.file import SCHEMA_VERSION, connect
+
+PATIENCE = timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path, attempt: int) -> None:
+    """Of many that open a file that is not there, one creates the tables and all succeed."""
+    together = Barrier(8)
+
+    def open_file(_: int) -> tuple[str, int]:
+        together.wait(10)
+        connection = connect(str(tmp_path / "sessions.db"), busy_timeout=PATIENCE)
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.close()
+        return mode, version
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(open_file, range(8)))
+
+    assert [("wal", SCHEMA_VERSION)] * 8 == answers
+
+
+def test_a_file_that_stays_busy_is_given_up(tmp_path: Path) -> None:
+    """Where another holds a new file for longer than the timeout, opening it fails."""
+    path = tmp_path / "sessions.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        connect(str(path), busy_timeout=timedelta(milliseconds=20))
+    other.close()
