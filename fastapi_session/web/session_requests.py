@@ -99,19 +99,30 @@ async def refresh_session_in_request(connection: HTTPConnection) -> Session:
     `StoreUnavailable`.
     """
     exchange = exchange_of(connection)
-    credentials = exchange.credentials
-    if credentials.has_legacy_cookie:
-        exchange.clear_legacy_cookie()
     try:
-        method, presented = _refresh_token(exchange, _allowed(connection, exchange))
-        issued = await exchange.sessions.refresh(presented, proof=_proof(exchange, method))
+        session = await _refresh(connection, exchange)
     except SessionError as error:
+        _forget_legacy_session(exchange)
         raise exchange.refuse(error)  # noqa: B904  it is the same error
+    _forget_legacy_session(exchange)
+    return session
+
+
+async def _refresh(connection: HTTPConnection, exchange: Exchange) -> Session:
+    credentials = exchange.credentials
+    method, presented = _refresh_token(exchange, _allowed(connection, exchange))
+    issued = await exchange.sessions.refresh(presented, proof=_proof(exchange, method))
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])
-    if method == "cookie" and credentials.bearer is not None:
+    if method == "cookie" and _is_refresh_token(credentials.bearer):
         exchange.clear(["header"])
     return _send(issued, exchange=exchange, method=method)
+
+
+def _forget_legacy_session(exchange: Exchange) -> None:
+    """A refresh that was answered is the end of the legacy cookie; a store that is down changes nothing."""
+    if exchange.credentials.has_legacy_cookie:
+        exchange.clear_legacy_cookie()
 
 
 def _send(issued: IssuedSession, *, exchange: Exchange, method: Method) -> Session:
@@ -166,12 +177,17 @@ def _refresh_token(exchange: Exchange, allowed: TokenTransferMethod) -> tuple[Me
         _refuse_duplicates(exchange)
     cookie = credentials.refresh_cookies[0] if credentials.refresh_cookies and allowed != "header" else None
     bearer = credentials.bearer if allowed != "cookie" else None
-    if bearer is not None and (cookie is None or len(bearer) == refresh_token.LENGTH):
+    if bearer is not None and (cookie is None or _is_refresh_token(bearer)):
         return "header", bearer
     if cookie is not None:
         return "cookie", cookie
     stale = allowed != "header" and bool(credentials.access_cookies)
     raise UnauthorisedError("no refresh token came with the request", clears_tokens=stale)
+
+
+def _is_refresh_token(bearer: str | None) -> bool:
+    """Say whether *bearer* may be one of ours, and not an access token or what an application uses itself."""
+    return bearer is not None and len(bearer) == refresh_token.LENGTH
 
 
 def _refuse_duplicates(exchange: Exchange) -> None:
