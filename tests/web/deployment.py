@@ -1,0 +1,146 @@
+"""An application with sessions and an endpoint of every kind, driven over HTTP while its clock is driven by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from fastapi_session import (
+    ClaimFailure,
+    CreateSession,
+    InvalidClaimsError,
+    Session,
+    SessionConfig,
+    Sessions,
+    create_session,
+    install,
+    session_router,
+    verify_session,
+)
+from fastapi_session.testing import HandClock
+from tests.web.wire import Held
+
+SECRET = "thirty-two bytes of a test, or a few more"
+WINDOW = timedelta(seconds=31)
+"""Longer than the grace period, shorter than an access token."""
+HOUR = timedelta(hours=1)
+
+Verified = Annotated[Session, Depends(verify_session())]
+
+
+@dataclass
+class Deployment:
+    """One application, its sessions, its clock, and a client that keeps no cookies of its own accord."""
+
+    app: FastAPI
+    sessions: Sessions
+    clock: HandClock
+    client: TestClient
+
+    def get(self, path: str, *headers: Mapping[str, str]) -> Response:
+        return self.request("GET", path, *headers)
+
+    def post(self, path: str, *headers: Mapping[str, str]) -> Response:
+        return self.request("POST", path, *headers)
+
+    def request(self, method: str, path: str, *headers: Mapping[str, str]) -> Response:
+        sent = {name: value for given in headers for name, value in given.items()}
+        return self.client.request(method, path, headers=sent, follow_redirects=False)
+
+    def login(self, method: str = "cookie", user_id: str = "ada") -> Held:
+        return Held.of(self.post(f"/login?user_id={user_id}", {"st-auth-mode": method}), method)
+
+    def refresh(self, held: Held, *headers: Mapping[str, str]) -> Response:
+        return self.post("/auth/session/refresh", held.to_refresh(), *headers)
+
+    def refreshed(self, held: Held, *headers: Mapping[str, str]) -> Held:
+        """The tokens that come for *held* once it may be rotated."""
+        self.clock.advance(WINDOW)
+        return Held.of(self.refresh(held, *headers), held.method)
+
+    def users(self, *user_ids: str) -> list[str]:
+        """Which of *user_ids* have a session, once for each."""
+        return [found.user_id for user_id in user_ids or ["ada"] for found in self.ask(self.sessions.of_user, user_id)]
+
+    def ask(self, verb: Any, *arguments: Any) -> Any:
+        """What *verb* answers on the event loop of the application, after everything in the background is done."""
+        assert self.client.portal is not None
+        self.client.portal.call(self.sessions._background.finish)
+        return self.client.portal.call(verb, *arguments)
+
+
+def engine(clock: HandClock, **options: Any) -> Sessions:
+    """Sessions kept in memory, unless *options* say otherwise."""
+    given = {"store": "memory:", "api_domain": "http://testserver", "secret": SECRET, **options}
+    return Sessions(SessionConfig(**given), clock=clock)
+
+
+def application(sessions: Sessions) -> FastAPI:
+    """An application with an endpoint of every kind."""
+    app = FastAPI()
+    install(app, sessions)
+    app.include_router(session_router())
+    app.post("/login")(_login)
+    app.get("/me")(_me)
+    app.post("/me")(_me)
+    app.get("/optional")(_optional)
+    app.get("/checked")(_checked)
+    app.get("/guarded")(_guarded)
+    app.post("/unguarded")(_unguarded)
+    app.post("/merge")(_merge)
+    app.get("/admin")(_admin)
+    return app
+
+
+@contextmanager
+def deployed(
+    app: FastAPI, sessions: Sessions, clock: HandClock, base_url: str = "http://testserver"
+) -> Iterator[Deployment]:
+    """Serve *app* for as long as the context lasts."""
+    no_jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    with TestClient(app, base_url=base_url, cookies=no_jar, raise_server_exceptions=False) as client:
+        yield Deployment(app, sessions, clock, client)
+
+
+async def _login(user_id: str, create: Annotated[CreateSession, Depends(create_session())]) -> dict[str, str]:
+    session = await create(user_id, access_token_payload={"plan": "pro"}, session_data={"theme": "dark"})
+    return {"user_id": session.user_id}
+
+
+async def _me(session: Verified) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+async def _optional(
+    session: Annotated[Session | None, Depends(verify_session(session_required=False))],
+) -> dict[str, str | None]:
+    return {"user_id": session.user_id if session else None}
+
+
+async def _checked(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+async def _guarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=True))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+async def _unguarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=False))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+async def _merge(session: Verified) -> dict[str, Any]:
+    await session.merge_into_access_token_payload({"plan": "max"})
+    return dict(session.claims)
+
+
+async def _admin(session: Verified) -> None:
+    raise InvalidClaimsError([ClaimFailure("st-role", {"expected": "admin"}), ClaimFailure("st-mfa")])

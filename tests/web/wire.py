@@ -1,0 +1,90 @@
+"""What a response does to the client's tokens, read from the wire as a client would read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+
+from httpx2 import Response
+
+ACCESS, REFRESH, LEGACY = "sAccessToken", "sRefreshToken", "sIdRefreshToken"
+NAMED = ("front-token", "st-access-token", "st-refresh-token", "anti-csrf")
+EXPOSED = "access-control-expose-headers"
+
+KEPT: dict[str, str] = {}
+CLEARED = {
+    "front-token": "cleared",
+    "st-access-token": "cleared",
+    "st-refresh-token": "cleared",
+    ACCESS: "cleared",
+    REFRESH: "cleared",
+}
+NEW = {
+    "cookie": {"front-token": "new", ACCESS: "new", REFRESH: "new"},
+    "header": {"front-token": "new", "st-access-token": "new", "st-refresh-token": "new"},
+}
+"""The tokens of a session that was created or refreshed, by transfer method."""
+OTHER_CLEARED = {
+    "cookie": {"st-access-token": "cleared", "st-refresh-token": "cleared"},
+    "header": {ACCESS: "cleared", REFRESH: "cleared"},
+}
+"""What is cleared beside new tokens of a method, where the other method's came too."""
+
+UNAUTHORISED = {"message": "unauthorised"}
+TRY_REFRESH_TOKEN = {"message": "try refresh token"}
+THEFT = {"message": "token theft detected"}
+
+
+def change(response: Response) -> dict[str, str]:
+    """Say what becomes of each token: "new" or "cleared". What is not named stays as it is."""
+    headers = {name: _of_header(response.headers[name]) for name in NAMED if name in response.headers}
+    return headers | {name: "new" if text.partition(";")[0] else "cleared" for name, text in set_cookies(response)}
+
+
+def _of_header(value: str) -> str:
+    return "cleared" if value in {"", "remove"} else "new"
+
+
+def set_cookies(response: Response) -> list[tuple[str, str]]:
+    """The name and the rest of each Set-Cookie header, in order."""
+    pairs = [text.partition("=") for text in response.headers.get_list("set-cookie")]
+    return [(name, rest) for name, _, rest in pairs]
+
+
+def exposed(response: Response) -> list[str]:
+    """The headers that scripts of other origins may read."""
+    return [name.strip() for name in response.headers.get(EXPOSED, "").split(",") if name.strip()]
+
+
+@dataclass(frozen=True)
+class Held:
+    """The tokens that a client holds, by the way they travel."""
+
+    method: str
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    anti_csrf: str | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, response: Response, method: str) -> Held:
+        """Take the tokens that *response* brings by *method*."""
+        anti_csrf = response.headers.get("anti-csrf")
+        if method == "header":
+            names = ("st-access-token", "st-refresh-token")
+            return cls(method, response.headers[names[0]], response.headers[names[1]], anti_csrf)
+        jar = SimpleCookie()
+        for text in response.headers.get_list("set-cookie"):
+            jar.load(text)
+        return cls(method, jar[ACCESS].value, jar[REFRESH].value, anti_csrf)
+
+    def to_call(self) -> dict[str, str]:
+        """The headers of an ordinary request."""
+        if self.method == "header":
+            return {"authorization": f"Bearer {self.access}"}
+        return {"cookie": f"{ACCESS}={self.access}"}
+
+    def to_refresh(self) -> dict[str, str]:
+        """The headers of a refresh."""
+        if self.method == "header":
+            return {"authorization": f"Bearer {self.refresh}"}
+        return {"cookie": f"{ACCESS}={self.access}; {REFRESH}={self.refresh}"}
