@@ -1,0 +1,48 @@
+"""A claim: a fact about a user that travels in the access token, as `{key: {"v": value, "t": milliseconds when it was fetched}}`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from fastapi_session.model import Json
+
+T = TypeVar("T")
+"""The type of a claim's value: what JSON can say."""
+
+Fetch = Callable[[str, str, Json], Awaitable[T | None]]
+"""Answers a claim's value, given the user id, the tenant and the session's payload; `None` where there is none."""
+
+
+@dataclass(frozen=True)
+class Claim(Generic[T]):
+    """A fact about a user: its *key* in the payload, and the async function that knows its value.
+
+    *default_max_age* is how old a value may be for validators that do not say. Default: as old as the session.
+    """
+
+    key: str
+    fetch: Fetch[T]
+    default_max_age: timedelta | None = None
+
+    def value(self, payload: Json) -> T | None:
+        """Answer the claim's value in *payload*, `None` where it has none."""
+        entry = self._entry(payload)
+        return None if entry is None else entry["v"]
+
+    def fetched_at(self, payload: Json) -> int | None:
+        """Answer when the value in *payload* was fetched, in milliseconds since the epoch; `None` where there is none."""
+        entry = self._entry(payload)
+        return None if entry is None else entry["t"]
+
+    def entry(self, value: T, *, now: int) -> dict[str, Any]:
+        """Answer what a payload has of this claim when its value is *value* since *now* (milliseconds)."""
+        return {self.key: {"v": value, "t": now}}
+
+    def _entry(self, payload: Json) -> dict[str, Any] | None:
+        entry = payload.get(self.key)
+        if isinstance(entry, dict) and entry.get("v") is not None and type(entry.get("t")) is int:
+            return entry
+        return None
