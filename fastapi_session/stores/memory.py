@@ -44,8 +44,8 @@ class MemoryStore:
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
         with self._lock:
-            now = self._clock()
             record = self._sessions.get(rotation.session_id)
+            now = self._clock()
             if record is None or not _applies(rotation, record.lineage, now=now):
                 return None
             return self._keep(replace(record, lineage=_rotated(rotation, record.lineage, now=now)))

@@ -6,7 +6,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 
 import pytest
 
@@ -32,6 +32,20 @@ def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path, attempt: int) -> N
         answers = list(threads.map(open_file, range(8)))
 
     assert [("wal", SCHEMA_VERSION)] * 8 == answers
+
+
+def test_a_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
+    """Where another writes a new file for less than the timeout, opening it waits and succeeds."""
+    path = tmp_path / "sessions.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = Timer(0.1, other.close)
+    release.start()
+    connection = connect(str(path), busy_timeout=PATIENCE)
+    release.join()
+
+    assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
 
 
 def test_a_file_that_stays_busy_is_given_up(tmp_path: Path) -> None:
