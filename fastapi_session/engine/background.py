@@ -1,9 +1,12 @@
-"""Work that nobody waits for."""
+"""Work that nobody waits for, and work that many wait for together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, ParamSpec
+
+P = ParamSpec("P")
 
 
 class Background:
@@ -12,13 +15,43 @@ class Background:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[None, None, None]) -> None:
-        """Begin *work* on the running event loop."""
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin *work* on the running event loop, and answer its task."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def finish(self) -> None:
         """Wait for what was begun on the running event loop."""
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in self._tasks if task.get_loop() is loop), return_exceptions=True)
+
+
+class SingleFlight(Generic[P]):
+    """Work done once for all who ask for it at the same time: the first one begins it, the others wait with him."""
+
+    def __init__(self, work: Callable[P, Coroutine[Any, Any, None]], *, background: Background) -> None:
+        self._work = work
+        self._background = background
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Wait until the work is done, and raise what it raised. Who is cancelled leaves it to the others."""
+        task = self._under_way()
+        if task is None:
+            task = self._task = self._background.start(self._work(*args, **kwargs))
+        await asyncio.shield(task)
+
+    async def join(self) -> None:
+        """Wait for the work that is under way, and raise what it raised. Does nothing where none is."""
+        task = self._under_way()
+        if task is not None:
+            await asyncio.shield(task)
+
+    def _under_way(self) -> asyncio.Task[None] | None:
+        """Answer the task that runs on this event loop; that of another one cannot be waited for."""
+        task = self._task
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            return None
+        return task

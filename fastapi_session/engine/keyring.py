@@ -22,7 +22,7 @@ from fastapi_session.core.signing_keys import (
     seal,
     unseal,
 )
-from fastapi_session.engine.background import Background
+from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.base import SigningKeyStore
@@ -58,6 +58,10 @@ class Keyring:
         self._background = background
         self._keys = SigningKeys()
         self._known: dict[str, SigningKey] = {}
+        self._reading = SingleFlight(self._read_again, background=background)
+        self._making = SingleFlight(self._make, background=background)
+        self._asked = 0
+        self._answered = 0
         self._reload_at = 0
         self._ask_for_unknown_at = 0
         self._make_again_at = 0
@@ -75,7 +79,7 @@ class Keyring:
             key = self._keys.signing(family, now=now)
             due = self._keys.due(family, now=now, policy=self._policy)
             if due is not None and key is None:
-                await self._make(due)
+                await self._making(due)
             elif due is not None and self._make_again_at <= now:
                 self._make_again_at = now + COOLDOWN
                 self._background.start(self._make_later(due))
@@ -93,10 +97,11 @@ class Keyring:
             if self._reload_at <= self._clock():
                 self._background.start(self._reload_when_due())
             return key
-        if self._ask_for_unknown_at <= self._clock():
+        if not self._answered or self._ask_for_unknown_at <= self._clock():
             self._ask_for_unknown_at = self._clock() + COOLDOWN
-            self._reload_at = self._clock()
-            await self._reload_when_due()
+            await self._reading()
+        else:
+            await self._reading.join()  # what another one asked for may bring this key too
         return self._keys.verifying(kid, now=self._clock())
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
@@ -105,33 +110,37 @@ class Keyring:
         return self._keys.jwks(now=self._clock())
 
     async def _reload_when_due(self) -> None:
-        if self._clock() < self._reload_at:
-            return
-        self._plan_reload()  # before asking: while one asks, the others go on with the keys they have
+        if not self._answered or self._reload_at <= self._clock():
+            await self._reading()
+
+    async def _read_again(self) -> None:
+        jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
+        self._reload_at = self._clock() + RELOAD_INTERVAL - jitter  # meanwhile the others go on with the keys they have
         try:
             await self._reload()
         except (StoreUnavailable, ConfigurationError):
-            if not self._known:
-                self._reload_at = self._clock()
+            if not self._answered:
                 raise
             self._reload_at = self._clock() + COOLDOWN
             logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
 
     async def _reload(self) -> None:
+        self._asked += 1
+        asked = self._asked
         records = await self._store.signing_keys()
-        fresh = [record for record in records if record.kid not in self._known]
+        before = self._known
+        fresh = [record for record in records if record.kid not in before]
         opened = await asyncio.to_thread(self._unseal, fresh) if fresh else []
-        known = {**self._known, **{key.kid: key for key in opened}}
+        if asked < self._answered:
+            return  # a later question was answered first
+        self._answered = asked
+        known = {**before, **{key.kid: key for key in opened}}
         self._known = {record.kid: known[record.kid] for record in records}
         self._keys = SigningKeys(self._known.values())
 
-    def _plan_reload(self) -> None:
-        jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
-        self._reload_at = self._clock() + RELOAD_INTERVAL - jitter
-
     async def _make_later(self, due: DueKey) -> None:
         try:
-            await self._make(due)
+            await self._making(due)
         except (StoreUnavailable, ConfigurationError):
             logger.warning("the next signing key could not be made yet", exc_info=True)
 

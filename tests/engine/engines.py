@@ -1,0 +1,92 @@
+"""Engines to test: a real store, a clock driven by hand, and a store that fails and is slow when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from fastapi_session.clock import Clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import SigningKeyRecord
+from fastapi_session.sessions import Sessions
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.testing import HandClock
+
+SECRET = "the-secret-of-the-deployment-under-test-0001"
+NEW_SECRET = "the-secret-that-follows-it-one-day-later-002"
+WRONG_SECRET = "a-secret-of-some-other-deployment-altogether"
+
+MILLISECOND = timedelta(milliseconds=1)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+GRACE = timedelta(seconds=30)
+
+
+def engine(store: Store, clock: Clock, **options: Any) -> Sessions:
+    """Answer an engine over *store*, without jitter unless *options* say otherwise."""
+    chosen: dict[str, Any] = {"secret": SECRET, "access_token_validity_jitter": 0, **options}
+    return Sessions(SessionConfig(store=store, **chosen), clock=clock)
+
+
+def secrets(*texts: str) -> SecretRing:
+    """Answer the ring of the secrets *texts*, newest first."""
+    return SecretRing([Secret.from_material(text.encode()) for text in texts])
+
+
+def refresh_token_of(issued: IssuedSession) -> str:
+    """Answer the refresh token of *issued*, which has one."""
+    assert issued.tokens.refresh_token is not None
+    return issued.tokens.refresh_token
+
+
+async def created(sessions: Sessions, **options: Any) -> tuple[str, str]:
+    """Answer handle and refresh token of a new session of the user "alice"."""
+    issued = await sessions.create("alice", **options)
+    return issued.access_token.session_handle, refresh_token_of(issued)
+
+
+async def refreshed(sessions: Sessions, token: str) -> str:
+    """Answer the refresh token that *token* is exchanged for."""
+    return refresh_token_of(await sessions.refresh(token))
+
+
+class TroubledStore(MemoryStore):
+    """Counts what it is asked; fails while it is *down*, and keeps who asks waiting until it is *ready*."""
+
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__(clock=clock)
+        self.down = False
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.asked: Counter[str] = Counter()
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        await self._turn("signing_keys")
+        return await super().signing_keys()
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        await self._turn("insert_key")
+        return await super().insert_key(record)
+
+    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+        await self._turn("acknowledge")
+        await super().acknowledge(session_id, current=current)
+
+    async def delete_expired(self, *, limit: int) -> int:
+        await self._turn("delete_expired")
+        return await super().delete_expired(limit=limit)
+
+    async def _turn(self, question: str) -> None:
+        self.asked[question] += 1
+        await self.ready.wait()
+        if self.down:
+            raise StoreUnavailable("the store is down")

@@ -1,0 +1,436 @@
+"""The signing keys as one process knows them: made in time, read again, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+
+from fastapi_session.clock import Clock
+from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.signing_keys import RELOAD_MARGIN, Algorithm, KeyPolicy, generate_private_key
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.deployment import PUBLISH_LEAD, milliseconds
+from fastapi_session.engine.keyring import COOLDOWN, RELOAD_INTERVAL, Keyring
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import duration
+from tests.engine.engines import (
+    DAY,
+    HOUR,
+    MILLISECOND,
+    NEW_SECRET,
+    SECOND,
+    SECRET,
+    WRONG_SECRET,
+    TroubledStore,
+    secrets,
+)
+
+WEEK = 7 * DAY
+RING = secrets(SECRET)
+UNKNOWN = "d-" + "0" * 32
+
+
+def policy(algorithm: Algorithm = "ES256") -> KeyPolicy:
+    return KeyPolicy(
+        algorithm=algorithm,
+        rotation_interval=milliseconds(WEEK),
+        publish_lead=milliseconds(PUBLISH_LEAD),
+        token_lifetime=milliseconds(HOUR),
+    )
+
+
+class Process:
+    """One process of a deployment: its keyring, and what it does in the background."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, ring: SecretRing = RING, algorithm: Algorithm = "ES256", jitter: int = 0
+    ) -> None:
+        self.background = Background()
+        self.keyring = Keyring(
+            store,
+            ring=ring,
+            policy=policy(algorithm),
+            clock=clock,
+            random=_Random(jitter),
+            background=self.background,
+        )
+
+    async def signing_kid(self, *, static: bool = False) -> str:
+        """Answer the kid that signs, once all that this causes in the background is done."""
+        key = await self.keyring.signing_key(static=static)
+        await self.background.finish()
+        return key.kid
+
+    async def knows(self, kid: str) -> bool:
+        key = await self.keyring.verifying_key(kid)
+        await self.background.finish()
+        return key is not None
+
+    async def published(self) -> list[str]:
+        return [key["kid"] for key in (await self.keyring.jwks())["keys"]]
+
+
+class _Random:
+    """Single bytes are the jitter; everything longer differs from call to call, and from process to process."""
+
+    _counter = iter(range(1, 2**31))
+
+    def __init__(self, jitter: int) -> None:
+        self._jitter = jitter
+
+    def __call__(self, count: int) -> bytes:
+        return bytes([self._jitter]) if count == 1 else next(self._counter).to_bytes(count, "big")
+
+
+async def kids(store: Store) -> list[str]:
+    return [record.kid for record in await store.signing_keys()]
+
+
+async def test_the_first_key_signs_at_once(store: Store, clock: HandClock) -> None:
+    """A new deployment makes its first key when it is needed, and publishes it."""
+    process = Process(store, clock)
+    kid = await process.signing_kid()
+
+    assert kid.startswith("d-")
+    assert [kid] == await kids(store) == await process.published()
+    assert kid == await process.signing_kid()
+
+
+async def test_a_static_key_never_rotates(store: Store, clock: HandClock) -> None:
+    """The static key is named after its family and signs for years."""
+    process = Process(store, clock)
+    first = await process.signing_kid(static=True)
+    clock.advance(1000 * WEEK)
+
+    assert first.startswith("s-")
+    assert first == await process.signing_kid(static=True)
+    assert [first] == await kids(store)
+
+
+async def test_the_next_key_is_published_before_it_signs(store: Store, clock: HandClock) -> None:
+    """The next key appears in the JWKS ten minutes before the turn of the week, and signs from then on to the millisecond."""
+    process = Process(store, clock)
+    first = await process.signing_kid()
+    clock.advance(WEEK - PUBLISH_LEAD - MILLISECOND)
+    await process.signing_kid()
+    assert [first] == await kids(store)
+
+    clock.advance(MILLISECOND)
+    assert first == await process.signing_kid()
+    _, second = await process.published()
+    clock.advance(PUBLISH_LEAD - MILLISECOND)
+    assert first == await process.signing_kid()
+    clock.advance(MILLISECOND)
+    assert second == await process.signing_kid()
+
+
+async def test_a_retired_key_verifies_as_long_as_its_tokens_live(store: Store, clock: HandClock) -> None:
+    """A retired key verifies until the last token that anybody can have signed with it has expired, and is then dropped."""
+    process = Process(store, clock)
+    first = await process.signing_kid()
+    clock.advance(WEEK - PUBLISH_LEAD)
+    await process.signing_kid()
+    clock.advance(PUBLISH_LEAD + HOUR + duration(RELOAD_MARGIN) - MILLISECOND)
+    assert await process.knows(first)
+
+    clock.advance(MILLISECOND)
+    assert not await process.knows(first)
+    assert first not in await process.published()
+
+
+async def test_expired_keys_leave_the_store(store: Store, clock: HandClock) -> None:
+    """Who makes a key drops those that verify nothing any more: a store holds two or three, not one a week."""
+    process = Process(store, clock)
+    counts = []
+    for _ in range(10):
+        await process.signing_kid()
+        clock.advance(WEEK / 2)
+        counts.append(len(await kids(store)))
+
+    assert 3 >= max(counts)
+
+
+async def test_keys_rotate_while_they_serve(store: Store, clock: HandClock) -> None:
+    """Over three weeks, two processes always verify what the other has just signed, and every key until its tokens end."""
+    here, there = Process(store, clock), Process(store, clock, jitter=200)
+    in_use: dict[str, int] = {}
+    for _ in range(3 * 7 * 24 * 2):
+        for signer, verifier in ((here, there), (there, here)):
+            kid = await signer.signing_kid()
+            in_use[kid] = clock() + milliseconds(HOUR)
+            assert await verifier.knows(kid)
+        assert all([await here.knows(kid) for kid, until in in_use.items() if until > clock()])
+        clock.advance(HOUR / 2)
+
+    assert 3 <= len(in_use) <= 4
+
+
+async def test_eight_processes_make_one_key(clock: HandClock, tmp_path: Path) -> None:
+    """Eight keyrings on one file agree on exactly one first key, and on exactly one next key."""
+    stores = [SqliteStore(tmp_path / "sessions.db", clock=clock) for _ in range(8)]
+    processes = [Process(store, clock) for store in stores]
+    first = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
+    clock.advance(WEEK - PUBLISH_LEAD)
+    again = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
+    made = await kids(stores[0])
+    clock.advance(PUBLISH_LEAD)
+    second = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
+    for store in stores:
+        await store.close()
+
+    assert [1, 1, 2, 1] == [len(first), len(again), len(made), len(second)]
+    assert [*first, *second] == made
+
+
+async def test_one_process_makes_one_key_for_all_who_wait(troubled: TroubledStore, clock: HandClock) -> None:
+    """A hundred requests that find no key read the store once and make one key between them."""
+    process = Process(troubled, clock)
+    troubled.ready.clear()
+    asking = [asyncio.ensure_future(process.keyring.signing_key()) for _ in range(100)]
+    await asyncio.sleep(0.01)
+    troubled.ready.set()
+    found = {key.kid for key in await asyncio.gather(*asking)}
+
+    assert 1 == len(found)
+    assert {"signing_keys": 2, "insert_key": 1} == troubled.asked
+
+
+async def test_a_restarted_process_verifies_its_first_requests(troubled: TroubledStore, clock: HandClock) -> None:
+    """Requests that arrive together while a new process reads its first keys are all verified."""
+    kid = await Process(troubled, clock).signing_kid()
+    troubled.asked.clear()
+    restarted = Process(troubled, clock)
+    troubled.ready.clear()
+    asking = [asyncio.ensure_future(restarted.keyring.verifying_key(kid)) for _ in range(64)]
+    await asyncio.sleep(0.01)
+    troubled.ready.set()
+    answers = await asyncio.gather(*asking)
+
+    assert 64 == sum(key is not None for key in answers)
+    assert 1 == troubled.asked["signing_keys"]
+
+
+async def test_a_client_that_goes_away_takes_no_keys_with_it(troubled: TroubledStore, clock: HandClock) -> None:
+    """Where the request that began to read the keys is cancelled, the next one verifies all the same."""
+    kid = await Process(troubled, clock).signing_kid()
+    restarted = Process(troubled, clock)
+    troubled.ready.clear()
+    first = asyncio.ensure_future(restarted.keyring.verifying_key(kid))
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    troubled.ready.set()
+
+    assert await restarted.knows(kid)
+
+
+async def test_a_key_made_elsewhere_is_found_at_once(troubled: TroubledStore, clock: HandClock) -> None:
+    """Many requests with the same new kid all learn it from one reading of the store."""
+    here, there = Process(troubled, clock), Process(troubled, clock)
+    await here.signing_kid()
+    await there.knows(UNKNOWN)
+    clock.advance(WEEK - PUBLISH_LEAD)
+    await here.signing_kid()
+    new = (await here.published())[-1]
+    troubled.asked.clear()
+    answers = await asyncio.gather(*(there.keyring.verifying_key(new) for _ in range(64)))
+
+    assert 64 == sum(key is not None for key in answers)
+    assert 1 == troubled.asked["signing_keys"]
+
+
+async def test_made_up_kids_do_not_load_the_store(troubled: TroubledStore, clock: HandClock) -> None:
+    """A hundred thousand unknown kids cost one reading of the store in five seconds."""
+    process = Process(troubled, clock)
+    await process.signing_kid()
+    clock.advance(SECOND)
+    troubled.asked.clear()
+    for number in range(100_000):
+        await process.keyring.verifying_key(f"d-{number:032}")
+        if number == 50_000:
+            clock.advance(duration(COOLDOWN) - MILLISECOND)
+            assert 1 == troubled.asked["signing_keys"]
+            clock.advance(MILLISECOND)
+
+    assert 2 == troubled.asked["signing_keys"]
+
+
+async def test_made_up_kids_do_not_load_an_empty_store(troubled: TroubledStore, clock: HandClock) -> None:
+    """Nor do they before the first user has signed in, when there is no key at all."""
+    process = Process(troubled, clock)
+    for number in range(1000):
+        await process.keyring.verifying_key(f"d-{number:032}")
+
+    assert 1 == troubled.asked["signing_keys"]
+
+
+async def test_keys_are_read_again_every_minute(troubled: TroubledStore, clock: HandClock) -> None:
+    """The store is read once a minute, in the background of a verification, and never sooner."""
+    process = Process(troubled, clock)
+    kid = await process.signing_kid()
+    troubled.asked.clear()
+    readings = []
+    for _ in range(4):
+        clock.advance(duration(RELOAD_INTERVAL) - MILLISECOND)
+        assert await process.knows(kid)
+        readings.append(troubled.asked["signing_keys"])
+        clock.advance(MILLISECOND)
+        assert await process.knows(kid)
+
+    assert [0, 1, 2, 3] == readings
+
+
+async def test_workers_do_not_march_in_step(troubled: TroubledStore, clock: HandClock) -> None:
+    """The minute is shortened at random, by at most a quarter."""
+    process = Process(troubled, clock, jitter=255)
+    kid = await process.signing_kid()
+    troubled.asked.clear()
+    clock.advance(0.75 * duration(RELOAD_INTERVAL))
+    await process.knows(kid)
+    assert 0 == troubled.asked["signing_keys"]
+    clock.advance(SECOND)
+    await process.knows(kid)
+
+    assert 1 == troubled.asked["signing_keys"]
+
+
+async def test_a_failed_reading_leaves_the_keys(troubled: TroubledStore, clock: HandClock) -> None:
+    """While the store is down the known keys sign and verify, and it is asked again only every five seconds."""
+    process = Process(troubled, clock)
+    kid = await process.signing_kid()
+    troubled.down = True
+    troubled.asked.clear()
+    clock.advance(duration(RELOAD_INTERVAL))
+    for _ in range(100):
+        assert kid == await process.signing_kid()
+        assert await process.knows(kid)
+        assert [kid] == await process.published()
+        clock.advance(SECOND / 10)
+
+    assert 2 == troubled.asked["signing_keys"]
+
+
+async def test_a_late_answer_takes_no_key_away(troubled: TroubledStore, clock: HandClock) -> None:
+    """A reading that began before a key was made, and is answered after it, does not make the process forget the key."""
+
+    class Racing(TroubledStore):
+        async def signing_keys(self) -> Any:
+            answer = await super().signing_keys()
+            if self.asked["signing_keys"] == 1:
+                await held.wait()
+            return answer
+
+    held = asyncio.Event()
+    store = Racing(clock)
+    process = Process(store, clock)
+    late = asyncio.ensure_future(process.keyring._reload())
+    await asyncio.sleep(0)
+    kid = await process.signing_kid()
+    held.set()
+    await late
+
+    assert [kid] == await process.published()
+
+
+async def test_nothing_is_signed_while_no_key_can_be_had(troubled: TroubledStore, clock: HandClock) -> None:
+    """A process that starts while the store is down says so at every request, and goes on as soon as it is up."""
+    kid = await Process(troubled, clock).signing_kid()
+    process = Process(troubled, clock)
+    troubled.down = True
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await process.keyring.signing_key()
+        with pytest.raises(StoreUnavailable):
+            await process.keyring.verifying_key(kid)
+        with pytest.raises(StoreUnavailable):
+            await process.keyring.jwks()
+    troubled.down = False
+
+    assert await process.knows(kid)
+    assert kid == await process.signing_kid()
+
+
+async def test_the_next_key_waits_for_a_store_that_is_down(troubled: TroubledStore, clock: HandClock) -> None:
+    """A key that cannot be made is tried again after five seconds; until then, and after its time, the old one signs."""
+    process = Process(troubled, clock)
+    first = await process.signing_kid()
+    clock.advance(WEEK)
+    troubled.down = True
+    troubled.asked.clear()
+    for _ in range(100):
+        assert first == await process.signing_kid()
+    assert 1 == troubled.asked["insert_key"]
+
+    troubled.down = False
+    clock.advance(duration(COOLDOWN))
+    assert first == await process.signing_kid()
+    clock.advance(PUBLISH_LEAD)
+    assert first != await process.signing_kid()
+
+
+async def test_a_wrong_secret_is_a_mistake_of_the_configuration(store: Store, clock: HandClock) -> None:
+    """A process whose secret does not open the store's keys says so, and makes no key of its own."""
+    kid = await Process(store, clock).signing_kid()
+    process = Process(store, clock, ring=secrets(WRONG_SECRET))
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="secret: it does not open"):
+            await process.keyring.signing_key()
+    with pytest.raises(ConfigurationError, match="secret: it does not open"):
+        await process.keyring.verifying_key(kid)
+
+    assert [kid] == await kids(store)
+
+
+async def test_a_new_secret_opens_the_keys_of_the_old(store: Store, clock: HandClock) -> None:
+    """With the new secret before the old one the keys stay, and in time every key is sealed by the new one."""
+    kid = await Process(store, clock).signing_kid()
+    process = Process(store, clock, ring=secrets(NEW_SECRET, SECRET))
+    assert kid == await process.signing_kid()
+    for _ in range(5):
+        clock.advance(WEEK / 2)
+        await process.signing_kid()
+
+    assert await Process(store, clock, ring=secrets(NEW_SECRET)).signing_kid() in await kids(store)
+
+
+async def test_another_algorithm_takes_over_in_time(store: Store, clock: HandClock) -> None:
+    """Where RS256 is asked for, its key is published first, and ES256 signs until every verifier knows it."""
+    first = await Process(store, clock).signing_kid()
+    process = Process(store, clock, algorithm="RS256")
+    assert first == await process.signing_kid()
+    clock.advance(PUBLISH_LEAD)
+    key = await process.keyring.signing_key()
+
+    assert "RS256" == key.algorithm
+    assert await process.knows(first)
+
+
+async def test_rsa_keys_do_not_hold_up_the_event_loop(clock: HandClock) -> None:
+    """While an RSA key is made and loaded other requests go on: they never wait as long as checking a key alone takes."""
+    der = generate_private_key("RS256").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    began = time.perf_counter()
+    load_der_private_key(der, password=None)
+    checking = time.perf_counter() - began
+    turns = []
+
+    async def serve() -> None:
+        while True:
+            turns.append(time.perf_counter())
+            await asyncio.sleep(0.001)
+
+    serving = asyncio.ensure_future(serve())
+    for _ in range(3):
+        await Process(TroubledStore(clock), clock, algorithm="RS256").signing_kid()
+    serving.cancel()
+
+    assert checking > max(after - before for before, after in itertools.pairwise(turns))
