@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from functools import partial
 
 from fastapi_session.core import refresh_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.background import Background
-from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import split_handle
 from fastapi_session.stores.base import SessionStore
 
@@ -38,16 +38,16 @@ class Acknowledgements:
         self._told[token.refresh_token_hash] = None
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
-        self._background.start(self._tell(token))
+        task = self._background.start(self._tell(token))
+        task.add_done_callback(partial(self._note_failure, token.refresh_token_hash))
 
     async def _tell(self, token: AccessToken) -> None:
         session_id, _ = split_handle(token.session_handle)
         fingerprint = bytes.fromhex(token.refresh_token_hash)
-        try:
-            for secret in self._ring:
-                await self._store.acknowledge(session_id, current=refresh_token.stored_hash(fingerprint, secret))
-        except (StoreUnavailable, asyncio.CancelledError) as error:
+        for secret in self._ring:
+            await self._store.acknowledge(session_id, current=refresh_token.stored_hash(fingerprint, secret))
+
+    def _note_failure(self, refresh_token_hash: str, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is not None:
             self.failed += 1
-            self._told.pop(token.refresh_token_hash, None)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            self._told.pop(refresh_token_hash, None)
