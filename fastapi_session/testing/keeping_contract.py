@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
 
@@ -14,11 +15,8 @@ from fastapi_session.testing.records import IDLE_TIMEOUT, MOVED, NOT_COMPARED, d
 
 async def unavailable(operation: Awaitable[None]) -> bool:
     """Say whether *operation* ends in StoreUnavailable."""
-    try:
-        await operation
-    except StoreUnavailable:
-        return True
-    return False
+    [outcome] = await asyncio.gather(operation, return_exceptions=True)
+    return isinstance(outcome, StoreUnavailable)
 
 
 class KeepingContract:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import stat
 import threading
@@ -40,8 +41,8 @@ async def store(path: Path, clock: HandClock) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "fastapi_session.sqlite"]
+def sqlite_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "fastapi_session.sqlite"}
 
 
 async def open_and_close(store: Store) -> None:
@@ -67,13 +68,27 @@ class TestOpening:
 
     async def test_closing_ends_the_thread(self, path: Path) -> None:
         """An open store has one thread, a closed one has none and leaves one file."""
+        before = sqlite_threads()
         store = SqliteStore(path)
         await asyncio.gather(*(store.open() for _ in range(8)))
-        opened = threads()
+        opened = sqlite_threads() - before
         await store.close()
 
-        assert ["fastapi_session.sqlite"] == opened
-        assert [] == threads()
+        assert 1 == len(opened)
+        assert set() == sqlite_threads() & opened
+        assert [path] == list(path.parent.iterdir())
+
+    def test_a_store_that_is_dropped_ends_its_thread(self, path: Path, clock: HandClock) -> None:
+        """A store that nobody closed takes its thread and its connection with it."""
+        before = set(threading.enumerate())
+        store = SqliteStore(path, clock=clock)
+        asyncio.run(store.rotate(next_rotation(new_session("a", now=clock()))))
+        [thread] = sqlite_threads() - before
+        del store
+        gc.collect()
+        thread.join(5)
+
+        assert not thread.is_alive()
         assert [path] == list(path.parent.iterdir())
 
     async def test_closing_answers_what_was_asked(self, path: Path, clock: HandClock) -> None:

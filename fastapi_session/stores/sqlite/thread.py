@@ -10,7 +10,8 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -107,12 +108,14 @@ class SqliteThread:
             target=Answering(self._connect).run, args=(self._questions,), name="fastapi_session.sqlite", daemon=True
         )
         thread.start()
+        # A store that is dropped without being closed, as in an application that a test throws away, ends its thread.
+        weakref.finalize(self, self._questions.put, None).atexit = False
         return thread
 
     def _after_fork(self) -> None:
-        """Start afresh in a forked child: the thread is gone, the lock may be held by nobody, the connection is shared.
+        """Start afresh in a forked child: the thread is gone, and the lock may be held by another that is gone too.
 
-        The inherited connection is left alone: to use it, or even to close it, would harm the parent's file locks.
+        The inherited connection is left alone: SQLite allows a child neither to use nor to close it.
         """
         if self._pid != os.getpid():
             self._pid = os.getpid()
@@ -130,10 +133,18 @@ class Answering:
 
     def run(self, questions: Questions) -> None:
         """Answer *questions* until their end."""
-        for group in groups(questions):
-            self._answer([question for question in group if not question.writes], read_all)
-            self._answer([question for question in group if question.writes], write_all)
+        more = True
+        while more:
+            # In a function of its own, so that nothing of this group is held on to while the next is awaited.
+            more = self._answer_next(questions)
         self._disconnect()
+
+    def _answer_next(self, questions: Questions) -> bool:
+        """Answer what is waiting, as soon as anything is, and say whether there is more to come."""
+        group, ended = take(questions)
+        self._answer([question for question in group if not question.writes], read_all)
+        self._answer([question for question in group if question.writes], write_all)
+        return not ended
 
     def _answer(
         self, group: Sequence[Question], answer_all: Callable[[sqlite3.Connection, Sequence[Question]], None]
@@ -156,17 +167,15 @@ class Answering:
             self._connection = None
 
 
-def groups(questions: Questions) -> Iterator[Sequence[Question]]:
-    """Yield what is waiting, as soon as anything is, until the end."""
-    while True:
-        group: list[Question] = []
-        while not group or (len(group) < LARGEST_GROUP and not questions.empty()):
-            question = questions.get()
-            if question is None:
-                yield group
-                return
-            group.append(question)
-        yield group
+def take(questions: Questions) -> tuple[Sequence[Question], bool]:
+    """Wait for a question, then take all that are there, and say whether the end was among them."""
+    group: list[Question] = []
+    while not group or (len(group) < LARGEST_GROUP and not questions.empty()):
+        question = questions.get()
+        if question is None:
+            return group, True
+        group.append(question)
+    return group, False
 
 
 def read_all(connection: sqlite3.Connection, group: Sequence[Question]) -> None:
