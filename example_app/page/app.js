@@ -59,14 +59,15 @@ function session() {
 /* Signing in and out */
 
 async function signIn(form) {
+  Object.assign(count, { requests: 0, refreshes: 0 });
   const answer = await send("/api/sign-in", { method: "POST", body: Object.fromEntries(new FormData(form)) });
   byId("sign-in-error").textContent = answer.ok ? "" : answer.json.detail;
   if (!answer.ok) return byId("password").select();
   form.reset();
-  Object.assign(count, { requests: 0, refreshes: 0 });
   lab = { stage: "copy" };
   await show(`Welcome, ${session().user}.`);
-  byId("main").focus();
+  byId("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 async function signOut() {
@@ -91,7 +92,8 @@ async function tenCalls() {
   const refreshes = count.refreshes;
   const answers = await Promise.all(Array.from({ length: 10 }, () => call("/api/hello")));
   const good = answers.filter((answer) => answer.ok).length;
-  say(`${good} of 10 calls answered, with ${count.refreshes - refreshes} refreshes.`);
+  const needed = count.refreshes - refreshes;
+  say(`${good} of 10 calls answered, with ${needed} ${needed === 1 ? "refresh" : "refreshes"}.`);
 }
 
 async function vault() {
@@ -226,7 +228,6 @@ async function show(text) {
     put("plan", now.plan);
     put("handle", now.handle);
   }
-  put("ends", now ? new Date(now.ends).toLocaleTimeString() : "revoked");
   showLab(view);
   tick();
   if (text) say(text, view === "ended");
@@ -234,14 +235,16 @@ async function show(text) {
 }
 
 function showLab(view) {
-  showToken("yours", view === "ended" ? null : lab.yours, view === "ended" ? "signed out" : "in its cookie");
-  showToken("stolen", lab.stolen, "nothing yet");
-  put("yoursNote", { rotate: "the newest", replay: "the newest, in use" }[lab.stage] ?? "");
+  const caught = lab.stage === "caught";
   const replayed = lab.stolen === lab.yours ? "handed the same as yours" : "one behind yours";
-  put("stolenNote", { rotate: "a copy of yours", replay: replayed, caught: "worthless now" }[lab.stage] ?? "");
-  put("server", lab.stage === "caught" ? "has revoked the session" : "accepts the newest token");
-  all(".party").forEach((party) => party.classList.toggle("dead", lab.stage === "caught"));
-  byId("outcome").hidden = lab.stage !== "caught";
+  showToken("yours", view === "ended" ? null : lab.yours, view === "ended" ? "nothing" : "the newest token");
+  showToken("stolen", lab.stolen, "nothing");
+  const yours = { rotate: "the newest", replay: "the newest, in use", caught: "signed out" };
+  put("yoursNote", yours[lab.stage] ?? "where no script can read it");
+  put("stolenNote", { rotate: "a copy of yours", replay: replayed, caught: "worthless now" }[lab.stage] ?? "yet");
+  put("server", caught ? "has revoked the session" : "accepts the newest token");
+  all(".party").forEach((party) => party.classList.toggle("dead", caught));
+  byId("outcome").hidden = !caught;
   put("outcome", lab.outcome);
   put("reason", lab.reason);
 }
@@ -264,6 +267,7 @@ function tick() {
   dial.style.setProperty("--left", now ? (100 * left) / (now.ends - now.starts) : 0);
   dial.classList.toggle("over", left === 0);
   dial.classList.toggle("dead", !now);
+  put("ends", now ? new Date(now.ends).toLocaleTimeString() : "revoked");
   put("seconds", now ? (left ? inSeconds(left) : "expired") : "revoked");
   put("caption", now ? (left ? "until the access token ends" : "the next call refreshes") : "no token is accepted");
   tickLab(now);
@@ -277,7 +281,7 @@ function tickLab(now) {
   bar.style.setProperty("--left", (100 * open) / (lab.grace ?? 1));
   bar.classList.toggle("open", open > 0);
   const others = open ? `and for ${inSeconds(open)} the one before` : "and takes any other for theft";
-  put("serverNote", lab.stage === "replay" ? others : "");
+  put("serverNote", { replay: others, caught: "and accepts none of its tokens" }[lab.stage] ?? "and each one once");
   put("wait", young ? `Still new: for ${inSeconds(young)} a refresh would hand out the same token again.` : "");
   all("[data-step]").forEach((part) => showStep(part, step, !young));
 }

@@ -130,7 +130,7 @@ def test_an_expired_access_token_is_refreshed_by_itself(alice: Page, server: Ser
     wait_for_status(alice, "Hello alice")
     assert "1" == text(alice, "refreshes")
     assert 1 == server.refreshes
-    expect(alice.get_by_role("list", name="What went over the wire")).to_contain_text("401 try refresh token")
+    expect(alice.get_by_role("list", name="What went over the wire, newest first")).to_contain_text("401 try refresh token")
 
 
 def test_ten_calls_at_once_need_one_refresh(alice: Page, server: Server) -> None:
@@ -138,7 +138,7 @@ def test_ten_calls_at_once_need_one_refresh(alice: Page, server: Server) -> None
     wait_for_expiry(alice)
     press(alice, "Ten at once")
 
-    wait_for_status(alice, "10 of 10 calls answered, with 1 refreshes.")
+    wait_for_status(alice, "10 of 10 calls answered, with 1 refresh.")
     assert 1 == server.refreshes
 
 
