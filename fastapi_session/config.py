@@ -7,13 +7,14 @@ construction with a `ConfigurationError` that names the field and the fix, all o
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.origin import Origin, is_public_suffix
@@ -30,8 +31,22 @@ def _plain_seconds(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 """A `timedelta`; as text a number of seconds, or ISO 8601 (`PT1H`)."""
 
+
+def _list_of_secrets(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+
+
+Secrets = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
+"""One secret or several, newest first; as text one secret, whatever it looks like, or a JSON list."""
+
+_LONGEST = timedelta(days=3650)
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+def _is_https(origin: str) -> bool:
+    parsed = Origin.parse(origin)
+    return parsed is not None and parsed.scheme == "https"
 
 
 def _default_same_site(data: dict[str, Any]) -> SameSite:
@@ -67,7 +82,7 @@ class SessionConfig(BaseSettings):
 
     store: Any = "sqlite:///sessions.db"
     """Where sessions are kept: a URL (`sqlite:///file`, `memory:`) or a store object."""
-    secret: SecretStr | tuple[SecretStr, ...] | None = None
+    secret: Secrets = None
     """At least 32 random bytes, or several such, newest first. Default (SQLite, no https): a key file beside the database."""
 
     token_transfer_method: TokenTransferMethod | Callable[[Any, bool], TokenTransferMethod] = "any"
@@ -76,7 +91,7 @@ class SessionConfig(BaseSettings):
     """`Domain` of the cookies. Default: none, the API's host alone."""
     older_cookie_domain: str | None = None
     """What `cookie_domain` was before it was changed ("" where it was none), so that old cookies are cleared."""
-    cookie_secure: bool = Field(default_factory=lambda data: data.get("api_domain", "").lower().startswith("https:"))
+    cookie_secure: bool = Field(default_factory=lambda data: _is_https(data.get("api_domain", "")))
     """`Secure` on the cookies. Default: where `api_domain` is https, and on every request that came by https."""
     cookie_same_site: SameSite = Field(default_factory=_default_same_site)
     """`SameSite` of the cookies. Default: none where API and website are different sites, else lax."""
@@ -153,8 +168,10 @@ def _cookies(config: SessionConfig) -> Iterator[str]:
         return
     if config.cookie_domain is not None:
         yield from _cookie_domain(config.cookie_domain, api)
-        if config.cookie_domain == config.older_cookie_domain:
-            yield "older_cookie_domain: it is cookie_domain itself; give the domain of before, or leave it out"
+    if config.older_cookie_domain is not None and _bare(config.older_cookie_domain) == _bare(
+        config.cookie_domain or ""
+    ):
+        yield "older_cookie_domain: it is cookie_domain itself; give the domain of before, or leave it out"
     if config.older_cookie_domain and not _DOMAIN.fullmatch(config.older_cookie_domain):
         yield "older_cookie_domain: give a host name, or '' where the older cookies had no Domain"
     if config.cookie_same_site == "none" and not config.cookie_secure and not (api.is_local and website.is_local):
@@ -163,11 +180,16 @@ def _cookies(config: SessionConfig) -> Iterator[str]:
         yield "cookie_secure: browsers drop Secure cookies of an http origin; make api_domain the https origin they see"
 
 
+def _bare(domain: str) -> str:
+    """Answer *domain* as browsers compare it (RFC 6265bis, section 5.7): without a leading dot, in lower case."""
+    return domain.removeprefix(".").lower()
+
+
 def _cookie_domain(domain: str, api: Origin) -> Iterator[str]:
-    bare = domain.removeprefix(".").lower()
+    bare = _bare(domain)
     if not _DOMAIN.fullmatch(domain):
         yield "cookie_domain: give a host name, as in example.com"
-    elif api.host != bare and not api.host.endswith(f".{bare}"):
+    elif api.host != bare and (api.is_address or not api.host.endswith(f".{bare}")):
         yield f"cookie_domain: browsers refuse it, as api_domain is not below it; give a domain that {api.host} ends in"
     elif api.host != bare and is_public_suffix(bare):
         yield "cookie_domain: browsers refuse cookies for a public suffix; give a domain of your own"
@@ -177,10 +199,16 @@ def _durations(config: SessionConfig) -> Iterator[str]:
     zero, second = timedelta(0), timedelta(seconds=1)
     if config.access_token_validity < second:
         yield "access_token_validity: give at least one second"
-    if config.idle_timeout <= config.access_token_validity:
-        yield "idle_timeout: it must be longer than access_token_validity, else no session lives to its first refresh"
+    if config.idle_timeout - config.refresh_token_rotation_grace_period <= config.access_token_validity:
+        yield (
+            "idle_timeout: it must be longer than access_token_validity and refresh_token_rotation_grace_period "
+            "together, else no refresh keeps a session alive"
+        )
     if config.absolute_timeout is not None and config.absolute_timeout <= config.access_token_validity:
         yield "absolute_timeout: it must be longer than access_token_validity, or None"
+    for field in ("idle_timeout", "absolute_timeout", "access_token_dynamic_signing_key_update_interval"):
+        if (getattr(config, field) or zero) > _LONGEST:
+            yield f"{field}: give at most ten years"
     if not zero <= config.refresh_token_rotation_grace_period <= timedelta(seconds=300):
         yield "refresh_token_rotation_grace_period: give 0 to 300 seconds"
     if config.access_token_dynamic_signing_key_update_interval < timedelta(hours=1):
@@ -195,7 +223,7 @@ def _rest(config: SessionConfig) -> Iterator[str]:
             yield f"{field}: give a status from 400 to 499"
     if config.session_expired_status_code == config.invalid_claim_status_code:
         yield "invalid_claim_status_code: clients tell it from session_expired_status_code, so the two must differ"
-    if config.secret is None and config.api_domain.lower().startswith("https:"):
+    if not config.secrets and _is_https(config.api_domain):
         yield (
             "secret: an https api_domain needs one of your own (FASTAPI_SESSION_SECRET); "
             "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"

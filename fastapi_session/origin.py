@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from publicsuffixlist import PublicSuffixList
 
-_ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?/?", re.IGNORECASE)
+_ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?/?", re.IGNORECASE | re.ASCII)
+
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Origin:
         if match is None:
             return None
         scheme, host, port = match[1].lower(), match[2].lower(), (match[3] or "")
+        if port and not 0 < int(port[1:]) <= _LAST_PORT:
+            return None
         return cls(scheme, host, "" if port == {"http": ":80", "https": ":443"}[scheme] else port)
 
     def __str__(self) -> str:
@@ -34,7 +38,12 @@ class Origin:
     @property
     def is_local(self) -> bool:
         """Say whether the host is localhost or an IP address."""
-        return self.host == "localhost" or self.host.endswith(".localhost") or _is_address(self.host)
+        return self.host == "localhost" or self.host.endswith(".localhost") or self.is_address
+
+    @property
+    def is_address(self) -> bool:
+        """Say whether the host is an IP address, which has no parent domain."""
+        return _is_address(self.host)
 
     def same_site(self, other: Origin) -> bool:
         """Say whether a browser sends SameSite=Lax cookies of this origin with requests made from *other*."""

@@ -1,0 +1,305 @@
+"""What a deployment chooses: defaults that follow from each other, contradictions refused, the environment read."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.errors import ConfigurationError
+
+SECRET = "a-secret-of-more-than-thirty-two-bytes-01234"
+OTHER_SECRET = "another-secret-of-more-than-thirty-two-bytes"
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+
+LOCAL = "http://localhost:8000"
+API = "https://api.example.com"
+
+
+def config(**options: Any) -> SessionConfig:
+    return SessionConfig(**{"secret": SECRET, **options})
+
+
+@pytest.mark.parametrize(
+    ("api_domain", "website_domain", "same_site", "secure", "anti_csrf"),
+    [
+        ("http://localhost:8000", None, "lax", False, "NONE"),
+        ("http://localhost:8000", "http://localhost:3000", "lax", False, "NONE"),
+        ("http://localhost:8000", "http://127.0.0.1:8000", "none", False, "VIA_CUSTOM_HEADER"),
+        ("http://api.localhost:8000", "http://app.localhost:8000", "none", False, "VIA_CUSTOM_HEADER"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:3000", "lax", False, "NONE"),
+        ("http://10.0.0.1", "http://10.0.0.2", "none", False, "VIA_CUSTOM_HEADER"),
+        ("http://[::1]:8000", "http://[::1]:3000", "lax", False, "NONE"),
+        ("https://localhost:8000", "http://localhost:3000", "none", True, "VIA_CUSTOM_HEADER"),
+        ("https://api.example.com", None, "lax", True, "NONE"),
+        ("HTTPS://API.Example.COM", "https://www.example.com", "lax", True, "NONE"),
+        (" https://api.example.com\n", "https://example.com", "lax", True, "NONE"),
+        ("https://api.example.com", "https://example.com:8443", "lax", True, "NONE"),
+        ("https://api.example.com", "http://example.com", "none", True, "VIA_CUSTOM_HEADER"),
+        ("https://api.example.com", "https://example.org", "none", True, "VIA_CUSTOM_HEADER"),
+        ("https://api.shop.co.uk", "https://shop.co.uk", "lax", True, "NONE"),
+        ("https://one.co.uk", "https://two.co.uk", "none", True, "VIA_CUSTOM_HEADER"),
+        ("https://one.github.io", "https://two.github.io", "none", True, "VIA_CUSTOM_HEADER"),
+        ("https://api.one.github.io", "https://one.github.io", "lax", True, "NONE"),
+        ("http://api.example.com", "http://example.com", "lax", False, "NONE"),
+    ],
+)
+def test_cookie_defaults_follow_from_the_origins(
+    api_domain: str, website_domain: str | None, same_site: str, secure: bool, anti_csrf: str
+) -> None:
+    """SameSite follows from the two sites, Secure from the API's scheme, the anti-CSRF mode from SameSite."""
+    origins = {"api_domain": api_domain} | ({"website_domain": website_domain} if website_domain else {})
+    chosen = config(**origins)
+
+    assert (same_site, secure, anti_csrf) == (chosen.cookie_same_site, chosen.cookie_secure, chosen.anti_csrf)
+
+
+def test_what_is_given_is_not_derived() -> None:
+    """A setting that is given stands, whatever would follow from the others."""
+    chosen = config(
+        api_domain=API,
+        website_domain="https://example.org",
+        cookie_same_site="strict",
+        cookie_secure=False,
+        anti_csrf="VIA_TOKEN",
+    )
+
+    assert ("strict", False, "VIA_TOKEN") == (chosen.cookie_same_site, chosen.cookie_secure, chosen.anti_csrf)
+
+
+def test_nothing_need_be_given() -> None:
+    """On localhost the configuration is complete without a word, and the durations are the documented ones."""
+    chosen = SessionConfig()
+
+    assert "http://localhost:8000/auth" == chosen.issuer
+    assert "/auth/session/refresh" == chosen.refresh_path
+    assert () == chosen.secrets
+    assert (HOUR, 30 * SECOND, timedelta(days=100), None) == (
+        chosen.access_token_validity,
+        chosen.refresh_token_rotation_grace_period,
+        chosen.idle_timeout,
+        chosen.absolute_timeout,
+    )
+
+
+@pytest.mark.parametrize(
+    ("api_domain", "base", "issuer"),
+    [
+        ("https://api.example.com/", "/auth", "https://api.example.com/auth"),
+        ("HTTPS://API.example.com:443", "/auth", "https://api.example.com/auth"),
+        ("https://api.example.com:8443", "", "https://api.example.com:8443"),
+        ("http://localhost:80", "/v1/auth", "http://localhost/v1/auth"),
+    ],
+)
+def test_the_issuer_is_one_text_for_one_origin(api_domain: str, base: str, issuer: str) -> None:
+    """However the origin was written, tokens name one issuer."""
+    assert issuer == config(api_domain=api_domain, api_base_path=base).issuer
+
+
+BELOW = "not below it"
+SUFFIX = "public suffix"
+
+CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
+    ("api_domain", {"api_domain": "api.example.com"}, "with its scheme"),
+    ("api_domain", {"api_domain": "ftp://api.example.com"}, "with its scheme"),
+    ("api_domain", {"api_domain": "https://api.example.com/path"}, "nothing after the host"),
+    ("api_domain", {"api_domain": "https://user@example.com"}, "with its scheme"),
+    ("api_domain", {"api_domain": "http\u017f://example.com"}, "with its scheme"),
+    ("api_domain", {"api_domain": "http://localhost:65536"}, "with its scheme"),
+    ("api_domain", {"api_domain": ""}, "with its scheme"),
+    ("website_domain", {"website_domain": "https://example.com?"}, "with its scheme"),
+    ("api_base_path", {"api_base_path": "auth"}, "as in /auth"),
+    ("api_base_path", {"api_base_path": "/auth/"}, "without a slash at its end"),
+    ("api_base_path", {"api_base_path": "/a;b"}, "plain path"),
+    ("api_base_path", {"api_base_path": "/auth\n"}, "plain path"),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": "example.org"}, BELOW),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": "ample.com"}, BELOW),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": "deep.api.example.com"}, BELOW),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": "com"}, SUFFIX),
+    ("cookie_domain", {"api_domain": "https://a.github.io", "cookie_domain": ".github.io"}, SUFFIX),
+    ("cookie_domain", {"api_domain": "https://a.co.uk", "cookie_domain": "co.uk"}, SUFFIX),
+    ("cookie_domain", {"api_domain": "http://10.0.0.1", "cookie_domain": "0.0.1"}, BELOW),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": "example.com; Secure"}, "host name"),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": ""}, "host name"),
+    ("cookie_domain", {"api_domain": API, "cookie_domain": "example.com\r\nset-cookie: a=b"}, "host name"),
+    ("older_cookie_domain", {"older_cookie_domain": "example.com\n"}, "host name"),
+    ("older_cookie_domain", {"older_cookie_domain": ""}, "cookie_domain itself"),
+    (
+        "older_cookie_domain",
+        {"api_domain": API, "cookie_domain": ".example.com", "older_cookie_domain": "Example.com"},
+        "cookie_domain itself",
+    ),
+    ("cookie_same_site", {"cookie_same_site": "none", "api_domain": "http://example.com"}, "without Secure"),
+    ("cookie_same_site", {"cookie_same_site": "none", "api_domain": API, "cookie_secure": False}, "without Secure"),
+    ("cookie_same_site", {"website_domain": "http://example.com"}, "serve the API by https"),
+    ("cookie_secure", {"api_domain": "http://example.com", "cookie_secure": True}, "https origin"),
+    ("access_token_validity", {"access_token_validity": timedelta(milliseconds=999)}, "at least one second"),
+    ("access_token_validity", {"access_token_validity": -HOUR}, "at least one second"),
+    ("idle_timeout", {"idle_timeout": HOUR + 30 * SECOND}, "longer than access_token_validity"),
+    ("idle_timeout", {"idle_timeout": timedelta(days=3651)}, "ten years"),
+    ("absolute_timeout", {"absolute_timeout": HOUR}, "longer than access_token_validity"),
+    ("absolute_timeout", {"absolute_timeout": timedelta.max}, "ten years"),
+    ("refresh_token_rotation_grace_period", {"refresh_token_rotation_grace_period": -SECOND}, "0 to 300"),
+    ("refresh_token_rotation_grace_period", {"refresh_token_rotation_grace_period": 301 * SECOND}, "0 to 300"),
+    (
+        "access_token_dynamic_signing_key_update_interval",
+        {"access_token_dynamic_signing_key_update_interval": HOUR - SECOND},
+        "at least one hour",
+    ),
+    (
+        "access_token_dynamic_signing_key_update_interval",
+        {"access_token_dynamic_signing_key_update_interval": timedelta.max},
+        "ten years",
+    ),
+    ("access_token_validity_jitter", {"access_token_validity_jitter": -0.01}, "0 to 0.25"),
+    ("access_token_validity_jitter", {"access_token_validity_jitter": 0.26}, "0 to 0.25"),
+    ("access_token_validity_jitter", {"access_token_validity_jitter": float("nan")}, "0 to 0.25"),
+    ("session_expired_status_code", {"session_expired_status_code": 200}, "400 to 499"),
+    ("invalid_claim_status_code", {"invalid_claim_status_code": 500}, "400 to 499"),
+    ("invalid_claim_status_code", {"invalid_claim_status_code": 401}, "must differ"),
+    ("secret", {"api_domain": API, "secret": None}, "FASTAPI_SESSION_SECRET"),
+    ("secret", {"api_domain": " HTTPS://api.example.com", "secret": None}, "FASTAPI_SESSION_SECRET"),
+    ("secret", {"api_domain": API, "secret": ()}, "FASTAPI_SESSION_SECRET"),
+]
+
+
+@pytest.mark.parametrize(
+    ("field", "options", "fix"),
+    [pytest.param(*row, id=f"{number}-{row[0]}") for number, row in enumerate(CONTRADICTIONS)],
+)
+def test_contradictions_are_refused(field: str, options: dict[str, Any], fix: str) -> None:
+    """A contradiction is refused at construction, by a message that names the field and the fix."""
+    with pytest.raises(ConfigurationError, match=re.escape(fix)) as refused:
+        config(**options)
+
+    assert field in [line.partition(":")[0] for line in str(refused.value).splitlines()]
+
+
+def test_all_contradictions_are_told_at_once() -> None:
+    """Who made three mistakes learns of all three."""
+    with pytest.raises(ConfigurationError) as refused:
+        config(api_base_path="auth", idle_timeout=SECOND, session_expired_status_code=500)
+
+    fields = [line.partition(":")[0] for line in str(refused.value).splitlines()]
+    assert ["api_base_path", "idle_timeout", "session_expired_status_code"] == fields
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"idle_timeout": HOUR + 31 * SECOND},
+        {"access_token_validity": SECOND},
+        {"absolute_timeout": HOUR + SECOND},
+        {"refresh_token_rotation_grace_period": timedelta(0)},
+        {"refresh_token_rotation_grace_period": 300 * SECOND},
+        {"access_token_validity_jitter": 0},
+        {"access_token_validity_jitter": 0.25},
+        {"session_expired_status_code": 403, "invalid_claim_status_code": 401},
+        {"api_base_path": ""},
+        {"api_domain": API, "cookie_domain": "api.example.com"},
+        {"api_domain": API, "cookie_domain": ".Example.com", "older_cookie_domain": ""},
+        {"api_domain": API, "older_cookie_domain": "example.com"},
+        {"cookie_same_site": "none"},
+        {"cookie_secure": True},
+    ],
+    ids=str,
+)
+def test_what_is_no_contradiction_is_accepted(options: dict[str, Any]) -> None:
+    """The limits themselves are allowed, and so is what browsers make an exception for on localhost."""
+    config(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cookie_same_site": "sometimes"},
+        {"anti_csrf": "via_token"},
+        {"access_token_signing_algorithm": "HS256"},
+        {"token_transfer_method": "body"},
+        {"access_token_validity": "soon"},
+        {"no_such_setting": 1},
+    ],
+    ids=str,
+)
+def test_wrong_types_and_names_are_refused(options: dict[str, Any]) -> None:
+    """A value of the wrong type and a misspelt name are pydantic's own errors."""
+    with pytest.raises(ValidationError):
+        config(**options)
+
+
+@pytest.mark.parametrize("options", [{"secret": 5}, {"secret": [SECRET, 5]}, {"secret": f"[{SECRET}"}], ids=str)
+def test_an_error_never_repeats_the_secret(options: dict[str, Any]) -> None:
+    """What is printed about a wrong value, or about the whole configuration, does not tell the secret."""
+    with pytest.raises(ValidationError) as refused:
+        SessionConfig(**options)
+
+    assert SECRET not in str(refused.value)
+    assert SECRET not in repr(config())
+
+
+def test_the_configuration_is_frozen() -> None:
+    """A configuration in use cannot be changed under the feet of those who use it."""
+    with pytest.raises(ValidationError, match="frozen"):
+        config().api_domain = API  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        ("API_BASE_PATH", "/v1/auth", "api_base_path", "/v1/auth"),
+        ("COOKIE_SAME_SITE", "strict", "cookie_same_site", "strict"),
+        ("COOKIE_SECURE", "true", "cookie_secure", True),
+        ("ACCESS_TOKEN_VALIDITY", "60", "access_token_validity", 60 * SECOND),
+        ("ACCESS_TOKEN_VALIDITY", "1.5", "access_token_validity", 1.5 * SECOND),
+        ("ACCESS_TOKEN_VALIDITY", "PT1H30M", "access_token_validity", 1.5 * HOUR),
+        ("ABSOLUTE_TIMEOUT", "P7D", "absolute_timeout", timedelta(days=7)),
+        ("ACCESS_TOKEN_VALIDITY_JITTER", "0.2", "access_token_validity_jitter", 0.2),
+        ("SESSION_EXPIRED_STATUS_CODE", "440", "session_expired_status_code", 440),
+        ("TOKEN_TRANSFER_METHOD", "header", "token_transfer_method", "header"),
+        ("STORE", "memory:", "store", "memory:"),
+        ("OLDER_COOKIE_DOMAIN", "example.com", "older_cookie_domain", "example.com"),
+    ],
+)
+def test_the_environment_is_read(
+    name: str, text: str, field: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every setting can be given in the environment, durations as seconds or ISO 8601."""
+    monkeypatch.setenv(f"FASTAPI_SESSION_{name}", text)
+
+    assert value == getattr(SessionConfig(), field)
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        (SECRET, [SECRET]),
+        ("1" * 40, ["1" * 40]),
+        ("true", ["true"]),
+        (f'"{SECRET}"', [f'"{SECRET}"']),
+        (f'["{OTHER_SECRET}", "{SECRET}"]', [OTHER_SECRET, SECRET]),
+    ],
+)
+def test_a_secret_in_the_environment_is_taken_as_it_is(
+    text: str, secrets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret of digits is text like any other; several are given as a JSON list, newest first."""
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", text)
+
+    assert [secret.encode() for secret in secrets] == [*SessionConfig().secrets]
+
+
+def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the program says stands, whatever the environment says."""
+    monkeypatch.setenv("FASTAPI_SESSION_API_BASE_PATH", "/from-the-environment")
+
+    assert "/auth" == config(api_base_path="/auth").api_base_path
+
+
+def test_several_secrets_are_newest_first() -> None:
+    """A list of secrets keeps its order."""
+    assert (OTHER_SECRET.encode(), SECRET.encode()) == config(secret=[OTHER_SECRET, SECRET]).secrets
