@@ -40,7 +40,7 @@ async def create_new_session_in_request(
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
 ) -> Session:
-    """Begin a session of *user_id* and send its tokens with the response. A session that the request came with is ended.
+    """Begin a session of *user_id* and send its tokens with the response. Sessions that the request came with are ended.
 
     *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
     Raises `PayloadError` where one of them cannot be carried, `StoreUnavailable`.
@@ -48,16 +48,19 @@ async def create_new_session_in_request(
     exchange = exchange_of(connection)
     method = _method_of_new_session(connection, exchange)
     presented = _presented_access_tokens(exchange.credentials)
+    earlier = await _proven_handles(exchange, presented)
+    for handle in earlier[1:]:
+        await exchange.sessions.revoke(handle)
     issued = await exchange.sessions.create(
         user_id,
         tenant_id=tenant_id,
         recipe_user_id=recipe_user_id,
         access_token_payload=access_token_payload,
         session_data=session_data,
-        replacing=await _proven_handle(exchange, presented),
+        replacing=earlier[0] if earlier else None,
         anti_csrf=_mode(exchange, method) == "VIA_TOKEN",
     )
-    exchange.clear(other for other in presented if other != method)
+    exchange.clear(other for other, _ in presented if other != method)
     return _send(issued, exchange=exchange, method=method)
 
 
@@ -142,19 +145,18 @@ def _method_of_new_session(connection: HTTPConnection, exchange: Exchange) -> Me
     return allowed
 
 
-def _presented_access_tokens(credentials: Credentials) -> dict[Method, ParsedAccessToken]:
-    """Answer the access tokens of ours that came, by method."""
+def _presented_access_tokens(credentials: Credentials) -> list[tuple[Method, ParsedAccessToken]]:
+    """Answer the access tokens of ours that came, with the method by which each did."""
     texts: list[tuple[Method, str | None]] = [("header", credentials.bearer)]
     texts += [("cookie", text) for text in credentials.access_cookies]
     parsed = [(method, access_token.parse(text)) for method, text in texts if text is not None]
-    return {method: token for method, token in parsed if token is not None}
+    return [(method, token) for method, token in parsed if token is not None]
 
 
-async def _proven_handle(exchange: Exchange, presented: dict[Method, ParsedAccessToken]) -> str | None:
-    for token in presented.values():
-        if handle := await exchange.sessions.handle_proven_by(token):
-            return handle
-    return None
+async def _proven_handles(exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]]) -> list[str]:
+    """Answer the sessions that *presented* proves, each once."""
+    handles = [await exchange.sessions.handle_proven_by(token) for _, token in presented]
+    return list(dict.fromkeys(handle for handle in handles if handle is not None))
 
 
 def _access_token(credentials: Credentials, allowed: TokenTransferMethod) -> tuple[Method, ParsedAccessToken | None]:
