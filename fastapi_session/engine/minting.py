@@ -42,8 +42,11 @@ class Mint:
     def issue(self, record: SessionRecord, token: RefreshToken, *, key: SigningKey, anti_csrf: bool) -> IssuedSession:
         """Answer *record* with the refresh token *token* and a new access token signed by *key*.
 
-        Raises `PayloadError` where the payload is too large.
+        Raises `PayloadError` where the payload is too large; for the first token of a session already where those that
+        follow, which say more, would be.
         """
+        if token.generation == 0:
+            self.ensure_fits(record, key=key)
         made_by = self._ring[token.kid]
         content = replace(
             self._content(record, key=key),
