@@ -65,10 +65,23 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of who made a request. Neither is a proof of anything: an address is shared, a user agent is a claim."""
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+
+
+NOT_KNOWN = Circumstances()
+"""Of a request that did not come over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """What a store keeps of one session.
 
-    *session_id* is the key: 32 hexadecimal characters. *version* counts the changes of
+    *session_id* is the key: 32 hexadecimal characters. *circumstances* are those of the request that was given the newest
+    refresh token. *version* counts the changes of
     *access_token_payload* and *session_data* and lets them be replaced by compare-and-set.
     """
 
@@ -79,8 +92,8 @@ class SessionRecord:
     access_token_payload: Json = field(repr=False)
     session_data: Json = field(repr=False)
     version: int
-    use_static_key: bool
     created_at: int
+    circumstances: Circumstances
     lineage: Lineage
 
     @property
@@ -105,7 +118,7 @@ class Rotation:
     """Row D4 of the rotation table as one conditional write: all of it is known before the store is asked.
 
     *presented* is the peppered hash of the token that came, *successor* that of the token that follows.
-    *debounce* and *idle_timeout* are milliseconds, measured by the store's clock.
+    *debounce* and *idle_timeout* are milliseconds, measured by the store's clock; *circumstances* are the request's.
     """
 
     session_id: str
@@ -115,6 +128,7 @@ class Rotation:
     successor_kid: int
     debounce: int
     idle_timeout: int
+    circumstances: Circumstances = NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +179,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class SessionInformation:
-    """What is known of a session by its handle, without its tokens."""
+    """What is known of a session by its handle, without its tokens.
+
+    *last_seen* is who was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at* unless it is
+    refreshed before.
+    """
 
     handle: str
     user_id: str
@@ -174,6 +192,8 @@ class SessionInformation:
     access_token_payload: Json
     session_data: Json
     created_at: datetime
+    last_seen_at: datetime
+    last_seen: Circumstances
     expires_at: datetime
 
     @classmethod
@@ -187,5 +207,7 @@ class SessionInformation:
             access_token_payload=record.access_token_payload,
             session_data=record.session_data,
             created_at=moment(record.created_at),
+            last_seen_at=moment(record.lineage.window_at),
+            last_seen=record.circumstances,
             expires_at=moment(record.lineage.idle_expires_at),
         )

@@ -1,4 +1,4 @@
-"""The engine: create, verify, refresh, revoke and change sessions.
+"""The engine: create, verify and refresh sessions; by their handle, know, change and end them.
 
 The one place where tokens, rules, store and clock meet. It knows no web framework: it is given tokens as text and answers
 with values, so it serves an endpoint, a background job and a command line alike. Subclass it to change what a verb does.
@@ -7,75 +7,70 @@ with values, so it serves an endpoint, a background job and a command line alike
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from fastapi_session.by_handle import SessionsByHandle
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core import access_token, json_web_token, refresh_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
+from fastapi_session.core.claim import Claim
+from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import stands
-from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.engine.acknowledgements import Acknowledgements
-from fastapi_session.engine.background import Background
-from fastapi_session.engine.deployment import configured_store, key_policy, milliseconds, rotation_policy, secret_ring
-from fastapi_session.engine.housekeeping import Housekeeping
-from fastapi_session.engine.keyring import Keyring
-from fastapi_session.engine.minting import IssuedSession, Mint
-from fastapi_session.engine.records import change_record, live_record
-from fastapi_session.engine.refreshing import Refreshing
-from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
+from fastapi_session.engine.deployment import milliseconds
+from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.parts import Parts, Random
+from fastapi_session.engine.records import live_record
+from fastapi_session.errors import ClaimFailure, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.events import Subscriber
 from fastapi_session.model import (
+    NOT_KNOWN,
     PUBLIC_TENANT,
+    Circumstances,
     Json,
     Lineage,
-    SessionInformation,
     SessionRecord,
     split_handle,
 )
 
 
-class Sessions:
+@dataclass(frozen=True, slots=True)
+class CheckedClaims:
+    """What validators said: every failure, and the session with its new access token where something was fetched."""
+
+    failures: tuple[ClaimFailure, ...]
+    issued: IssuedSession | None
+
+
+class Sessions(SessionsByHandle):
     """Sessions of one deployment: its configuration, store, secrets and clock."""
 
     def __init__(
         self,
         config: SessionConfig | None = None,
         *,
+        claims: Sequence[Claim[Any]] = (),
+        validators: Sequence[ClaimValidator] = (),
+        subscribers: Sequence[Subscriber] = (),
         clock: Clock = system_clock,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Random = secrets.token_bytes,
     ) -> None:
-        """Take the deployment's *config*; *clock* and *random* are for tests.
+        """Take the deployment's *config*; nothing is connected before `open` or first use.
 
-        Raises `ConfigurationError` where store or secret cannot be had. Nothing is connected before `open` or first use.
+        *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events;
+        *clock* and *random* are for tests. Raises `ConfigurationError` where store or secret cannot be had.
         """
         self.config = config or SessionConfig()
-        self.store = configured_store(self.config, clock=clock)
-        self._clock = clock
-        self._random = random
-        self._ring = secret_ring(self.config, self.store, random=random)
-        self._background = Background()
-        self._keyring = Keyring(
-            self.store,
-            ring=self._ring,
-            policy=key_policy(self.config),
-            clock=clock,
-            random=random,
-            background=self._background,
-        )
-        self._mint = Mint(self.config, ring=self._ring, clock=clock, random=random)
-        self._refreshing = Refreshing(
-            self.store,
-            ring=self._ring,
-            policy=rotation_policy(self.config),
-            reuse_is_theft=self.config.recent_token_reuse_behaviour == "TOKEN_THEFT",
-        )
-        self._acknowledgements = Acknowledgements(self.store, ring=self._ring, background=self._background)
-        self._housekeeping = Housekeeping(self.store, clock=clock, background=self._background)
+        self.claims = tuple(claims)
+        self.validators = tuple(validators)
+        parts = Parts(self.config, clock=clock, random=random, subscribers=subscribers)
+        super().__init__(parts, signs_statically=not self.config.use_dynamic_access_token_signing_key)
 
     async def open(self) -> None:
         """Connect the store and load the signing keys. Not needed, but here a wrong secret is found before the first user.
@@ -87,12 +82,12 @@ class Sessions:
 
     async def close(self) -> None:
         """Finish what runs in the background and let go of the store."""
-        await self._background.finish()
+        await self._parts.background.finish()
         await self.store.close()
 
     def now(self) -> int:
         """Answer what time it is for these sessions, in milliseconds since the epoch."""
-        return self._clock()
+        return self._parts.clock()
 
     async def create(
         self,
@@ -104,30 +99,33 @@ class Sessions:
         session_data: Json | None = None,
         replacing: str | None = None,
         anti_csrf: bool = False,
+        circumstances: Circumstances = NOT_KNOWN,
     ) -> IssuedSession:
         """Begin a session of *user_id*, and end the one whose handle is *replacing* in the same transaction.
 
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
         """
-        now = self._clock()
-        session_id = self._random(16).hex()
-        token = refresh_token.first(session_id, secret=self._random(32), kid=self._ring.newest.kid)
+        now = self.now()
+        payload = json_object(access_token_payload, "access_token_payload")
+        payload = merged(payload, await self._fetched(self.claims, user_id, tenant_id, payload))
+        token = self._first_token()
         record = SessionRecord(
-            session_id=session_id,
+            session_id=token.session_id,
             tenant_id=tenant_name(tenant_id),
             user_id=name(user_id, "user_id"),
             recipe_user_id=name(recipe_user_id or user_id, "recipe_user_id"),
-            access_token_payload=access_token.custom_claims(json_object(access_token_payload, "access_token_payload")),
+            access_token_payload=access_token.custom_claims(json_object(payload, "access_token_payload")),
             session_data=json_object(session_data, "session_data"),
             version=0,
-            use_static_key=not self.config.use_dynamic_access_token_signing_key,
             created_at=now,
+            circumstances=circumstances,
             lineage=self._first_lineage(token, now),
         )
-        issued = self._mint.issue(record, token, key=await self._signing_key(), anti_csrf=anti_csrf)
+        issued = self._parts.mint.issue(record, token, key=await self._signing_key(), anti_csrf=anti_csrf)
         await self.store.insert(record, replacing=split_handle(replacing)[0] if replacing else None)
-        self._housekeeping.tidy()
+        self._parts.announcements.created(record, replaced=replacing)
+        self._parts.housekeeping.tidy()
         return issued
 
     async def verify(
@@ -141,116 +139,99 @@ class Sessions:
         parsed = access_token.parse(token) if isinstance(token, str) else token
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
-        content = access_token.verify(parsed, await self._keyring.verifying_key(parsed.kid), now=self._clock())
+        content = access_token.verify(parsed, await self._parts.keyring.verifying_key(parsed.kid), now=self.now())
         if not proof.holds(content.anti_csrf_token):
             raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
         if check_database:
             await self._check_database(content)
-        self._acknowledgements.used(content)
+        self._parts.acknowledgements.used(content)
         return content
 
-    async def refresh(self, token: str, *, proof: AntiCsrfProof = NOT_ASKED) -> IssuedSession:
+    async def refresh(
+        self, token: str, *, proof: AntiCsrfProof = NOT_ASKED, circumstances: Circumstances = NOT_KNOWN
+    ) -> IssuedSession:
         """Exchange the refresh token *token* for new tokens, as the table of `core.rotation` says.
 
         Raises `UnauthorisedError`, `TokenTheftError` (the session is then revoked already) and `StoreUnavailable`.
         """
-        presented = refresh_token.read(token, self._ring)
+        ring, by_token = self._parts.ring, proof.mode == "VIA_TOKEN"
+        presented = refresh_token.read(token, ring)
         if presented is None:
             raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
-        by_token = proof.mode == "VIA_TOKEN"
-        if not proof.holds(refresh_token.anti_csrf_token(presented, self._ring[presented.kid])):
+        if not proof.holds(refresh_token.anti_csrf_token(presented, ring[presented.kid])):
             raise UnauthorisedError(
                 "anti-CSRF: the refresh does not prove that no other site forged it", clears_tokens=by_token
             )
         key = await self._signing_key()  # what can fail fails before the write
-        record, answer = await self._refreshing.advance(presented)
-        return self._mint.issue(record, answer, key=key, anti_csrf=by_token)
-
-    async def revoke(self, handle: str) -> bool:
-        """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds."""
-        record = await live_record(self.store, handle)
-        return record is not None and await self.store.delete(record.session_id)
-
-    async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
-        """End the sessions of *user_id* (of every tenant where none is given) but the one whose handle is *keep*.
-
-        Answers the handles that were ended.
-        """
-        if keep is None:
-            return [record.handle for record in await self.store.delete_all_of(user_id, tenant_id=tenant_id)]
-        others = [found for found in await self.of_user(user_id, tenant_id=tenant_id) if found.handle != keep]
-        return [other.handle for other in others if await self.revoke(other.handle)]
-
-    async def information(self, handle: str) -> SessionInformation | None:
-        """Answer what is known of the session named *handle*, `None` where there is none."""
-        record = await live_record(self.store, handle)
-        return None if record is None else SessionInformation.of(record)
-
-    async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
-        """Answer the sessions of *user_id*, oldest first; of every tenant where none is given."""
-        return [SessionInformation.of(record) for record in await self.store.sessions_of(user_id, tenant_id=tenant_id)]
-
-    async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
-        """Lay *changes* over the session's custom claims; `None` removes one. Says whether the session is there.
-
-        The client learns of it with its next refresh. Raises `PayloadError` (nothing is written), `StoreUnavailable`.
-        """
-        return await self._merge(handle, changes) is not None
+        record, answer = await self._parts.refreshing.advance(presented, by=circumstances)
+        return self._parts.mint.issue(record, answer, key=key, anti_csrf=by_token)
 
     async def merge_and_reissue(self, token: AccessToken, changes: Json) -> IssuedSession | None:
-        """Do the same for the session of the verified *token*, and answer its new access token, which expires with the old.
+        """Lay *changes* over the claims of the verified *token*'s session, and answer it with a new access token.
 
-        `None` where the session has ended.
+        That expires with the old one. `None` where the session has ended. Raises `PayloadError`, `StoreUnavailable`.
         """
-        record = await self._merge(token.session_handle, changes)
+        record = await self._change_payload(token.session_handle, lambda payload: merged(payload, changes))
         if record is None:
             return None
-        return self._mint.reissue(token, record.access_token_payload, key=await self._signing_key())
+        return self._parts.mint.reissue(token, record.access_token_payload, key=await self._signing_key())
 
-    async def update_session_data(self, handle: str, session_data: Json) -> bool:
-        """Replace what the store keeps with the session. Says whether the session is there."""
-        checked = json_object(session_data, "session_data")
-        changed = await change_record(self.store, handle, change=lambda record: replace(record, session_data=checked))
-        return changed is not None
+    async def check_claims(self, token: AccessToken, validators: Sequence[ClaimValidator]) -> CheckedClaims:
+        """Ask *validators* of the verified *token*, after fetching each claim that they need once.
+
+        No I/O where nothing has to be fetched. Raises `UnauthorisedError` where the session has ended meanwhile,
+        `PayloadError`, `StoreUnavailable`.
+        """
+        due = claims_to_fetch(validators, token.custom, now=self.now())
+        fetched = await self._fetched(due, token.user_id, token.tenant_id, token.custom)
+        issued = await self.merge_and_reissue(token, fetched) if fetched else None
+        if fetched and issued is None:
+            raise UnauthorisedError("session: it has ended", clears_tokens=True)
+        failed = failures(validators, issued.access_token.custom if issued else token.custom, now=self.now())
+        if failed:
+            self._parts.announcements.rejected(token, failed)
+        return CheckedClaims(tuple(failed), issued)
 
     async def handle_proven_by(self, parsed: ParsedAccessToken) -> str | None:
         """Answer the handle of the session that *parsed* was signed for, expired or not; `None` where it proves nothing."""
-        genuine = access_token.is_signed_by(parsed, await self._keyring.verifying_key(parsed.kid))
+        genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
         return parsed.content.session_handle if genuine else None
+
+    async def create_jwt(self, payload: Json, *, validity: timedelta, use_static_signing_key: bool = True) -> str:
+        """Answer *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
+
+        It is no access token and opens no session. Raises `PayloadError`, `StoreUnavailable`.
+        """
+        key = await self._parts.keyring.signing_key(static=use_static_signing_key)
+        claims = {"iss": self.config.issuer, **json_object(payload, "payload")}
+        return json_web_token.mint(claims, key, now=self.now(), validity=milliseconds(validity))
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Answer the public keys that verify access tokens, as a JWK Set (RFC 7517)."""
-        return await self._keyring.jwks()
+        return await self._parts.keyring.jwks()
+
+    def discovery(self) -> dict[str, str]:
+        """Answer the discovery document: who issues the tokens, and where the keys are (OpenID Connect Discovery, section 3)."""
+        return {"issuer": self.config.issuer, "jwks_uri": f"{self.config.issuer}/jwt/jwks.json"}
+
+    def _first_token(self) -> RefreshToken:
+        session_id, secret = self._parts.random(16).hex(), self._parts.random(32)
+        return refresh_token.first(session_id, secret=secret, kid=self._parts.ring.newest.kid)
 
     def _first_lineage(self, token: RefreshToken, now: int) -> Lineage:
         absolute = self.config.absolute_timeout
         return Lineage.first(
-            refresh_token.stored_hash(token.fingerprint, self._ring.newest),
+            refresh_token.stored_hash(token.fingerprint, self._parts.ring.newest),
             kid=token.kid,
             now=now,
             idle_timeout=milliseconds(self.config.idle_timeout),
             absolute_timeout=None if absolute is None else milliseconds(absolute),
         )
 
-    async def _signing_key(self) -> SigningKey:
-        return await self._keyring.signing_key(static=not self.config.use_dynamic_access_token_signing_key)
-
     async def _check_database(self, token: AccessToken) -> None:
         record = await live_record(self.store, token.session_handle)
         if record is None:
             raise UnauthorisedError("session: it has ended", clears_tokens=True)
         own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
-        if not stands(own, parent or None, record.lineage, ring=self._ring):
+        if not stands(own, parent or None, record.lineage, ring=self._parts.ring):
             raise TryRefreshTokenError("access token: of an earlier generation")
-
-    async def _merge(self, handle: str, changes: Json) -> SessionRecord | None:
-        plain = access_token.custom_claims(changes)
-        key = await self._signing_key()
-
-        def merge(record: SessionRecord) -> SessionRecord:
-            payload = json_object(merged(record.access_token_payload, plain), "access_token_payload")
-            changed = replace(record, access_token_payload=payload)
-            self._mint.ensure_fits(changed, key=key)
-            return changed
-
-        return await change_record(self.store, handle, change=merge)

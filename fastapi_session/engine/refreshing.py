@@ -13,8 +13,9 @@ from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import SecretRing
+from fastapi_session.engine.announcements import Announcements
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
-from fastapi_session.model import Rotation, SessionRecord
+from fastapi_session.model import Circumstances, Rotation, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 ATTEMPTS = 5
@@ -27,23 +28,31 @@ class Refreshing:
     """Applies the rotation table to a store."""
 
     def __init__(
-        self, store: SessionStore, *, ring: SecretRing, policy: RotationPolicy, reuse_is_theft: bool = True
+        self,
+        store: SessionStore,
+        *,
+        ring: SecretRing,
+        policy: RotationPolicy,
+        announcements: Announcements,
+        reuse_is_theft: bool,
     ) -> None:
         self._store = store
         self._ring = ring
         self._policy = policy
+        self._announcements = announcements
         self._reuse_is_theft = reuse_is_theft
 
-    async def advance(self, token: RefreshToken) -> tuple[SessionRecord, RefreshToken]:
-        """Answer the session of the authenticated *token* and the refresh token to send.
+    async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
+        """Answer the session of the authenticated *token*, which came *by*, and the refresh token to send.
 
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked where it
         says so, and `StoreUnavailable`.
         """
         answer = refresh_token.successor(token, self._ring.newest)
         for _ in range(ATTEMPTS):
-            rotated = await self._store.rotate(self._rotation(token, answer))
+            rotated = await self._store.rotate(self._rotation(token, answer, by))
             if rotated is not None:
+                self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by)
                 return rotated, answer
             reading = await self._store.get(token.session_id)
             row = None if reading.record is None else reading.record.lineage
@@ -53,10 +62,10 @@ class Refreshing:
             if reading.record is None:
                 raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
             if await self._write(decision, reading.record):
-                return self._outcome(decision, reading.record)
+                return self._outcome(decision, reading.record, by)
         raise StoreUnavailable("the session kept moving while its refresh token was judged")
 
-    def _rotation(self, token: RefreshToken, answer: RefreshToken) -> Rotation:
+    def _rotation(self, token: RefreshToken, answer: RefreshToken, by: Circumstances) -> Rotation:
         return Rotation(
             session_id=token.session_id,
             generation=token.generation,
@@ -65,6 +74,7 @@ class Refreshing:
             successor_kid=answer.kid,
             debounce=self._policy.debounce,
             idle_timeout=self._policy.idle_timeout,
+            circumstances=by,
         )
 
     async def _write(self, decision: Decision, record: SessionRecord) -> bool:
@@ -75,10 +85,15 @@ class Refreshing:
             return True
         return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write)
 
-    def _outcome(self, decision: Decision, record: SessionRecord) -> tuple[SessionRecord, RefreshToken]:
+    def _outcome(
+        self, decision: Decision, record: SessionRecord, by: Circumstances
+    ) -> tuple[SessionRecord, RefreshToken]:
         if decision.revoke or decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
             logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
+        if decision.revoke:
+            self._announcements.refused(record, verdict=decision.verdict, by=by)
         if decision.answer is not None:
+            self._announcements.refreshed(record, verdict=decision.verdict, by=by)
             return replace(record, lineage=decision.write or record.lineage), decision.answer
         if decision.verdict in THEFT and not self._is_excused(decision.verdict):
             raise TokenTheftError(decision.verdict, user_id=record.user_id, handle=record.handle)

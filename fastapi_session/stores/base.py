@@ -36,7 +36,7 @@ class SessionStore(Protocol):
 
         The write happens only where the row's generation and current hash are those of *rotation*, the debounce has
         passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
-        current = successor, its kid, window_at = now, acknowledged = False and
+        current = successor, its kid, window_at = now, acknowledged = False, the circumstances and
         idle_expires_at = min(now + idle timeout, absolute). Answers the record as written, or `None`.
         """
 

@@ -48,7 +48,8 @@ class MemoryStore:
             now = self._clock()
             if record is None or not _applies(rotation, record.lineage, now=now):
                 return None
-            return self._keep(replace(record, lineage=_rotated(rotation, record.lineage, now=now)))
+            lineage = _rotated(rotation, record.lineage, now=now)
+            return self._keep(replace(record, lineage=lineage, circumstances=rotation.circumstances))
 
     async def get(self, session_id: str) -> Reading:
         """Answer the record, expired or not, together with the store's clock."""

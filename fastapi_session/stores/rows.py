@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi_session.model import Json, Lineage, SessionRecord, SigningKeyRecord
+from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord, SigningKeyRecord
 
 SESSION_COLUMNS = (
     "session_id",
@@ -20,8 +20,9 @@ SESSION_COLUMNS = (
     "access_token_payload",
     "session_data",
     "version",
-    "use_static_key",
     "created_at",
+    "ip_address",
+    "user_agent",
     "generation",
     "current",
     "previous",
@@ -69,15 +70,17 @@ def session_row(record: SessionRecord) -> Row:
         dump_json(record.access_token_payload),
         dump_json(record.session_data),
         record.version,
-        record.use_static_key,
         record.created_at,
+        record.circumstances.ip_address,
+        record.circumstances.user_agent,
         *lineage_row(record.lineage),
     )
 
 
 def session_record(row: Row) -> SessionRecord:
     """Answer the record that `session_row` wrote."""
-    session_id, tenant_id, user_id, recipe_user_id, payload, data, version, static, created_at, *lineage = row
+    session_id, tenant_id, user_id, recipe_user_id, payload, data, version, *rest = row
+    created_at, ip_address, user_agent, *lineage = rest
     return SessionRecord(
         session_id,
         tenant_id,
@@ -86,8 +89,8 @@ def session_record(row: Row) -> SessionRecord:
         load_json(payload),
         load_json(data),
         version,
-        bool(static),
         created_at,
+        Circumstances(ip_address, user_agent),
         lineage_of(lineage),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Reading
+from fastapi_session.model import Circumstances, Reading
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, MOVED, NOT_COMPARED, digest, duration, new_session
@@ -47,7 +47,8 @@ class KeepingContract:
     async def test_a_record_comes_back_whole(self, store: Store, clock: HandClock) -> None:
         """Every field comes back as it went in, bytes, JSON and moments alike, read with the store's clock."""
         lineage = {"generation": 2**32 - 1, "previous": digest("p"), "acknowledged": False, "absolute_expires_at": 5}
-        record = new_session("a", now=clock(), lineage=lineage, use_static_key=True, version=7, tenant_id="t1")
+        circumstances = Circumstances("2001:db8::1", "a browser")
+        record = new_session("a", now=clock(), lineage=lineage, version=7, tenant_id="t1", circumstances=circumstances)
         await store.insert(record)
 
         assert Reading(record, clock()) == await store.get(record.session_id)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from fastapi_session.model import Json, Lineage, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import NOT_KNOWN, Json, Lineage, Rotation, SessionRecord, SigningKeyRecord
 
 SECOND = 1_000
 DEBOUNCE = 30 * SECOND
@@ -41,7 +41,7 @@ def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: A
         access_token_payload={"role": "admin", "nested": {"list": [1, 2.5, None, True, "ü"]}},
         session_data={"cart": ["apple"]},
         version=0,
-        use_static_key=False,
+        circumstances=NOT_KNOWN,
         created_at=now,
         lineage=Lineage(
             generation=0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from fastapi_session.model import Json, Rotation, SessionRecord
+from fastapi_session.model import Circumstances, Json, Rotation, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import DEBOUNCE, IDLE_TIMEOUT, digest, duration, new_session, next_rotation
@@ -24,7 +24,8 @@ class RotationContract:
         record = new_session("a", now=clock())
         await store.insert(record)
         clock.advance(duration(DEBOUNCE + 5))
-        rotated = await store.rotate(next_rotation(record))
+        circumstances = Circumstances("192.0.2.1", "another browser")
+        rotated = await store.rotate(next_rotation(record, circumstances=circumstances))
 
         lineage = replace(
             record.lineage,
@@ -36,7 +37,7 @@ class RotationContract:
             acknowledged=False,
             idle_expires_at=clock() + IDLE_TIMEOUT,
         )
-        assert replace(record, lineage=lineage) == rotated
+        assert replace(record, lineage=lineage, circumstances=circumstances) == rotated
         assert rotated == (await store.get(record.session_id)).record
 
     async def test_rotate_goes_on_from_generation_to_generation(self, store: Store, clock: HandClock) -> None:

@@ -24,6 +24,8 @@ ROTATE = f"""
         current_kid = :successor_kid,
         window_at = :now,
         acknowledged = FALSE,
+        ip_address = :ip_address,
+        user_agent = :user_agent,
         idle_expires_at = min(:now + :idle_timeout, ifnull(absolute_expires_at, :now + :idle_timeout))
     WHERE session_id = :session_id AND generation = :generation AND current = :presented
         AND window_at + :debounce <= :now AND {DEADLINE} > :now

@@ -159,6 +159,8 @@ def _rotation_parameters(rotation: Rotation, *, now: int) -> dict[str, Any]:
         "successor_kid": rotation.successor_kid,
         "debounce": rotation.debounce,
         "idle_timeout": rotation.idle_timeout,
+        "ip_address": rotation.circumstances.ip_address,
+        "user_agent": rotation.circumstances.user_agent,
         "now": now,
     }
 

@@ -1,0 +1,147 @@
+"""Sessions by their handle: known, changed and ended without a request and without a token.
+
+For background jobs, command lines and administration. An unknown handle is `None` or `False`, never an error.
+Every method raises `StoreUnavailable` where the store is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from fastapi_session.core import access_token
+from fastapi_session.core.claim import Claim
+from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
+from fastapi_session.core.payload import json_object, merged
+from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.engine.parts import Parts
+from fastapi_session.engine.records import change_record, live_record
+from fastapi_session.errors import ClaimFailure
+from fastapi_session.model import Json, SessionInformation, SessionRecord
+
+T = TypeVar("T")
+
+
+class SessionsByHandle:
+    """What can be done with a session whose handle is known."""
+
+    def __init__(self, parts: Parts, *, signs_statically: bool) -> None:
+        self._parts = parts
+        self._signs_statically = signs_statically
+        self.store = parts.store
+
+    async def information(self, handle: str) -> SessionInformation | None:
+        """Answer what is known of the session named *handle*, `None` where there is none."""
+        record = await live_record(self.store, handle)
+        return None if record is None else SessionInformation.of(record)
+
+    async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
+        """Answer the sessions of *user_id*, oldest first; of every tenant where none is given."""
+        return [SessionInformation.of(record) for record in await self.store.sessions_of(user_id, tenant_id=tenant_id)]
+
+    async def revoke(self, handle: str) -> bool:
+        """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds."""
+        record = await live_record(self.store, handle)
+        if record is None or not await self.store.delete(record.session_id):
+            return False
+        self._parts.announcements.revoked(record)
+        return True
+
+    async def revoke_several(self, handles: Iterable[str]) -> list[str]:
+        """End the sessions named by *handles*, and answer those that were alive."""
+        return [handle for handle in handles if await self.revoke(handle)]
+
+    async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
+        """End the sessions of *user_id* (of every tenant where none is given) but the one whose handle is *keep*.
+
+        Answers the handles that were ended.
+        """
+        if keep is not None:
+            others = [found.handle for found in await self.of_user(user_id, tenant_id=tenant_id)]
+            return await self.revoke_several(handle for handle in others if handle != keep)
+        records = await self.store.delete_all_of(user_id, tenant_id=tenant_id)
+        for record in records:
+            self._parts.announcements.revoked(record)
+        return [record.handle for record in records]
+
+    async def update_session_data(self, handle: str, session_data: Json) -> bool:
+        """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""
+        return await self.change_session_data(handle, lambda _: session_data)
+
+    async def change_session_data(self, handle: str, change: Callable[[Json], Json]) -> bool:
+        """Write what *change* makes of the data, and ask it again where another writer came first: no change is lost.
+
+        Says whether the session is there. What *change* or `PayloadError` raises leaves the data as it was.
+        """
+
+        def changed(record: SessionRecord) -> SessionRecord:
+            return replace(record, session_data=json_object(change(record.session_data), "session_data"))
+
+        return await change_record(self.store, handle, change=changed) is not None
+
+    async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
+        """Lay *changes* over the session's own claims; `None` removes one. Says whether the session is there.
+
+        The client learns of it with its next refresh. Raises `PayloadError`, and then nothing is written.
+        """
+        return await self.change_access_token_payload(handle, lambda payload: merged(payload, changes))
+
+    async def change_access_token_payload(self, handle: str, change: Callable[[Json], Json]) -> bool:
+        """Do as `change_session_data` does, with the session's own claims."""
+        return await self._change_payload(handle, change) is not None
+
+    async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:
+        """Fetch the value of *claim* and keep it. Says whether the session is there."""
+        record = await live_record(self.store, handle)
+        if record is None:
+            return False
+        fetched = await self._fetched([claim], record.user_id, record.tenant_id, record.access_token_payload)
+        return await self.merge_into_access_token_payload(handle, fetched)
+
+    async def set_claim_value(self, handle: str, claim: Claim[T], value: T) -> bool:
+        """Keep *value* as that of *claim*, fetched now. Says whether the session is there."""
+        return await self.merge_into_access_token_payload(handle, claim.entry(value, now=self._parts.clock()))
+
+    async def claim_value(self, handle: str, claim: Claim[T]) -> T | None:
+        """Answer the value of *claim*, `None` where the session has none, or is not there."""
+        record = await live_record(self.store, handle)
+        return None if record is None else claim.value(record.access_token_payload)
+
+    async def remove_claim(self, handle: str, claim: Claim[Any]) -> bool:
+        """Forget the value of *claim*. Says whether the session is there."""
+        return await self.merge_into_access_token_payload(handle, {claim.key: None})
+
+    async def claim_failures(self, handle: str, validators: Sequence[ClaimValidator]) -> list[ClaimFailure] | None:
+        """Answer what *validators* say of the session, after fetching what they need; `None` where it is not there."""
+        record = await live_record(self.store, handle)
+        if record is None:
+            return None
+        due = claims_to_fetch(validators, record.access_token_payload, now=self._parts.clock())
+        fetched = await self._fetched(due, record.user_id, record.tenant_id, record.access_token_payload)
+        if fetched and not await self.merge_into_access_token_payload(handle, fetched):
+            return None
+        return failures(validators, merged(record.access_token_payload, fetched), now=self._parts.clock())
+
+    async def _fetched(self, claims: Iterable[Claim[Any]], user_id: str, tenant_id: str, payload: Json) -> Json:
+        """Answer what a payload has of *claims* once they are fetched; one that has no value leaves nothing."""
+        fetched: dict[str, Any] = {}
+        for claim in claims:
+            value = await claim.fetch(user_id, tenant_id, {**payload, **fetched})
+            if value is not None:
+                fetched.update(claim.entry(value, now=self._parts.clock()))
+        return fetched
+
+    async def _change_payload(self, handle: str, change: Callable[[Json], Json]) -> SessionRecord | None:
+        key = await self._signing_key()
+
+        def changed(record: SessionRecord) -> SessionRecord:
+            payload = json_object(change(record.access_token_payload), "access_token_payload")
+            with_payload = replace(record, access_token_payload=access_token.custom_claims(payload))
+            self._parts.mint.ensure_fits(with_payload, key=key)
+            return with_payload
+
+        return await change_record(self.store, handle, change=changed)
+
+    async def _signing_key(self) -> SigningKey:
+        return await self._parts.keyring.signing_key(static=self._signs_statically)

@@ -1,0 +1,80 @@
+"""What happened, told to whom it concerns: events to subscribers, endings to open sockets and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi_session.clock import Clock
+from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.rotation import THEFT, Verdict
+from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.publisher import Publisher
+from fastapi_session.errors import ClaimFailure
+from fastapi_session.events import (
+    ClaimsRejected,
+    SessionCreated,
+    SessionRefreshed,
+    SessionRevoked,
+    TokenTheftDetected,
+)
+from fastapi_session.model import Circumstances, SessionRecord, moment
+
+
+class Announcements:
+    """Says what happened to a session, in one line for each thing that can happen."""
+
+    def __init__(self, publisher: Publisher, *, endings: Endings, clock: Clock) -> None:
+        self._publisher = publisher
+        self._endings = endings
+        self._clock = clock
+
+    def created(self, record: SessionRecord, *, replaced: str | None) -> None:
+        """Somebody signed in, and the session *replaced* ended with it."""
+        if replaced is not None:
+            self._endings.announce(replaced)
+        self._publisher.tell(
+            SessionCreated(**self._whose(record), circumstances=record.circumstances, replaced=replaced)
+        )
+
+    def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
+        """A client exchanged its refresh token."""
+        is_rotated = verdict in (Verdict.ROTATED, Verdict.RECOVERED)
+        self._publisher.tell(SessionRefreshed(**self._whose(record), circumstances=by, is_rotated=is_rotated))
+
+    def revoked(self, record: SessionRecord) -> None:
+        """A session was ended."""
+        self._endings.announce(record.handle)
+        self._publisher.tell(SessionRevoked(**self._whose(record)))
+
+    def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
+        """A session was ended because of the refresh token that was presented."""
+        if verdict not in THEFT:
+            self.revoked(record)
+            return
+        self._endings.announce(record.handle)
+        self._publisher.tell(
+            TokenTheftDetected(
+                **self._whose(record), reason=verdict.value, presented_by=by, last_seen=record.circumstances
+            )
+        )
+
+    def rejected(self, token: AccessToken, failures: Sequence[ClaimFailure]) -> None:
+        """A session did not satisfy the claims asked for."""
+        self._publisher.tell(
+            ClaimsRejected(
+                handle=token.session_handle,
+                user_id=token.user_id,
+                tenant_id=token.tenant_id,
+                at=moment(self._clock()),
+                failures=tuple(failures),
+            )
+        )
+
+    def _whose(self, record: SessionRecord) -> dict[str, Any]:
+        return {
+            "handle": record.handle,
+            "user_id": record.user_id,
+            "tenant_id": record.tenant_id,
+            "at": moment(self._clock()),
+        }

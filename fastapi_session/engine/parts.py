@@ -1,0 +1,57 @@
+"""What the verbs of `Sessions` work with, put together from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fastapi_session.clock import Clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.engine.acknowledgements import Acknowledgements
+from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.deployment import configured_store, key_policy, rotation_policy, secret_ring
+from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.housekeeping import Housekeeping
+from fastapi_session.engine.keyring import Keyring
+from fastapi_session.engine.minting import Mint
+from fastapi_session.engine.publisher import Publisher
+from fastapi_session.engine.refreshing import Refreshing
+from fastapi_session.events import Subscriber
+
+Random = Callable[[int], bytes]
+"""Answers so many random bytes."""
+
+
+class Parts:
+    """The parts of one engine. They share its configuration, store, secrets, clock and background."""
+
+    def __init__(
+        self, config: SessionConfig, *, clock: Clock, random: Random, subscribers: Sequence[Subscriber]
+    ) -> None:
+        """Put the parts together. Raises `ConfigurationError` where store or secret cannot be had."""
+        self.clock = clock
+        self.random = random
+        self.store = configured_store(config, clock=clock)
+        self.ring = secret_ring(config, self.store, random=random)
+        self.background = Background()
+        self.endings = Endings()
+        publisher = Publisher(subscribers, background=self.background)
+        self.announcements = Announcements(publisher, endings=self.endings, clock=clock)
+        self.mint = Mint(config, ring=self.ring, clock=clock, random=random)
+        self.keyring = Keyring(
+            self.store,
+            ring=self.ring,
+            policy=key_policy(config),
+            clock=clock,
+            random=random,
+            background=self.background,
+        )
+        self.refreshing = Refreshing(
+            self.store,
+            ring=self.ring,
+            policy=rotation_policy(config),
+            announcements=self.announcements,
+            reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
+        )
+        self.acknowledgements = Acknowledgements(self.store, ring=self.ring, background=self.background)
+        self.housekeeping = Housekeeping(self.store, clock=clock, background=self.background)
