@@ -267,9 +267,9 @@ function tick() {
   dial.style.setProperty("--left", now ? (100 * left) / (now.ends - now.starts) : 0);
   dial.classList.toggle("over", left === 0);
   dial.classList.toggle("dead", !now);
-  put("ends", now ? new Date(now.ends).toLocaleTimeString() : "revoked");
+  put("ends", now ? new Date(now.ends).toLocaleTimeString() : "deleted");
   put("seconds", now ? (left ? inSeconds(left) : "expired") : "revoked");
-  put("caption", now ? (left ? "until the access token ends" : "the next call refreshes") : "no token is accepted");
+  put("caption", now ? (left ? "until the access token ends" : "the next call refreshes") : "sign in again");
   tickLab(now);
 }
 
@@ -281,7 +281,7 @@ function tickLab(now) {
   bar.style.setProperty("--left", (100 * open) / (lab.grace ?? 1));
   bar.classList.toggle("open", open > 0);
   const others = open ? `and for ${inSeconds(open)} the one before` : "and takes any other for theft";
-  put("serverNote", { replay: others, caught: "and accepts none of its tokens" }[lab.stage] ?? "and each one once");
+  put("serverNote", { replay: others, caught: "and refuses every refresh" }[lab.stage] ?? "and each one once");
   put("wait", young ? `Still new: for ${inSeconds(young)} a refresh would hand out the same token again.` : "");
   all("[data-step]").forEach((part) => showStep(part, step, !young));
 }

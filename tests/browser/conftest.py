@@ -1,4 +1,4 @@
-"""A real browser for every test of this folder, and a word at the end about what was missing."""
+"""A real browser for every test of this folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.setup import Missing, chromium, client_package
+from tests.browser.setup import Missing, chromium
 
 FLAGS = (
     "--no-sandbox",
@@ -43,12 +43,3 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say out loud what could not be tested."""
-    for need in (chromium, client_package):
-        try:
-            need()
-        except Missing as missing:
-            terminalreporter.write_line(str(missing), yellow=True)

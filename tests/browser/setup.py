@@ -51,7 +51,7 @@ def have_chromium() -> Path:
     try:
         return chromium()
     except Missing:
-        apt_get("chromium")
+        apt_get("chromium", what="Chromium")
     return chromium()
 
 
@@ -66,27 +66,20 @@ def have_client_package() -> Path:
 
 def fetch_client() -> None:
     """Fetch the client by npm, which compares it with the checksum of the registry. No script of a package is run."""
+    what = f"{CLIENT} {CLIENT_VERSION}"
     if shutil.which("npm") is None:
-        apt_get("npm")
+        apt_get("npm", what=what)
     CACHE.mkdir(parents=True, exist_ok=True)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
-    run(
-        "npm",
-        "install",
-        *quiet,
-        "--prefix",
-        str(CACHE),
-        f"{CLIENT}@{CLIENT_VERSION}",
-        what=f"{CLIENT} {CLIENT_VERSION}",
-    )
+    run("npm", "install", *quiet, "--prefix", str(CACHE), f"{CLIENT}@{CLIENT_VERSION}", what=what)
 
 
-def apt_get(package: str) -> None:
-    """Install a package of the system, where that is Debian and ours to change."""
+def apt_get(package: str, *, what: str) -> None:
+    """Install a *package* of the system, where that is Debian and ours to change."""
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise Missing(package, "it is not installed, and installing it needs apt-get and root")
-    run("apt-get", "update", "--quiet", what=package)
-    run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package, what=package)
+        raise Missing(what, f"{package} is not installed, and installing it needs apt-get and root")
+    run("apt-get", "update", "--quiet", what=what)
+    run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package, what=what)
 
 
 def run(*command: str, what: str) -> None:
@@ -97,8 +90,8 @@ def run(*command: str, what: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise Missing(what, f"{command[0]} did not end within ten minutes") from error
     except (subprocess.CalledProcessError, OSError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        raise Missing(what, f"{command[0]} failed: {said.strip().splitlines()[-1]}") from error
+        said = (getattr(error, "stderr", "") or "").strip() or str(error)
+        raise Missing(what, f"{command[0]} failed: {said.splitlines()[-1]}") from error
 
 
 def main() -> None:

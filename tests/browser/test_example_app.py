@@ -130,7 +130,9 @@ def test_an_expired_access_token_is_refreshed_by_itself(alice: Page, server: Ser
     wait_for_status(alice, "Hello alice")
     assert "1" == text(alice, "refreshes")
     assert 1 == server.refreshes
-    expect(alice.get_by_role("list", name="What went over the wire, newest first")).to_contain_text("401 try refresh token")
+    expect(alice.get_by_role("list", name="What went over the wire, newest first")).to_contain_text(
+        "401 try refresh token"
+    )
 
 
 def test_ten_calls_at_once_need_one_refresh(alice: Page, server: Server) -> None:
