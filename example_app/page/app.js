@@ -22,7 +22,7 @@ async function send(path, { method = "GET", body } = {}) {
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   const json = await response.json().catch(() => ({}));
   keep(response.headers.get(FRONT));
-  record(method, path, response.status, json.outcome ?? (response.ok ? "" : json.message));
+  record(method, path, response.status, json.outcome ?? (response.ok ? "" : json.message ?? ""));
   return { ok: response.ok, status: response.status, json };
 }
 
