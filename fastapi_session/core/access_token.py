@@ -19,6 +19,7 @@ from typing import Any
 
 from fastapi_session.core import base64url
 from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.core.strict_json import read_object
 from fastapi_session.errors import PayloadError, TryRefreshTokenError
 from fastapi_session.model import PUBLIC_TENANT, Json
 
@@ -38,7 +39,10 @@ STANDARD_CLAIMS = frozenset(
 
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_MAX_MOMENT = 1e12
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NO_HASH = "0" * 64
+_MAX_MOMENT = 253_402_300_800
+"""Seconds until the year 10000, which no datetime can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,24 +162,7 @@ def _segment(value: dict[str, Any]) -> str:
 
 def _json_object(segment: str) -> dict[str, Any] | None:
     data = base64url.decode(segment)
-    if data is None:
-        return None
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("duplicate key")
-    return value
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+    return None if data is None else read_object(data)
 
 
 def _is_ours(header: dict[str, Any]) -> bool:
@@ -198,12 +185,14 @@ def _is_known_version(version: object) -> bool:
 def _content(payload: dict[str, Any]) -> AccessToken | None:
     required = [payload.get(name) for name in ("sub", "sessionHandle", "refreshTokenHash1")]
     optional = [payload.get(name) for name in ("rsub", "tId", "iss", "parentRefreshTokenHash1", "antiCsrfToken")]
-    moments = [payload.get("iat"), payload.get("exp")]
-    if not all(isinstance(value, str) for value in required):
-        return None
-    if not all(value is None or isinstance(value, str) for value in optional):
-        return None
-    if not all(_is_moment(value) for value in moments):
+    hashes = [payload.get("refreshTokenHash1"), payload.get("parentRefreshTokenHash1") or _NO_HASH]
+    moments = [payload.get(name) for name in ("iat", "exp")]
+    if not (
+        all(isinstance(value, str) for value in required)
+        and all(value is None or isinstance(value, str) for value in optional)
+        and all(isinstance(value, str) and _HASH.fullmatch(value) for value in hashes)
+        and all(_is_moment(value) for value in moments)
+    ):
         return None
     return AccessToken(
         user_id=payload["sub"],

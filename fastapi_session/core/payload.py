@@ -37,7 +37,8 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
 
 def merged(payload: Json, changes: Json) -> dict[str, Any]:
     """Answer *payload* with *changes* laid over its top level; a value of `None` removes its key."""
-    return {key: value for key, value in {**payload, **changes}.items() if value is not None}
+    removed = {key for key, value in changes.items() if value is None}
+    return {key: value for key, value in {**payload, **changes}.items() if key not in removed}
 
 
 def name(value: str, what: str) -> str:

@@ -11,7 +11,7 @@ n is the token's generation, H its peppered hash, P its parent's fingerprint; ge
 | D3 | n = gen, now < window_at + D | CURRENT | acked | the same refresh token |
 | D4 | n = gen | ROTATED | the next generation | the successor |
 | D5 | n = gen - 1, H = prev, now < window_at + G | GRACE | none | the successor |
-| D6 | n = gen - 1, H = prev, not acked, recovery on | REISSUE | window_at = now | the successor |
+| D6 | n = gen - 1, H = prev, not acked, recovery on | REISSUE | window_at = now, if G > 0 | the successor |
 | D7 | n = gen - 1, H = prev | RECENT_PREV | revoke | theft, or unauthorised where so configured |
 | D8 | n = gen + 1, HMAC(pepper, P) = cur | RECOVERED | generation n + 1 | the successor |
 | D9 | n > gen | STORE_REGRESSED | revoke | unauthorised |
@@ -136,7 +136,8 @@ class _Case:
         if self.now < self.row.window_at + self.policy.grace:
             return self._answer_again(Verdict.GRACE, write=None)
         if self.policy.lost_response_recovery and not self.row.acknowledged:
-            return self._answer_again(Verdict.REISSUE, write=replace(self.row, window_at=self.now))
+            window = replace(self.row, window_at=self.now) if self.policy.grace else None
+            return self._answer_again(Verdict.REISSUE, write=window)
         return Decision(Verdict.RECENT_PREV, revoke=True)
 
     def presented_next(self) -> Decision:

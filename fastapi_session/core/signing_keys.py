@@ -110,8 +110,12 @@ class SigningKeys:
         }
 
     def signing(self, family: Family, *, now: int) -> SigningKey | None:
-        """Answer the key of *family* that signs at *now*: the newest that is active."""
-        active = [key for key in self._family(family) if key.record.activates_at <= now]
+        """Answer the key of *family* that signs at *now*: the newest that is active.
+
+        The first key of all signs at once, also on a machine whose clock is a little behind the one that made it.
+        """
+        keys = self._family(family)
+        active = [key for key in keys if key.record.activates_at <= now] or keys[:1]
         return active[-1] if active else None
 
     def verifying(self, kid: str, *, now: int) -> SigningKey | None:
@@ -197,7 +201,9 @@ def unseal(record: SigningKeyRecord, ring: SecretRing) -> SigningKey:
         der = AESGCM(secret.encrypt).decrypt(nonce, sealed, _associated_data(record.kid, record.algorithm))
     except (InvalidTag, ValueError) as error:
         raise _wrong_secret(record) from error
-    private = jwk.construct(serialization.load_der_private_key(der, password=None), record.algorithm)
+    # What AES-GCM has authenticated needs no second check, which takes a tenth of a second with the interpreter held.
+    loaded = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+    private = jwk.construct(loaded, record.algorithm)
     return SigningKey(record=record, private=private, public=private.public_key())
 
 

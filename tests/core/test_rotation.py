@@ -106,6 +106,7 @@ CASES = [
     Case("D5", "acknowledged", token_at(2), row_at(3, acknowledged=True), WITHIN, Verdict.GRACE, answers=3),
     Case("D5", "generation 0", token_at(0), row_at(1), WINDOW_AT, Verdict.GRACE, answers=1),
     Case("D6", "answer lost", token_at(2), row_at(3), AFTER, Verdict.REISSUE, writes={"window_at": AFTER}, answers=3),
+    Case("D6", "no window", token_at(2), row_at(3), AFTER, Verdict.REISSUE, answers=3, policy=replace(POLICY, grace=0)),
     Case("D7", "acknowledged", token_at(2), row_at(3, acknowledged=True), AFTER, Verdict.RECENT_PREV, revokes=True),
     Case("D7", "recovery off", token_at(2), row_at(3), AFTER, Verdict.RECENT_PREV, revokes=True, policy=NO_RECOVERY),
     Case("D7", "strict", token_at(2), row_at(3), WINDOW_AT, Verdict.RECENT_PREV, revokes=True, policy=STRICT),
