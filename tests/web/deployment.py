@@ -25,6 +25,7 @@ from fastapi_session import (
     session_router,
     verify_session,
 )
+from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.testing import HandClock
 from tests.web.wire import Held
 
@@ -73,8 +74,18 @@ class Deployment:
     def ask(self, verb: Any, *arguments: Any) -> Any:
         """What *verb* answers on the event loop of the application, after everything in the background is done."""
         assert self.client.portal is not None
-        self.client.portal.call(self.sessions._background.finish)
+        self.client.portal.call(finish_background, self.sessions)
         return self.client.portal.call(verb, *arguments)
+
+
+async def finish_background(sessions: Sessions) -> None:
+    """Wait for what *sessions* does when nobody waits."""
+    await sessions._parts.background.finish()
+
+
+async def signing_key(sessions: Sessions) -> SigningKey:
+    """The key that *sessions* signs with now."""
+    return await sessions._parts.keyring.signing_key()
 
 
 def engine(clock: HandClock, **options: Any) -> Sessions:
@@ -87,7 +98,7 @@ def application(sessions: Sessions) -> FastAPI:
     """An application with an endpoint of every kind."""
     app = FastAPI()
     install(app, sessions)
-    app.include_router(session_router())
+    app.include_router(session_router(sessions.config.api_base_path))
     app.post("/login")(_login)
     app.get("/me")(_me)
     app.post("/me")(_me)

@@ -1,0 +1,312 @@
+"""What is read from any request, and exactly what is written onto a response."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fastapi_session import SessionConfig, Tokens
+from fastapi_session.core import access_token, base64url
+from fastapi_session.testing import HandClock
+from fastapi_session.web.cookies import EPOCH
+from fastapi_session.web.transport import Credentials, Outcome, Transport, read
+from tests.web.conftest import Deploy
+from tests.web.deployment import SECRET, WINDOW, engine, signing_key
+from tests.web.wire import set_cookies
+
+HEADER_NAMES = [b"cookie", b"authorization", b"anti-csrf", b"rid", b"st-auth-mode", b"x"]
+PIECES = [
+    b"sAccessToken",
+    b"sRefreshToken",
+    b"sIdRefreshToken",
+    b"=",
+    b";",
+    b" ",
+    b"Bearer ",
+    b"\xff",
+    b"\x00",
+    b"%",
+    b"a",
+]
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("authorization", "bearer"),
+        [
+            (b"Bearer abc", "abc"),
+            (b"bearer abc", "abc"),
+            (b"BEARER   abc ", "abc"),
+            (b"Bearer a b", "a b"),
+            (b"Bearer \xa0abc", "\xa0abc"),
+            (b"Bearer", None),
+            (b"Bearer ", None),
+            (b"Bearer   ", None),
+            (b"Bearer\tabc", None),
+            (b" Bearer abc", None),
+            (b"Basic abc", None),
+            (b"Bearerabc", None),
+            (b"", None),
+        ],
+    )
+    def test_bearer(self, authorization: bytes, bearer: str | None) -> None:
+        """A bearer token is what follows the scheme and its spaces."""
+        assert Credentials(bearer=bearer) == read([(b"authorization", authorization)])
+
+    def test_everything(self) -> None:
+        """All that a request may bring is found, and nothing else is looked at."""
+        headers = [
+            (b"host", b"testserver"),
+            (b"cookie", b"sAccessToken=a; other=1; sRefreshToken=r1"),
+            (b"cookie", b"sRefreshToken=r2; sIdRefreshToken=1"),
+            (b"anti-csrf", b"t"),
+            (b"rid", b""),
+            (b"st-auth-mode", b"cookie"),
+        ]
+
+        assert Credentials(
+            access_cookies=("a",),
+            refresh_cookies=("r1", "r2"),
+            has_legacy_cookie=True,
+            anti_csrf="t",
+            has_rid=True,
+            auth_mode="cookie",
+        ) == read(headers)
+
+    def test_nothing(self) -> None:
+        """A request without any of it brings nothing."""
+        assert Credentials() == read([(b"host", b"testserver")])
+
+    @pytest.mark.parametrize("name", [b"authorization", b"anti-csrf", b"st-auth-mode"])
+    def test_the_first_counts(self, name: bytes) -> None:
+        """Of two headers of one name the first counts: no intermediary's addition takes its place."""
+        assert read([(name, b"Bearer 1")]) == read([(name, b"Bearer 1"), (name, b"Bearer 2")])
+
+    def test_secrets_are_not_shown(self) -> None:
+        """What a request brought can be logged without its secrets."""
+        credentials = read([(b"cookie", b"sAccessToken=s3cret; sRefreshToken=s3cret"), (b"anti-csrf", b"s3cret")])
+
+        assert "s3cret" not in repr(credentials)
+        assert "s3cret" not in repr(read([(b"authorization", b"Bearer s3cret")]))
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(HEADER_NAMES), st.lists(st.sampled_from(PIECES) | st.binary()).map(b"".join))
+        )
+    )
+    def test_any_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """No headers are an error."""
+        credentials = read(headers)
+
+        assert all(credentials.access_cookies)
+        assert all(credentials.refresh_cookies)
+        assert credentials.bearer != ""
+
+
+ACCESS_END = "Thu, 18 May 2034 03:33:20 GMT"
+REFRESH_END = "Fri, 26 Aug 2033 03:33:20 GMT"
+HTTPS = {"api_domain": "https://api.example.com", "website_domain": "https://example.com"}
+
+
+class TestSetCookie:
+    @pytest.mark.parametrize(
+        ("options", "attributes", "path"),
+        [
+            ({}, "; SameSite=Lax", "/auth/session/refresh"),
+            (HTTPS, "; SameSite=Lax; Secure", "/auth/session/refresh"),
+            (HTTPS | {"website_domain": "https://other.org"}, "; SameSite=None; Secure", "/auth/session/refresh"),
+            (HTTPS | {"cookie_same_site": "strict"}, "; SameSite=Strict; Secure", "/auth/session/refresh"),
+            (HTTPS | {"cookie_secure": False}, "; SameSite=Lax", "/auth/session/refresh"),
+            (
+                HTTPS | {"cookie_domain": "example.com"},
+                "; Domain=example.com; SameSite=Lax; Secure",
+                "/auth/session/refresh",
+            ),
+            ({"api_base_path": "/v1/users"}, "; SameSite=Lax", "/v1/users/session/refresh"),
+            ({"api_base_path": ""}, "; SameSite=Lax", "/session/refresh"),
+            (
+                {"api_domain": "http://localhost:8000", "website_domain": "https://localhost:3000"},
+                "; SameSite=None",
+                "/auth/session/refresh",
+            ),
+        ],
+    )
+    def test_attributes(self, options: dict[str, Any], attributes: str, path: str, deploy: Deploy) -> None:
+        """Both cookies have, byte for byte, the attributes of the configuration, when they are set and when they are cleared."""
+        deployment = deploy(anti_csrf="NONE", **options)
+        response = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+        held = deployment.login()
+        cleared = deployment.post(f"{deployment.sessions.config.api_base_path}/signout", held.to_call())
+
+        assert [
+            ("sAccessToken", f"Path=/; Expires={ACCESS_END}; HttpOnly{attributes}"),
+            ("sRefreshToken", f"Path={path}; Expires={REFRESH_END}; HttpOnly{attributes}"),
+        ] == [(name, rest.partition("; ")[2]) for name, rest in set_cookies(response)]
+        assert [
+            ("sAccessToken", f"; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{attributes}"),
+            ("sRefreshToken", f"; Path={path}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{attributes}"),
+        ] == set_cookies(cleared)
+
+    @pytest.mark.parametrize(("options", "is_secure"), [({}, True), ({"cookie_secure": False}, False)])
+    def test_https_in_front(self, options: dict[str, Any], is_secure: bool, deploy: Deploy) -> None:
+        """Cookies that go out by https are Secure even if the configuration knows only http, unless it says otherwise."""
+        deployment = deploy(**options)
+        deployment.client.base_url = deployment.client.base_url.copy_with(scheme="https")
+        response = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+
+        assert [is_secure, is_secure] == [rest.endswith("; Secure") for _, rest in set_cookies(response)]
+
+    def test_the_refresh_cookie_ends_with_the_session(self, deploy: Deploy) -> None:
+        """The refresh cookie lives as long as its token: the idle timeout from the last refresh, at most the absolute one."""
+        deployment = deploy(idle_timeout=timedelta(hours=2), absolute_timeout=timedelta(hours=2, seconds=31))
+        first = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+        held = deployment.login()
+        deployment.clock.advance(WINDOW)
+        second = deployment.refresh(held)
+        deployment.clock.advance(WINDOW)
+        third = deployment.refresh(deployment.refreshed(held))
+
+        ends = [dict(set_cookies(response))["sRefreshToken"].split("; ")[2] for response in (first, second, third)]
+        assert [
+            "Expires=Wed, 18 May 2033 05:33:20 GMT",
+            "Expires=Wed, 18 May 2033 05:33:51 GMT",
+            "Expires=Wed, 18 May 2033 05:33:51 GMT",
+        ] == ends
+
+
+PLAIN = Transport(SessionConfig(store="memory:", secret=SECRET))
+
+
+class TestWriting:
+    @pytest.fixture
+    def transport(self) -> Transport:
+        return Transport(SessionConfig(store="memory:", secret=SECRET, older_cookie_domain="old.example.com"))
+
+    @staticmethod
+    def tokens(**fields: Any) -> Tokens:
+        given = {"access_token": "a", "access_token_expires_at": 1, "claims": {"sub": "ada"}, "anti_csrf_token": None}
+        return Tokens(**{**given, **fields})
+
+    def test_nothing_of_the_response_is_lost(self, transport: Transport) -> None:
+        """Headers of the application stay, in order, its own cookies among them; what it exposes is exposed as well."""
+        headers = [
+            (b"Set-Cookie", b"theme=dark"),
+            (b"x", b"1"),
+            (b"Access-Control-Expose-Headers", b"x"),
+            (b"set-cookie", b"lang=en"),
+            (b"access-control-expose-headers", b"y, z"),
+        ]
+        written = transport.write(headers, Outcome({"header": None}), now=0, https=False)
+
+        assert [
+            (b"Set-Cookie", b"theme=dark"),
+            (b"x", b"1"),
+            (b"set-cookie", b"lang=en"),
+            (b"st-access-token", b""),
+            (b"st-refresh-token", b""),
+            (b"front-token", b"remove"),
+            (b"access-control-expose-headers", b"x, y, z, st-access-token, st-refresh-token, front-token"),
+        ] == written
+
+    def test_tokens_are_not_cached(self, transport: Transport) -> None:
+        """A response that brings tokens must not be cached, whatever the application said."""
+        headers = [(b"Cache-Control", b"public, max-age=60")]
+        sent = transport.write(headers, Outcome({"header": self.tokens()}), now=0, https=False)
+        cleared = transport.write(headers, Outcome({"header": None}), now=0, https=False)
+
+        assert [b"no-store"] == [value for name, value in sent if name.lower() == b"cache-control"]
+        assert [b"public, max-age=60"] == [value for name, value in cleared if name.lower() == b"cache-control"]
+
+    def test_the_older_domain(self, transport: Transport) -> None:
+        """A cookie of the older domain is cleared there, and says nothing of tokens."""
+        written = transport.write([], Outcome(older_cookies=("sAccessToken",)), now=0, https=False)
+
+        assert [
+            (
+                b"set-cookie",
+                b"sAccessToken=; Path=/; Expires=%b; HttpOnly; Domain=old.example.com; SameSite=Lax" % EPOCH.encode(),
+            )
+        ] == written
+
+    @given(st.text(st.characters(max_codepoint=255)), st.text(), st.dictionaries(st.text(), st.text()))
+    @example("".join(map(chr, range(256))), "".join(map(chr, range(256))), {"\r\nset-cookie": "x=1"})
+    def test_no_line_ends(self, token: str, user_id: str, claims: dict[str, str]) -> None:
+        """Whatever a session is about, no header has a control character, and no cookie an attribute of its own."""
+        tokens = self.tokens(access_token=token, claims={**claims, "sub": user_id}, refresh_token=token)
+        written = PLAIN.write([], Outcome({"cookie": tokens}), now=0, https=False)
+
+        assert [] == [value for _, value in written if min(value) < 32 or max(value) > 126]
+        assert [5, 5] == [len(value.split(b"; ")) for name, value in written if name == b"set-cookie"]
+
+
+class TestParsing:
+    """What has the structure of an access token of ours."""
+
+    @pytest.fixture
+    async def minted(self, clock: HandClock) -> str:
+        return (await engine(clock).create("ada", access_token_payload={"n": [1, 2.5, "ü"]})).tokens.access_token
+
+    async def test_what_is_minted_is_read(self, minted: str) -> None:
+        """A minted token is read back whole."""
+        parsed = access_token.parse(minted)
+
+        assert parsed is not None
+        assert ("ada", {"n": [1, 2.5, "ü"]}) == (parsed.content.user_id, parsed.content.custom)
+
+    @given(st.text() | st.lists(st.text("AQgw_-ey", max_size=9), min_size=3, max_size=3).map(".".join))
+    def test_any_text(self, text: str) -> None:
+        """No text is an error, and none that chance makes is a token of ours."""
+        assert access_token.parse(text) is None
+
+    @given(
+        header=st.recursive(
+            st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ),
+        claims=st.dictionaries(
+            st.sampled_from(sorted(access_token.STANDARD_CLAIMS)) | st.text(),
+            st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.lists(st.text()),
+        ),
+    )
+    def test_any_json(self, header: Any, claims: dict[str, Any]) -> None:
+        """No JSON under a header that is not ours is read, whatever its claims."""
+        parts = [access_token._segment(header), access_token._segment(claims), base64url.encode(b"signature")]
+
+        assert access_token.parse(".".join(parts)) is None
+
+    @given(
+        claims=st.dictionaries(
+            st.sampled_from(sorted(access_token.STANDARD_CLAIMS)),
+            st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.lists(st.text()),
+        )
+    )
+    def test_any_claims(self, claims: dict[str, Any]) -> None:
+        """Under a header of ours, claims are read only if each has its type."""
+        header = {"alg": "ES256", "kid": "d-1", "typ": "JWT", "version": "5"}
+        parts = [access_token._segment(header), access_token._segment(claims), base64url.encode(b"signature")]
+        parsed = access_token.parse(".".join(parts))
+
+        if parsed is not None:
+            content = parsed.content
+            assert all(isinstance(claims[name], str) for name in ("sub", "sessionHandle", "refreshTokenHash1"))
+            assert {int} == {type(content.issued_at), type(content.expires_at)}
+
+    async def test_every_other_character(self, minted: str, clock: HandClock) -> None:
+        """A token with any one character replaced, left out or doubled is not one of ours, or is signed by no key."""
+        sessions = engine(clock)
+        token = (await sessions.create("ada")).tokens.access_token
+        key = await signing_key(sessions)
+        genuine = access_token.parse(token)
+        assert genuine is not None
+        assert access_token.is_signed_by(genuine, key)
+
+        for at in range(len(token)):
+            for middle in ("", "A", "_", ".", "=", " ", token[at] * 2):
+                text = token[:at] + middle + token[at + 1 :]
+                parsed = access_token.parse(text)
+
+                assert text == token or parsed is None or not access_token.is_signed_by(parsed, key)
