@@ -155,26 +155,28 @@ async def test_hostile_requests(options: dict[str, Any], clock: HandClock, capsy
 
 
 ODD: list[Any] = [
-    *[None, True, False, 0, -1, 1.5, 1e11, 2**53, 10**300, "", [], {}, [[]], float("inf"), float("nan")],
+    *[
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1.5,
+        1e11,
+        2**53,
+        10**300,
+        253_402_300_800,
+        999_999_999_999,
+        float("inf"),
+        float("nan"),
+    ],
+    *["", "0", "0" * 63, "z" * 64, "\ud800", "\x00", "ü" * 64, "../..", "_", "a_b_c", "'--", [], {}, [[]], ["\ud800"]],
 ]
-UNCHECKED: list[Any] = [
-    *["0", "0" * 63, "z" * 64, "\ud800", "\x00", "ü" * 64, "../..", "_", "a_b_c", "'--"],
-    *[253_402_300_800, 999_999_999_999],
-]
+ENDPOINTS_THAT_END_NOTHING = [("GET", "/checked"), ("GET", "/facts"), ("POST", "/me")]
 CLAIMS = [*sorted(access_token.STANDARD_CLAIMS), "plan", "aud"]
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        *ODD,
-        *[
-            pytest.param(value, marks=pytest.mark.xfail(reason="texts and moments are read without a look at them"))
-            for value in UNCHECKED
-        ],
-    ],
-    ids=[f"{number}" for number in range(len(ODD) + len(UNCHECKED))],
-)
+@pytest.mark.parametrize("value", ODD, ids=[f"{number}" for number in range(len(ODD))])
 async def test_genuine_signatures_over_odd_claims(value: Any, clock: HandClock) -> None:
     """Whatever the key itself has signed, no claim of it makes a server error, and none ends another's session."""
     sessions = engine(clock, anti_csrf="VIA_TOKEN")
@@ -183,15 +185,9 @@ async def test_genuine_signatures_over_odd_claims(value: Any, clock: HandClock) 
     issued = await sessions.create("ada")
     key = await signing_key(sessions)
     genuine = {**issued.access_token.claims(), "parentRefreshTokenHash1": "0" * 64}
-    odd = [{**genuine, claim: value} for claim in CLAIMS]
-    odd += [{name: kept for name, kept in genuine.items() if name != claim} for claim in CLAIMS]
-    requests = [(claims, request) for claims in odd for request in [("GET", "/checked"), ("GET", "/facts")]]
-    requests += [
-        ({**claims, "sessionHandle": "other", **given}, request)
-        for claims in odd
-        for request in ENDPOINTS
-        for given in ({}, {"sessionHandle": value})
-    ]
+    stranger = {**genuine, "sessionHandle": "other"}
+    requests = [({**genuine, claim: value}, request) for claim in CLAIMS for request in ENDPOINTS_THAT_END_NOTHING]
+    requests += [({**stranger, claim: value}, request) for claim in CLAIMS for request in ENDPOINTS]
     for claims, (method, path) in requests:
         token = signed(claims, key)
         for headers in ([(b"authorization", b"Bearer " + token)], [(b"cookie", b"sAccessToken=" + token)]):
@@ -219,5 +215,6 @@ async def facts(session: Annotated[Session, Depends(verify_session(anti_csrf_che
 def signed(claims: dict[str, Any], key: SigningKey) -> bytes:
     """A token with *claims* as they are, signed by *key*."""
     header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": "5"}
-    text = ".".join(base64url.encode(json.dumps(part).encode()) for part in (header, claims)).encode()
+    payload = json.dumps(claims).replace("Infinity", "1e999")
+    text = f"{base64url.encode(json.dumps(header).encode())}.{base64url.encode(payload.encode())}".encode()
     return text + b"." + base64url.encode(key.sign(text)).encode()
