@@ -30,7 +30,7 @@ docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf example_app.db* .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf example_app.db* .cache .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # One environment; each verb adds its own extra, again only when pyproject.toml has changed.
 .venv/installed-%: pyproject.toml

@@ -59,7 +59,8 @@ def test_examples_run(name: str, run: Run) -> None:
 def test_tests_pass(name: str, tmp_path: Path) -> None:
     """The tests that a page shows pass where a reader copies them to."""
     (tmp_path / "test_page.py").write_text(EXAMPLES[name], "utf-8")
-    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "test_page.py"]
+    settings = ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *settings, "test_page.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert 0 == done.returncode, done.stdout
