@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 from httpx2 import Response
 
 ACCESS, REFRESH, LEGACY = "sAccessToken", "sRefreshToken", "sIdRefreshToken"
+COOKIES = (ACCESS, REFRESH, LEGACY)
 NAMED = ("front-token", "st-access-token", "st-refresh-token", "anti-csrf")
 EXPOSED = "access-control-expose-headers"
 
@@ -38,7 +39,8 @@ THEFT = {"message": "token theft detected"}
 def change(response: Response) -> dict[str, str]:
     """Say what becomes of each token: "new" or "cleared". What is not named stays as it is."""
     headers = {name: _of_header(response.headers[name]) for name in NAMED if name in response.headers}
-    return headers | {name: "new" if text.partition(";")[0] else "cleared" for name, text in set_cookies(response)}
+    cookies = {name: text.partition(";")[0] for name, text in set_cookies(response) if name in COOKIES}
+    return headers | {name: "new" if value else "cleared" for name, value in cookies.items()}
 
 
 def _of_header(value: str) -> str:
