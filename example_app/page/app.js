@@ -29,9 +29,13 @@ async function send(path, { method = "GET", body } = {}) {
 async function call(path, options) {
   const before = localStorage.getItem(FRONT);
   let answer = await send(path, options);
-  if (answer.json.message === "try refresh token" && (await refresh(before))) answer = await send(path, options);
+  if (answer.json.message === "try refresh token" && (await refresh(before))) {
+    answer = await send(path, options);
+    await look();
+  }
   if (answer.json.message === "unauthorised") keep("remove");
   if (answer.status === 401 && !session()) await ended();
+  else if (!answer.ok) say(`The server answered ${answer.status}. Please try again.`, true);
   return answer;
 }
 
@@ -77,8 +81,8 @@ async function signOut() {
 }
 
 async function ended() {
-  const caught = lab.stage === "caught";
-  await show(caught ? "This session has been revoked." : "This session has ended. Please sign in again.");
+  const theft = "Theft detected: the session has been revoked.";
+  await show(lab.stage === "caught" ? theft : "This session has ended. Please sign in again.");
 }
 
 /* Protected calls */
@@ -158,20 +162,23 @@ async function rotate() {
 async function replay() {
   const { ok, json } = await send(`${LAB}/replay`, { method: "POST", body: { refresh_token: lab.copy } });
   if (!ok) return say("The replay could not be made.", true);
-  lab.reason = json.reason;
-  lab.outcome = json.explanation;
-  if (json.outcome === "refreshed") lab.stolen = json.refresh_token;
-  else lab.stage = "caught";
-  if (lab.stage === "caught") await call("/api/vault");
-  await show(lab.stage === "caught" ? "Theft detected: the session has been revoked." : json.explanation);
+  if (json.outcome === "refreshed") {
+    lab.stolen = json.refresh_token;
+    return show(json.explanation);
+  }
+  if (json.outcome === "theft") Object.assign(lab, { ...json, stage: "caught" });
+  await call("/api/vault"); // by which this browser learns what happened
   if (lab.stage === "caught") byId("outcome").focus();
 }
 
-/* A refresh during the lab, by whichever tab, is the rotation the lab waits for. */
+/* Whatever refreshes during the lab uses up the copied token; whatever does so again makes it two tokens old. */
 async function look() {
+  if (!["rotate", "replay"].includes(lab.stage)) return;
   const { ok, json } = await peek();
   if (!ok || json.refresh_token === lab.yours) return;
-  Object.assign(lab, { stage: "replay", yours: json.refresh_token, closes: Date.now() + lab.grace });
+  const closes = lab.stage === "rotate" ? Date.now() + lab.grace : 0;
+  Object.assign(lab, { stage: "replay", yours: json.refresh_token, closes });
+  await show();
 }
 
 const peek = () => call(`${LAB}/copy`, { method: "POST" });
@@ -191,7 +198,10 @@ const element = (name, properties, ...children) => {
   made.append(...children);
   return made;
 };
-const put = (name, text) => all(`[data-text="${name}"]`).forEach((spot) => (spot.textContent = text));
+const put = (name, text = "") =>
+  all(`[data-text="${name}"]`).forEach((spot) => {
+    if (spot.textContent !== String(text)) spot.textContent = text;
+  });
 const untilThen = (moment) => Math.max(0, moment - Date.now());
 const inSeconds = (ms) => `${Math.ceil(ms / 1000)} s`;
 
@@ -236,7 +246,7 @@ async function show(text) {
 
 function showLab(view) {
   const caught = lab.stage === "caught";
-  const replayed = lab.stolen === lab.yours ? "handed the same as yours" : "one behind yours";
+  const replayed = lab.stolen === lab.yours ? "handed the same as yours" : "used up";
   showToken("yours", view === "ended" ? null : lab.yours, view === "ended" ? "nothing" : "the newest token");
   showToken("stolen", lab.stolen, "nothing");
   const yours = { rotate: "the newest", replay: "the newest, in use", caught: "signed out" };
@@ -245,7 +255,7 @@ function showLab(view) {
   put("server", caught ? "has revoked the session" : "accepts the newest token");
   all(".party").forEach((party) => party.classList.toggle("dead", caught));
   byId("outcome").hidden = !caught;
-  put("outcome", lab.outcome);
+  put("explanation", lab.explanation);
   put("reason", lab.reason);
 }
 
@@ -291,8 +301,7 @@ function showStep(part, step, ready) {
   const done = lab.stage === "caught" || order.indexOf(part.dataset.step) < order.indexOf(step);
   const current = part.dataset.step === step && lab.stage !== "caught";
   part.classList.toggle("done", done);
-  part.toggleAttribute("aria-current", current);
-  if (current) part.setAttribute("aria-current", "step");
+  part.ariaCurrent = current ? "step" : null;
   part.querySelector("button").disabled = !(current && ready);
 }
 
