@@ -3,6 +3,10 @@
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.anti_csrf import AntiCsrfProof
+from fastapi_session.core.claim import Claim
+from fastapi_session.core.claim_validators import ClaimValidator, PayloadRule
+from fastapi_session.core.claims import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import (
@@ -18,10 +22,19 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.model import SessionInformation, Tokens
+from fastapi_session.events import (
+    ClaimsRejected,
+    SessionCreated,
+    SessionEvent,
+    SessionRefreshed,
+    SessionRevoked,
+    TokenTheftDetected,
+)
+from fastapi_session.model import Circumstances, SessionInformation, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.web.blocking import blocking
 from fastapi_session.web.cors import get_all_cors_headers
 from fastapi_session.web.dependencies import (
     CreateSession,
@@ -33,7 +46,7 @@ from fastapi_session.web.dependencies import (
 )
 from fastapi_session.web.install import install
 from fastapi_session.web.router import session_router
-from fastapi_session.web.session import Session
+from fastapi_session.web.session import Session, SessionTokens
 from fastapi_session.web.session_requests import (
     create_new_session_in_request,
     get_session_from_request,
@@ -42,7 +55,13 @@ from fastapi_session.web.session_requests import (
 
 __all__ = [
     "AccessToken",
+    "AntiCsrfProof",
+    "BooleanClaim",
+    "Circumstances",
+    "Claim",
     "ClaimFailure",
+    "ClaimValidator",
+    "ClaimsRejected",
     "ClearDuplicateSessionCookiesError",
     "Clock",
     "ConfigurationError",
@@ -52,19 +71,29 @@ __all__ = [
     "IssuedSession",
     "MemoryStore",
     "PayloadError",
+    "PayloadRule",
+    "PrimitiveArrayClaim",
+    "PrimitiveClaim",
     "RefreshSession",
     "Session",
     "SessionConfig",
+    "SessionCreated",
     "SessionError",
+    "SessionEvent",
     "SessionInformation",
+    "SessionRefreshed",
+    "SessionRevoked",
+    "SessionTokens",
     "Sessions",
     "SqliteStore",
     "StoreUnavailable",
+    "TokenTheftDetected",
     "TokenTheftError",
     "Tokens",
     "TryRefreshTokenError",
     "UnauthorisedError",
     "Verdict",
+    "blocking",
     "create_new_session_in_request",
     "create_session",
     "get_all_cors_headers",

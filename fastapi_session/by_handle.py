@@ -6,7 +6,9 @@ Every method raises `StoreUnavailable` where the store is down.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -64,6 +66,10 @@ class SessionsByHandle:
         for record in records:
             self._parts.announcements.revoked(record)
         return [record.handle for record in records]
+
+    def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
+        """Give a future that is done when the session named *handle* is ended by this process."""
+        return self._parts.endings.expected(handle)
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""

@@ -7,29 +7,36 @@ A provider is a frozen value, not a closure: two that ask the same are equal, so
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Generic
 
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from fastapi_session.model import PUBLIC_TENANT, Json
+from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import (
+    OverrideValidators,
     create_new_session_in_request,
     get_session_from_request,
     refresh_session_in_request,
 )
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
 
 
 @dataclass(frozen=True)
-class VerifySession(SecurityBase):
+class VerifySession(SecurityBase, Generic[Payload, Data]):
     """Provides the session that the request proves."""
 
+    validators: tuple[ClaimValidator, ...] = ()
     session_required: bool = True
     anti_csrf_check: bool | None = None
     check_database: bool = False
+    override_global_claim_validators: OverrideValidators | None = None
+    types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
     scheme_name: str = field(init=False, compare=False, repr=False)
 
     model = COOKIE_SCHEME
@@ -38,39 +45,56 @@ class VerifySession(SecurityBase):
         """Tell the OpenAPI document whether a session is needed."""
         object.__setattr__(self, "scheme_name", scheme_name(required=self.session_required))
 
-    async def __call__(self, connection: HTTPConnection) -> Session | None:
+    async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
         """Answer the session; `None` for OPTIONS and TRACE, which browsers send without credentials."""
         if connection.scope.get("method") in ("OPTIONS", "TRACE"):
             return None
         return await get_session_from_request(
             connection,
+            *self.validators,
             session_required=self.session_required,
             anti_csrf_check=self.anti_csrf_check,
             check_database=self.check_database,
+            override_global_claim_validators=self.override_global_claim_validators,
+            payload=self.types.payload,
+            data=self.types.data,
         )
 
 
 def verify_session(
-    *, session_required: bool = True, anti_csrf_check: bool | None = None, check_database: bool = False
-) -> VerifySession:
-    """Provide the `Session` of a request, or refuse the request.
+    *validators: ClaimValidator,
+    session_required: bool = True,
+    anti_csrf_check: bool | None = None,
+    check_database: bool = False,
+    override_global_claim_validators: OverrideValidators | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> VerifySession[Payload, Data]:
+    """Provide the `Session` of a request or a WebSocket, or refuse it.
 
+    *validators* have to hold beside the global ones, in whose place *override_global_claim_validators* may put others.
     *session_required=False* provides `None` where no token of ours came. *anti_csrf_check* is by default done for every
     method but GET. *check_database=True* asks the store whether the session is still there: a revoked one ends at once,
-    at the cost of one round trip.
+    at the cost of one round trip. *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
 
-    The request is refused with 401 "unauthorised" or "try refresh token", with *check_database* also 503.
+    Refused is with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and where the store is asked 503.
     """
     return VerifySession(
-        session_required=session_required, anti_csrf_check=anti_csrf_check, check_database=check_database
+        validators=validators,
+        session_required=session_required,
+        anti_csrf_check=anti_csrf_check,
+        check_database=check_database,
+        override_global_claim_validators=override_global_claim_validators,
+        types=SessionTypes(payload, data),
     )
 
 
-class CreateSession:
+class CreateSession(Generic[Payload, Data]):
     """Begins a session in this request: `session = await create(user_id)`."""
 
-    def __init__(self, connection: HTTPConnection) -> None:
+    def __init__(self, connection: HTTPConnection, types: SessionTypes[Payload, Data]) -> None:
         self._connection = connection
+        self._types = types
 
     async def __call__(
         self,
@@ -78,9 +102,9 @@ class CreateSession:
         *,
         tenant_id: str = PUBLIC_TENANT,
         recipe_user_id: str | None = None,
-        access_token_payload: Json | None = None,
-        session_data: Json | None = None,
-    ) -> Session:
+        access_token_payload: object = None,
+        session_data: object = None,
+    ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
         return await create_new_session_in_request(
             self._connection,
@@ -89,22 +113,31 @@ class CreateSession:
             recipe_user_id=recipe_user_id,
             access_token_payload=access_token_payload,
             session_data=session_data,
+            payload=self._types.payload,
+            data=self._types.data,
         )
 
 
 @dataclass(frozen=True)
-class ProvideCreateSession:
+class ProvideCreateSession(Generic[Payload, Data]):
     """Provides a `CreateSession`."""
 
-    async def __call__(self, connection: HTTPConnection) -> CreateSession:
+    types: SessionTypes[Payload, Data]
+
+    async def __call__(self, connection: HTTPConnection) -> CreateSession[Payload, Data]:
         """Answer what begins a session in this request."""
         exchange_of(connection)
-        return CreateSession(connection)
+        return CreateSession(connection, self.types)
 
 
-def create_session() -> ProvideCreateSession:
-    """Provide a `CreateSession`, with which a route that has checked who the user is begins their session."""
-    return ProvideCreateSession()
+def create_session(
+    *, payload: type[Payload] | None = None, data: type[Data] | None = None
+) -> ProvideCreateSession[Payload, Data]:
+    """Provide a `CreateSession`, with which a route that has checked who the user is begins their session.
+
+    *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+    """
+    return ProvideCreateSession(SessionTypes(payload, data))
 
 
 class RefreshSession:

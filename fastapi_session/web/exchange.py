@@ -6,26 +6,31 @@ providers find it, and writes its outcome onto whatever response starts.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from fastapi_session.core.access_token import AccessToken
 from fastapi_session.errors import ConfigurationError, SessionError
-from fastapi_session.model import Tokens
+from fastapi_session.model import Circumstances, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, RawHeaders, Transport
 
 SCOPE_KEY = "fastapi_session.exchange"
 
+LONGEST_USER_AGENT = 255
+
 
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
-    __slots__ = ("_credentials", "_outcome", "_scope", "_transport", "sessions")
+    __slots__ = ("_credentials", "_outcome", "_scope", "_stack", "_transport", "guarded", "sessions")
 
     def __init__(self, sessions: Sessions, transport: Transport, scope: Scope) -> None:
         self.sessions = sessions
@@ -33,6 +38,8 @@ class Exchange:
         self._scope = scope
         self._credentials: Credentials | None = None
         self._outcome: Outcome | None = None
+        self._stack = ExitStack()
+        self.guarded: tuple[AccessToken, asyncio.Future[None]] | None = None
 
     @property
     def credentials(self) -> Credentials:
@@ -40,6 +47,13 @@ class Exchange:
         if self._credentials is None:
             self._credentials = transport.read(self._scope["headers"])
         return self._credentials
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What is known of who made the request: the address that the server saw, and the user agent."""
+        client = self._scope.get("client")
+        agents = [value.decode("latin-1") for name, value in self._scope["headers"] if name == b"user-agent"]
+        return Circumstances(client[0] if client else None, agents[0][:LONGEST_USER_AGENT] if agents else None)
 
     @property
     def is_untouched(self) -> bool:
@@ -78,6 +92,14 @@ class Exchange:
         return self._transport.write(
             headers, self._recorded(), now=self.sessions.now(), https=self._scope.get("scheme") in ("https", "wss")
         )
+
+    def expect_end(self, handle: str) -> asyncio.Future[None]:
+        """Answer a future that is done when the session *handle* is revoked, for as long as this request lasts."""
+        return self._stack.enter_context(self.sessions.ending(handle))
+
+    def finish(self) -> None:
+        """Wait for no end any more: the request is over."""
+        self._stack.close()
 
     def _recorded(self) -> Outcome:
         if self._outcome is None:

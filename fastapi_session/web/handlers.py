@@ -15,11 +15,13 @@ registered for any of these classes, answers differently and loses nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket, WebSocketState
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
@@ -29,6 +31,9 @@ from fastapi_session.errors import (
     SessionError,
     StoreUnavailable,
 )
+from fastapi_session.web.sockets import CLOSE_CODE
+
+Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
 RETRY_AFTER = "1"
 """Seconds after which a client may come again when the store was down."""
@@ -39,15 +44,36 @@ logger = logging.getLogger("fastapi_session")
 def register_handlers(app: FastAPI, config: SessionConfig) -> None:
     """Register a handler for each row of the table, except where *app* has one of its own already."""
 
-    async def session_error(_request: Request, error: Exception) -> Response:
+    async def session_error(_connection: HTTPConnection, error: Exception) -> Response:
         return _session_error(error, config)
 
-    for error_class, handler in (
+    handlers: list[tuple[type[Exception], Handler]] = [
         (SessionError, session_error),
         (DuplicateSessionCookiesError, _duplicate_session_cookies),
         (StoreUnavailable, _store_unavailable),
-    ):
-        app.exception_handlers.setdefault(error_class, handler)
+    ]
+    for error_class, handler in handlers:
+        app.exception_handlers.setdefault(error_class, _on_sockets_too(handler))
+
+
+def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[Response]]:
+    """Answer *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after."""
+
+    async def handle(connection: HTTPConnection, error: Exception) -> Response:
+        response = await handler(connection, error)
+        if isinstance(connection, WebSocket):
+            await _refuse(connection, response, reason=getattr(error, "message", ""))
+        return response
+
+    return handle
+
+
+async def _refuse(socket: WebSocket, response: Response, *, reason: str) -> None:
+    is_open = socket.application_state is not WebSocketState.CONNECTING
+    if not is_open and "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(response)
+    else:
+        await socket.close(CLOSE_CODE, reason)
 
 
 def _session_error(error: Exception, config: SessionConfig) -> Response:
@@ -66,10 +92,10 @@ def _failure(claim: str, reason: object) -> dict[str, Any]:
     return {"id": claim} if reason is None else {"id": claim, "reason": reason}
 
 
-async def _duplicate_session_cookies(_request: Request, error: Exception) -> Response:
+async def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception) -> Response:
     return PlainTextResponse(str(error), 500)
 
 
-async def _store_unavailable(_request: Request, error: Exception) -> Response:
+async def _store_unavailable(_connection: HTTPConnection, error: Exception) -> Response:
     logger.error("the session store is unavailable: %s", error)
     return JSONResponse({"message": "the session store is unavailable"}, 503, headers={"Retry-After": RETRY_AFTER})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from fastapi_session.config import SessionConfig
+from fastapi_session.core.claim import Claim
+from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.events import Subscriber
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.cors import cors_problems
 from fastapi_session.web.handlers import register_handlers
@@ -20,10 +24,19 @@ from fastapi_session.web.transport import Transport
 logger = logging.getLogger("fastapi_session")
 
 
-def install(app: FastAPI, sessions: SessionConfig | Sessions | None = None) -> Sessions:
+def install(
+    app: FastAPI,
+    sessions: SessionConfig | Sessions | None = None,
+    *,
+    claims: Sequence[Claim[Any]] = (),
+    validators: Sequence[ClaimValidator] = (),
+    subscribers: Sequence[Subscriber] = (),
+) -> Sessions:
     """Give *app* sessions: middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
 
     *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
+    *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events.
+
     Answers the engine. A mounted application sees the sessions of the one it is mounted in, but maps errors by its own
     handlers: install the same engine on it too.
 
@@ -32,7 +45,12 @@ def install(app: FastAPI, sessions: SessionConfig | Sessions | None = None) -> S
     kinds: list[object] = [middleware.cls for middleware in app.user_middleware]
     if ExchangeMiddleware in kinds:
         raise ConfigurationError("install: this application has sessions already, call it once for each application")
-    engine = sessions if isinstance(sessions, Sessions) else Sessions(sessions)
+    if isinstance(sessions, Sessions):
+        if claims or validators or subscribers:
+            raise ConfigurationError("install: give claims, validators and subscribers to the Sessions you made")
+        engine = sessions
+    else:
+        engine = Sessions(sessions, claims=claims, validators=validators, subscribers=subscribers)
     app.add_middleware(ExchangeMiddleware, sessions=engine, transport=Transport(engine.config))
     register_handlers(app, engine.config)
     document_sessions(app, engine.config)

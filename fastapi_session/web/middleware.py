@@ -7,9 +7,11 @@ redirects or raises; here they are written onto whatever response starts.
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
+from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
 
 
@@ -27,6 +29,9 @@ class ExchangeMiddleware:
             await self.app(scope, receive, send)
             return
         exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, scope)
+        if scope["type"] == "websocket":
+            await self._serve_socket(exchange, scope, receive, send)
+            return
 
         async def send_with_tokens(message: Message) -> None:
             if message["type"] == "http.response.start" and not exchange.is_untouched:
@@ -34,3 +39,14 @@ class ExchangeMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_with_tokens)
+
+    async def _serve_socket(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        guarded = GuardedSocket(exchange, receive, send)
+        try:
+            await self.app(scope, guarded.receive, guarded.send)
+        except WebSocketDisconnect:
+            if not guarded.has_ended:  # an endpoint need not catch what was done to it here
+                raise
+        finally:
+            guarded.stop()
+            exchange.finish()

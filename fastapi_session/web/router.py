@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
+from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.dependencies import (
     RefreshSession,
@@ -42,17 +44,31 @@ async def _refresh(
     refresh: Annotated[RefreshSession, Depends(refresh_session())],
     sessions: Annotated[Sessions, Depends(get_sessions())],
 ) -> dict[str, str]:
-    if request.scope["path"] != sessions.config.refresh_path:
+    path = _path_in_browsers(request)
+    if path != sessions.config.refresh_path:
         logger.warning(
             "refresh was called at %s, but its cookie is bound to %s: set api_base_path to what browsers see",
-            request.scope["path"],
+            path,
             sessions.config.refresh_path,
         )
     await refresh()
     return {}
 
 
-async def _sign_out(session: Annotated[Session, Depends(verify_session())]) -> dict[str, str]:
+def _path_in_browsers(request: Request) -> str:
+    """Answer the path with the prefix of a proxy that strips it. Servers differ in whether they put it back."""
+    prefix, path = request.scope.get("root_path", ""), request.scope["path"]
+    return path if path.startswith(f"{prefix}/") else f"{prefix}{path}"
+
+
+def _no_validators(_validators: Sequence[ClaimValidator], _session: Session) -> list[ClaimValidator]:
+    """Whoever may do nothing else may still sign out."""
+    return []
+
+
+async def _sign_out(
+    session: Annotated[Session, Depends(verify_session(override_global_claim_validators=_no_validators))],
+) -> dict[str, str]:
     await session.revoke()
     return {"status": "OK"}
 
@@ -62,5 +78,4 @@ async def _jwks(sessions: Annotated[Sessions, Depends(get_sessions())]) -> JSONR
 
 
 async def _discovery(sessions: Annotated[Sessions, Depends(get_sessions())]) -> JSONResponse:
-    issuer = sessions.config.issuer
-    return JSONResponse({"issuer": issuer, "jwks_uri": f"{issuer}/jwt/jwks.json"}, headers=PUBLIC)
+    return JSONResponse(sessions.discovery(), headers=PUBLIC)

@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.errors import UnauthorisedError
-from fastapi_session.model import Json, SessionInformation, moment
+from fastapi_session.core.claim import Claim
+from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.payload import merged
+from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.errors import InvalidClaimsError, UnauthorisedError
+from fastapi_session.model import Json, SessionInformation, Tokens, moment
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.transport import Method
+from fastapi_session.web.lasting import until_end
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.transport import Method, front_token
+
+T = TypeVar("T")
 
 
-class Session:
-    """One request's session. Facts are those of its access token; a verb that changes them sends the new token by itself."""
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """All that a client is to have, for a caller that attaches it itself. *is_new* says that it is not what the client sent.
 
-    __slots__ = ("_access_token", "_content", "_exchange", "_method")
+    *refresh_token* is `None` unless the session was created or refreshed in this request.
+    """
 
-    def __init__(self, content: AccessToken, access_token: str, *, exchange: Exchange, method: Method) -> None:
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    front_token: str = field(repr=False)
+    anti_csrf_token: str | None = field(repr=False)
+    is_new: bool
+
+
+class Session(Generic[Payload, Data]):
+    """One request's session. Facts are those of its access token; a verb that changes them sends the new token by itself.
+
+    `Session[MyClaims, MyData]` has *claims* and session data as Pydantic models, `Session` has them as plain JSON.
+    """
+
+    __slots__ = ("_content", "_exchange", "_method", "_text", "_tokens", "_types")
+
+    def __init__(
+        self,
+        content: AccessToken,
+        text: str,
+        *,
+        exchange: Exchange,
+        method: Method,
+        types: SessionTypes[Payload, Data],
+    ) -> None:
         self._content = content
-        self._access_token = access_token
+        self._text = text
         self._exchange = exchange
         self._method: Method = method
+        self._types = types
+        self._tokens: Tokens | None = None
 
     def __repr__(self) -> str:
         return f"Session(user_id={self.user_id!r}, handle={self.handle!r})"
@@ -51,7 +87,7 @@ class Session:
     @property
     def access_token(self) -> str:
         """The access token as text. Whoever has it is the user until it expires: never log it."""
-        return self._access_token
+        return self._text
 
     @property
     def access_token_payload(self) -> Mapping[str, Any]:
@@ -59,14 +95,31 @@ class Session:
         return MappingProxyType(self._content.claims())
 
     @property
-    def claims(self) -> Mapping[str, Any]:
-        """The application's own claims in the access token."""
-        return MappingProxyType(dict(self._content.custom))
+    def claims(self) -> Payload:
+        """The application's own claims in the access token. Raises `InvalidClaimsError` where they have not the model's shape."""
+        return self._types.read_payload(self._content.custom)
 
     @property
     def expires_at(self) -> datetime:
         """When the access token ends (UTC). The session itself goes on with the next refresh."""
         return moment(self._content.expires_at * 1000)
+
+    @property
+    def tokens(self) -> SessionTokens:
+        """All tokens, for a caller that attaches them itself; the response of this request has them in any case."""
+        tokens = self._tokens or Tokens(
+            access_token=self._text,
+            access_token_expires_at=self._content.expires_at * 1000,
+            claims=self._content.claims(),
+            anti_csrf_token=self._content.anti_csrf_token,
+        )
+        return SessionTokens(
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            front_token=front_token(tokens),
+            anti_csrf_token=tokens.anti_csrf_token,
+            is_new=self._tokens is not None,
+        )
 
     async def revoke(self) -> None:
         """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended."""
@@ -76,14 +129,40 @@ class Session:
     async def merge_into_access_token_payload(self, changes: Json) -> None:
         """Lay *changes* over the custom claims (`None` removes one) and send the new access token with the response.
 
-        Raises `PayloadError` where JSON or a cookie cannot carry them, `UnauthorisedError` where the session has ended,
-        `StoreUnavailable`.
+        Raises `PayloadError` where JSON, the model or a cookie cannot carry them, `UnauthorisedError` where the session has
+        ended, `StoreUnavailable`.
         """
+        self._types.write_payload(merged(self._content.custom, changes))
         issued = await self._exchange.sessions.merge_and_reissue(self._content, changes)
         if issued is None:
             raise self._ended()
-        self._content, self._access_token = issued.access_token, issued.tokens.access_token
-        self._exchange.send(issued.tokens, self._method)
+        self.send(issued)
+
+    async def fetch_and_set_claim(self, claim: Claim[Any]) -> None:
+        """Fetch the value of *claim* now, and send the new access token. Raises as `merge_into_access_token_payload` does."""
+        value = await claim.fetch(self.user_id, self.tenant_id, self._content.custom)
+        if value is not None:
+            await self.set_claim_value(claim, value)
+
+    async def set_claim_value(self, claim: Claim[T], value: T) -> None:
+        """Set the value of *claim*, fetched now, and send the new access token. Raises as above."""
+        await self.merge_into_access_token_payload(claim.entry(value, now=self._exchange.sessions.now()))
+
+    def get_claim_value(self, claim: Claim[T]) -> T | None:
+        """Answer the value of *claim* in the access token, `None` where it has none."""
+        return claim.value(self._content.custom)
+
+    async def remove_claim(self, claim: Claim[Any]) -> None:
+        """Forget the value of *claim*, and send the new access token. Raises as above."""
+        await self.merge_into_access_token_payload({claim.key: None})
+
+    async def assert_claims(self, *validators: ClaimValidator) -> None:
+        """Ask *validators*, after fetching what they need. Raises `InvalidClaimsError` with every failure at once."""
+        checked = await self._exchange.sessions.check_claims(self._content, validators)
+        if checked.issued is not None:
+            self.send(checked.issued)
+        if checked.failures:
+            raise InvalidClaimsError(checked.failures)
 
     async def information(self) -> SessionInformation:
         """Answer what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
@@ -92,14 +171,29 @@ class Session:
             raise self._ended()
         return information
 
-    async def get_session_data(self) -> Json:
-        """Answer what the store keeps with the session. Raises as `information` does."""
-        return (await self.information()).session_data
+    async def get_session_data(self) -> Data:
+        """Answer what the store keeps with the session. Raises as `information` does, and `PayloadError`."""
+        return self._types.read_data((await self.information()).session_data)
 
-    async def update_session_data(self, session_data: Json) -> None:
-        """Replace what the store keeps with the session. Raises as `information` does, and `PayloadError`."""
-        if not await self._exchange.sessions.update_session_data(self.handle, session_data):
+    async def update_session_data(self, session_data: object) -> None:
+        """Replace what the store keeps with the session, by a model or plain JSON. Raises as `get_session_data` does."""
+        data = self._types.write_data(session_data) or {}
+        if not await self._exchange.sessions.update_session_data(self.handle, data):
             raise self._ended()
+
+    def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
+        """Yield what *source* yields, until the session is revoked or its access token ends: for event streams."""
+        return until_end(source, sessions=self._exchange.sessions, token=self._content)
+
+    def check_shape(self) -> None:
+        """Raise `InvalidClaimsError` where the claims have not the model's shape; plain JSON has any."""
+        if self._types.payload is not None:
+            self._types.read_payload(self._content.custom)
+
+    def send(self, issued: IssuedSession) -> None:
+        """Go on as *issued*, and send its tokens with the response. Most applications will not need it: the verbs do."""
+        self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
+        self._exchange.send(issued.tokens, self._method)
 
     def _ended(self) -> Exception:
         return self._exchange.refuse(UnauthorisedError("session: it has ended", clears_tokens=True))

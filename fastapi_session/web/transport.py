@@ -33,6 +33,10 @@ FRONT_TOKEN_HEADER = "front-token"
 ANTI_CSRF_HEADER = "anti-csrf"
 EXPOSE_HEADER = "access-control-expose-headers"
 
+SUBPROTOCOL = "session"
+"""What a socket is accepted with whose client offered its access token as another subprotocol: this and the token."""
+SUBPROTOCOL_BEARER = "session.bearer."
+
 REQUEST_HEADERS = ("rid", "fdi-version", ANTI_CSRF_HEADER, "authorization", "st-auth-mode")
 """What clients send beside the safelisted headers of the Fetch standard."""
 RESPONSE_HEADERS = (FRONT_TOKEN_HEADER, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF_HEADER)
@@ -56,6 +60,7 @@ class Credentials:
     anti_csrf: str | None = field(default=None, repr=False)
     has_rid: bool = False
     auth_mode: str | None = None
+    offers_subprotocol: bool = False
 
 
 def read(headers: RawHeaders) -> Credentials:
@@ -68,23 +73,31 @@ def read(headers: RawHeaders) -> Credentials:
         elif name in _WANTED:
             values.setdefault(name, value.decode("latin-1"))
     found = read_cookies(cookies, _COOKIES) if cookies else {}
+    subprotocols = [offer.strip(" \t") for offer in values.get(b"sec-websocket-protocol", "").split(",")]
     return Credentials(
         access_cookies=found.get(ACCESS_COOKIE, ()),
         refresh_cookies=found.get(REFRESH_COOKIE, ()),
         has_legacy_cookie=LEGACY_COOKIE in found,
-        bearer=_bearer(values.get(b"authorization", "")),
+        bearer=_bearer(values.get(b"authorization", "")) or _bearer_among(subprotocols),
         anti_csrf=values.get(b"anti-csrf"),
         has_rid=b"rid" in values,
         auth_mode=values.get(b"st-auth-mode"),
+        offers_subprotocol=SUBPROTOCOL in subprotocols,
     )
 
 
-_WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode"})
+_WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode", b"sec-websocket-protocol"})
 
 
 def _bearer(authorization: str) -> str | None:
     scheme, _, token = authorization.partition(" ")
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
+
+
+def _bearer_among(subprotocols: list[str]) -> str | None:
+    """Browsers can send no header of one's own with a WebSocket, but can offer any subprotocol."""
+    bearers = [offer.removeprefix(SUBPROTOCOL_BEARER) for offer in subprotocols if offer.startswith(SUBPROTOCOL_BEARER)]
+    return bearers[0] if bearers else None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,115 @@
+"""Which of the tokens that came with a request counts, and what the request offers against forgery.
+
+| request | method |
+|---|---|
+| create | as configured; `any` is cookie where `st-auth-mode` says so, else header |
+| verify | a bearer token that has the structure of ours, then the cookie, as far as each is allowed |
+| refresh | a bearer token, then the cookie, as far as each is allowed; answered in the same |
+"""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection
+
+from fastapi_session.config import TokenTransferMethod
+from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.core.anti_csrf import AntiCsrfMode, AntiCsrfProof
+from fastapi_session.errors import (
+    ClearDuplicateSessionCookiesError,
+    DuplicateSessionCookiesError,
+    TryRefreshTokenError,
+    UnauthorisedError,
+)
+from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Credentials, Method
+
+
+def allowed_method(connection: HTTPConnection, exchange: Exchange, *, for_create: bool = False) -> TokenTransferMethod:
+    """Answer where tokens may travel with this request, as configured."""
+    configured = exchange.sessions.config.token_transfer_method
+    return configured(connection, for_create) if callable(configured) else configured
+
+
+def method_of_new_session(connection: HTTPConnection, exchange: Exchange) -> Method:
+    """Answer where the tokens of a session travel that begins with this request."""
+    allowed = allowed_method(connection, exchange, for_create=True)
+    if allowed == "any":
+        return "cookie" if exchange.credentials.auth_mode == "cookie" else "header"
+    return allowed
+
+
+def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, ParsedAccessToken]]:
+    """Answer every access token of ours that came, with the method by which each did."""
+    texts: list[tuple[Method, str | None]] = [("header", credentials.bearer)]
+    texts += [("cookie", text) for text in credentials.access_cookies]
+    parsed = [(method, access_token.parse(text)) for method, text in texts if text is not None]
+    return [(method, token) for method, token in parsed if token is not None]
+
+
+def presented_access_token(
+    credentials: Credentials, allowed: TokenTransferMethod
+) -> tuple[Method, ParsedAccessToken | None]:
+    """Answer the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
+    if credentials.has_legacy_cookie:
+        raise TryRefreshTokenError("a cookie of a legacy session came with the request")
+    if allowed != "cookie" and credentials.bearer is not None:
+        parsed = access_token.parse(credentials.bearer)
+        if parsed is not None:
+            return "header", parsed
+    if allowed == "header" or not credentials.access_cookies:
+        return "header", None
+    if len(credentials.access_cookies) > 1:
+        raise TryRefreshTokenError("two access-token cookies came with the request")
+    return "cookie", access_token.parse(credentials.access_cookies[0])
+
+
+def presented_refresh_token(exchange: Exchange, allowed: TokenTransferMethod) -> tuple[Method, str]:
+    """Answer the refresh token that counts.
+
+    Raises `UnauthorisedError` where none came, and the errors of duplicate cookies.
+    """
+    credentials = exchange.credentials
+    if allowed != "header":
+        _refuse_duplicates(exchange)
+    cookie = credentials.refresh_cookies[0] if credentials.refresh_cookies and allowed != "header" else None
+    bearer = credentials.bearer if allowed != "cookie" else None
+    if bearer is not None and (cookie is None or may_be_refresh_token(bearer)):
+        return "header", bearer
+    if cookie is not None:
+        return "cookie", cookie
+    stale = allowed != "header" and bool(credentials.access_cookies)
+    raise UnauthorisedError("no refresh token came with the request", clears_tokens=stale)
+
+
+def may_be_refresh_token(bearer: str | None) -> bool:
+    """Say whether *bearer* may be one of ours, and not an access token or what an application uses itself."""
+    return bearer is not None and len(bearer) == refresh_token.LENGTH
+
+
+def anti_csrf_proof(exchange: Exchange, method: Method) -> AntiCsrfProof:
+    """Answer what the request offers against forgery. No browser can be tricked into sending a bearer token."""
+    credentials = exchange.credentials
+    mode = anti_csrf_mode(exchange, method)
+    return AntiCsrfProof(mode, token=credentials.anti_csrf, custom_header=credentials.has_rid)
+
+
+def anti_csrf_mode(exchange: Exchange, method: Method) -> AntiCsrfMode:
+    """Answer how a request whose token travels by *method* has to prove itself."""
+    return exchange.sessions.config.anti_csrf if method == "cookie" else "NONE"
+
+
+def _refuse_duplicates(exchange: Exchange) -> None:
+    """Two cookies of one name are those of two domains; which one is old, only the configuration knows."""
+    credentials = exchange.credentials
+    came = {ACCESS_COOKIE: credentials.access_cookies, REFRESH_COOKIE: credentials.refresh_cookies}
+    duplicates = [name for name, values in came.items() if len(values) > 1]
+    if not duplicates:
+        return
+    if exchange.sessions.config.older_cookie_domain is None:
+        raise DuplicateSessionCookiesError(
+            "The request contains multiple session cookies. That happens when cookie_domain was changed: set "
+            "older_cookie_domain to what it was before ('' where it was not set), so that the older ones are cleared."
+        )
+    exchange.clear_older_cookies(*duplicates)
+    raise ClearDuplicateSessionCookiesError("two session cookies of one name came with the request")

@@ -1,0 +1,82 @@
+"""The Pydantic models of an application's claims and session data: checked on the way in and on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Generic, cast
+
+from pydantic import BaseModel, ValidationError
+from typing_extensions import TypeVar
+
+from fastapi_session.errors import ClaimFailure, InvalidClaimsError, PayloadError
+from fastapi_session.model import Json
+
+Payload = TypeVar("Payload", default=Mapping[str, Any], covariant=True)
+"""The application's claims in the access token: a Pydantic model, or plain JSON."""
+Data = TypeVar("Data", default=Mapping[str, Any], covariant=True)
+"""What the store keeps with the session: a Pydantic model, or plain JSON."""
+
+PAYLOAD_CLAIM = "access_token_payload"
+"""The id under which a client is told that its claims have not the shape asked for."""
+
+
+@dataclass(frozen=True)
+class SessionTypes(Generic[Payload, Data]):
+    """The models of one session; `None` stands for plain JSON."""
+
+    payload: type[Payload] | None = None
+    data: type[Data] | None = None
+
+    def read_payload(self, claims: Json) -> Payload:
+        """Answer the custom *claims* of an access token. Raises `InvalidClaimsError` where they have not the shape."""
+        try:
+            return cast("Payload", _read(self.payload, claims))
+        except ValidationError as error:
+            raise InvalidClaimsError([ClaimFailure(PAYLOAD_CLAIM, _reason(error))]) from None
+
+    def read_data(self, data: Json) -> Data:
+        """Answer the session's *data*. Raises `PayloadError` where the store's have not the shape."""
+        try:
+            return cast("Data", _read(self.data, data))
+        except ValidationError as error:
+            raise PayloadError(f"session_data: {_reason(error)}") from None
+
+    def write_payload(self, value: object) -> Json | None:
+        """Answer *value*, a model or plain JSON, as claims. Raises `PayloadError` where it has not the shape."""
+        return _written(self.payload, value, PAYLOAD_CLAIM)
+
+    def write_data(self, value: object) -> Json | None:
+        """Answer *value*, a model or plain JSON, as session data. Raises `PayloadError` where it has not the shape."""
+        return _written(self.data, value, "session_data")
+
+
+def _read(model: type[Any] | None, value: Json) -> object:
+    if model is None:
+        return MappingProxyType(dict(value))
+    return _model(model).model_validate(dict(value))
+
+
+def _written(model: type[Any] | None, value: object, what: str) -> Json | None:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if model is None or value is None:
+        return cast("Json | None", value)
+    try:
+        checked = _model(model).model_validate(value).model_dump(mode="json")
+    except ValidationError as error:
+        raise PayloadError(f"{what}: {_reason(error)}") from None
+    return {**cast("Json", value), **checked}
+
+
+def _model(model: type[Any]) -> type[BaseModel]:
+    if not issubclass(model, BaseModel):
+        raise TypeError(f"{model.__name__} is no Pydantic model")
+    return model
+
+
+def _reason(error: ValidationError) -> dict[str, Any]:
+    """Say which fields are wrong and how, but not what stands there."""
+    problems = {".".join(map(str, problem["loc"])): problem["msg"] for problem in error.errors(include_input=False)}
+    return {"message": "wrong shape", "fields": problems}
