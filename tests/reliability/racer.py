@@ -74,11 +74,16 @@ async def race(sessions: Sessions, clock: OffsetClock, name: str) -> None:
             return await answer(sessions, f"{name}-{client}", token, ring)
 
         running = [asyncio.create_task(run(client, order["token"])) for client in range(order["clients"])]
-        print(flush=True)
+        say("")
         await asyncio.to_thread(sys.stdin.readline)
         shot.set()
-        print(json.dumps([asdict(each) for each in await asyncio.gather(*running)]), flush=True)
+        say(json.dumps([asdict(each) for each in await asyncio.gather(*running)]))
     await sessions.close()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main(name: str, options: str) -> None:

@@ -1,0 +1,193 @@
+"""A server is killed two hundred times while its clients refresh, over real HTTP, and nobody notices but by waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import random
+import signal
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.stores.sqlite import SqliteStore
+from tests.reliability.history import OK, Answer, lost_clients, violations
+from tests.reliability.racer import received, ring_of
+from tests.reliability.server import AFTER_COMMIT, SECRET, Life, serve
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill on this system"),
+    pytest.mark.timeout(300),
+]
+
+LIVES = 200
+CLIENTS = 8
+SEED = 8
+GRACE = 30_000
+RING = ring_of(SessionConfig(secret=SECRET))
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["pytest", "tests.reliability.server"])
+
+
+@dataclass
+class Client:
+    """One signed-in user's device: it keeps the last tokens it received, and writes down what it sees."""
+
+    http: httpx.AsyncClient
+    history: list[Answer]
+    name: str
+    token: str = field(default="", repr=False)
+    access_token: str = field(default="", repr=False)
+    cut_off: bool = False
+
+    @property
+    def session_id(self) -> str:
+        return str(received(self.token, RING)["session"])
+
+    @property
+    def generation(self) -> int:
+        return int(received(self.token, RING)["generation"])
+
+    async def sign_in(self) -> None:
+        self._take(await self.http.post("/login", params={"user_id": self.name}, headers={"st-auth-mode": "header"}))
+
+    async def refresh(self, life: Life) -> None:
+        """Present the last token, and keep what comes back; where the connection breaks, keep what there was."""
+        began = life.clock()
+        headers = {"authorization": f"Bearer {self.token}", "rid": "session", "st-auth-mode": "header"}
+        self.cut_off = False
+        try:
+            response = await self.http.post("/auth/session/refresh", headers=headers)
+        except httpx.TransportError:
+            self.cut_off = True
+            return
+        presented, asked = self.generation, self.session_id
+        outcome = OK if response.status_code == 200 else f"{response.status_code} {response.text}"
+        seen = received(response.headers["st-refresh-token"], RING) if outcome == OK else {}
+        self.history.append(Answer(self.name, asked, presented, began, life.clock(), outcome, **seen))
+        if outcome == OK:
+            self._take(response)
+
+    async def use(self) -> str:
+        """Ask a protected route who one is."""
+        try:
+            response = await self.http.get("/me", headers={"authorization": f"Bearer {self.access_token}"})
+        except httpx.TransportError:
+            return self.name
+        assert 200 == response.status_code
+        return str(response.json()["user_id"])
+
+    def _take(self, response: httpx.Response) -> None:
+        assert 200 == response.status_code
+        self.token = response.headers["st-refresh-token"]
+        self.access_token = response.headers["st-access-token"]
+
+
+@dataclass
+class World:
+    """The file that all lives of the server share, and the way to the server that lives now."""
+
+    path: str
+    http: httpx.AsyncClient
+    history: list[Answer] = field(default_factory=list)
+
+    @contextmanager
+    def server(self, life: Life) -> Iterator[BaseProcess]:
+        """Begin a life of the server; it ends by SIGKILL whatever it is doing."""
+        with socket.create_server(("127.0.0.1", 0), backlog=4 * CLIENTS) as listener:
+            self.http.base_url = httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            process = PROCESSES.Process(target=serve, args=(listener, life), daemon=True)
+            process.start()
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.join()
+            assert -signal.SIGKILL == process.exitcode
+            process.close()
+
+    async def generations(self) -> dict[str, int]:
+        """Answer how far each session has come in the file."""
+        store = SqliteStore(self.path)
+        records = [record for number in range(CLIENTS) for record in await store.sessions_of(f"user-{number}")]
+        await store.close()
+        return {record.session_id: record.lineage.generation for record in records}
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When a server is killed: so long after so many of its clients have been answered."""
+
+    after_answers: int
+    after_seconds: float
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as http:
+        yield World(f"{folder}/sessions.db", http)
+
+
+async def refresh_and_use(client: Client, life: Life, answered: asyncio.Semaphore) -> None:
+    await client.refresh(life)
+    answered.release()
+    if not client.cut_off:
+        assert client.name == await client.use()
+
+
+async def live(world: World, clients: list[Client], life: Life, kill: Kill | None = None) -> None:
+    """Let every client refresh at once, and kill the server in the middle, or when all are content."""
+    with world.server(life) as process:
+        await world.http.get("/up")
+        answered = asyncio.Semaphore(0)
+        refreshing = [asyncio.create_task(refresh_and_use(client, life, answered)) for client in clients]
+        if kill is not None:
+            for _ in range(kill.after_answers):
+                await answered.acquire()
+            await asyncio.sleep(kill.after_seconds)
+            process.kill()
+        await asyncio.gather(*refreshing)
+
+
+async def test_a_kill_loses_no_session(tmp_path: Path) -> None:
+    """Killed two hundred times, often between commit and answer: no theft, and every client goes on with its last token."""
+    luck = random.Random(SEED)
+    seen: Counter[str] = Counter()
+    offset = 0
+    async with world(tmp_path) as here:
+        clients = [Client(here.http, here.history, f"user-{number}") for number in range(CLIENTS)]
+        with here.server(Life(here.path, offset, seed=0)):
+            for client in clients:
+                await client.sign_in()
+        after = await here.generations()
+        for number in range(LIVES):
+            offset += luck.choice([1_000, 40_000, 40_000, 120_000])
+            before = after
+            kill = Kill(luck.randrange(CLIENTS // 2), luck.uniform(0, AFTER_COMMIT))
+            await live(here, clients, Life(here.path, offset, number), kill)
+            after = await here.generations()
+            assert before.keys() == after.keys()
+            for client in clients:
+                moved = after[client.session_id] > before[client.session_id]
+                seen[f"{'cut off' if client.cut_off else 'answered'}, {'moved on' if moved else 'as before'}"] += 1
+        offset += 40_000
+        await live(here, clients, Life(here.path, offset, LIVES))
+        generations = await here.generations()
+
+    assert {OK: len(here.history)} == Counter(answer.outcome for answer in here.history)
+    assert [] == list(violations(here.history, grace=GRACE))
+    assert [] == lost_clients(here.history)
+    assert {client.session_id: client.generation for client in clients} == generations
+    assert LIVES / 4 < seen["cut off, moved on"]  # killed between commit and answer
+    assert LIVES / 4 < seen["cut off, as before"]
+    assert LIVES / 4 < seen["answered, moved on"]
