@@ -147,7 +147,7 @@ async def test_hostile_requests(options: dict[str, Any], clock: HandClock, capsy
         assert is_right(path, answer), (n, method, path, answer, headers)
     seconds = time.perf_counter() - began
     with capsys.disabled():
-        print(f"\n{REQUESTS:,} hostile requests in {seconds:.0f} s: {dict(counts.most_common())}")  # noqa: T201
+        print(f"\n{REQUESTS:,} hostile requests in {seconds:.0f} s: {dict(counts.most_common())}")
 
     checked = [await sessions.verify(each.tokens.access_token, check_database=True) for each in issued]
     assert [each.access_token for each in issued] == checked

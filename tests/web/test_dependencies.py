@@ -1,0 +1,228 @@
+"""Providers are values: two that ask the same are one, and FastAPI finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Depends, FastAPI, Request
+from fastapi.testclient import TestClient
+
+from fastapi_session import (
+    ConfigurationError,
+    CreateSession,
+    RefreshSession,
+    Session,
+    Sessions,
+    create_session,
+    get_sessions,
+    refresh_session,
+    verify_session,
+)
+from fastapi_session.testing import HandClock
+from tests.web.deployment import WINDOW, Deployment, Verified, application, deployed, engine
+from tests.web.wire import KEPT, NEW, TRY_REFRESH_TOKEN, change
+
+
+class CountingSessions(Sessions):
+    """Sessions that count how often a token is verified."""
+
+    verified = 0
+
+    async def verify(self, *arguments: Any, **options: Any) -> Any:
+        self.verified += 1
+        return await super().verify(*arguments, **options)
+
+
+@pytest.fixture
+def sessions(clock: HandClock) -> CountingSessions:
+    return CountingSessions(engine(clock).config, clock=clock)
+
+
+@pytest.fixture
+def app(sessions: Sessions) -> FastAPI:
+    return application(sessions)
+
+
+@pytest.fixture
+def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
+    with deployed(app, sessions, clock) as deployment:
+        yield deployment
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (verify_session(), verify_session(), verify_session(session_required=False)),
+        (verify_session(), verify_session(check_database=False), verify_session(check_database=True)),
+        (verify_session(), verify_session(anti_csrf_check=None), verify_session(anti_csrf_check=False)),
+        (create_session(), create_session(), refresh_session()),
+        (get_sessions(), get_sessions(), verify_session()),
+    ],
+)
+def test_providers_are_values(one: object, same: object, other: object) -> None:
+    """Two providers that ask the same are equal; two that do not are not."""
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+
+
+async def _user_id(session: Verified) -> str:
+    return session.user_id
+
+
+async def _again(session: Annotated[Session, Depends(verify_session())]) -> Session:
+    return session
+
+
+def test_a_session_is_verified_once_a_request(app: FastAPI, sessions: CountingSessions, deployment: Deployment) -> None:
+    """However many dependencies of one route ask for the same session, it is verified once and is one object."""
+
+    @app.get("/twice", dependencies=[Depends(verify_session())])
+    async def twice(
+        first: Annotated[Session, Depends(_again)], second: Verified, name: Annotated[str, Depends(_user_id)]
+    ) -> tuple[bool, str]:
+        return first is second, name
+
+    assert [True, "ada"] == deployment.get("/twice", deployment.login().to_call()).json()
+    assert 1 == sessions.verified
+
+
+def test_different_questions_are_asked_separately(
+    app: FastAPI, sessions: CountingSessions, deployment: Deployment
+) -> None:
+    """A question that asks more is not answered by one that asked less."""
+
+    @app.get("/twice")
+    async def twice(first: Verified, second: Annotated[Session, Depends(verify_session(check_database=True))]) -> bool:
+        return first is second
+
+    assert deployment.get("/twice", deployment.login().to_call()).json() is False
+    assert 2 == sessions.verified
+
+
+def test_an_overridden_provider(app: FastAPI, deployment: Deployment) -> None:
+    """`dependency_overrides[verify_session()]` takes the place of the provider wherever it is asked for."""
+
+    class Stranger:
+        user_id = "stranger"
+
+    app.dependency_overrides[verify_session()] = Stranger
+
+    assert {"user_id": "stranger"} == deployment.get("/me").json()
+    assert 401 == deployment.get("/checked").status_code
+
+
+def test_a_synchronous_endpoint(app: FastAPI, deployment: Deployment) -> None:
+    """A plain `def` endpoint is given the session as any other."""
+
+    @app.get("/sync")
+    def sync(session: Verified) -> str:
+        return session.user_id
+
+    assert "ada" == deployment.get("/sync", deployment.login().to_call()).json()
+    assert 401 == deployment.get("/sync").status_code
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
+def test_requests_that_browsers_send_without_credentials(method: str, app: FastAPI, deployment: Deployment) -> None:
+    """OPTIONS and TRACE are let through without a session, whatever comes with them."""
+
+    @app.api_route("/any", methods=["GET", "OPTIONS", "TRACE"])
+    async def any_method(session: Annotated[Session | None, Depends(verify_session())]) -> bool:
+        return session is None
+
+    for headers in ({}, deployment.login().to_call(), {"cookie": "sAccessToken=junk"}):
+        response = deployment.request(method, "/any", headers)
+
+        assert (200, True, KEPT) == (response.status_code, response.json(), change(response))
+
+
+def test_head_is_checked_as_post_is(app: FastAPI, clock: HandClock) -> None:
+    """Only GET is free of the anti-CSRF check."""
+    sessions = engine(clock, anti_csrf="VIA_CUSTOM_HEADER")
+    app = application(sessions)
+    app.head("/me", dependencies=[Depends(verify_session())])(lambda: None)
+    with deployed(app, sessions, clock) as deployment:
+        held = deployment.login()
+
+        assert 401 == deployment.request("HEAD", "/me", held.to_call()).status_code
+        assert 200 == deployment.request("HEAD", "/me", held.to_call(), {"rid": "x"}).status_code
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [verify_session(), verify_session(session_required=False), create_session(), refresh_session(), get_sessions()],
+)
+def test_a_missing_install_names_the_fix(provider: Callable[..., Any]) -> None:
+    """Where `install` was not called, whoever asks for a session is told to call it."""
+    app = FastAPI()
+    app.get("/", dependencies=[Depends(provider)])(lambda: None)
+
+    with pytest.raises(ConfigurationError, match=r"call fastapi_session\.install\(app, "):
+        TestClient(app).get("/")
+
+
+def test_a_refresh_endpoint_of_one_s_own(app: FastAPI, deployment: Deployment) -> None:
+    """With `refresh_session()` an application writes its own refresh endpoint."""
+
+    @app.post("/again")
+    async def again(refresh: Annotated[RefreshSession, Depends(refresh_session())]) -> str:
+        return (await refresh()).user_id
+
+    held = deployment.login("header")
+    deployment.clock.advance(WINDOW)
+    response = deployment.post("/again", held.to_refresh())
+
+    assert ("ada", NEW["header"]) == (response.json(), change(response))
+
+
+def test_every_argument_of_create(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
+    """What the route says of a new session is what is known of it."""
+
+    @app.post("/answer")
+    async def route(create: Annotated[CreateSession, Depends(create_session())]) -> tuple[str, str, str]:
+        session = await create(
+            "ada",
+            tenant_id="acme",
+            recipe_user_id="ada@mail",
+            access_token_payload={"plan": "pro", "sub": "mallory"},
+            session_data={"theme": "dark"},
+        )
+        return session.user_id, session.recipe_user_id, session.tenant_id
+
+    response = deployment.post("/answer")
+    (found,) = deployment.ask(sessions.of_user, "ada")
+
+    assert ["ada", "ada@mail", "acme"] == response.json()
+    assert ("ada@mail", "acme") == (found.recipe_user_id, found.tenant_id)
+    assert ({"plan": "pro"}, {"theme": "dark"}) == (found.access_token_payload, found.session_data)
+
+
+def test_the_engine(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
+    """`get_sessions()` provides the engine that was installed."""
+
+    @app.get("/engine")
+    async def provided(given: Annotated[Sessions, Depends(get_sessions())]) -> bool:
+        return given is sessions
+
+    assert deployment.get("/engine").json() is True
+
+
+def test_a_dependency_of_a_router(app: FastAPI, deployment: Deployment) -> None:
+    """A session asked for by a whole router guards each of its routes, and can be had from the request's own dependencies."""
+
+    @app.get("/guarded-by-router", dependencies=[Depends(verify_session())])
+    async def route(request: Request) -> str:
+        return type(request).__name__
+
+    assert (401, TRY_REFRESH_TOKEN) == _expired(deployment)
+    assert 200 == deployment.get("/guarded-by-router", deployment.login().to_call()).status_code
+
+
+def _expired(deployment: Deployment) -> tuple[int, Any]:
+    held = deployment.login()
+    deployment.clock.advance(deployment.sessions.config.access_token_validity)
+    response = deployment.get("/guarded-by-router", held.to_call())
+    return response.status_code, response.json()

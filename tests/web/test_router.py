@@ -1,0 +1,120 @@
+"""The endpoints that clients know, behind whatever stands in front of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from fastapi_session import install, session_router
+from fastapi_session.core import access_token
+from fastapi_session.testing import HandClock
+from tests.web.conftest import Deploy
+from tests.web.deployment import Deployment, application, deployed, engine
+from tests.web.wire import NEW, REFRESH, change, set_cookies
+
+
+class TestWellKnownDocuments:
+    def test_discovery(self, deploy: Deploy) -> None:
+        """The discovery document names the issuer of the access tokens and where the keys are."""
+        deployment = deploy(api_domain="https://api.example.com", api_base_path="/v1")
+        response = deployment.get("/v1/.well-known/openid-configuration")
+        parsed = access_token.parse(deployment.login("header").access)
+
+        assert parsed is not None
+        assert {
+            "issuer": parsed.content.issuer,
+            "jwks_uri": "https://api.example.com/v1/jwt/jwks.json",
+        } == response.json()
+        assert "https://api.example.com/v1" == parsed.content.issuer
+
+    @pytest.mark.parametrize("path", ["/auth/jwt/jwks.json", "/auth/.well-known/openid-configuration"])
+    def test_everybody_may_read_them(self, path: str, deployment: Deployment) -> None:
+        """They are for every origin, and are cached for a while."""
+        response = deployment.get(path, {"origin": "https://elsewhere.example"})
+
+        assert (200, "*") == (response.status_code, response.headers["access-control-allow-origin"])
+        assert "public, max-age=60" == response.headers["cache-control"]
+        assert "application/json" == response.headers["content-type"]
+
+    @pytest.mark.parametrize("static", [False, True])
+    def test_the_key_of_a_token_is_there(self, static: bool, deploy: Deploy) -> None:
+        """The key set has the public key that the header of a token names, rotating or static, and no private part."""
+        deployment = deploy(use_dynamic_access_token_signing_key=not static)
+        parsed = access_token.parse(deployment.login("header").access)
+        keys = deployment.get("/auth/jwt/jwks.json").json()["keys"]
+
+        assert parsed is not None
+        assert parsed.kid.startswith("s-" if static else "d-")
+        assert [parsed.kid] == [key["kid"] for key in keys if key["kid"] == parsed.kid]
+        assert {"kty", "crv", "x", "y", "alg", "use", "kid"} == set().union(*keys)
+
+    def test_both_families(self, deploy: Deploy, tmp_path: Any) -> None:
+        """Rotating and static keys stand side by side, where both have been used."""
+        store = f"sqlite:///{tmp_path / 'sessions.db'}"
+        deploy(store=store).login()
+        deployment = deploy(store=store, use_dynamic_access_token_signing_key=False)
+        deployment.login()
+
+        assert ["d", "s"] == [key["kid"][0] for key in deployment.get("/auth/jwt/jwks.json").json()["keys"]]
+
+
+class TestPaths:
+    """Where the router answers, and what the refresh cookie is bound to."""
+
+    @pytest.mark.parametrize("base", ["/auth", "/v1/users", ""])
+    def test_the_base_path(self, base: str, deploy: Deploy) -> None:
+        """The router answers below the base path, and the refresh cookie comes back there alone."""
+        deployment = deploy(api_base_path=base)
+        held = deployment.login()
+        response = deployment.post(f"{base}/session/refresh", held.to_refresh())
+
+        assert NEW["cookie"] == change(response)
+        assert f"Path={base}/session/refresh;" in dict(set_cookies(response))[REFRESH]
+        assert 200 == deployment.post(f"{base}/signout", held.to_call()).status_code
+
+    @pytest.mark.parametrize(
+        ("root_path", "path", "prefix"),
+        [
+            ("/api", "/auth/session/refresh", "/auth"),
+            ("/api", "/api/auth/session/refresh", "/auth"),
+            ("", "/api/auth/session/refresh", "/api/auth"),
+        ],
+        ids=["the proxy strips the prefix", "the server puts it back", "nobody touches it"],
+    )
+    def test_behind_a_proxy(
+        self, root_path: str, path: str, prefix: str, clock: HandClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Behind a proxy that serves the application below a prefix, the base path is what browsers see."""
+        sessions = engine(clock, api_base_path="/api/auth")
+        app = FastAPI()
+        install(app, sessions)
+        app.include_router(session_router(prefix))
+        with TestClient(app, root_path=root_path) as client:
+            assert client.portal is not None
+            issued = client.portal.call(sessions.create, "ada")
+            response = client.post(path, headers={"cookie": f"{REFRESH}={issued.tokens.refresh_token}"})
+
+        assert (200, NEW["cookie"]) == (response.status_code, change(response))
+        assert "Path=/api/auth/session/refresh;" in dict(set_cookies(response))[REFRESH]
+        assert [] == caplog.messages
+
+    def test_a_path_that_the_cookie_never_reaches(self, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+        """A router that answers elsewhere than the refresh cookie is bound to is told so, with the fix."""
+        sessions = engine(clock)
+        app = application(sessions)
+        app.include_router(session_router("/users"))
+        with deployed(app, sessions, clock) as deployment, caplog.at_level(logging.WARNING):
+            deployment.post("/users/session/refresh")
+
+        (message,) = caplog.messages
+        assert message.startswith("refresh was called at /users/session/refresh, but its cookie is bound to /auth/")
+        assert message.endswith("set api_base_path to what browsers see")
+
+    def test_other_methods(self, deployment: Deployment) -> None:
+        """A method that no client uses is refused."""
+        assert 405 == deployment.get("/auth/session/refresh").status_code
+        assert 405 == deployment.get("/auth/signout").status_code
