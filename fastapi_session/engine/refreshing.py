@@ -49,6 +49,7 @@ class Refreshing:
         says so, and `StoreUnavailable`.
         """
         answer = refresh_token.successor(token, self._ring.newest)
+        lost: Verdict | None = None
         for _ in range(ATTEMPTS):
             rotated = await self._store.rotate(self._rotation(token, answer, by))
             if rotated is not None:
@@ -61,8 +62,10 @@ class Refreshing:
                 continue  # due only since the store was asked
             if reading.record is None:
                 raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
-            if await self._write(decision, reading.record):
+            # Where another client's reissue came first, the window that it began serves this one too.
+            if decision.verdict is lost is Verdict.REISSUE or await self._write(decision, reading.record):
                 return self._outcome(decision, reading.record, by)
+            lost = decision.verdict
         raise StoreUnavailable("the session kept moving while its refresh token was judged")
 
     def _rotation(self, token: RefreshToken, answer: RefreshToken, by: Circumstances) -> Rotation:

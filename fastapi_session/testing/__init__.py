@@ -1,13 +1,9 @@
-"""What the tests of an application or of a store of one's own need.
-
-A failing `StoreContract` says more where pytest rewrites its assertions; put this into conftest.py, first of all:
-
-    pytest.register_assert_rewrite("fastapi_session.testing")
-"""
+"""What the tests of an application or of a store of one's own need. Installed, pytest finds `fastapi_session.testing.plugin`."""
 
 from __future__ import annotations
 
+from fastapi_session.testing.clients import session_of, sign_in, sign_in_async
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.store_contract import StoreContract
 
-__all__ = ["HandClock", "StoreContract"]
+__all__ = ["HandClock", "StoreContract", "session_of", "sign_in", "sign_in_async"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
@@ -90,9 +89,9 @@ class Session(Generic[Payload, Data]):
         return self._text
 
     @property
-    def access_token_payload(self) -> Mapping[str, Any]:
-        """The whole payload of the access token, standard and custom claims."""
-        return MappingProxyType(self._content.claims())
+    def access_token_payload(self) -> dict[str, Any]:
+        """A copy of the whole payload of the access token, standard and custom claims."""
+        return self._content.claims()
 
     @property
     def claims(self) -> Payload:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Generic, cast
 
 from pydantic import BaseModel, ValidationError
@@ -13,9 +11,9 @@ from typing_extensions import TypeVar
 from fastapi_session.errors import ClaimFailure, InvalidClaimsError, PayloadError
 from fastapi_session.model import Json
 
-Payload = TypeVar("Payload", default=Mapping[str, Any], covariant=True)
+Payload = TypeVar("Payload", default=dict[str, Any], covariant=True)
 """The application's claims in the access token: a Pydantic model, or plain JSON."""
-Data = TypeVar("Data", default=Mapping[str, Any], covariant=True)
+Data = TypeVar("Data", default=dict[str, Any], covariant=True)
 """What the store keeps with the session: a Pydantic model, or plain JSON."""
 
 PAYLOAD_CLAIM = "access_token_payload"
@@ -54,7 +52,7 @@ class SessionTypes(Generic[Payload, Data]):
 
 def _read(model: type[Any] | None, value: Json) -> object:
     if model is None:
-        return MappingProxyType(dict(value))
+        return dict(value)
     return _model(model).model_validate(dict(value))
 
 

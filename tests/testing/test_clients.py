@@ -1,0 +1,103 @@
+"""The test kit: a client that is signed in by one line, on a real session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Annotated, Any
+
+import httpx
+import httpx2
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+
+from fastapi_session import Session, SessionConfig, Sessions, install, session_router, verify_session
+from fastapi_session.testing import HandClock, session_of, sign_in, sign_in_async
+from fastapi_session.testing.clients import Client
+from fastapi_session.web.transport import Method
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def sessions(clock: HandClock) -> Sessions:
+    return Sessions(SessionConfig(api_domain="http://testserver", store="memory:"), clock=clock)
+
+
+@pytest.fixture
+def app(sessions: Sessions) -> FastAPI:
+    app = FastAPI()
+    install(app, sessions)
+    app.include_router(session_router())
+
+    @app.get("/me")
+    async def me(session: Annotated[Session, Depends(verify_session())]) -> dict[str, Any]:
+        return {"user_id": session.user_id, "claims": dict(session.claims), "data": await session.get_session_data()}
+
+    @app.post("/change")
+    async def change(session: Annotated[Session, Depends(verify_session())]) -> str:
+        return session.user_id
+
+    return app
+
+
+ALICE = {"user_id": "alice", "claims": {"plan": "pro"}, "data": {"theme": "dark"}}
+
+
+@pytest.mark.parametrize("method", ["header", "cookie"])
+def test_sign_in(app: FastAPI, sessions: Sessions, method: Method) -> None:
+    """One line signs a client in, with payload and data, by headers or by cookies."""
+    client = TestClient(app)
+    sign_in(
+        client,
+        sessions,
+        "alice",
+        method=method,
+        access_token_payload={"plan": "pro"},
+        session_data={"theme": "dark"},
+    )
+
+    assert ALICE == client.get("/me").json()
+    assert "alice" == client.post("/change").json()
+
+
+def test_a_client_signed_in_by_cookies_refreshes(app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
+    """What is put on the client is all that a browser would have: it refreshes, and goes on."""
+    client = TestClient(app)
+    sign_in(client, sessions, "alice", method="cookie")
+    clock.advance(timedelta(hours=2))
+
+    assert {"message": "try refresh token"} == client.get("/me").json()
+    assert 200 == client.post("/auth/session/refresh").status_code
+
+
+async def clients(app: FastAPI) -> AsyncIterator[Client]:
+    """Open an async client of each library."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+        yield client
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://testserver") as client2:
+        yield client2
+
+
+async def test_sign_in_async(app: FastAPI, sessions: Sessions) -> None:
+    """Async clients of httpx and of httpx2 are signed in alike."""
+    users = []
+    async for client in clients(app):
+        await sign_in_async(client, sessions, "alice", access_token_payload={"plan": "pro"})
+        assert isinstance(client, httpx.AsyncClient | httpx2.AsyncClient)
+        users.append((await client.get("/me")).json()["user_id"])
+
+    assert ["alice", "alice"] == users
+
+
+def test_session_of(app: FastAPI) -> None:
+    """An overridden dependency gives every request a real session of the user."""
+    app.dependency_overrides[verify_session()] = session_of(
+        "alice", access_token_payload={"plan": "pro"}, session_data={"theme": "dark"}
+    )
+
+    assert ALICE == TestClient(app).get("/me").json()
