@@ -29,6 +29,8 @@ def _problems(middleware: Middleware) -> Iterator[str]:
     allowed = {str(name).lower() for name in given.get("allow_headers", ())}  # type: ignore[attr-defined]
     if "*" not in allowed and not allowed >= set(REQUEST_HEADERS):
         yield "CORSMiddleware: allow_headers keeps session headers out, add get_all_cors_headers()"
+    if not {"*", "POST"} & set(given.get("allow_methods", ())):  # type: ignore[call-overload]
+        yield "CORSMiddleware: allow_methods keeps POST out, by which sessions are refreshed and ended"
     if not given.get("allow_credentials"):
         yield "CORSMiddleware: without allow_credentials=True browsers send no session cookies from other origins"
     if "*" in given.get("allow_origins", ()):  # type: ignore[operator]
