@@ -1,0 +1,137 @@
+"""Putting sessions into an application, once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from fastapi_session import ConfigurationError, SessionConfig, Sessions, StoreUnavailable, install, session_router
+from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.testing import HandClock
+from tests.web.deployment import SECRET, application, engine
+from tests.web.wire import NEW, change
+
+
+class RecordingStore(MemoryStore):
+    """A store that notes when it is opened and closed."""
+
+    def __init__(self, noted: list[str]) -> None:
+        super().__init__()
+        self.noted = noted
+
+    async def open(self) -> None:
+        self.noted.append("store opens")
+
+    async def close(self) -> None:
+        self.noted.append("store closes")
+
+
+def test_it_answers_the_engine() -> None:
+    """From a configuration an engine is made, and answered."""
+    config = SessionConfig(store="memory:", api_domain="http://testserver")
+    sessions = install(FastAPI(), config)
+
+    assert type(sessions) is Sessions
+    assert config is sessions.config
+
+
+def test_an_engine_that_was_made(clock: HandClock) -> None:
+    """An engine that was made elsewhere is installed as it is."""
+    sessions = engine(clock)
+
+    assert sessions is install(FastAPI(), sessions)
+
+
+def test_the_configuration_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a configuration the environment is asked."""
+    monkeypatch.setenv("FASTAPI_SESSION_STORE", "memory:")
+    monkeypatch.setenv("FASTAPI_SESSION_API_DOMAIN", "http://from.example")
+
+    assert "http://from.example" == install(FastAPI()).config.api_domain
+
+
+def test_twice(clock: HandClock) -> None:
+    """An application has sessions once."""
+    app = FastAPI()
+    install(app, engine(clock))
+
+    with pytest.raises(ConfigurationError, match="has sessions already"):
+        install(app, engine(clock))
+
+
+def test_one_engine_in_two_applications(clock: HandClock) -> None:
+    """Two applications may share an engine: a session of one is a session of the other."""
+    sessions = engine(clock)
+    first, second = TestClient(application(sessions)), TestClient(application(sessions))
+    held = first.post("/login?user_id=ada").headers["st-access-token"]
+
+    assert 200 == second.get("/me", headers={"authorization": f"Bearer {held}"}).status_code
+
+
+def test_the_store_lives_with_the_application() -> None:
+    """The store is opened when the application starts and closed when it ends, within the application's own lifespan."""
+    noted: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        noted.append("application starts")
+        yield
+        noted.append("application ends")
+
+    app = FastAPI(lifespan=lifespan)
+    install(app, SessionConfig(store=RecordingStore(noted), secret=SECRET, api_domain="http://testserver"))
+    with TestClient(app):
+        noted.append("requests")
+
+    assert ["application starts", "store opens", "requests", "store closes", "application ends"] == noted
+
+
+def test_without_a_lifespan(clock: HandClock) -> None:
+    """Where no lifespan runs, the first request opens what it needs."""
+    client = TestClient(application(engine(clock)))
+
+    assert NEW["header"] == change(client.post("/login?user_id=ada"))
+
+
+def test_a_store_that_cannot_be_opened(clock: HandClock, tmp_path: Path) -> None:
+    """An application whose store cannot be opened does not start."""
+    app = FastAPI()
+    install(app, engine(clock, store=f"sqlite:///{tmp_path / 'missing' / 'sessions.db'}"))
+
+    with pytest.raises(StoreUnavailable), TestClient(app):
+        pass
+
+
+def test_another_secret(clock: HandClock, tmp_path: Path) -> None:
+    """An application whose secret is not that of its store does not start, and is told which secret it needs."""
+    store = f"sqlite:///{tmp_path / 'sessions.db'}"
+    with TestClient(application(engine(clock, store=store))):
+        pass
+    other = application(engine(clock, store=store, secret="another secret of thirty-two bytes or more"))
+
+    with pytest.raises(ConfigurationError, match=r"^secret: "), TestClient(other):
+        pass
+
+
+def test_an_assumed_origin_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever has not said what the API's origin is learns which one is assumed; whoever has is left alone."""
+    with caplog.at_level(logging.WARNING):
+        install(FastAPI(), SessionConfig(store="memory:", secret=SECRET))
+        install(FastAPI(), SessionConfig(store="memory:", secret=SECRET, api_domain="http://localhost:8000"))
+
+    assert ["api_domain is not set, assuming http://localhost:8000 (FASTAPI_SESSION_API_DOMAIN)"] == caplog.messages
+
+
+def test_routes_that_came_before(clock: HandClock) -> None:
+    """It does not matter whether routes and routers stand before `install` or after it."""
+    app = FastAPI()
+    app.include_router(session_router())
+    install(app, engine(clock))
+
+    assert 401 == TestClient(app).post("/auth/session/refresh").status_code
