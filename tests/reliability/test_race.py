@@ -8,8 +8,11 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.engine.minting import IssuedSession
@@ -138,3 +141,19 @@ async def test_a_strict_race_has_one_winner_at_most(tmp_path: Path) -> None:
     assert {OK, THEFT, UNAUTHORISED} == outcomes.keys()
     assert [] == list(violations(history, grace=0))
     assert (PROCESSES * CLIENTS - 1) * ROUNDS == outcomes[THEFT] + outcomes[UNAUTHORISED]
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), timedelta(milliseconds=1)], ids=["none", "1 ms"])
+async def test_recovery_alone_serves_a_race(grace: timedelta, tmp_path: Path) -> None:
+    """Without grace, recovery of lost answers still gives every client of a race the one successor."""
+    history: list[Answer] = []
+    options = {"refresh_token_rotation_grace_period": grace.total_seconds()}
+    async with deployed(tmp_path, **options) as (deployment, racers):
+        for _ in range(ROUNDS // 10):
+            issued = await deployment.sessions.create("alice")
+            deployment.clock.offset += MINUTE
+            answers = deployment.race(racers, issued.tokens.refresh_token or "")
+            history += answers
+            assert 1 == len({answer.digest for answer in answers})
+
+    assert {OK: len(history)} == Counter(answer.outcome for answer in history)
