@@ -1,0 +1,160 @@
+"""What an endpoint holds: facts of the access token, and verbs that tell the response by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from fastapi_session import PayloadError, Sessions
+from fastapi_session.core import access_token
+from fastapi_session.testing import HandClock
+from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, Held, change
+
+
+@pytest.fixture
+def sessions(clock: HandClock) -> Sessions:
+    return engine(clock, access_token_validity_jitter=0)
+
+
+@pytest.fixture
+def app(sessions: Sessions) -> FastAPI:
+    return application(sessions)
+
+
+@pytest.fixture
+def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
+    with deployed(app, sessions, clock) as deployment:
+        yield deployment
+
+
+def test_facts(app: FastAPI, deployment: Deployment) -> None:
+    """The facts of a session are those of its access token."""
+    facts: dict[str, Any] = {}
+
+    @app.get("/facts")
+    async def route(session: Verified) -> None:
+        names = "user_id recipe_user_id tenant_id handle access_token expires_at claims access_token_payload"
+        facts.update({name: getattr(session, name) for name in names.split()}, shown=repr(session))
+
+    held = deployment.login()
+    deployment.get("/facts", held.to_call())
+    parsed = access_token.parse(held.access)
+
+    assert parsed is not None
+    content = parsed.content
+    assert {
+        "user_id": "ada",
+        "recipe_user_id": "ada",
+        "tenant_id": "public",
+        "handle": content.session_handle,
+        "access_token": held.access,
+        "expires_at": datetime(2033, 5, 18, 4, 33, 20, tzinfo=UTC),
+        "claims": {"plan": "pro"},
+        "access_token_payload": content.claims(),
+        "shown": f"Session(user_id='ada', handle='{content.session_handle}')",
+    } == facts
+
+
+def test_facts_are_copies(app: FastAPI, deployment: Deployment) -> None:
+    """Whoever changes what a session said of itself changes nothing of the session: its verbs alone do."""
+
+    @app.get("/facts")
+    async def route(session: Verified) -> list[Any]:
+        for facts in (session.claims, session.access_token_payload):
+            facts["plan"] = "max"
+        return [session.claims["plan"], session.access_token_payload["plan"]]
+
+    assert ["pro", "pro"] == deployment.get("/facts", deployment.login().to_call()).json()
+
+
+def test_merging(app: FastAPI, deployment: Deployment) -> None:
+    """Merged claims are the session's at once, are in the new access token, which ends with the old, and stay."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> dict[str, Any]:
+        await session.merge_into_access_token_payload({"plan": None, "role": "admin", "exp": 1, "sub": "mallory"})
+        return dict(session.claims)
+
+    held = deployment.login("header")
+    response = deployment.post("/answer", held.to_call())
+    before, after = access_token.parse(held.access), access_token.parse(response.headers["st-access-token"])
+
+    assert before is not None
+    assert after is not None
+    assert {"role": "admin"} == response.json() == after.content.custom
+    assert (before.content.expires_at, "ada") == (after.content.expires_at, after.content.user_id)
+    changed = Held("header", response.headers["st-access-token"], held.refresh)
+    refreshed = access_token.parse(deployment.refreshed(changed).access)
+    assert refreshed is not None
+    assert {"role": "admin"} == refreshed.content.custom
+
+
+def test_a_payload_that_cannot_be_carried(app: FastAPI, deployment: Deployment) -> None:
+    """A payload that no cookie can carry is refused, and the session stays as it was."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> bool:
+        for changes in ({"n": float("nan")}, {"n": object()}, {"n": "x" * 5000}, {"n": "\ud800"}):
+            with pytest.raises(PayloadError):
+                await session.merge_into_access_token_payload(changes)
+        return dict(session.claims) == {"plan": "pro"}
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert (True, KEPT) == (response.json(), change(response))
+
+
+def test_session_data(app: FastAPI, deployment: Deployment) -> None:
+    """Data stay in the store: they are read, replaced and read again, and no token changes."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> list[Any]:
+        before = dict(await session.get_session_data())
+        await session.update_session_data({"cart": ["apple"]})
+        return [before, dict(await session.get_session_data()), (await session.information()).user_id]
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert [{"theme": "dark"}, {"cart": ["apple"]}, "ada"] == response.json()
+    assert KEPT == change(response)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("merge_into_access_token_payload", [{"plan": "max"}]),
+        ("information", []),
+        ("get_session_data", []),
+        ("update_session_data", [{}]),
+    ],
+)
+def test_a_session_that_has_ended(verb: str, arguments: list[Any], app: FastAPI, deployment: Deployment) -> None:
+    """A verb of a session that was revoked elsewhere is refused as unauthorised, and clears the client's tokens."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> None:
+        await getattr(session, verb)(*arguments)
+
+    held = deployment.login()
+    deployment.ask(deployment.sessions.revoke_all, "ada")
+    response = deployment.post("/answer", held.to_call())
+
+    assert (401, UNAUTHORISED, CLEARED) == (response.status_code, response.json(), change(response))
+
+
+def test_revoking_twice(app: FastAPI, deployment: Deployment) -> None:
+    """To revoke what has ended already is no error, and clears the client's tokens all the same."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> None:
+        await session.revoke()
+        await session.revoke()
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert (200, CLEARED, []) == (response.status_code, change(response), deployment.users())
