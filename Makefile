@@ -24,7 +24,7 @@ check: .venv/installed-check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet tests/test_public_api.py tests/test_house.py
+	$(BIN)/python -m pytest --quiet tests/test_public_api.py tests/test_house.py tests/typing
 
 docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
