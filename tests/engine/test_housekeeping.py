@@ -1,0 +1,88 @@
+"""Expired sessions are cleared away now and then, in the background and in small batches."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.housekeeping import BATCH, INTERVAL, Housekeeping
+from fastapi_session.sessions import Sessions
+from fastapi_session.stores.base import Store
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import duration, new_session
+from tests.engine.engines import DAY, HOUR, MILLISECOND, TroubledStore, created, engine
+
+
+async def fill(store: Store, count: int, *, now: int, prefix: str = "old") -> None:
+    await asyncio.gather(*(store.insert(new_session(f"{prefix}-{number}", now=now)) for number in range(count)))
+
+
+async def test_all_that_has_expired_goes(store: Store, clock: HandClock) -> None:
+    """However many have expired, one clearing removes them, batch by batch, and nothing that is alive."""
+    background = Background()
+    await fill(store, 2 * BATCH + 1, now=clock())
+    clock.advance(HOUR)
+    await fill(store, 3, now=clock(), prefix="alive")
+    Housekeeping(store, clock=clock, background=background).tidy()
+    await background.finish()
+
+    assert 3 == len(await store.sessions_of("user"))
+    assert 0 == await store.delete_expired(limit=BATCH)
+
+
+async def test_batches(troubled: TroubledStore, clock: HandClock) -> None:
+    """The store is asked once more than there are full batches."""
+    background = Background()
+    await fill(troubled, 2 * BATCH, now=clock())
+    clock.advance(HOUR)
+    Housekeeping(troubled, clock=clock, background=background).tidy()
+    await background.finish()
+
+    assert 3 == troubled.asked["delete_expired"]
+
+
+async def test_once_an_interval(troubled: TroubledStore, clock: HandClock) -> None:
+    """A process that creates many sessions clears away once in a quarter of an hour."""
+    background = Background()
+    housekeeping = Housekeeping(troubled, clock=clock, background=background)
+    counts = []
+    for step in (timedelta(0), duration(INTERVAL) - MILLISECOND, MILLISECOND, MILLISECOND):
+        clock.advance(step)
+        for _ in range(10):
+            housekeeping.tidy()
+        await background.finish()
+        counts.append(troubled.asked["delete_expired"])
+
+    assert [1, 1, 2, 2] == counts
+
+
+async def test_a_store_that_is_down_is_no_accident(
+    troubled: TroubledStore, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A clearing that fails is logged, and the next one comes in its time."""
+    background = Background()
+    housekeeping = Housekeeping(troubled, clock=clock, background=background)
+    troubled.down = True
+    housekeeping.tidy()
+    await background.finish()
+    assert ["expired sessions could not be cleared away"] == caplog.messages
+    troubled.down = False
+    clock.advance(duration(INTERVAL))
+    housekeeping.tidy()
+    await background.finish()
+
+    assert 2 == troubled.asked["delete_expired"]
+
+
+async def test_signing_in_clears_away(store: Store, clock: HandClock) -> None:
+    """A deployment needs no job of its own: the next sign-in removes what has expired."""
+    sessions: Sessions = engine(store, clock)
+    handle, _ = await created(sessions)
+    clock.advance(100 * DAY)
+    await created(sessions)
+    await sessions._parts.background.finish()
+
+    assert (await store.get(handle)).record is None
