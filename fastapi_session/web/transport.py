@@ -97,7 +97,7 @@ def _bearer(authorization: str) -> str | None:
 def _bearer_among(subprotocols: list[str]) -> str | None:
     """Browsers can send no header of one's own with a WebSocket, but can offer any subprotocol."""
     bearers = [offer.removeprefix(SUBPROTOCOL_BEARER) for offer in subprotocols if offer.startswith(SUBPROTOCOL_BEARER)]
-    return bearers[0] if bearers else None
+    return bearers[0] or None if bearers else None
 
 
 @dataclass(slots=True)
