@@ -44,10 +44,11 @@ async def create_new_session_in_request(
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
 ) -> Session[Payload, Data]:
-    """Begin a session of *user_id* and send its tokens with the response. A session that the request came with is ended.
+    """Begin a session of *user_id* and send its tokens with the response. Sessions that the request came with are ended.
 
     *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
-    Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given. Raises `PayloadError` where one of them cannot be carried, `StoreUnavailable`.
+    Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given.
+    Raises `PayloadError` where one of them cannot be carried, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     method = method_of_new_session(connection, exchange)
@@ -83,8 +84,10 @@ async def get_session_from_request(
 
     `None` only where *session_required* is false and no token of ours came. *anti_csrf_check* is by default done for every
     method but GET, and never asked of a bearer token. *override_global_claim_validators* puts others in the place of the
-    global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`. Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database*
-    or where a claim has to be fetched `StoreUnavailable`.
+    global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+
+    Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database* or where a claim
+    has to be fetched `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     try:
