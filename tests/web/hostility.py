@@ -479,6 +479,7 @@ EXTRAS: list[Header] = [
     (b"content-length", b"0"),
     (b"origin", b"https://mallory.example"),
     (b"x-forwarded-proto", b"\xf0"),
+    (b"user-agent", EXTREME_BYTES * 2),
 ]
 
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, WebSocket
 
 from fastapi_session import Session, Sessions, verify_session
 from fastapi_session.core import access_token, base64url
@@ -19,11 +19,13 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.testing import HandClock
 from tests.web.deployment import application, engine, finish_background, signing_key
-from tests.web.hostility import Forger, Header, attack
+from tests.web.hostility import EXTREME_BYTES, Forger, Header, attack
 
 SEED = 20_260_801
 REQUESTS = 51_000
 """For each of two deployments."""
+SOCKETS = 5_000
+"""For each of two kinds of servers."""
 
 ENDPOINTS = [
     ("GET", "/me"),
@@ -152,6 +154,77 @@ async def test_hostile_requests(options: dict[str, Any], clock: HandClock, capsy
     checked = [await sessions.verify(each.tokens.access_token, check_database=True) for each in issued]
     assert [each.access_token for each in issued] == checked
     assert {"401 unauthorised", "401 try refresh token", "200"} <= counts.keys()
+
+
+@pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}], ids=["denial", "close"])
+async def test_hostile_sockets(extensions: dict[str, Any], clock: HandClock) -> None:
+    """Of ten thousand hostile handshakes none opens a socket, whether the server can deny it with a response or only close."""
+    sessions = engine(clock)
+    app = application(sessions)
+    app.websocket("/socket")(socket)
+    issued = await victims(sessions)
+    forger = Forger(
+        Random(SEED),
+        access=[each.tokens.access_token for each in issued],
+        refresh=[each.tokens.refresh_token or "" for each in issued],
+    )
+    answers: Counter[tuple[str, Any]] = Counter()
+    for _ in range(SOCKETS):
+        for first in await handshake(app, [*attack(forger), *offer(forger)], extensions):
+            answers[first["type"], first.get("status", first.get("code"))] += 1
+    expected = ("websocket.http.response.start", 401) if extensions else ("websocket.close", 3000)
+
+    assert {expected: SOCKETS} == answers
+    opened = await handshake(
+        app, [(b"sec-websocket-protocol", f"session.bearer.{forger.access[0]}".encode())], extensions
+    )
+    assert ["websocket.accept"] == [message["type"] for message in opened]
+
+
+async def socket(websocket: WebSocket, _session: Annotated[Session, Depends(verify_session())]) -> None:
+    await websocket.accept()
+
+
+async def handshake(app: FastAPI, headers: list[Header], extensions: dict[str, Any]) -> list[Any]:
+    """Ask *app* to open a socket, and answer the first that it sends."""
+    sent: list[Any] = []
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "wss",
+        "path": "/socket",
+        "raw_path": b"/socket",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("192.0.2.1", 1),
+        "server": ("testserver", 443),
+        "subprotocols": [],
+        "extensions": extensions,
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[:1]
+
+
+def offer(forger: Forger) -> list[Header]:
+    """A forged token among the subprotocols, as browsers bring one, or other junk there."""
+    token = forger.token().encode("latin-1", "replace").replace(b",", b"x")
+    offers = [
+        b"session.bearer." + token,
+        b"session, session.bearer." + token,
+        b"session.bearer.",
+        b",,,",
+        EXTREME_BYTES,
+    ]
+    return [(b"sec-websocket-protocol", forger.random.choice(offers))] if forger.random.random() < 0.5 else []
 
 
 ODD: list[Any] = [

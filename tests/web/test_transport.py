@@ -18,7 +18,7 @@ from tests.web.conftest import Deploy
 from tests.web.deployment import SECRET, WINDOW, engine, signing_key
 from tests.web.wire import set_cookies
 
-HEADER_NAMES = [b"cookie", b"authorization", b"anti-csrf", b"rid", b"st-auth-mode", b"x"]
+HEADER_NAMES = [b"cookie", b"authorization", b"anti-csrf", b"rid", b"st-auth-mode", b"sec-websocket-protocol", b"x"]
 PIECES = [
     b"sAccessToken",
     b"sRefreshToken",
@@ -56,6 +56,23 @@ class TestReading:
     def test_bearer(self, authorization: bytes, bearer: str | None) -> None:
         """A bearer token is what follows the scheme and its spaces."""
         assert Credentials(bearer=bearer) == read([(b"authorization", authorization)])
+
+    @pytest.mark.parametrize(
+        ("offers", "bearer", "offers_ours"),
+        [
+            (b"session, session.bearer.abc", "abc", True),
+            (b"chat,session.bearer.abc ,\tsession", "abc", True),
+            (b"session.bearer.abc, session.bearer.def", "abc", False),
+            (b"session.bearer.", None, False),
+            (b"session", None, True),
+            (b"sessions, xsession.bearer.abc", None, False),
+            (b"\xa0session.bearer.abc", None, False),
+            (b"", None, False),
+        ],
+    )
+    def test_subprotocols(self, offers: bytes, bearer: str | None, offers_ours: bool) -> None:
+        """A browser brings the token of a socket as one of the subprotocols it offers."""
+        assert Credentials(bearer=bearer, offers_subprotocol=offers_ours) == read([(b"sec-websocket-protocol", offers)])
 
     def test_everything(self) -> None:
         """All that a request may bring is found, and nothing else is looked at."""
@@ -98,6 +115,7 @@ class TestReading:
             st.tuples(st.sampled_from(HEADER_NAMES), st.lists(st.sampled_from(PIECES) | st.binary()).map(b"".join))
         )
     )
+    @example([(b"sec-websocket-protocol", b"session.bearer.")])
     def test_any_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
         """No headers are an error."""
         credentials = read(headers)
