@@ -62,10 +62,11 @@ class SessionsByHandle:
         if keep is not None:
             others = [found.handle for found in await self.of_user(user_id, tenant_id=tenant_id)]
             return await self.revoke_several(handle for handle in others if handle != keep)
-        records = await self.store.delete_all_of(user_id, tenant_id=tenant_id)
-        for record in records:
+        deleted, now = await self.store.delete_all_of(user_id, tenant_id=tenant_id), self._parts.clock()
+        alive = [record for record in deleted if not record.lineage.expired(now)]
+        for record in alive:
             self._parts.announcements.revoked(record)
-        return [record.handle for record in records]
+        return [record.handle for record in alive]
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is ended by this process."""
