@@ -15,6 +15,9 @@ T = TypeVar("T")
 Fetch = Callable[[str, str, Json], Awaitable[T | None]]
 """Answers a claim's value, given the user id, the tenant and the session's payload; `None` where there is none."""
 
+LATEST_MOMENT = 253_402_300_800_000
+"""Milliseconds until the year 10000. What says to have been fetched later, or before 1970, has not been fetched."""
+
 
 @dataclass(frozen=True)
 class Claim(Generic[T]):
@@ -43,6 +46,10 @@ class Claim(Generic[T]):
 
     def _entry(self, payload: Json) -> dict[str, Any] | None:
         entry = payload.get(self.key)
-        if isinstance(entry, dict) and entry.get("v") is not None and type(entry.get("t")) is int:
+        if isinstance(entry, dict) and entry.get("v") is not None and _is_moment(entry.get("t")):
             return entry
         return None
+
+
+def _is_moment(value: object) -> bool:
+    return type(value) is int and 0 <= value < LATEST_MOMENT

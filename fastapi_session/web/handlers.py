@@ -56,14 +56,18 @@ def register_handlers(app: FastAPI, config: SessionConfig) -> None:
         app.exception_handlers.setdefault(error_class, _on_sockets_too(handler))
 
 
-def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[Response]]:
-    """Answer *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after."""
+def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[Any]]:
+    """Answer *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after.
 
-    async def handle(connection: HTTPConnection, error: Exception) -> Response:
+    Nothing is answered then: a response that a handler answers is sent, and this one has been already.
+    """
+
+    async def handle(connection: HTTPConnection, error: Exception) -> Response | None:
         response = await handler(connection, error)
-        if isinstance(connection, WebSocket):
-            await _refuse(connection, response, reason=getattr(error, "message", ""))
-        return response
+        if not isinstance(connection, WebSocket):
+            return response
+        await _refuse(connection, response, reason=getattr(error, "message", ""))
+        return None
 
     return handle
 

@@ -7,7 +7,6 @@ redirects or raises; here they are written onto whatever response starts.
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
@@ -44,8 +43,8 @@ class ExchangeMiddleware:
         guarded = GuardedSocket(exchange, receive, send)
         try:
             await self.app(scope, guarded.receive, guarded.send)
-        except WebSocketDisconnect:
-            if not guarded.has_ended:  # an endpoint need not catch what was done to it here
+        except Exception as error:
+            if not guarded.explains(error):  # an endpoint need not catch what was done to it here
                 raise
         finally:
             guarded.stop()

@@ -5,22 +5,35 @@
 | the session was revoked | 3000 | unauthorised |
 | its access token has ended | 3000 | try refresh token |
 
-3000 is "unauthorized" in IANA's registry of WebSocket close codes.
+3000 is "unauthorized" in IANA's registry of WebSocket close codes. From that moment nothing that the client sends reaches
+the application, which sees a client that has gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from starlette.types import Message, Receive, Send
+from starlette.websockets import WebSocketDisconnect
 
+from fastapi_session.core.access_token import AccessToken
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.lasting import end_of_session
+from fastapi_session.web.lasting import SessionOver, before, end_of_session
 from fastapi_session.web.transport import SUBPROTOCOL
 
 CLOSE_CODE = 3000
+
+LONGEST_CLOSE = 5.0
+"""Seconds that a client which reads nothing can keep its socket from being closed with a reason."""
+
+RESPONSES = ("websocket.accept", "websocket.http.response.start")
+"""The messages that have headers."""
+
+T = TypeVar("T")
 
 
 class GuardedSocket:
@@ -30,57 +43,79 @@ class GuardedSocket:
         self._exchange = exchange
         self._receive = receive
         self._send = send
-        self._stack = ExitStack()
-        self._end: asyncio.Task[None] | None = None
-        self._reason: str | None = None
+        self._is_open = False
+        self._end: asyncio.Future[str] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def has_ended(self) -> bool:
-        """Say whether the session has ended, and the socket been closed for it."""
-        return self._reason is not None
+        """Say whether the session has ended, and the socket is closed for it."""
+        return self._end is not None and self._end.done()
+
+    def explains(self, error: BaseException) -> bool:
+        """Say whether *error* is but what the end of its session does to an endpoint that does not catch it."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(self.explains(each) for each in error.exceptions)
+        return self.has_ended and isinstance(error, WebSocketDisconnect)
 
     async def send(self, message: Message) -> None:
         """Send what the application sends. After the end that fails as it does when a client has gone."""
-        if self._reason is not None:
-            raise OSError(f"the session has ended: {self._reason}")
-        if message["type"] == "websocket.http.response.start" and not self._exchange.is_untouched:
+        if message["type"] in RESPONSES and not self._exchange.is_untouched:
             message = {**message, "headers": self._exchange.write(message.get("headers", ()))}
+        if message["type"] == "websocket.close":
+            self.stop()
         if message["type"] == "websocket.accept":
             message = self._accepting(message)
-        await self._send(message)
+        try:
+            await self._before_end(partial(self._send, message))
+        except SessionOver:
+            raise OSError(f"the session has ended: {await self._closed()}") from None
+        if message["type"] == "websocket.accept":
+            self._is_open = True
+            self._guard()
 
     async def receive(self) -> Message:
         """Receive what the client sends, or at the end that it has gone."""
-        if self._end is None:
-            return await self._receive()
-        received: asyncio.Future[Any] = asyncio.ensure_future(self._receive())
         try:
-            await asyncio.wait([received, self._end], return_when=asyncio.FIRST_COMPLETED)
-            if received.done():
-                message: Message = received.result()
-                return message
-        finally:
-            received.cancel()
-        return {"type": "websocket.disconnect", "code": CLOSE_CODE, "reason": self._reason}
+            message = await self._before_end(self._receive)
+        except SessionOver:
+            return {"type": "websocket.disconnect", "code": CLOSE_CODE, "reason": await self._closed()}
+        if message["type"] == "websocket.disconnect":
+            self.stop()
+        return message
 
     def stop(self) -> None:
-        """Guard no longer: the application has finished."""
-        self._stack.close()
+        """Guard no longer: the socket is closed, or the application has finished."""
+        self._is_open = False
+        if self._watching is not None and not self.has_ended:
+            self._watching.cancel()
 
     def _accepting(self, message: Message) -> Message:
-        """Begin to guard. A browser that offered its token as a subprotocol wants one of its offers to be chosen."""
-        if self._exchange.guarded is not None and self._end is None:
-            self._end = asyncio.ensure_future(self._close_at_end())
-            self._stack.callback(self._end.cancel)
-        offered = self._exchange.credentials.offers_subprotocol
-        if offered and not message.get("subprotocol"):
+        """A browser that offered its token as a subprotocol wants one of its offers to be chosen."""
+        if self._exchange.credentials.offers_subprotocol and not message.get("subprotocol"):
             return {**message, "subprotocol": SUBPROTOCOL}
         return message
 
-    async def _close_at_end(self) -> None:
+    async def _before_end(self, step: Callable[[], Awaitable[T]]) -> T:
+        self._guard()
+        return await (step() if self._end is None else before(self._end, step))
+
+    def _guard(self) -> None:
+        """Begin to guard, once the socket is open and its session is known, whichever comes last."""
         guarded = self._exchange.guarded
-        if guarded is None:
-            return
-        token, ended = guarded
-        self._reason = await end_of_session(ended, sessions=self._exchange.sessions, token=token)
-        await self._send({"type": "websocket.close", "code": CLOSE_CODE, "reason": self._reason})
+        if self._is_open and guarded is not None and self._end is None:
+            self._end = asyncio.get_running_loop().create_future()
+            self._watching = asyncio.ensure_future(self._watch(self._end, *guarded))
+
+    async def _watch(self, end: asyncio.Future[str], token: AccessToken, ended: asyncio.Future[None]) -> None:
+        end.set_result(await end_of_session(ended, sessions=self._exchange.sessions, token=token))
+        with suppress(OSError):  # the client has gone, or (TimeoutError) reads nothing
+            async with asyncio.timeout(LONGEST_CLOSE):
+                await self._send({"type": "websocket.close", "code": CLOSE_CODE, "reason": end.result()})
+
+    async def _closed(self) -> str:
+        """Wait until the socket has been closed, so that no application finishes before, and answer the reason."""
+        assert self._end is not None
+        assert self._watching is not None
+        await asyncio.wait([self._watching])
+        return self._end.result()
