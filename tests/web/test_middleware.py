@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
-from fastapi.testclient import TestClient
 from starlette.background import BackgroundTask
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
@@ -381,20 +380,3 @@ def test_two_applications_in_one_process(clock: HandClock) -> None:
         assert (440, 401) == (first.get("/me", held.to_call()).status_code, second.get("/me").status_code)
         assert 200 == second.get("/me", held.to_call()).status_code
         assert 200 == first.get("/me", Held.of(of_first, "header").to_call()).status_code
-
-
-class TestWebSocket:
-    @pytest.fixture
-    def client(self, app: FastAPI, deployment: Deployment) -> TestClient:
-        @app.websocket("/socket")
-        async def socket(websocket: WebSocket, session: Verified) -> None:
-            await websocket.accept()
-            await websocket.send_text(session.user_id)
-            await websocket.close()
-
-        return deployment.client
-
-    def test_a_session(self, client: TestClient, deployment: Deployment) -> None:
-        """A WebSocket is opened with the session of its handshake."""
-        with client.websocket_connect("/socket", headers=deployment.login("header").to_call()) as socket:
-            assert "ada" == socket.receive_text()
