@@ -5,22 +5,36 @@ FastAPI runs such an endpoint on a thread of AnyIO's, while the event loop goes 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from anyio import from_thread
 
 T = TypeVar("T")
 
 
-def blocking(awaitable: Awaitable[T]) -> T:
-    """Wait for *awaitable* from a `def` endpoint: `blocking(session.revoke())`.
+def blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Wait for *coroutine* from a `def` endpoint: `blocking(session.revoke())`.
 
     Answers what it answers and raises what it raises; `RuntimeError` where it is called on the event loop itself, as in an
-    `async def` endpoint, which has `await`.
+    `async def` endpoint, which has `await`, or on a thread that is not FastAPI's.
     """
-    return from_thread.run(_awaited, awaitable)
+    try:
+        if _on_event_loop():
+            raise RuntimeError("blocking() would stop the event loop: in an `async def` function say `await` instead")
+        return from_thread.run(_awaited, coroutine)
+    finally:
+        coroutine.close()  # where it could not be run; otherwise this does nothing
 
 
-async def _awaited(awaitable: Awaitable[T]) -> T:
-    return await awaitable
+async def _awaited(coroutine: Coroutine[Any, Any, T]) -> T:
+    return await coroutine
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
