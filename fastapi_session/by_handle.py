@@ -85,7 +85,7 @@ class SessionsByHandle:
         def changed(record: SessionRecord) -> SessionRecord:
             return replace(record, session_data=json_object(change(record.session_data), "session_data"))
 
-        return await change_record(self.store, handle, change=changed) is not None
+        return await self._change_record(handle, changed) is not None
 
     async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
         """Lay *changes* over the session's own claims; `None` removes one. Says whether the session is there.
@@ -148,7 +148,13 @@ class SessionsByHandle:
             self._parts.mint.ensure_fits(with_payload, key=key)
             return with_payload
 
-        return await change_record(self.store, handle, change=changed)
+        return await self._change_record(handle, changed)
+
+    async def _change_record(
+        self, handle: str, change: Callable[[SessionRecord], SessionRecord]
+    ) -> SessionRecord | None:
+        async with self._parts.turns.of(handle):  # other processes are noticed by the version of the record
+            return await change_record(self.store, handle, change=change)
 
     async def _signing_key(self) -> SigningKey:
         return await self._parts.keyring.signing_key(static=self._signs_statically)

@@ -16,6 +16,7 @@ from fastapi_session.engine.keyring import Keyring
 from fastapi_session.engine.minting import Mint
 from fastapi_session.engine.publisher import Publisher
 from fastapi_session.engine.refreshing import Refreshing
+from fastapi_session.engine.turns import Turns
 from fastapi_session.events import Subscriber
 
 Random = Callable[[int], bytes]
@@ -35,6 +36,7 @@ class Parts:
         self.ring = secret_ring(config, self.store, random=random)
         self.background = Background()
         self.endings = Endings()
+        self.turns = Turns()
         publisher = Publisher(subscribers, background=self.background)
         self.announcements = Announcements(publisher, endings=self.endings, clock=clock)
         self.mint = Mint(config, ring=self.ring, clock=clock, random=random)
