@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from fastapi_session.errors import StoreUnavailable
@@ -12,9 +13,14 @@ ATTEMPTS = 1_000
 """How often a change is tried again. Each attempt that fails is another writer's that succeeded."""
 
 
+_SESSION_ID = re.compile("[0-9a-f]{32}")
+
+
 async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
     """Answer the record that *handle* names, tenant included, if no deadline of it has passed."""
     session_id, tenant_id = split_handle(handle)
+    if not _SESSION_ID.fullmatch(session_id):
+        return None  # a store need not know what to make of it
     reading = await store.get(session_id)
     record = reading.record
     if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):
