@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Generic, ParamSpec
 
 P = ParamSpec("P")
+
+PATIENCE = 5.0
+"""Seconds in which what is under way may come to its end when everything else does."""
 
 
 class Background:
@@ -23,9 +27,12 @@ class Background:
         return task
 
     async def finish(self) -> None:
-        """Wait for what was begun on the running event loop."""
+        """Wait for what was begun on the running event loop; what hangs is cancelled."""
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(task for task in self._tasks if task.get_loop() is loop), return_exceptions=True)
+        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class SingleFlight(Generic[P]):
