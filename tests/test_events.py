@@ -1,0 +1,321 @@
+"""Events: what happened to sessions, told to subscribers that can neither break nor slow what they observe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+
+from fastapi_session import (
+    BooleanClaim,
+    Circumstances,
+    ClaimFailure,
+    ClaimsRejected,
+    CreateSession,
+    Session,
+    SessionConfig,
+    SessionCreated,
+    SessionEvent,
+    SessionRefreshed,
+    SessionRevoked,
+    Sessions,
+    TokenTheftDetected,
+    TokenTheftError,
+    UnauthorisedError,
+    create_session,
+    install,
+    session_router,
+    verify_session,
+)
+from fastapi_session.events import Subscriber
+from fastapi_session.model import Json
+from fastapi_session.testing import HandClock
+
+NOW = 2_000_000_000
+HOUR = timedelta(hours=1)
+LAPTOP = Circumstances("192.0.2.1", "laptop")
+THIEF = Circumstances("198.51.100.7", "curl")
+PHONE = Circumstances("192.0.2.2", "phone")
+
+Begin = Callable[..., Sessions]
+
+
+class Diary:
+    """A subscriber that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[SessionEvent] = []
+
+    async def __call__(self, event: SessionEvent) -> None:
+        self.events.append(event)
+
+
+async def fetch_nothing(user_id: str, tenant_id: str, payload: Json) -> None:
+    """Know no value."""
+
+
+Paying = BooleanClaim("paying", fetch_nothing)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def diary() -> Diary:
+    return Diary()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def begin(
+    request: pytest.FixtureRequest, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Begin]:
+    """Make an engine over each store, with the subscribers and options given."""
+    monkeypatch.setattr("fastapi_session.engine.background.PATIENCE", 0.2)
+    urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/sessions.db"}
+    begun: list[Sessions] = []
+
+    def begin(*subscribers: Subscriber, **options: Any) -> Sessions:
+        config = SessionConfig(
+            api_domain="http://testserver",
+            store=urls[request.param],
+            secret="of the deployment under test, 32 bytes",
+            **options,
+        )
+        begun.append(Sessions(config, clock=clock, subscribers=subscribers))
+        return begun[-1]
+
+    yield begin
+    for sessions in begun:
+        await sessions.close()
+
+
+async def told(sessions: Sessions, diary: Diary) -> Sequence[SessionEvent]:
+    """What *diary* was told once all that runs in the background is done."""
+    await sessions._parts.background.finish()
+    return diary.events
+
+
+def later(seconds: int) -> datetime:
+    return datetime.fromtimestamp(NOW + seconds, UTC)
+
+
+async def test_a_life(begin: Begin, clock: HandClock, diary: Diary) -> None:
+    """A session's life is told in order: who began it, who refreshed it, and that it ended."""
+    sessions = begin(diary)
+    issued = await sessions.create("ada", tenant_id="acme", circumstances=LAPTOP)
+    clock.advance(HOUR)
+    await sessions.refresh(issued.tokens.refresh_token or "", circumstances=PHONE)
+    await sessions.refresh(issued.tokens.refresh_token or "", circumstances=LAPTOP)
+    handle = issued.access_token.session_handle
+    await sessions.revoke(handle)
+
+    whose: dict[str, Any] = {"handle": handle, "user_id": "ada", "tenant_id": "acme"}
+    assert [
+        SessionCreated(**whose, at=later(0), circumstances=LAPTOP),
+        SessionRefreshed(**whose, at=later(3600), circumstances=PHONE, is_rotated=True),
+        SessionRefreshed(**whose, at=later(3600), circumstances=LAPTOP, is_rotated=False),
+        SessionRevoked(**whose, at=later(3600)),
+    ] == await told(sessions, diary)
+
+
+async def test_a_session_in_the_place_of_another(begin: Begin, diary: Diary) -> None:
+    """Whoever signs in again is told of together with the session that ended for it."""
+    sessions = begin(diary)
+    first = (await sessions.create("ada")).access_token.session_handle
+    await sessions.create("ada", replacing=first)
+
+    replaced = [event.replaced for event in await told(sessions, diary) if isinstance(event, SessionCreated)]
+    assert [None, first] == replaced
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_all_of_a_user(keep: bool, begin: Begin, diary: Diary) -> None:
+    """Each session that ends with all of its user's is told of, and no other."""
+    sessions = begin(diary)
+    handles = [(await sessions.create("ada")).access_token.session_handle for _ in range(3)]
+    await sessions.create("grace")
+    ended = handles[1:] if keep else handles
+    await sessions.revoke_all("ada", keep=handles[0] if keep else None)
+
+    revoked = [event.handle for event in await told(sessions, diary) if isinstance(event, SessionRevoked)]
+    assert sorted(ended) == sorted(revoked)
+
+
+async def test_what_did_not_happen_is_not_told(begin: Begin, diary: Diary) -> None:
+    """An unknown handle, a token that is none and a verified session are no events."""
+    sessions = begin(diary)
+    issued = await sessions.create("ada")
+    await sessions.verify(issued.tokens.access_token, check_database=True)
+    await sessions.revoke("0" * 32)
+    with pytest.raises(UnauthorisedError):
+        await sessions.refresh("no token")
+
+    assert [SessionCreated] == [type(event) for event in await told(sessions, diary)]
+
+
+async def test_theft(begin: Begin, clock: HandClock, diary: Diary) -> None:
+    """Theft is told with both sides: who came with the used token, and who was given the newest one before."""
+    sessions = begin(diary)
+    stolen = await sessions.create("ada", circumstances=LAPTOP)
+    second = stolen
+    for _ in range(2):
+        clock.advance(HOUR)
+        second = await sessions.refresh(second.tokens.refresh_token or "", circumstances=PHONE)
+    with pytest.raises(TokenTheftError):
+        await sessions.refresh(stolen.tokens.refresh_token or "", circumstances=THIEF)
+
+    *_, last = await told(sessions, diary)
+    assert (
+        TokenTheftDetected(
+            handle=stolen.access_token.session_handle,
+            user_id="ada",
+            tenant_id="public",
+            at=later(7200),
+            reason="STALE_LINEAGE",
+            presented_by=THIEF,
+            last_seen=PHONE,
+        )
+        == last
+    )
+    assert SessionRevoked not in {type(event) for event in diary.events}
+
+
+async def test_rejected_claims(begin: Begin, diary: Diary) -> None:
+    """A session that does not satisfy what is asked of it is told of, with every failure."""
+    sessions = begin(diary)
+    issued = await sessions.create("ada")
+    checked = await sessions.check_claims(issued.access_token, [Paying.is_true(), Paying.is_false(id="not-paying")])
+    await sessions.check_claims(issued.access_token, [])
+
+    *_, last = await told(sessions, diary)
+    assert ["paying", "not-paying"] == [failure.id for failure in checked.failures]
+    assert isinstance(last, ClaimsRejected)
+    assert (checked.failures, ClaimFailure) == (last.failures, type(last.failures[0]))
+
+
+class TestTrouble:
+    """Subscribers that fail, or do not come to an end."""
+
+    async def test_failing(self, begin: Begin, diary: Diary, caplog: pytest.LogCaptureFixture) -> None:
+        """One that fails is logged, and neither the session nor the other subscribers notice."""
+
+        async def failing(event: SessionEvent) -> None:
+            raise ZeroDivisionError
+
+        def not_async(event: SessionEvent) -> None:
+            """Forget to be async."""
+
+        forgetful: Any = not_async
+        sessions = begin(failing, forgetful, diary)
+        with caplog.at_level(logging.ERROR, "fastapi_session"):
+            issued = await sessions.create("ada")
+            await told(sessions, diary)
+
+        assert ["a subscriber failed at SessionCreated"] * 2 == [record.message for record in caplog.records]
+        assert [SessionCreated] == [type(event) for event in diary.events]
+        assert "ada" == (await sessions.verify(issued.tokens.access_token)).user_id
+
+    async def test_hanging(self, begin: Begin, diary: Diary) -> None:
+        """One that never ends makes nobody wait: no verb, no other subscriber."""
+
+        async def hanging(event: SessionEvent) -> None:
+            await asyncio.Event().wait()
+
+        sessions = begin(hanging, diary)
+        async with asyncio.timeout(2):
+            issued = await sessions.create("ada")
+            await sessions.revoke(issued.access_token.session_handle)
+            await asyncio.sleep(0)
+
+        assert [SessionCreated, SessionRevoked] == [type(event) for event in diary.events]
+
+    async def test_closing(self, begin: Begin) -> None:
+        """One that never ends is cancelled when the sessions are closed, after a while in which it could have ended."""
+        ends: list[str] = []
+
+        async def hanging(event: SessionEvent) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ends.append("cancelled")
+                raise
+
+        async def slow(event: SessionEvent) -> None:
+            await asyncio.sleep(0.01)
+            ends.append("done")
+
+        sessions = begin(hanging, slow)
+        await sessions.create("ada")
+        async with asyncio.timeout(2):
+            await sessions.close()
+
+        assert ["done", "cancelled"] == ends
+
+
+class TestOverHttp:
+    """Events of requests."""
+
+    @pytest.fixture
+    def app(self, begin: Begin, diary: Diary) -> FastAPI:
+        async def hanging(event: SessionEvent) -> None:
+            await asyncio.sleep(0.2)
+            raise ZeroDivisionError
+
+        app = FastAPI()
+        install(app, begin(hanging, diary))
+        app.include_router(session_router())
+
+        @app.post("/login")
+        async def login(create: Annotated[CreateSession, Depends(create_session())]) -> str:
+            return (await create("ada")).handle
+
+        @app.get("/paid")
+        async def paid(session: Annotated[Session, Depends(verify_session(Paying.is_true()))]) -> None:
+            """Be for those who pay."""
+
+        return app
+
+    def test_theft(self, app: FastAPI, clock: HandClock, diary: Diary) -> None:
+        """A theft is told with the addresses and user agents of both clients, and the refusal waits for no subscriber."""
+
+        def refresh(client: TestClient, token: str, agent: str) -> Any:
+            headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
+            return client.post("/auth/session/refresh", headers=headers)
+
+        with TestClient(app, client=("192.0.2.1", 50_000)) as client:
+            stolen = client.post("/login", headers={"User-Agent": "laptop"}).headers["st-refresh-token"]
+            newest = stolen
+            for _ in range(2):
+                clock.advance(HOUR)
+                newest = refresh(client, newest, "laptop").headers["st-refresh-token"]
+            answer = refresh(client, stolen, "curl")
+
+            assert (401, {"message": "token theft detected"}) == (answer.status_code, answer.json())
+
+        theft = diary.events[-1]
+        assert isinstance(theft, TokenTheftDetected)
+        assert (Circumstances("192.0.2.1", "curl"), Circumstances("192.0.2.1", "laptop")) == (
+            theft.presented_by,
+            theft.last_seen,
+        )
+        assert ["SessionCreated", "SessionRefreshed", "SessionRefreshed", "TokenTheftDetected"] == [
+            type(event).__name__ for event in diary.events
+        ]
+
+    def test_a_visit(self, app: FastAPI, diary: Diary) -> None:
+        """Signing in, being refused and signing out are told as what they are."""
+        with TestClient(app) as client:
+            client.headers["Authorization"] = f"Bearer {client.post('/login').headers['st-access-token']}"
+            assert 403 == client.get("/paid").status_code
+            assert 200 == client.post("/auth/signout").status_code
+
+        assert [SessionCreated, ClaimsRejected, SessionRevoked] == [type(event) for event in diary.events]
