@@ -1,0 +1,64 @@
+"""Signing keys to test with: made once, because RSA takes its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.signing_keys import (
+    Algorithm,
+    DueKey,
+    Family,
+    KeyPolicy,
+    PrivateKey,
+    SigningKey,
+    generate_private_key,
+    seal,
+    unseal,
+)
+from fastapi_session.model import SigningKeyRecord
+
+NOW = 2_000_000_000_000
+HOUR = 3_600_000
+RING = SecretRing([Secret.from_material(b"the secret of the keys under test")])
+POLICY = KeyPolicy(algorithm="ES256", rotation_interval=168 * HOUR, publish_lead=HOUR // 6, token_lifetime=HOUR)
+
+PRIVATE: dict[Algorithm, PrivateKey] = {"ES256": generate_private_key("ES256"), "RS256": generate_private_key("RS256")}
+
+
+def policy(algorithm: Algorithm = "ES256", **fields: Any) -> KeyPolicy:
+    """Answer the policy of a deployment that signs with *algorithm*."""
+    chosen: dict[str, Any] = {
+        "rotation_interval": POLICY.rotation_interval,
+        "publish_lead": POLICY.publish_lead,
+        "token_lifetime": POLICY.token_lifetime,
+    }
+    return KeyPolicy(algorithm=algorithm, **{**chosen, **fields})
+
+
+def sealed(
+    kid: str = "d-0",
+    *,
+    algorithm: Algorithm = "ES256",
+    private: PrivateKey | None = None,
+    ring: SecretRing = RING,
+    family: Family = "d",
+    sequence: int = 0,
+    activates_at: int = NOW,
+    token_lifetime: int = HOUR,
+) -> SigningKeyRecord:
+    """Answer the row of a key."""
+    return seal(
+        private or PRIVATE[algorithm],
+        DueKey(family, sequence, activates_at),
+        kid=kid,
+        now=activates_at,
+        policy=policy(algorithm, token_lifetime=token_lifetime),
+        ring=ring,
+        nonce=b"n" * 12,
+    )
+
+
+def key(kid: str = "d-0", **fields: Any) -> SigningKey:
+    """Answer a key that is ready to sign."""
+    return unseal(sealed(kid, **fields), RING)

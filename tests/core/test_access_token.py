@@ -1,0 +1,425 @@
+"""The access token: what is minted is read, by us and by others, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jwt as joserfc_jwt
+from joserfc.jwk import ECKey, KeySet
+from joserfc.jws import JWSRegistry
+
+from fastapi_session.core import access_token, base64url
+from fastapi_session.core.access_token import MAX_LENGTH, STANDARD_CLAIMS, AccessToken
+from fastapi_session.core.signing_keys import Algorithm, SigningKey, SigningKeys, generate_private_key
+from fastapi_session.errors import PayloadError, TryRefreshTokenError
+from tests.core.keys import HOUR, NOW, PRIVATE, key
+from tests.core.test_payload import OBJECTS
+
+KEY = key("d-key")
+RSA = key("d-rsa", algorithm="RS256")
+REGISTRY = JWSRegistry(algorithms=["ES256", "RS256"], strict_check_header=False)
+"""joserfc refuses unregistered header names such as `version` unless it is told not to."""
+
+HASH, PARENT = "a" * 64, "b" * 64
+HEADER: dict[str, Any] = {"alg": "ES256", "kid": "d-key", "typ": "JWT", "version": "5"}
+PAYLOAD: dict[str, Any] = {
+    "sub": "alice",
+    "rsub": "alice",
+    "tId": "public",
+    "sessionHandle": "0" * 32,
+    "refreshTokenHash1": HASH,
+    "parentRefreshTokenHash1": None,
+    "antiCsrfToken": None,
+    "iss": "https://api.example.com/auth",
+    "iat": NOW // 1000,
+    "exp": (NOW + HOUR) // 1000,
+}
+
+
+def token(**fields: Any) -> AccessToken:
+    standard: dict[str, Any] = {
+        "user_id": "alice",
+        "recipe_user_id": "alice",
+        "tenant_id": "public",
+        "session_handle": "0" * 32,
+        "refresh_token_hash": HASH,
+        "parent_refresh_token_hash": PARENT,
+        "anti_csrf_token": None,
+        "issuer": "https://api.example.com/auth",
+        "issued_at": NOW // 1000,
+        "expires_at": (NOW + HOUR) // 1000,
+        "custom": {},
+    }
+    return AccessToken(**{**standard, **fields})
+
+
+def signed(header: Any, payload: Any, *, by: SigningKey = KEY) -> str:
+    """Answer the JWT that *by* signs, whatever *header* and *payload* say; bytes and text are taken as they are."""
+    head, body = (
+        base64url.encode(part if isinstance(part, bytes) else json.dumps(part).encode()) for part in (header, payload)
+    )
+    return f"{head}.{body}.{base64url.encode(by.sign(f'{head}.{body}'.encode()))}"
+
+
+def read(text: str, signing_key: SigningKey | None = KEY, *, now: int = NOW) -> AccessToken:
+    parsed = access_token.parse(text)
+    assert parsed is not None
+    return access_token.verify(parsed, signing_key, now=now)
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+CUSTOM = OBJECTS.filter(lambda value: len(json.dumps(value)) < 1500).map(access_token.custom_claims)
+
+
+@pytest.mark.parametrize("by", [KEY, RSA], ids=["ES256", "RS256"])
+@given(user_id=NAMES, issued_at=st.integers(0, 2**33), parent=st.none() | st.just(PARENT), custom=CUSTOM)
+def test_round_trip(by: SigningKey, user_id: str, issued_at: int, parent: str | None, custom: dict[str, Any]) -> None:
+    """What is minted is read back, whatever it says."""
+    content = token(
+        user_id=user_id,
+        recipe_user_id=user_id,
+        issued_at=issued_at,
+        expires_at=issued_at + 1,
+        parent_refresh_token_hash=parent,
+        custom=custom,
+    )
+
+    assert content == read(access_token.mint(content, by), by, now=issued_at * 1000)
+
+
+@given(st.text(st.characters(codec="ascii")) | st.text(st.sampled_from("eyJhbGciOiJFUzI1NiJ9.-_A"), max_size=200))
+def test_no_text_raises(text: str) -> None:
+    """Any text is read or is none of ours."""
+    access_token.parse(text)
+
+
+@given(st.integers(0, 10_000), st.characters(codec="ascii"))
+def test_every_character_counts(position: int, character: str) -> None:
+    """A token with one character changed, anywhere, is refused."""
+    text = access_token.mint(token(), KEY)
+    position %= len(text)
+    changed = text[:position] + character + text[position + 1 :]
+    parsed = access_token.parse(changed)
+
+    assert changed == text or parsed is None or not access_token.is_signed_by(parsed, KEY)
+
+
+# Others read ours
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_pyjwt_reads_our_tokens(algorithm: Algorithm) -> None:
+    """PyJWT, given the JWKS, verifies a token of ours and reads what we wrote; a changed one it refuses."""
+    ours = key("d-ours", algorithm=algorithm)
+    jwks = jwt.PyJWKSet.from_dict(SigningKeys([ours]).jwks(now=NOW))
+    text = access_token.mint(token(custom={"plan": "pro"}), ours)
+    content = jwt.decode(
+        text,
+        jwks[jwt.get_unverified_header(text)["kid"]],
+        [algorithm],
+        issuer=PAYLOAD["iss"],
+        options={"verify_iat": False},
+    )
+
+    assert {**PAYLOAD, "parentRefreshTokenHash1": PARENT, "plan": "pro"} == content
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(f"{text[:-8]}AAAAAAAA", jwks["d-ours"], [algorithm])
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_joserfc_reads_our_tokens(algorithm: Algorithm) -> None:
+    """joserfc, given the JWKS, does the same."""
+    ours = key("d-ours", algorithm=algorithm)
+    jwks: Any = SigningKeys([ours]).jwks(now=NOW)
+    text = access_token.mint(token(custom={"plan": "pro"}), ours)
+    read_by_other = joserfc_jwt.decode(text, KeySet.import_key_set(jwks), registry=REGISTRY)
+
+    assert {**PAYLOAD, "parentRefreshTokenHash1": PARENT, "plan": "pro"} == read_by_other.claims
+    assert {"alg": algorithm, "kid": "d-ours", "typ": "JWT", "version": "5"} == read_by_other.header
+
+
+def test_the_key_is_found_among_many() -> None:
+    """Others choose the key by its name, as long as it verifies."""
+    keys = [key(f"d-{number}", sequence=number, private=generate_private_key("ES256")) for number in range(3)]
+    jwks: Any = SigningKeys(keys).jwks(now=NOW)
+    for each in keys:
+        joserfc_jwt.decode(access_token.mint(token(), each), KeySet.import_key_set(jwks), registry=REGISTRY)
+
+    assert 3 == len(jwks["keys"])
+
+
+# We read others'
+
+
+def test_tokens_that_others_sign_with_our_key() -> None:
+    """A token that another library signs in our shape, with our key, is one of ours."""
+    text = jwt.encode(PAYLOAD, PRIVATE["ES256"], "ES256", headers={"kid": "d-key", "version": "5"})
+
+    assert token(parent_refresh_token_hash=None) == read(text)
+
+
+@pytest.mark.parametrize("library", ["PyJWT", "joserfc"])
+def test_tokens_that_others_sign_with_their_key(library: str) -> None:
+    """In our shape and under the name of our key, but signed with another one, it proves nothing."""
+    theirs = generate_private_key("ES256")
+    text = (
+        jwt.encode(PAYLOAD, theirs, "ES256", headers={"kid": "d-key", "version": "5"})
+        if library == "PyJWT"
+        else joserfc_jwt.encode(HEADER, PAYLOAD, ECKey.generate_key("P-256"), registry=REGISTRY)
+    )
+    with pytest.raises(TryRefreshTokenError, match="signed by no key"):
+        read(text)
+
+
+def confused(header: dict[str, Any], secret: bytes) -> str:
+    """Answer a token signed with HMAC, *secret* being something that is public."""
+    message = f"{base64url.encode(json.dumps(header).encode())}.{base64url.encode(json.dumps(PAYLOAD).encode())}"
+    return f"{message}.{base64url.encode(hmac.digest(secret, message.encode(), 'sha256'))}"
+
+
+PUBLIC = PRIVATE["ES256"].public_key()
+PUBLIC_TEXTS = [
+    PUBLIC.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    PUBLIC.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    json.dumps(KEY.record.public_jwk).encode(),
+    b"",
+    b"\x00",
+]
+
+
+@pytest.mark.parametrize("secret", PUBLIC_TEXTS, ids=lambda secret: hashlib.sha256(secret).hexdigest()[:6])
+@pytest.mark.parametrize("algorithm", ["HS256", "ES256"])
+def test_confused_algorithms(algorithm: str, secret: bytes) -> None:
+    """RFC 8725, 2.1: what everybody knows of a key is never taken for a secret."""
+    with pytest.raises(TryRefreshTokenError):
+        read(confused({**HEADER, "alg": algorithm}, secret))
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "nOnE", "", "HS256", "ES384", "RS256", "PS256", "ES256 ", "es256"]
+)
+def test_the_algorithm_is_the_keys(algorithm: str) -> None:
+    """RFC 8725, 3.1: a token that names another algorithm than its key's is refused, though its signature is right."""
+    with pytest.raises(TryRefreshTokenError):
+        read(signed({**HEADER, "alg": algorithm}, PAYLOAD))
+
+
+@pytest.mark.parametrize("signature", ["", "AA", "A" * 86, "A" * 512])
+def test_signatures_that_are_none(signature: str) -> None:
+    """No signature, an empty one and one of zeros (CVE-2022-21449) prove nothing."""
+    head, _, _ = access_token.mint(token(), KEY).rpartition(".")
+    parsed = access_token.parse(f"{head}.{signature}")
+
+    assert parsed is None or not access_token.is_signed_by(parsed, KEY)
+
+
+@pytest.mark.parametrize(("now", "expired"), [(NOW + HOUR - 1, False), (NOW + HOUR, True), (NOW - 100 * HOUR, False)])
+def test_the_end_of_a_token(now: int, expired: bool) -> None:
+    """A token is believed to the last millisecond before its end."""
+    text = access_token.mint(token(), KEY)
+    if expired:
+        with pytest.raises(TryRefreshTokenError, match="expired"):
+            read(text, now=now)
+    else:
+        assert token() == read(text, now=now)
+
+
+def test_an_unknown_key() -> None:
+    """Where the key that is named is not known, a refresh may help."""
+    with pytest.raises(TryRefreshTokenError, match="signed by no key"):
+        read(access_token.mint(token(), KEY), None)
+
+
+# What has our structure
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {**HEADER, "version": 5},
+        {**HEADER, "version": 3},
+        {**HEADER, "version": "3"},
+        {**HEADER, "version": "12"},
+        {**HEADER, "kid": "s-" + "x" * 62},
+    ],
+    ids=str,
+)
+def test_headers_that_are_ours(header: dict[str, Any]) -> None:
+    """Versions from 3 on, as number or as text, have our structure."""
+    assert access_token.parse(signed(header, PAYLOAD)) is not None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {name: value for name, value in HEADER.items() if name != "alg"},
+        {name: value for name, value in HEADER.items() if name != "kid"},
+        {name: value for name, value in HEADER.items() if name != "typ"},
+        {name: value for name, value in HEADER.items() if name != "version"},
+        {**HEADER, "typ": "jwt"},
+        {**HEADER, "typ": "at+jwt"},
+        {**HEADER, "alg": None},
+        {**HEADER, "alg": ["ES256"]},
+        {**HEADER, "kid": ""},
+        {**HEADER, "kid": 1},
+        {**HEADER, "kid": "../../etc/passwd"},
+        {**HEADER, "kid": "d-key' OR '1'='1"},
+        {**HEADER, "kid": "x" * 65},
+        {**HEADER, "kid": "d-key\n"},
+        {**HEADER, "version": "2"},
+        {**HEADER, "version": 2},
+        {**HEADER, "version": 5.0},
+        {**HEADER, "version": True},
+        {**HEADER, "version": "five"},
+        {**HEADER, "version": "\u0665"},
+        {**HEADER, "version": "9" * 5000},
+        {**HEADER, "crit": ["exp"]},
+        {**HEADER, "b64": False},
+        {**HEADER, "jwk": dict(KEY.record.public_jwk)},
+        {**HEADER, "jku": "https://evil.example/jwks.json"},
+        {**HEADER, "x5u": "https://evil.example/cert.pem"},
+        {**HEADER, "x5c": ["MIIB"]},
+        {**HEADER, "zip": "DEF"},
+        {**HEADER, "cty": "JWT"},
+        [],
+        "text",
+        None,
+        b"",
+        b"{",
+        b'{"alg":"none","alg":"ES256","kid":"d-key","typ":"JWT","version":"5"}',
+        json.dumps(HEADER).encode("utf-16"),
+        json.dumps(HEADER).encode("utf-8-sig"),
+    ],
+)
+def test_headers_that_are_not_ours(header: Any) -> None:
+    """RFC 8725, 3.10 and 3.11: no key comes with a token, nothing critical is skipped, no other kind of JWT is taken for ours."""
+    assert access_token.parse(signed(header, PAYLOAD)) is None
+
+
+@pytest.mark.parametrize("name", sorted(STANDARD_CLAIMS))
+@pytest.mark.parametrize("value", [5, True, [], {}, ["alice"]], ids=str)
+def test_claims_of_the_wrong_type(name: str, value: Any) -> None:
+    """A standard claim of another type is none of ours, whatever its signature."""
+    if name in {"iat", "exp"} and value == 5 and value is not True:
+        value = "5"
+
+    assert access_token.parse(signed(HEADER, {**PAYLOAD, name: value})) is None
+
+
+@pytest.mark.parametrize("name", ["sub", "sessionHandle", "refreshTokenHash1", "iat", "exp"])
+@pytest.mark.parametrize("how", ["missing", "null"])
+def test_claims_that_are_needed(name: str, how: str) -> None:
+    """What a session cannot do without has to be there."""
+    payload = {**PAYLOAD, name: None}
+    if how == "missing":
+        del payload[name]
+
+    assert access_token.parse(signed(HEADER, payload)) is None
+
+
+def test_claims_that_may_be_missing() -> None:
+    """What older versions did not write has its default."""
+    payload = {name: PAYLOAD[name] for name in ("sub", "sessionHandle", "refreshTokenHash1", "iat", "exp")}
+
+    assert token(issuer="", parent_refresh_token_hash=None) == read(signed(HEADER, payload))
+
+
+@pytest.mark.parametrize("name", ["refreshTokenHash1", "parentRefreshTokenHash1"])
+@pytest.mark.parametrize("value", ["zz", "a" * 63, "A" * 64, "a" * 65, "\u0661" * 64], ids=ascii)
+def test_hashes_are_hashes(name: str, value: str) -> None:
+    """A hash is 64 lower-case hexadecimal characters."""
+    assert access_token.parse(signed(HEADER, {**PAYLOAD, name: value})) is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', '"exp": 1e400').encode(),
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', '"exp": Infinity').encode(),
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', '"exp": NaN').encode(),
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', '"exp": -1').encode(),
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', '"exp": 1e15').encode(),
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', f'"exp": {"9" * 1000}').encode(),
+        json.dumps(PAYLOAD).replace('"exp": 2000003600', '"exp": 1, "exp": 2000003600').encode(),
+        json.dumps(PAYLOAD).replace('"alice"', '"\\ud800"').encode(),
+        json.dumps(PAYLOAD).encode("utf-16"),
+        b"[" * 1500,
+        b"",
+        b"null",
+        b"\xff",
+    ],
+    ids=lambda payload: hashlib.sha256(payload).hexdigest()[:6],
+)
+def test_payloads_that_are_not_ours(payload: bytes) -> None:
+    """What two readers could understand in two ways, or no reader can, is none of ours."""
+    assert access_token.parse(signed(HEADER, payload)) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda text: f" {text}", id="blank before"),
+        pytest.param(lambda text: f"{text}\n", id="line end"),
+        pytest.param(lambda text: f"{text}=", id="padding"),
+        pytest.param(lambda text: f"{text}.", id="dot at the end"),
+        pytest.param(lambda text: f"{text}.e30", id="a segment more"),
+        pytest.param(lambda text: text.replace(".", "..", 1), id="an empty segment"),
+        pytest.param(lambda text: text.rpartition(".")[0], id="a segment less"),
+        pytest.param(lambda text: text.replace(".", ".=", 1), id="padding before"),
+        pytest.param(lambda text: text.replace("-", "+").replace("_", "/") + "+", id="other alphabet"),
+        pytest.param(lambda text: f"Bearer {text}", id="scheme"),
+        pytest.param(
+            lambda text: json.dumps(dict(zip(("protected", "payload", "signature"), text.split("."), strict=True))),
+            id="JSON form",
+        ),
+        pytest.param(lambda text: base64.b64encode(text.encode()).decode(), id="encoded again"),
+        pytest.param(lambda text: text + "A" * MAX_LENGTH, id="too long"),
+    ],
+)
+def test_forms_that_are_not_ours(change: Any) -> None:
+    """Exactly three segments without blanks, padding or decoration are read, of bounded length."""
+    assert access_token.parse(change(access_token.mint(token(), KEY))) is None
+
+
+# Minting
+
+
+def test_protected_names_are_dropped() -> None:
+    """What an application says under our names is dropped."""
+    assert {"plan": "pro"} == access_token.custom_claims({**PAYLOAD, "plan": "pro"})
+
+
+@pytest.mark.parametrize("by", [KEY, RSA], ids=["ES256", "RS256"])
+def test_a_token_fits_into_a_cookie(by: SigningKey) -> None:
+    """The largest token that is minted is read, and with its name just fits into 4,096 bytes; a larger one is refused."""
+    size = MAX_LENGTH
+    while True:
+        content = token(custom={"x": "x" * size})
+        try:
+            access_token.ensure_fits(content, by)
+            break
+        except PayloadError as error:
+            assert "session_data" in str(error)  # noqa: PT017  the loop goes on until it fits
+            size -= 1
+    text = access_token.mint(content, by)
+
+    assert content == read(text, by)
+    assert 4096 - 4 <= len("sAccessToken") + len(text) + 4 <= 4096
+    with pytest.raises(PayloadError):
+        access_token.mint(token(custom={"x": "x" * (size + 1)}), by)
+
+
+def test_tokens_are_not_printed() -> None:
+    """The text form of a parsed token tells neither its text nor its signature."""
+    text = access_token.mint(token(anti_csrf_token="canary"), KEY)
+
+    assert [] == [piece for piece in [*text.split("."), "canary"] if piece in repr(access_token.parse(text))]

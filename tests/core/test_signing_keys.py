@@ -1,0 +1,228 @@
+"""Which key signs, which verify, when the next one is due: the table row by row. Keys at rest, and in the JWKS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.signing_keys import (
+    RELOAD_MARGIN,
+    Algorithm,
+    DueKey,
+    Family,
+    KeyPolicy,
+    SigningKeys,
+    generate_private_key,
+    unseal,
+)
+from fastapi_session.errors import ConfigurationError
+from tests.core.keys import HOUR, NOW, POLICY, PRIVATE, RING, key, policy, sealed
+
+WEEK = 168 * HOUR
+LEAD = POLICY.publish_lead
+SECOND_AT = NOW + WEEK
+RETIRED_UNTIL = SECOND_AT + HOUR + RELOAD_MARGIN
+
+FIRST = key("d-first")
+SECOND = key("d-second", sequence=1, activates_at=SECOND_AT)
+STATIC = key("s-static", family="s")
+KEYS = SigningKeys([SECOND, STATIC, FIRST])
+
+
+@pytest.mark.parametrize(
+    ("state", "kid", "now", "signs", "verifies"),
+    [
+        ("pending", "d-second", SECOND_AT - LEAD, False, True),
+        ("pending", "d-second", SECOND_AT - 1, False, True),
+        ("active", "d-first", NOW, True, True),
+        ("active", "d-first", SECOND_AT - 1, True, True),
+        ("active", "d-second", SECOND_AT, True, True),
+        ("active", "d-second", SECOND_AT + 100 * WEEK, True, True),
+        ("retired", "d-first", SECOND_AT, False, True),
+        ("retired", "d-first", RETIRED_UNTIL - 1, False, True),
+        ("dropped", "d-first", RETIRED_UNTIL, False, False),
+    ],
+)
+def test_the_life_of_a_rotating_key(state: str, kid: str, now: int, signs: bool, verifies: bool) -> None:
+    """Each state begins and ends at its millisecond; what verifies is in the JWKS, and what does not is to be deleted."""
+    signing = KEYS.signing("d", now=now)
+    assert signing is not None
+
+    assert (signs, verifies) == (signing.kid == kid, KEYS.verifying(kid, now=now) is not None)
+    assert verifies == (kid in [each["kid"] for each in KEYS.jwks(now=now)["keys"]])
+    assert verifies != (kid in KEYS.expired(now=now))
+
+
+def test_a_static_key_lives_for_ever() -> None:
+    """The static key signs and verifies at any time, and is never due or expired."""
+    for now in (NOW, NOW + 1000 * WEEK):
+        assert STATIC is KEYS.signing("s", now=now)
+        assert STATIC is KEYS.verifying("s-static", now=now)
+        assert KEYS.due("s", now=now, policy=POLICY) is None
+        assert "s-static" not in KEYS.expired(now=now)
+
+
+def test_a_retired_key_outlives_its_longest_token() -> None:
+    """How long a retired key verifies is decided by the lifetime in force when it was made."""
+    long_lived = SigningKeys([key("d-first", token_lifetime=48 * HOUR), SECOND])
+
+    assert long_lived.verifying("d-first", now=SECOND_AT + 48 * HOUR) is not None
+    assert long_lived.verifying("d-first", now=SECOND_AT + 48 * HOUR + RELOAD_MARGIN) is None
+
+
+@pytest.mark.parametrize(
+    ("when", "keys", "family", "now", "expected"),
+    [
+        ("no key", [], "d", NOW, DueKey("d", 0, NOW)),
+        ("no static key", [FIRST], "s", NOW, DueKey("s", 0, NOW)),
+        ("no rotating key", [STATIC], "d", NOW, DueKey("d", 0, NOW)),
+        ("young", [FIRST], "d", NOW, None),
+        ("a moment early", [FIRST], "d", SECOND_AT - LEAD - 1, None),
+        ("in time", [FIRST], "d", SECOND_AT - LEAD, DueKey("d", 1, SECOND_AT)),
+        ("late", [FIRST], "d", SECOND_AT + WEEK, DueKey("d", 1, SECOND_AT + WEEK + LEAD)),
+        ("made already", [FIRST, SECOND], "d", SECOND_AT - LEAD, None),
+        ("static", [STATIC], "s", NOW + 1000 * WEEK, None),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) > 1 else "",
+)
+def test_when_the_next_key_is_due(
+    when: str, keys: list[Any], family: Family, now: int, expected: DueKey | None
+) -> None:
+    """The next key is due a publishing time before the newest retires, at once where there is none, and only once."""
+    assert expected == SigningKeys(keys).due(family, now=now, policy=POLICY)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "outgrown"),
+    [
+        (POLICY, False),
+        (policy("RS256"), True),
+        (policy(token_lifetime=HOUR + 1), True),
+        (policy(token_lifetime=HOUR - 1), False),
+        (policy(rotation_interval=2 * WEEK), False),
+    ],
+)
+def test_a_key_that_is_outgrown(chosen: KeyPolicy, outgrown: bool) -> None:
+    """Another algorithm or a longer life of tokens asks for a new key at once, published before it signs."""
+    expected = DueKey("d", 1, NOW + HOUR + LEAD) if outgrown else None
+
+    assert expected == SigningKeys([FIRST]).due("d", now=NOW + HOUR, policy=chosen)
+
+
+def test_a_static_key_is_not_outgrown_by_longer_lives() -> None:
+    """It verifies for ever anyway; another algorithm asks for another one."""
+    keys = SigningKeys([STATIC])
+
+    assert keys.due("s", now=NOW, policy=policy(token_lifetime=2 * HOUR)) is None
+    assert DueKey("s", 1, NOW + LEAD) == keys.due("s", now=NOW, policy=policy("RS256"))
+
+
+def test_a_clock_before_the_first_key() -> None:
+    """A machine whose clock is behind the one that made the first key signs with it all the same."""
+    signing = SigningKeys([FIRST]).signing("d", now=NOW - HOUR)
+    assert signing is not None
+
+    assert "d-first" == signing.kid
+
+
+def test_an_unknown_kid_and_no_keys() -> None:
+    """What is not there neither signs nor verifies."""
+    assert KEYS.verifying("d-unknown", now=NOW) is None
+    assert SigningKeys().signing("d", now=NOW) is None
+    assert {"keys": []} == SigningKeys().jwks(now=NOW)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_sealed_and_unsealed(algorithm: Algorithm) -> None:
+    """A key comes out of its row as it went in: what it signs, the public part of the original verifies, and no other."""
+    original = key("d-x", algorithm=algorithm)
+    again = unseal(original.record, RING)
+    signature = again.sign(b"message")
+
+    assert original.verifies(b"message", signature)
+    assert not original.verifies(b"massage", signature)
+    assert not key("d-y", private=generate_private_key("ES256")).verifies(b"message", signature)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+@given(signature=st.binary(max_size=520))
+def test_no_signature_raises(algorithm: Algorithm, signature: bytes) -> None:
+    """Whatever is presented as a signature is not one, and is no accident either."""
+    assert not key("d-x", algorithm=algorithm).verifies(b"message", signature)
+
+
+def test_a_row_tells_no_secret() -> None:
+    """Neither the row's text form nor its public part tells the private key, which is encrypted in it."""
+    record = sealed("d-x")
+    private = PRIVATE["ES256"]
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    number = private.private_numbers().private_value.to_bytes(32, "big")
+
+    assert number not in record.private_key
+    assert {"kty", "crv", "x", "y", "alg"} == record.public_jwk.keys()
+    assert "private" not in repr(key("d-x"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kid": "d-other"},
+        {"algorithm": "RS256"},
+        {"private_key": b""},
+        {"private_key": b"short"},
+        {"private_key": bytes(200)},
+    ],
+    ids=str,
+)
+def test_a_row_that_was_tampered_with(change: dict[str, Any]) -> None:
+    """A row under another name, for another algorithm, or with other bytes does not open."""
+    with pytest.raises(ConfigurationError, match="secret: it does not open the signing key"):
+        unseal(replace(sealed("d-x"), **change), RING)
+
+
+def test_every_bit_of_a_sealed_key_counts() -> None:
+    """One flipped bit anywhere, in nonce, cipher text or tag, and the key does not open."""
+    record = sealed("d-x")
+    for position in range(len(record.private_key)):
+        changed = bytearray(record.private_key)
+        changed[position] ^= 1
+        with pytest.raises(ConfigurationError):
+            unseal(replace(record, private_key=bytes(changed)), RING)
+
+
+def test_the_secret_that_sealed_opens() -> None:
+    """Any secret of the list opens what it sealed, the newest one seals, and a stranger's opens nothing."""
+    new = Secret.from_material(b"another secret that is long enough")
+    both = SecretRing([new, *RING])
+
+    assert "d-x" == unseal(sealed("d-x"), both).kid
+    assert new.kid == sealed("d-x", ring=both).secret_kid
+    with pytest.raises(ConfigurationError, match="a list with the new one first"):
+        unseal(sealed("d-x"), SecretRing([new]))
+
+
+def test_keys_are_strong() -> None:
+    """RSA keys have 3072 bits and the usual exponent, the others are on P-256."""
+    private = PRIVATE["RS256"]
+    curve = PRIVATE["ES256"]
+    assert isinstance(private, rsa.RSAPrivateKey)
+    assert isinstance(curve, ec.EllipticCurvePrivateKey)
+
+    assert (3072, 65537) == (private.key_size, private.private_numbers().public_numbers.e)
+    assert "secp256r1" == curve.curve.name
+
+
+def test_the_jwks_tells_public_parts_alone() -> None:
+    """Each key is told with name, use and algorithm, and nothing private."""
+    keys = SigningKeys([key("d-e"), key("s-r", family="s", algorithm="RS256")]).jwks(now=NOW)["keys"]
+
+    assert [
+        {"alg": "ES256", "crv": "P-256", "kid": "d-e", "kty": "EC", "use": "sig"},
+        {"alg": "RS256", "e": "AQAB", "kid": "s-r", "kty": "RSA", "use": "sig"},
+    ] == [{name: value for name, value in each.items() if name not in {"x", "y", "n"}} for each in keys]
