@@ -11,7 +11,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from fastapi_session import ConfigurationError, SessionConfig, Sessions, StoreUnavailable, install, session_router
+from fastapi_session import (
+    BooleanClaim,
+    ConfigurationError,
+    SessionConfig,
+    Sessions,
+    StoreUnavailable,
+    install,
+    session_router,
+)
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.web.deployment import SECRET, application, engine
@@ -63,6 +71,16 @@ def test_twice(clock: HandClock) -> None:
 
     with pytest.raises(ConfigurationError, match="has sessions already"):
         install(app, engine(clock))
+
+
+def test_an_engine_that_was_made_has_all_it_needs(clock: HandClock) -> None:
+    """What belongs to an engine is given to it, not beside it."""
+    with pytest.raises(ConfigurationError, match="give claims, validators and subscribers to the Sessions"):
+        install(FastAPI(), engine(clock), claims=[BooleanClaim("verified", _nothing)])
+
+
+async def _nothing(*_: object) -> None:
+    return None
 
 
 def test_one_engine_in_two_applications(clock: HandClock) -> None:

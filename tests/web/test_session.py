@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from fastapi_session import PayloadError, Sessions
+from fastapi_session import PayloadError, PrimitiveClaim, Sessions
 from fastapi_session.core import access_token
 from fastapi_session.testing import HandClock
 from tests.web.deployment import Deployment, Verified, application, deployed, engine
@@ -158,3 +158,50 @@ def test_revoking_twice(app: FastAPI, deployment: Deployment) -> None:
     response = deployment.post("/answer", deployment.login().to_call())
 
     assert (200, CLEARED, []) == (response.status_code, change(response), deployment.users())
+
+
+async def _role(user_id: str, tenant_id: str, _payload: Any) -> str | None:
+    return {"ada": "admin"}.get(user_id)
+
+
+ROLE = PrimitiveClaim("role", _role)
+
+
+def test_claims(app: FastAPI, deployment: Deployment) -> None:
+    """A claim is fetched, read, set and removed, and what is set stands in the new access token."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> list[Any]:
+        values = [session.get_claim_value(ROLE)]
+        await session.fetch_and_set_claim(ROLE)
+        values.append(session.get_claim_value(ROLE))
+        await session.remove_claim(ROLE)
+        values.append(session.get_claim_value(ROLE))
+        await session.set_claim_value(ROLE, "guest")
+        return [*values, session.get_claim_value(ROLE)]
+
+    response = deployment.post("/answer", deployment.login("header").to_call())
+    parsed = access_token.parse(response.headers["st-access-token"])
+
+    assert [None, "admin", None, "guest"] == response.json()
+    assert parsed is not None
+    assert "guest" == ROLE.value(parsed.content.custom)
+
+
+def test_tokens_to_attach_oneself(app: FastAPI, deployment: Deployment) -> None:
+    """All that a client is to have can be had as values, and is said to be new only where it is."""
+    tokens: list[Any] = []
+
+    @app.post("/answer")
+    async def route(session: Verified) -> None:
+        tokens.append(session.tokens)
+        await session.merge_into_access_token_payload({"n": 1})
+        tokens.append(session.tokens)
+
+    held = deployment.login("header")
+    response = deployment.post("/answer", held.to_call())
+
+    assert (held.access, None, False) == (tokens[0].access_token, tokens[0].refresh_token, tokens[0].is_new)
+    assert (response.headers["st-access-token"], True) == (tokens[1].access_token, tokens[1].is_new)
+    assert response.headers["front-token"] == tokens[1].front_token
+    assert held.access not in repr(tokens)

@@ -1,0 +1,69 @@
+"""Verbs of a session in a `def` endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from fastapi_session import PayloadError, Sessions, blocking
+from fastapi_session.testing import HandClock
+from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.web.wire import ACCESS, CLEARED, change
+
+
+@pytest.fixture
+def sessions(clock: HandClock) -> Sessions:
+    return engine(clock)
+
+
+@pytest.fixture
+def app(sessions: Sessions) -> FastAPI:
+    return application(sessions)
+
+
+@pytest.fixture
+def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
+    with deployed(app, sessions, clock) as deployment:
+        yield deployment
+
+
+def test_a_verb(app: FastAPI, deployment: Deployment) -> None:
+    """A `def` endpoint ends its session, and the client's tokens are cleared."""
+
+    @app.post("/answer")
+    def route(session: Verified) -> None:
+        blocking(session.revoke())
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert (200, CLEARED, []) == (response.status_code, change(response), deployment.users())
+
+
+def test_an_answer_and_an_error(app: FastAPI, deployment: Deployment) -> None:
+    """It answers what the verb answers, and raises what the verb raises."""
+
+    @app.post("/answer")
+    def route(session: Verified) -> Any:
+        with pytest.raises(PayloadError):
+            blocking(session.merge_into_access_token_payload({"n": float("nan")}))
+        blocking(session.merge_into_access_token_payload({"n": 1}))
+        return blocking(session.get_session_data())
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert ({"theme": "dark"}, {"front-token": "new", ACCESS: "new"}) == (response.json(), change(response))
+
+
+async def test_on_the_event_loop(clock: HandClock) -> None:
+    """On the event loop it is an error that names the fix, and not a standstill."""
+    with pytest.raises(RuntimeError, match="`await`"):
+        blocking(engine(clock).of_user("ada"))
+
+
+def test_on_a_thread_of_nobody_s(clock: HandClock) -> None:
+    """On a thread that has no event loop behind it there is nothing to wait for."""
+    with pytest.raises(RuntimeError):
+        blocking(engine(clock).of_user("ada"))
