@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import Circumstances, Tokens
 from fastapi_session.sessions import Sessions
@@ -30,7 +31,7 @@ LONGEST_USER_AGENT = 255
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
-    __slots__ = ("_credentials", "_outcome", "_scope", "_stack", "_transport", "guarded", "sessions")
+    __slots__ = ("_credentials", "_outcome", "_scope", "_stack", "_transport", "guarded", "issued", "sessions")
 
     def __init__(self, sessions: Sessions, transport: Transport, scope: Scope) -> None:
         self.sessions = sessions
@@ -39,6 +40,7 @@ class Exchange:
         self._credentials: Credentials | None = None
         self._outcome: Outcome | None = None
         self._stack = ExitStack()
+        self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guarded: tuple[AccessToken, asyncio.Future[None]] | None = None
 
     @property
@@ -70,6 +72,7 @@ class Exchange:
 
     def clear(self, methods: Iterable[Method] = METHODS) -> None:
         """Clear the client's tokens of *methods*."""
+        self.issued = None
         for method in methods:
             self._recorded().tokens[method] = None
 

@@ -12,7 +12,7 @@ from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import merged
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import InvalidClaimsError, UnauthorisedError
+from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
 from fastapi_session.model import Json, SessionInformation, Tokens, moment
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.lasting import until_end
@@ -157,7 +157,10 @@ class Session(Generic[Payload, Data]):
 
     async def assert_claims(self, *validators: ClaimValidator) -> None:
         """Ask *validators*, after fetching what they need. Raises `InvalidClaimsError` with every failure at once."""
-        checked = await self._exchange.sessions.check_claims(self._content, validators)
+        try:
+            checked = await self._exchange.sessions.check_claims(self._content, validators)
+        except SessionError as error:
+            raise self._exchange.refuse(error)  # noqa: B904  it is the same error
         if checked.issued is not None:
             self.send(checked.issued)
         if checked.failures:
@@ -192,6 +195,7 @@ class Session(Generic[Payload, Data]):
     def send(self, issued: IssuedSession) -> None:
         """Go on as *issued*, and send its tokens with the response. Most applications will not need it: the verbs do."""
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
+        self._exchange.issued = issued
         self._exchange.send(issued.tokens, self._method)
 
     def _ended(self) -> Exception:

@@ -153,7 +153,11 @@ async def _proven(
     )
     if ended is not None:
         exchange.guarded = (content, ended)
-    return Session(content, presented.text, exchange=exchange, method=method, types=types)
+    session = Session(content, presented.text, exchange=exchange, method=method, types=types)
+    issued = exchange.issued
+    if issued is not None and issued.access_token.session_handle == session.handle:
+        session.send(issued)  # another dependency of this request has changed it
+    return session
 
 
 async def _refreshed(
