@@ -10,7 +10,7 @@ import pytest
 
 from fastapi_session.engine.records import ATTEMPTS, change_record, live_record
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import SessionRecord
+from fastapi_session.model import Reading, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
@@ -55,6 +55,30 @@ async def test_concurrent_changes_are_all_kept(store: Store, clock: HandClock) -
 
     assert after is not None
     assert (200, {"count": 200}) == (after.version, after.session_data)
+
+
+async def test_a_change_that_is_overtaken_is_made_again(clock: HandClock) -> None:
+    """Where another writer comes between reading and writing, the change is made of what that one wrote."""
+
+    class Overtaken(MemoryStore):
+        overtakes = True
+
+        async def get(self, session_id: str) -> Reading:
+            reading = await super().get(session_id)
+            if self.overtakes:
+                self.overtakes = False
+                await self.update(session_id, version=0, access_token_payload={}, session_data={"theirs": 1})
+            return reading
+
+    store = Overtaken(clock=clock)
+    record = new_session("a", now=clock(), session_data={})
+    await store.insert(record)
+    changed = await change_record(
+        store, record.handle, change=lambda found: replace(found, session_data={**found.session_data, "ours": 1})
+    )
+    assert changed is not None
+
+    assert {"theirs": 1, "ours": 1} == changed.session_data
 
 
 async def test_a_change_that_raises_changes_nothing(store: Store, clock: HandClock) -> None:
