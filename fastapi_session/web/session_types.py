@@ -59,13 +59,14 @@ def _read(model: type[Any] | None, value: Json) -> object:
 def _written(model: type[Any] | None, value: object, what: str) -> Json | None:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    if model is None or value is None:
+    if model is None:
         return cast("Json | None", value)
+    given = {} if value is None else cast("Json", value)
     try:
-        checked = _model(model).model_validate(value).model_dump(mode="json")
+        checked = _model(model).model_validate(given).model_dump(mode="json")
     except ValidationError as error:
         raise PayloadError(f"{what}: {_reason(error)}") from None
-    return {**cast("Json", value), **checked}
+    return {**given, **checked}
 
 
 def _model(model: type[Any]) -> type[BaseModel]:

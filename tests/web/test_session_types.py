@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from fastapi_session import CreateSession, PayloadError, Session, Sessions, create_session, verify_session
 from fastapi_session.testing import HandClock
+from fastapi_session.web.session_types import SessionTypes
 from tests.web.deployment import Deployment, application, deployed, engine
 from tests.web.wire import KEPT, NEW, change
 
@@ -102,3 +103,72 @@ def test_what_has_not_the_shape_is_not_kept(
     response = deployment.post("/answer")
 
     assert (200, KEPT, []) == (response.status_code, change(response), deployment.ask(sessions.of_user, "ada"))
+
+
+@pytest.mark.parametrize("given", [{}, {"access_token_payload": {"plan": "pro"}}, {"session_data": {"theme": "x"}}])
+def test_what_is_missing_is_not_kept(
+    given: dict[str, Any], app: FastAPI, sessions: Sessions, deployment: Deployment
+) -> None:
+    """A session that would be refused at its first request is refused before it begins."""
+
+    @app.post("/answer")
+    async def route(create: Create) -> None:
+        with pytest.raises(PayloadError):
+            await create("ada", **given)
+
+    assert (200, []) == (deployment.post("/answer").status_code, deployment.ask(sessions.of_user, "ada"))
+
+
+def test_claims_that_the_model_does_not_name(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
+    """What the model does not name is kept beside what it does, at the sign-in and at every change."""
+
+    @app.post("/answer")
+    async def route(create: Create) -> None:
+        session = await create(
+            "ada", access_token_payload={"plan": "pro", "theme": "dark"}, session_data={"theme": "x"}
+        )
+        await session.merge_into_access_token_payload({"seats": 2, "beta": True})
+
+    deployment.post("/answer")
+    (found,) = deployment.ask(sessions.of_user, "ada")
+
+    assert {"plan": "pro", "theme": "dark", "seats": 2, "beta": True} == found.access_token_payload
+
+
+@pytest.mark.parametrize("changes", [{"seats": "many"}, {"plan": None}])
+def test_a_merge_of_another_shape(
+    changes: dict[str, Any], app: FastAPI, sessions: Sessions, deployment: Deployment
+) -> None:
+    """A merge after which the claims would not have the shape is refused, and nothing is written or sent."""
+
+    @app.post("/answer")
+    async def route(session: Typed) -> None:
+        with pytest.raises(PayloadError):
+            await session.merge_into_access_token_payload(changes)
+
+    response = deployment.post("/answer", deployment.login().to_call())
+    (found,) = deployment.ask(sessions.of_user, "ada")
+
+    assert (200, KEPT, {"plan": "pro"}) == (response.status_code, change(response), found.access_token_payload)
+
+
+def test_fields_are_told_without_values(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
+    """The client is told which fields are wrong and how, but not what stands there."""
+
+    @app.get("/answer")
+    async def route(_session: Typed) -> None: ...
+
+    issued = deployment.ask(lambda: sessions.create("ada", access_token_payload={"seats": "s3cret"}))
+    response = deployment.get("/answer", {"authorization": f"Bearer {issued.tokens.access_token}"})
+
+    (failure,) = response.json()["claimValidationErrors"]
+    assert ("wrong shape", {"plan", "seats"}) == (failure["reason"]["message"], failure["reason"]["fields"].keys())
+    assert "s3cret" not in response.text
+
+
+def test_a_model_that_is_none() -> None:
+    """What is given as a model and is none is a mistake, and its name is told."""
+    no_model: Any = dict
+
+    with pytest.raises(TypeError, match="dict is no Pydantic model"):
+        SessionTypes(no_model).read_payload({})
