@@ -48,10 +48,12 @@ from fastapi_session.web.install import install
 from fastapi_session.web.router import session_router
 from fastapi_session.web.session import Session, SessionTokens
 from fastapi_session.web.session_requests import (
+    attach_session_to_request,
     create_new_session_in_request,
     get_session_from_request,
     refresh_session_in_request,
 )
+from fastapi_session.web.transport import front_token
 
 __all__ = [
     "AccessToken",
@@ -93,9 +95,11 @@ __all__ = [
     "TryRefreshTokenError",
     "UnauthorisedError",
     "Verdict",
+    "attach_session_to_request",
     "blocking",
     "create_new_session_in_request",
     "create_session",
+    "front_token",
     "get_all_cors_headers",
     "get_session_from_request",
     "get_sessions",

@@ -70,6 +70,23 @@ async def create_new_session_in_request(
     return _sent(issued, exchange=exchange, method=method, types=types)
 
 
+def attach_session_to_request(
+    connection: HTTPConnection,
+    issued: IssuedSession,
+    *,
+    method: Method | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data]:
+    """Send the tokens of *issued*, a session that the engine created or refreshed, with the response of this request.
+
+    By *method* they travel in cookies or in headers; by default as those of a session that begins here.
+    """
+    exchange = exchange_of(connection)
+    chosen = method or method_of_new_session(connection, exchange)
+    return _sent(issued, exchange=exchange, method=chosen, types=SessionTypes(payload, data))
+
+
 async def get_session_from_request(
     connection: HTTPConnection,
     *validators: ClaimValidator,

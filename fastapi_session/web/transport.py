@@ -168,7 +168,10 @@ class Transport:
 
 
 def front_token(tokens: Tokens) -> str:
-    """Answer what the page may know of *tokens*: their end in milliseconds, the user, the access token's payload."""
+    """Answer what the page may know of *tokens*: their end in milliseconds, the user, the access token's payload.
+
+    It goes into the header `front-token` wherever a response carries a new access token.
+    """
     content = {"ate": tokens.access_token_expires_at, "uid": tokens.claims["sub"], "up": tokens.claims}
     return base64.b64encode(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).decode("ascii")
 
