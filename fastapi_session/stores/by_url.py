@@ -1,15 +1,20 @@
 """Which store a URL names.
 
-| URL | store |
-|---|---|
-| `sqlite:///sessions.db` | `SqliteStore`, path relative to the working directory |
-| `sqlite:////var/lib/app/sessions.db` | `SqliteStore`, absolute path |
-| `memory:` | `MemoryStore`, for tests and first steps: gone with the process |
+| URL | store | extra |
+|---|---|---|
+| `sqlite:///sessions.db` | `SqliteStore`, path relative to the working directory | |
+| `sqlite:////var/lib/app/sessions.db` | `SqliteStore`, absolute path | |
+| `memory:` | `MemoryStore`, for tests and first steps: gone with the process | |
+| `postgresql+asyncpg://user@host/database`, or `+psycopg` | `SqlStore` | `postgres` |
+| `mysql+asyncmy://user@host/database`, or `mariadb+` | `SqlStore` | `mysql` |
+| `redis://host:6379/0`, `valkey://`, or `rediss://` over TLS | `RedisStore` | `redis` |
 """
 
 from __future__ import annotations
 
-from fastapi_session.clock import Clock
+from importlib import import_module
+
+from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
@@ -17,11 +22,41 @@ from fastapi_session.stores.sqlite import SqliteStore
 
 _SQLITE = "sqlite:///"
 
+# What is imported only when a URL asks for it: by the database, module, store and the extra that brings its packages.
+_EXTRAS = {
+    "postgresql": ("fastapi_session.stores.sql", "SqlStore", "postgres"),
+    "mysql": ("fastapi_session.stores.sql", "SqlStore", "mysql"),
+    "mariadb": ("fastapi_session.stores.sql", "SqlStore", "mysql"),
+    "redis": ("fastapi_session.stores.redis", "RedisStore", "redis"),
+    "rediss": ("fastapi_session.stores.redis", "RedisStore", "redis"),
+    "valkey": ("fastapi_session.stores.redis", "RedisStore", "redis"),
+}
+
 
 def store_by_url(url: str, *, clock: Clock) -> Store:
-    """Answer the store that *url* names, not opened yet. Raises `ConfigurationError` where it names none."""
+    """Answer the store that *url* names, not opened yet.
+
+    A store with a server goes by the server's clock where *clock* is but the machine's own. Raises `ConfigurationError`
+    where *url* names no store, or what that store needs is not installed.
+    """
     if url == "memory:":
         return MemoryStore(clock=clock)
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteStore(url.removeprefix(_SQLITE), clock=clock)
-    raise ConfigurationError("store: give sqlite:///path/to/file, memory: or a store object")
+    if (database := url.partition("://")[0].partition("+")[0]) in _EXTRAS:
+        return _store_of_extra(database, url, clock=None if clock is system_clock else clock)
+    raise ConfigurationError(
+        "store: give sqlite:///path/to/file, postgresql+asyncpg://user@host/database, "
+        "mysql+asyncmy://user@host/database, redis://host:6379/0, memory: or a store object"
+    )
+
+
+def _store_of_extra(database: str, url: str, *, clock: Clock | None) -> Store:
+    module, name, extra = _EXTRAS[database]
+    try:
+        store: Store = getattr(import_module(module), name)(url, clock=clock)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"store: {database} needs {error.name}: pip install 'fastapi-session-auth[{extra}]'"
+        ) from error
+    return store

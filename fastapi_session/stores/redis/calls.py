@@ -1,0 +1,102 @@
+"""Putting a script to the server, and being sure of whose answer comes back.
+
+A request that has begun goes on to its end, whatever becomes of its caller: a connection that is left between a command
+and its reply would hand that reply to the next caller. A timeout bounds how long that takes. Beyond that every request
+carries a ticket that its reply has to begin with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.redis.scripts import Script
+
+Client = Redis | RedisCluster
+
+MAX_CONNECTIONS = 50
+TIMEOUT = 5.0
+"""Seconds to connect, to wait for a reply, and to wait for a free connection."""
+
+
+class Calls:
+    """Runs scripts on *server*: a URL, for connections of our own, or a client, which stays its owner's."""
+
+    def __init__(self, server: str | Client) -> None:
+        if isinstance(server, str):
+            connect(server)  # a URL that nobody understands is found now, and no connection is made yet
+        self._server = server
+        self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
+        self._running: set[asyncio.Task[Sequence[Any]]] = set()
+
+    async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Sequence[Any]:
+        """Answer what *script* answers. Raises StoreUnavailable for any failure of the driver or the server."""
+        task = asyncio.create_task(self._answer(script, keys=keys, arguments=arguments))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way on this event loop, then close the connections that are our own."""
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in self._running if task.get_loop() is loop), return_exceptions=True)
+        client = self._clients.pop(loop, None)
+        if client is not None:
+            await client.aclose()
+
+    async def _answer(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Sequence[Any]:
+        ticket = token_hex(8)
+        try:
+            reply: Sequence[Any] = await self._put(script, len(keys), *keys, ticket, *arguments)
+        except (RedisError, RedisClusterException, OSError) as error:
+            # The name alone: a server may quote what it complains about.
+            raise StoreUnavailable(f"Redis failed: {type(error).__name__}") from error
+        if as_text(reply[0]) != ticket:
+            raise StoreUnavailable("Redis failed: the reply belongs to another request")
+        return reply[1:]
+
+    async def _put(self, script: Script, *arguments: str | int) -> Any:
+        client = self._client()
+        try:
+            return await client.execute_command("EVALSHA", script.sha, *arguments)
+        except NoScriptError:  # a server that has restarted, or another node of a cluster
+            return await client.execute_command("EVAL", script.text, *arguments)
+
+    def _client(self) -> Client:
+        """Answer the client of the running event loop: a connection belongs to the loop that opened it."""
+        if not isinstance(self._server, str):
+            return self._server
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients = {each: client for each, client in self._clients.items() if not each.is_closed()}
+            self._clients[loop] = connect(self._server)
+        return self._clients[loop]
+
+
+def connect(url: str) -> Client:
+    """Answer a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=TIMEOUT,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            retry=Retry(NoBackoff(), 0),  # whether a write happened is told as unknown, not tried again unseen
+        )
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError("store: give redis://host:port/database, rediss:// for TLS, or valkey://") from error
+    return Redis.from_pool(pool)
+
+
+def as_text(value: Any) -> str:
+    """Answer a string of a reply, whether or not the client decodes replies."""
+    return value.decode() if isinstance(value, bytes) else str(value)

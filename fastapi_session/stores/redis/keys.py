@@ -1,0 +1,67 @@
+"""Where what is kept: the names of the keys, and which of them share a slot of a cluster.
+
+| key | type | what it holds |
+|---|---|---|
+| `{prefix:n}:session:<session id>` | hash | one session, a field a column |
+| `{prefix:n}:by_user` | sorted set | the name of every session of the shard, in the order of their users |
+| `{prefix:n}:by_deadline` | sorted set | the same names, by the moment at which the session ends |
+| `{prefix}:signing_keys` | hash | a signing key's row, by its family and sequence |
+| `{prefix}:signing_key_places` | hash | that family and sequence, by kid |
+
+The id of a session alone says its shard, since nothing else is known when a refresh token comes. All keys of a shard
+have one hash tag: whatever happens to one session is one script, its indexes included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+from fastapi_session.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The keys under one hash *tag*."""
+
+    tag: str
+
+    def keys(self, *session_ids: str) -> Sequence[str]:
+        """Answer the keys of a script about the sessions *session_ids*: both indexes, then one key a session."""
+        return [
+            f"{self.tag}:by_user",
+            f"{self.tag}:by_deadline",
+            *(f"{self.tag}:session:{each}" for each in session_ids),
+        ]
+
+
+class Keyspace:
+    """All keys that begin with *prefix*, spread over so many *shards*. Raises ConfigurationError where that cannot be."""
+
+    def __init__(self, prefix: str, *, shards: int) -> None:
+        if not prefix or {"{", "}"} & set(prefix):
+            raise ConfigurationError("RedisStore: prefix must not be empty, nor have braces, which mean a hash tag")
+        if shards < 1:
+            raise ConfigurationError("RedisStore: shards must be at least 1")
+        self.shards = [Shard(f"{{{prefix}:{number}}}") for number in range(shards)]
+        self.signing_keys = [f"{{{prefix}}}:signing_keys", f"{{{prefix}}}:signing_key_places"]
+
+    def shard_of(self, session_id: str) -> Shard:
+        """Answer the shard that keeps the session *session_id*."""
+        return self.shards[crc32(session_id.encode()) % len(self.shards)]
+
+
+def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:
+    """Answer the bounds, for ZRANGEBYLEX, of the names of the user's sessions; of every tenant where none is given.
+
+    A name is user, tenant and session id, each as JSON: a quote ends each, so that no user begins like another.
+    """
+    begins = json.dumps(user_id) + ("" if tenant_id is None else json.dumps(tenant_id))
+    return f"[{begins}", f"({begins}~"
+
+
+def session_id_of(name: str) -> str:
+    """Answer the session id at the end of *name*."""
+    return name[-33:-1]

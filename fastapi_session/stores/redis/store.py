@@ -1,0 +1,183 @@
+"""Sessions in Redis or Valkey: for any number of machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fastapi_session.clock import Clock
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.redis import scripts
+from fastapi_session.stores.redis.calls import Calls, Client, as_text
+from fastapi_session.stores.redis.fields import (
+    expected_fields,
+    field,
+    key_of,
+    key_text,
+    lineage_fields,
+    session_fields,
+    session_of,
+)
+from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_id_of
+from fastapi_session.stores.redis.scripts import Script
+from fastapi_session.stores.rows import dump_json
+
+ATTEMPTS = 100
+"""How often a user's sessions are looked up again, when one of them begins or ends while all are being deleted."""
+
+
+class RedisStore:
+    """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
+
+    The server's clock decides, unless a *clock* is given, as tests do; it answers milliseconds since the epoch.
+    Every key begins with *prefix*. More than one of *shards* spread sessions over the nodes of a Redis Cluster; what
+    concerns sessions of several shards is then no longer one transaction. Neither may change while sessions are kept.
+
+    Raises ConfigurationError for a URL that is none, and for a prefix or a number of shards that cannot be.
+    """
+
+    def __init__(
+        self, server: str | Client, *, clock: Clock | None = None, prefix: str = "fastapi_session", shards: int = 1
+    ) -> None:
+        self._calls = Calls(server)
+        self._clock = clock
+        self._keys = Keyspace(prefix, shards=shards)
+
+    async def open(self) -> None:
+        """Find out whether the server answers."""
+        await self.signing_keys()
+
+    async def close(self) -> None:
+        """Finish what was asked and close the connections of this event loop. The store may be used again."""
+        await self._calls.close()
+
+    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
+        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+        shard = self._keys.shard_of(record.session_id)
+        together = replacing is not None and self._keys.shard_of(replacing) == shard
+        keys = shard.keys(record.session_id, *([replacing] if replacing and together else []))
+        [inserted] = await self._run(scripts.INSERT, keys, *session_fields(record))
+        if not inserted:
+            raise StoreUnavailable("the session id exists already")
+        if replacing is not None and not together:
+            await self.delete(replacing)
+
+    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        [record] = await self._change(
+            scripts.ROTATE,
+            rotation.session_id,
+            field(rotation.generation),
+            field(rotation.presented),
+            field(rotation.successor),
+            field(rotation.successor_kid),
+            field(rotation.debounce),
+            field(rotation.idle_timeout),
+            field(rotation.circumstances.ip_address),
+            field(rotation.circumstances.user_agent),
+        )
+        return None if record is None else session_of(as_text(record))
+
+    async def get(self, session_id: str) -> Reading:
+        """Answer the record, expired or not, together with the server's clock."""
+        return (await self._read(self._keys.shard_of(session_id), [session_id]))[0]
+
+    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+        """Write *lineage* if the session still stands where *expected* says."""
+        fields = [*expected_fields(expected), *lineage_fields(lineage)]
+        [replaced] = await self._change(scripts.REPLACE, session_id, *fields)
+        return bool(replaced)
+
+    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        if expected is None:
+            [deleted] = await self._change(scripts.DELETE, session_id)
+        else:
+            [deleted] = await self._change(scripts.DELETE_UNMOVED, session_id, *expected_fields(expected))
+        return bool(deleted)
+
+    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+        """Note that the refresh token whose hash is *current* has been used."""
+        await self._change(scripts.ACKNOWLEDGE, session_id, field(current))
+
+    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+        """Write payload and data and version + 1, if the session's version is *version*."""
+        payloads = [field(dump_json(access_token_payload)), field(dump_json(session_data))]
+        [updated] = await self._change(scripts.UPDATE, session_id, field(version), *payloads)
+        return bool(updated)
+
+    async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Answer the user's sessions that have not expired, oldest first."""
+        readings: list[Reading] = []
+        for shard in self._keys.shards:
+            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *names_of_user(user_id, tenant_id))
+            readings += await self._read(shard, _session_ids(names))
+        return _oldest_first(
+            reading.record
+            for reading in readings
+            if reading.record is not None and not reading.record.lineage.expired(reading.now)
+        )
+
+    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Delete the user's sessions, expired ones too, and answer what was deleted."""
+        bounds = names_of_user(user_id, tenant_id)
+        deleted = [record for shard in self._keys.shards for record in await self._delete_all_in(shard, bounds)]
+        return _oldest_first(deleted)
+
+    async def delete_expired(self, *, limit: int) -> int:
+        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        total = 0
+        for shard in self._keys.shards:
+            [names] = await self._run(scripts.NAMES_OF_EXPIRED, shard.keys(), field(limit - total))
+            keys = shard.keys(*_session_ids(names))
+            [deleted] = await self._run(scripts.DELETE_EXPIRED, keys, *map(as_text, names))
+            total += deleted
+        return total
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
+        place = f"{record.family} {record.sequence}"
+        [inserted] = await self._calls.run(
+            scripts.INSERT_KEY, keys=self._keys.signing_keys, arguments=[record.kid, place, key_text(record)]
+        )
+        return bool(inserted)
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Answer every key, by family and sequence."""
+        [rows] = await self._calls.run(scripts.SIGNING_KEYS, keys=self._keys.signing_keys, arguments=[])
+        return sorted((key_of(as_text(row)) for row in rows), key=lambda key: (key.family, key.sequence))
+
+    async def delete_key(self, kid: str) -> bool:
+        """Delete the key, and say whether it was there."""
+        [deleted] = await self._calls.run(scripts.DELETE_KEY, keys=self._keys.signing_keys, arguments=[kid])
+        return bool(deleted)
+
+    async def _change(self, script: Script, session_id: str, *arguments: str) -> Sequence[Any]:
+        return await self._run(script, self._keys.shard_of(session_id).keys(session_id), *arguments)
+
+    async def _run(self, script: Script, keys: Sequence[str], *arguments: str) -> Sequence[Any]:
+        now = "" if self._clock is None else field(self._clock())
+        return await self._calls.run(script, keys=keys, arguments=[now, *arguments])
+
+    async def _read(self, shard: Shard, session_ids: Sequence[str]) -> list[Reading]:
+        records, now = await self._run(scripts.READ, shard.keys(*session_ids))
+        moment = int(as_text(now))
+        return [Reading(None if each is None else session_of(as_text(each)), moment) for each in records]
+
+    async def _delete_all_in(self, shard: Shard, bounds: tuple[str, str]) -> Sequence[SessionRecord]:
+        for _ in range(ATTEMPTS):
+            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds)
+            keys = shard.keys(*_session_ids(names))
+            [records] = await self._run(scripts.DELETE_ALL_OF, keys, *bounds, *map(as_text, names))
+            if records is not None:
+                return [session_of(as_text(record)) for record in records if record is not None]
+        raise StoreUnavailable("the user's sessions kept changing while they were being deleted")
+
+
+def _session_ids(names: Iterable[Any]) -> list[str]:
+    return [session_id_of(as_text(name)) for name in names]
+
+
+def _oldest_first(records: Iterable[SessionRecord]) -> Sequence[SessionRecord]:
+    return sorted(records, key=lambda record: (record.created_at, record.session_id))
