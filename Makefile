@@ -3,13 +3,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check docs clean
+.PHONY: help demo test check docs bench clean
 
 help:
 	@echo "make demo    run the example application on http://localhost:8000"
 	@echo "make test    run every test"
 	@echo "make check   lint, types, import contracts, house rules"
 	@echo "make docs    build the documentation into site/"
+	@echo "make bench   print what sessions cost, as ratios of one run"
 	@echo "make clean   remove what the others made"
 
 demo: .venv/installed-demo
@@ -28,6 +29,9 @@ check: .venv/installed-check
 
 docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench: .venv/installed-test
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf example_app.db* .cache .venv site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -128,6 +128,10 @@ class Sessions(SessionsByHandle):
         self._parts.housekeeping.tidy()
         return issued
 
+    def parse(self, token: str) -> ParsedAccessToken | None:
+        """Answer *token* taken apart, `None` where it has not the structure of an access token. Not to be believed yet."""
+        return self._parts.verified_tokens.parse(token)
+
     async def verify(
         self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
     ) -> AccessToken:
@@ -136,10 +140,11 @@ class Sessions(SessionsByHandle):
         Raises `UnauthorisedError` where it is none of ours or (with *check_database*) its session has ended, clearing
         the tokens; `TryRefreshTokenError` where a refresh may help; with *check_database* `StoreUnavailable`.
         """
-        parsed = access_token.parse(token) if isinstance(token, str) else token
+        parsed = self.parse(token) if isinstance(token, str) else token
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
-        content = access_token.verify(parsed, await self._parts.keyring.verifying_key(parsed.kid), now=self.now())
+        key = await self._parts.keyring.verifying_key(parsed.kid)
+        content = self._parts.verified_tokens.verify(parsed, key, now=self.now())
         if not proof.holds(content.anti_csrf_token):
             raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
         if check_database:

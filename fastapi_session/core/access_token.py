@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi_session.core import base64url
+from fastapi_session.core.payload import copied
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.core.strict_json import read_object
 from fastapi_session.errors import PayloadError, TryRefreshTokenError
@@ -62,7 +63,7 @@ class AccessToken:
     custom: Json = field(repr=False)
 
     def claims(self) -> dict[str, Any]:
-        """Answer the whole payload of the JWT."""
+        """Answer the whole payload of the JWT, a copy of one's own."""
         return {
             "sub": self.user_id,
             "rsub": self.recipe_user_id,
@@ -74,7 +75,7 @@ class AccessToken:
             "iss": self.issuer,
             "iat": self.issued_at,
             "exp": self.expires_at,
-            **self.custom,
+            **copied(self.custom),
         }
 
 
@@ -132,9 +133,14 @@ def verify(parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> Ac
     """
     if not is_signed_by(parsed, key):
         raise TryRefreshTokenError("access token: signed by no key that is known")
-    if parsed.content.expires_at * 1000 <= now:
-        raise TryRefreshTokenError("access token: expired")
+    ensure_alive(parsed.content, now=now)
     return parsed.content
+
+
+def ensure_alive(token: AccessToken, *, now: int) -> None:
+    """Raise `TryRefreshTokenError` where *token* has expired at *now* (milliseconds)."""
+    if token.expires_at * 1000 <= now:
+        raise TryRefreshTokenError("access token: expired")
 
 
 def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:

@@ -35,6 +35,17 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
     return copy
 
 
+def copied(payload: Json) -> dict[str, Any]:
+    """Answer a copy of *payload* that shares nothing with it that could be changed."""
+    return {key: _copied(value) for key, value in payload.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return copied(value)
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
 def merged(payload: Json, changes: Json) -> dict[str, Any]:
     """Answer *payload* with *changes* laid over its top level; a value of `None` removes its key."""
     removed = {key for key, value in changes.items() if value is None}

@@ -14,9 +14,7 @@ def read_object(data: bytes) -> dict[str, Any] | None:
     nesting that is too deep, and anything but an object.
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse, parse_float=_finite
-        )
+        value = _DECODER.decode(data.decode("utf-8"))
         if b"\\ud" in data.lower():  # the only way to a lone surrogate, which UTF-8 cannot say again
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -40,3 +38,6 @@ def _finite(text: str) -> float:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse, parse_float=_finite)

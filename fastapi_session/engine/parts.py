@@ -17,6 +17,7 @@ from fastapi_session.engine.minting import Mint
 from fastapi_session.engine.publisher import Publisher
 from fastapi_session.engine.refreshing import Refreshing
 from fastapi_session.engine.turns import Turns
+from fastapi_session.engine.verified_tokens import VerifiedTokens
 from fastapi_session.events import Subscriber
 
 Random = Callable[[int], bytes]
@@ -55,5 +56,6 @@ class Parts:
             announcements=self.announcements,
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
         )
+        self.verified_tokens = VerifiedTokens()
         self.acknowledgements = Acknowledgements(self.store, ring=self.ring, background=self.background)
         self.housekeeping = Housekeeping(self.store, clock=clock, background=self.background)

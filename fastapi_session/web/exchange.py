@@ -39,7 +39,7 @@ class Exchange:
         self._scope = scope
         self._credentials: Credentials | None = None
         self._outcome: Outcome | None = None
-        self._stack = ExitStack()
+        self._stack: ExitStack | None = None
         self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guarded: tuple[AccessToken, asyncio.Future[None]] | None = None
 
@@ -98,11 +98,14 @@ class Exchange:
 
     def expect_end(self, handle: str) -> asyncio.Future[None]:
         """Answer a future that is done when the session *handle* is revoked, for as long as this request lasts."""
+        if self._stack is None:
+            self._stack = ExitStack()
         return self._stack.enter_context(self.sessions.ending(handle))
 
     def finish(self) -> None:
         """Wait for no end any more: the request is over."""
-        self._stack.close()
+        if self._stack is not None:
+            self._stack.close()
 
     def _recorded(self) -> Outcome:
         if self._outcome is None:

@@ -47,21 +47,20 @@ def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, Pars
     return [(method, token) for method, token in parsed if token is not None]
 
 
-def presented_access_token(
-    credentials: Credentials, allowed: TokenTransferMethod
-) -> tuple[Method, ParsedAccessToken | None]:
+def presented_access_token(exchange: Exchange, allowed: TokenTransferMethod) -> tuple[Method, ParsedAccessToken | None]:
     """Answer the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
+    credentials = exchange.credentials
     if credentials.has_legacy_cookie:
         raise TryRefreshTokenError("a cookie of a legacy session came with the request")
     if allowed != "cookie" and credentials.bearer is not None:
-        parsed = access_token.parse(credentials.bearer)
+        parsed = exchange.sessions.parse(credentials.bearer)
         if parsed is not None:
             return "header", parsed
     if allowed == "header" or not credentials.access_cookies:
         return "header", None
     if len(credentials.access_cookies) > 1:
         raise TryRefreshTokenError("two access-token cookies came with the request")
-    return "cookie", access_token.parse(credentials.access_cookies[0])
+    return "cookie", exchange.sessions.parse(credentials.access_cookies[0])
 
 
 def presented_refresh_token(exchange: Exchange, allowed: TokenTransferMethod) -> tuple[Method, str]:

@@ -154,7 +154,7 @@ async def _proven(
     types: SessionTypes[Payload, Data],
 ) -> Session[Payload, Data] | None:
     """Answer the session whose access token came, `None` where none of ours did."""
-    method, presented = presented_access_token(exchange.credentials, allowed_method(connection, exchange))
+    method, presented = presented_access_token(exchange, allowed_method(connection, exchange))
     if presented is None:
         return None
     is_socket = connection.scope["type"] == "websocket"

@@ -8,6 +8,7 @@ from typing import Any, Generic, cast
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypeVar
 
+from fastapi_session.core.payload import copied
 from fastapi_session.errors import ClaimFailure, InvalidClaimsError, PayloadError
 from fastapi_session.model import Json
 
@@ -52,7 +53,7 @@ class SessionTypes(Generic[Payload, Data]):
 
 def _read(model: type[Any] | None, value: Json) -> object:
     if model is None:
-        return dict(value)
+        return copied(value)
     return _model(model).model_validate(dict(value))
 
 
