@@ -5,8 +5,8 @@
 | `sqlite:///sessions.db` | `SqliteStore`, path relative to the working directory | |
 | `sqlite:////var/lib/app/sessions.db` | `SqliteStore`, absolute path | |
 | `memory:` | `MemoryStore`, for tests and first steps: gone with the process | |
-| `postgresql+asyncpg://user@host/database`, or `+psycopg` | `SqlStore` | `postgres` |
-| `mysql+asyncmy://user@host/database`, or `mariadb+` | `SqlStore` | `mysql` |
+| `postgresql+asyncpg://user@host/database`, `postgresql+psycopg://...` | `SqlStore` | `postgres` |
+| `mysql+asyncmy://user@host/database`, `mariadb+asyncmy://...` | `SqlStore` | `mysql` |
 | `redis://host:6379/0`, `valkey://`, or `rediss://` over TLS | `RedisStore` | `redis` |
 """
 
@@ -22,14 +22,14 @@ from fastapi_session.stores.sqlite import SqliteStore
 
 _SQLITE = "sqlite:///"
 
-# What is imported only when a URL asks for it: by the database, module, store and the extra that brings its packages.
+_SQL = ("fastapi_session.stores.sql", "SqlStore")
+
+# What is imported only when a URL asks for it: by its scheme, module and store, and the extra that brings its packages.
 _EXTRAS = {
-    "postgresql": ("fastapi_session.stores.sql", "SqlStore", "postgres"),
-    "mysql": ("fastapi_session.stores.sql", "SqlStore", "mysql"),
-    "mariadb": ("fastapi_session.stores.sql", "SqlStore", "mysql"),
-    "redis": ("fastapi_session.stores.redis", "RedisStore", "redis"),
-    "rediss": ("fastapi_session.stores.redis", "RedisStore", "redis"),
-    "valkey": ("fastapi_session.stores.redis", "RedisStore", "redis"),
+    "mariadb+asyncmy": (*_SQL, "mysql"),
+    "mysql+asyncmy": (*_SQL, "mysql"),
+    "postgresql+asyncpg": (*_SQL, "postgres"),
+    "postgresql+psycopg": (*_SQL, "postgres"),
 }
 
 
@@ -43,20 +43,21 @@ def store_by_url(url: str, *, clock: Clock) -> Store:
         return MemoryStore(clock=clock)
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteStore(url.removeprefix(_SQLITE), clock=clock)
-    if (database := url.partition("://")[0].partition("+")[0]) in _EXTRAS:
-        return _store_of_extra(database, url, clock=None if clock is system_clock else clock)
+    if url.partition("://")[0] in _EXTRAS:
+        return _store_of_extra(url, clock=None if clock is system_clock else clock)
     raise ConfigurationError(
         "store: give sqlite:///path/to/file, postgresql+asyncpg://user@host/database, "
         "mysql+asyncmy://user@host/database, redis://host:6379/0, memory: or a store object"
     )
 
 
-def _store_of_extra(database: str, url: str, *, clock: Clock | None) -> Store:
-    module, name, extra = _EXTRAS[database]
+def _store_of_extra(url: str, *, clock: Clock | None) -> Store:
+    scheme = url.partition("://")[0]
+    module, name, extra = _EXTRAS[scheme]
     try:
         store: Store = getattr(import_module(module), name)(url, clock=clock)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"store: {database} needs {error.name}: pip install 'fastapi-session-auth[{extra}]'"
+            f"store: {scheme} needs {error.name}, which comes with pip install 'fastapi-session-auth[{extra}]'"
         ) from error
     return store

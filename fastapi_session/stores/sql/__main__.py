@@ -1,0 +1,30 @@
+"""`python -m fastapi_session.stores.sql migrate [URL]`: make or renew the tables, before the application starts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from argparse import ArgumentParser
+
+from fastapi_session.stores.sql.migration import migrate
+
+
+def main() -> None:
+    """Do as the command line says."""
+    parser = ArgumentParser(prog="python -m fastapi_session.stores.sql")
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("migrate", help="bring the tables to what this version of fastapi_session needs")
+    verb.add_argument(
+        "url",
+        nargs="?",
+        default=os.environ.get("FASTAPI_SESSION_STORE"),
+        help="as in postgresql+asyncpg://user@host/database; FASTAPI_SESSION_STORE where it is not given",
+    )
+    url = parser.parse_args().url
+    if url is None:
+        parser.error("give the URL of the database, or set FASTAPI_SESSION_STORE")
+    asyncio.run(migrate(url))
+
+
+if __name__ == "__main__":
+    main()

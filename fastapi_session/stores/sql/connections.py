@@ -1,0 +1,187 @@
+"""How a piece of work comes to a connection: whose engine it is, what a failure means, what a cancelled caller leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.sql.dialects import DIFFERENCES, error_code
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+ATTEMPTS = 5
+"""How often a transaction is tried that runs into others."""
+PAUSE = 0.005
+"""Seconds between the first two attempts; each further pause is longer by as much."""
+
+
+class Connections(Protocol):
+    """Something that brings work to a connection."""
+
+    async def run(self, work: Work[T], *, alone: bool = False) -> T:
+        """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
+
+
+class Engine(Protocol):
+    """Where connections come from."""
+
+    name: str
+
+    def open(self) -> None:
+        """Make ready for the running event loop."""
+
+    def current(self) -> AsyncEngine:
+        """Answer the engine for the running event loop."""
+
+    async def close(self) -> None:
+        """Let go of what is one's own."""
+
+
+class GivenEngine:
+    """The user's own engine, which is used as it is and never disposed."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.name = known(engine.dialect.name)
+
+    def open(self) -> None:
+        """Do nothing: it is the user's."""
+
+    def current(self) -> AsyncEngine:
+        """Answer the user's engine, whichever event loop is running."""
+        return self._engine
+
+    async def close(self) -> None:
+        """Do nothing: it is the user's."""
+
+
+class OwnEngine:
+    """Engines for *url*. A connection belongs to its event loop: the one that opened pools them, others keep none."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._unpooled = new_engine(url, poolclass=NullPool)
+        self._pooled: AsyncEngine | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.name = self._unpooled.dialect.name
+
+    def open(self) -> None:
+        """Let the running event loop be the one that pools its connections."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._leave()
+            self._pooled, self._loop = new_engine(self._url, pool_size=10, pool_recycle=1800), loop
+
+    def current(self) -> AsyncEngine:
+        """Answer the pool of the running event loop, or an engine that connects anew each time."""
+        if self._pooled is not None and self._loop is asyncio.get_running_loop():
+            return self._pooled
+        return self._unpooled
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        if self._pooled is not None and self._loop is asyncio.get_running_loop():
+            await self._pooled.dispose()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._pooled is not None:
+            self._pooled.sync_engine.dispose(close=False)  # what is left belongs to a loop that has ended
+        self._pooled = self._loop = None
+
+
+class PooledConnections:
+    """Brings each piece of work to a connection of *engine*, in a task of its own that ends within *timeout*.
+
+    A caller that is cancelled leaves the task to its end, so that no connection is cut in the middle of an answer.
+    """
+
+    def __init__(self, engine: Engine, *, timeout: timedelta) -> None:
+        self._engine = engine
+        self._timeout = timeout.total_seconds()
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def run(self, work: Work[T], *, alone: bool = False) -> T:
+        """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
+        task = asyncio.create_task(self._run(work, alone=alone))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def idle(self) -> None:
+        """Wait until what was begun on this event loop has ended."""
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in self._tasks if task.get_loop() is loop), return_exceptions=True)
+
+    async def _run(self, work: Work[T], *, alone: bool) -> T:
+        with unavailable(self._engine.name):
+            async with asyncio.timeout(self._timeout):
+                for attempt in range(1, ATTEMPTS):
+                    try:
+                        return await self._attempt(work, alone=alone)
+                    except DBAPIError as error:
+                        if error_code(error) not in DIFFERENCES[self._engine.name].lost_races:
+                            raise
+                    await asyncio.sleep(PAUSE * attempt)
+                return await self._attempt(work, alone=alone)
+
+    async def _attempt(self, work: Work[T], *, alone: bool) -> T:
+        differences = DIFFERENCES[self._engine.name]
+        options = differences.alone if alone else differences.together
+        engine = self._engine.current()
+        async with (engine.execution_options(**options) if options else engine).begin() as connection:
+            return await work(connection)
+
+
+class JoinedConnection:
+    """Brings work to the user's *connection*, inside the user's transaction, which is neither ended nor tried again."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._name = known(connection.dialect.name)
+
+    async def run(self, work: Work[T], *, alone: bool = False) -> T:  # noqa: ARG002 - never alone here
+        """Do *work* in the user's transaction. Raises StoreUnavailable, after which it can only be rolled back."""
+        with unavailable(self._name):
+            return await work(self._connection)
+
+
+def known(name: str) -> str:
+    """Answer the *name* of a dialect. Raises ConfigurationError for a database that nobody has tried."""
+    if name not in DIFFERENCES:
+        raise ConfigurationError(f"SqlStore knows {', '.join(DIFFERENCES)}, and not {name}")
+    return name
+
+
+def new_engine(url: str, **options: object) -> AsyncEngine:
+    """Answer an engine for *url*. Raises ConfigurationError where it names none, or its driver is not installed."""
+    name = known(url.partition("://")[0].partition("+")[0])
+    differences = DIFFERENCES[name]
+    try:
+        return create_async_engine(url, hide_parameters=True, **differences.connecting, **options)
+    except (ArgumentError, InvalidRequestError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"SqlStore needs a URL such as {differences.example}, and the driver that it names: "
+            f"pip install 'fastapi-session-auth[{differences.extra}]'"
+        ) from error
+
+
+@contextmanager
+def unavailable(name: str) -> Iterator[None]:
+    """Let whatever goes wrong with the database *name* be StoreUnavailable."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, StatementError):
+            error.hide_parameters = True  # they are printed with a traceback
+        # The code alone: some messages of databases quote the row that they complain about.
+        raise StoreUnavailable(f"{name} failed: {error_code(error) or type(error).__name__}") from error

@@ -1,0 +1,159 @@
+"""Where databases differ, in one table; every other file of this package speaks SQLAlchemy's common language.
+
+`Moment`, `StatementMoment` and `Least` are written out as the table says, when a statement is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, String
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """How one database says what others say differently.
+
+    *example* is a URL, *extra* brings its driver. *moment* is its clock as the row is written or read, *statement_moment*
+    as the statement began; both in milliseconds since the epoch, and only by the second an index can be searched.
+    *alone* are the execution options of a statement that is a transaction by itself, *together* those of a transaction,
+    *connecting* what an engine of ours is made with. *lost_races* are the errors of a transaction that ran into another.
+    *lock* keeps migrations apart until the transaction ends, or until *unlock*.
+    """
+
+    example: str
+    extra: str
+    moment: str
+    statement_moment: str
+    least: str = "least"
+    alone: Mapping[str, Any]
+    together: Mapping[str, Any]
+    connecting: Mapping[str, Any]
+    lost_races: frozenset[str | int]
+    lock: str
+    unlock: str | None = None
+
+
+# The time of the statement lags behind where it had to wait for a row, and in a long transaction `now()` stands still.
+_POSTGRESQL = Differences(
+    example="postgresql+asyncpg://user@host/database",
+    extra="postgres",
+    moment="CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)",
+    statement_moment="CAST(floor(extract(epoch FROM statement_timestamp()) * 1000) AS BIGINT)",
+    # Costs nothing here, and saves the round trips of BEGIN and COMMIT.
+    alone={"isolation_level": "AUTOCOMMIT"},
+    together={"isolation_level": "READ COMMITTED"},
+    connecting={},
+    lost_races=frozenset({"40001", "40P01"}),
+    lock="SELECT pg_advisory_xact_lock(hashtext('fastapi_session'))",
+)
+
+# UTC, whatever the time zone of the connection, as the statement began; and how long ago that was.
+_MYSQL_BEGAN = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
+_MYSQL = Differences(
+    example="mysql+asyncmy://user@host/database",
+    extra="mysql",
+    moment=f"(({_MYSQL_BEGAN} + TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6))) DIV 1000)",
+    statement_moment=f"({_MYSQL_BEGAN} DIV 1000)",
+    alone={},
+    together={},
+    # Set once a connection: to change it for one transaction would cost round trips.
+    connecting={"isolation_level": "READ COMMITTED"},
+    lost_races=frozenset({1020, 1213}),
+    lock="SELECT GET_LOCK('fastapi_session', 3600)",
+    unlock="SELECT RELEASE_LOCK('fastapi_session')",
+)
+
+_SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+_SQLITE = Differences(
+    example="sqlite+aiosqlite:///file",
+    extra="sql",
+    moment=_SQLITE_NOW,
+    statement_moment=_SQLITE_NOW,
+    least="min",
+    alone={},
+    together={},
+    connecting={},
+    lost_races=frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"}),
+    lock="BEGIN IMMEDIATE",
+)
+
+DIFFERENCES = {"mariadb": _MYSQL, "mysql": _MYSQL, "postgresql": _POSTGRESQL, "sqlite": _SQLITE}
+"""By SQLAlchemy's names of the dialects."""
+
+_BINARY_TEXT = {"mariadb", "mysql"}
+
+
+class ExactText(TypeDecorator[str]):
+    """Text of at most *length* that is compared as it is written.
+
+    MySQL and MariaDB have no common collation that tells letters, accents and trailing spaces apart: there, it is bytes.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Answer the type of the column in *dialect*."""
+        length = self.impl_instance.length  # type: ignore[attr-defined]
+        return dialect.type_descriptor(mysql.VARBINARY(length) if dialect.name in _BINARY_TEXT else String(length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Answer *value* as the driver is given it."""
+        return value.encode() if value is not None and dialect.name in _BINARY_TEXT else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Answer what the driver gave as text."""
+        text: str | None = value.decode() if value is not None and dialect.name in _BINARY_TEXT else value
+        return text
+
+
+class Moment(FunctionElement[int]):
+    """What time it is for the database, at the moment this is evaluated."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class StatementMoment(FunctionElement[int]):
+    """What time it was for the database when the statement began."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class Least(FunctionElement[int]):
+    """The least of numbers, none of which is NULL."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(Moment)
+def _moment(_: Moment, compiler: SQLCompiler, **_options: Any) -> str:
+    return DIFFERENCES[compiler.dialect.name].moment
+
+
+@compiles(StatementMoment)
+def _statement_moment(_: StatementMoment, compiler: SQLCompiler, **_options: Any) -> str:
+    return DIFFERENCES[compiler.dialect.name].statement_moment
+
+
+@compiles(Least)
+def _least(element: Least, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{DIFFERENCES[compiler.dialect.name].least}({compiler.process(element.clauses, **options)})"
+
+
+def error_code(error: BaseException) -> str | int | None:
+    """Answer by what code the database names *error*, or `None` where it does not say."""
+    original: Any = error.orig if isinstance(error, DBAPIError) else error
+    number = next((each for each in original.args[:1] if isinstance(each, int)), None)
+    return number or getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)

@@ -1,0 +1,134 @@
+"""The verbs of a session store, as statements. Each is brought to a connection: a pooled one, or the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fastapi_session.clock import Clock
+from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
+from fastapi_session.stores.rows import SESSION_COLUMNS, dump_json, lineage_row, session_record, session_row
+from fastapi_session.stores.sql import statements
+from fastapi_session.stores.sql.connections import Connections
+from fastapi_session.stores.sql.statements import Parameters, TimedStatements
+
+LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
+
+
+class SqlSessions:
+    """Keeps sessions through *connections*. The database's clock decides, unless *clock* is given."""
+
+    def __init__(self, connections: Connections, *, clock: Clock | None) -> None:
+        self._connections = connections
+        self._clock = clock
+        self._timed = TimedStatements(now_given=clock is not None)
+
+    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
+        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+        row = statements.columns(SESSION_COLUMNS, session_row(record))
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statements.INSERT, row)
+            if replacing is not None:
+                await connection.execute(statements.DELETE, {"given_session_id": replacing})
+
+        await self._connections.run(work, alone=replacing is None)
+
+    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        parameters = statements.rotation_parameters(rotation)
+
+        async def work(connection: AsyncConnection) -> Row[Any] | None:
+            timed = {**parameters, **self._now()}
+            if connection.dialect.update_returning:
+                return (await connection.execute(self._timed.rotate_returning, timed)).first()
+            if (await connection.execute(self._timed.rotate, timed)).rowcount == 0:
+                return None
+            # The row is locked until the transaction ends: this reads what was written.
+            return (await connection.execute(statements.FIND, {"given_session_id": rotation.session_id})).one()
+
+        row = await self._connections.run(work, alone=True)
+        return None if row is None else session_record(row)
+
+    async def get(self, session_id: str) -> Reading:
+        """Answer the record, expired or not, together with the clock."""
+        [row] = await self._rows(self._timed.get, {"given_session_id": session_id})
+        now: int = row[0]
+        record = None if row.session_id is None else session_record(row[1:])
+        return Reading(record, now if self._clock is None else self._clock())
+
+    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+        """Write *lineage* if the session still stands where *expected* says."""
+        new = statements.columns(LINEAGE_COLUMNS, lineage_row(lineage))
+        parameters = {**new, **statements.unmoved_parameters(session_id, expected)}
+        return await self._changes(statements.REPLACE, parameters) == 1
+
+    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        if expected is None:
+            return await self._changes(statements.DELETE, {"given_session_id": session_id}) == 1
+        parameters = statements.unmoved_parameters(session_id, expected)
+        return await self._changes(statements.DELETE_UNMOVED, parameters) == 1
+
+    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+        """Note that the refresh token whose hash is *current* has been used."""
+        await self._changes(statements.ACKNOWLEDGE, {"given_session_id": session_id, "given_current": current})
+
+    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+        """Write payload and data and version + 1, if the session's version is *version*."""
+        parameters = {
+            "given_session_id": session_id,
+            "given_version": version,
+            "access_token_payload": dump_json(access_token_payload),
+            "session_data": dump_json(session_data),
+        }
+        return await self._changes(statements.UPDATE, parameters) == 1
+
+    async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Answer the user's sessions that have not expired, oldest first."""
+        statement = statements.in_tenant(self._timed.sessions_of, tenant_id)
+        parameters = {**statements.user_parameters(user_id, tenant_id), **self._now()}
+        return [session_record(row) for row in await self._rows(statement, parameters)]
+
+    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
+        """Delete the user's sessions, expired ones too, and answer what was deleted."""
+        parameters = statements.user_parameters(user_id, tenant_id)
+        delete = statements.in_tenant(statements.DELETE_ALL_OF, tenant_id)
+        lock = statements.in_tenant(statements.LOCK_ALL_OF, tenant_id)
+
+        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            if connection.dialect.delete_returning:
+                return (await connection.execute(delete.returning(*statements.SESSION_ROW), parameters)).all()
+            rows = (await connection.execute(lock, parameters)).all()
+            await connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})
+            return rows
+
+        return [session_record(row) for row in await self._connections.run(work, alone=True)]
+
+    async def delete_expired(self, *, limit: int) -> int:
+        """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
+
+        async def work(connection: AsyncConnection) -> int:
+            now = self._now()
+            ids = (await connection.execute(self._timed.lock_expired, {**now, "limit": limit})).scalars().all()
+            return (await connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})).rowcount
+
+        return await self._connections.run(work)
+
+    def _now(self) -> Parameters:
+        return {} if self._clock is None else {"now": self._clock()}
+
+    async def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
+        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            return (await connection.execute(statement, parameters)).all()
+
+        return await self._connections.run(work, alone=True)
+
+    async def _changes(self, statement: Executable, parameters: Parameters) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement, parameters)).rowcount
+
+        return await self._connections.run(work, alone=True)

@@ -1,0 +1,174 @@
+"""The statements, each built once, so that SQLAlchemy compiles it once a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.sql.functions import coalesce
+
+from fastapi_session.model import Lineage, Rotation
+from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
+from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
+from fastapi_session.stores.sql.tables import SESSION, SIGNING_KEY
+
+Parameters = dict[str, Any]
+
+SESSION_ROW = [SESSION.c[name] for name in SESSION_COLUMNS]
+KEY_ROW = [SIGNING_KEY.c[name] for name in KEY_COLUMNS]
+
+
+def given(column: Column[Any]) -> BindParameter[Any]:
+    """Answer the parameter that *column* is compared with; under its own name goes what is written to it."""
+    return bindparam(f"given_{column.name}", type_=column.type)
+
+
+_IS_SESSION = SESSION.c.session_id == given(SESSION.c.session_id)
+_IS_CURRENT = SESSION.c.current == given(SESSION.c.current)
+_IS_GENERATION = SESSION.c.generation == given(SESSION.c.generation)
+_UNMOVED = (
+    _IS_SESSION,
+    _IS_GENERATION,
+    _IS_CURRENT,
+    SESSION.c.acknowledged == given(SESSION.c.acknowledged),
+    SESSION.c.window_at == given(SESSION.c.window_at),
+)
+_SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
+
+INSERT = insert(SESSION)
+FIND = select(*SESSION_ROW).where(_IS_SESSION)
+REPLACE = update(SESSION).where(*_UNMOVED)
+DELETE = delete(SESSION).where(_IS_SESSION)
+DELETE_UNMOVED = delete(SESSION).where(*_UNMOVED)
+ACKNOWLEDGE = (
+    update(SESSION).where(_IS_SESSION, _IS_CURRENT, SESSION.c.acknowledged.is_(False)).values(acknowledged=True)
+)
+UPDATE = (
+    update(SESSION)
+    .where(_IS_SESSION, SESSION.c.version == given(SESSION.c.version))
+    .values(version=SESSION.c.version + 1)
+)
+LOCK_ALL_OF = select(*SESSION_ROW).where(SESSION.c.user_id == given(SESSION.c.user_id)).with_for_update()
+DELETE_ALL_OF = delete(SESSION).where(SESSION.c.user_id == given(SESSION.c.user_id))
+DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
+
+INSERT_KEY = insert(SIGNING_KEY)
+SIGNING_KEYS = select(*KEY_ROW).order_by(SIGNING_KEY.c.family, SIGNING_KEY.c.sequence)
+DELETE_KEY = delete(SIGNING_KEY).where(SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid))
+
+
+class TimedStatements:
+    """The statements that ask what time it is: the database, or with *now_given* the parameter `now`."""
+
+    def __init__(self, *, now_given: bool) -> None:
+        parameter = bindparam("now", type_=BigInteger)
+        now = parameter if now_given else Moment()
+        began = parameter if now_given else StatementMoment()
+        self.rotate = _rotate(now)
+        self.rotate_returning = self.rotate.returning(*SESSION_ROW)
+        self.get = _get()
+        self.sessions_of = (
+            select(*SESSION_ROW)
+            .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began)
+            .order_by(SESSION.c.created_at, SESSION.c.session_id)
+        )
+        self.lock_expired = (
+            select(SESSION.c.session_id)
+            .where(SESSION.c.deadline <= began)
+            .order_by(SESSION.c.deadline)
+            .limit(bindparam("limit", type_=Integer))
+            .with_for_update(skip_locked=True)
+        )
+        self.delete_expired = DELETE_THESE.where(SESSION.c.deadline <= began)
+
+
+def _rotate(now: ColumnElement[int]) -> Any:
+    idle_expires_at = now + bindparam("idle_timeout", type_=BigInteger)
+    return (
+        update(SESSION)
+        .where(
+            _IS_SESSION,
+            _IS_GENERATION,
+            _IS_CURRENT,
+            SESSION.c.window_at + bindparam("debounce", type_=BigInteger) <= now,
+            SESSION.c.deadline > now,
+        )
+        .ordered_values(
+            # In this order: MySQL assigns one after the other, and would copy the successor.
+            (SESSION.c.previous, SESSION.c.current),
+            (SESSION.c.current, bindparam("successor", type_=SESSION.c.current.type)),
+            (SESSION.c.current_kid, bindparam("successor_kid", type_=Integer)),
+            (SESSION.c.generation, SESSION.c.generation + 1),
+            (SESSION.c.window_at, now),
+            (SESSION.c.acknowledged, False),
+            (SESSION.c.ip_address, bindparam("new_ip_address", type_=Text)),
+            (SESSION.c.user_agent, bindparam("new_user_agent", type_=Text)),
+            (
+                SESSION.c.idle_expires_at,
+                Least(idle_expires_at, coalesce(SESSION.c.absolute_expires_at, idle_expires_at)),
+            ),
+        )
+    )
+
+
+def _get() -> Select[Any]:
+    """Answer one row in any case: the clock, and beside it the session or nothing."""
+    one = select(literal_column("1")).subquery()
+    return select(Moment(), *SESSION_ROW).select_from(one.outerjoin(SESSION, _IS_SESSION))
+
+
+def in_tenant(statement: Any, tenant_id: str | None) -> Any:
+    """Answer *statement*, restricted to the tenant if one is given."""
+    return statement if tenant_id is None else statement.where(SESSION.c.tenant_id == given(SESSION.c.tenant_id))
+
+
+def user_parameters(user_id: str, tenant_id: str | None) -> Parameters:
+    """Answer what `in_tenant` statements about a user are given."""
+    tenant = {} if tenant_id is None else {"given_tenant_id": tenant_id}
+    return {"given_user_id": user_id, **tenant}
+
+
+def rotation_parameters(rotation: Rotation) -> Parameters:
+    """Answer what `rotate` is given."""
+    return {
+        "given_session_id": rotation.session_id,
+        "given_generation": rotation.generation,
+        "given_current": rotation.presented,
+        "successor": rotation.successor,
+        "successor_kid": rotation.successor_kid,
+        "debounce": rotation.debounce,
+        "idle_timeout": rotation.idle_timeout,
+        "new_ip_address": rotation.circumstances.ip_address,
+        "new_user_agent": rotation.circumstances.user_agent,
+    }
+
+
+def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
+    """Answer what `REPLACE` and `DELETE_UNMOVED` compare with."""
+    return {
+        "given_session_id": session_id,
+        "given_generation": expected.generation,
+        "given_current": expected.current,
+        "given_acknowledged": expected.acknowledged,
+        "given_window_at": expected.window_at,
+    }
+
+
+def columns(names: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any]:
+    """Answer *row* as what is written to the columns of these *names*."""
+    return dict(zip(names, row, strict=True))

@@ -1,0 +1,114 @@
+"""Sessions in PostgreSQL, MySQL or MariaDB, and in whatever else the user's own SQLAlchemy engine leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from fastapi_session.clock import Clock
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import SigningKeyRecord
+from fastapi_session.stores.rows import KEY_COLUMNS, key_record, key_row
+from fastapi_session.stores.sql import statements
+from fastapi_session.stores.sql.connections import GivenEngine, JoinedConnection, OwnEngine, PooledConnections
+from fastapi_session.stores.sql.sessions import SqlSessions
+from fastapi_session.stores.sql.tables import METADATA
+
+
+class SqlStore(SqlSessions):
+    """Keeps sessions and signing keys in the database of *engine*: your own `AsyncEngine`, or the URL of one to be made.
+
+    The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
+    `StoreUnavailable`. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
+
+    Raises ConfigurationError where the URL names no database, or its driver is not installed.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine | str, *, clock: Clock | None = None, timeout: timedelta = timedelta(seconds=5)
+    ) -> None:
+        self._engine = OwnEngine(engine) if isinstance(engine, str) else GivenEngine(engine)
+        self._pooled = PooledConnections(self._engine, timeout=timeout)
+        super().__init__(self._pooled, clock=clock)
+
+    async def open(self) -> None:
+        """Connect, and look for the tables. Raises ConfigurationError where they, or columns of them, are missing.
+
+        The event loop that opens the store pools its connections; any other one connects anew for each operation.
+        """
+        self._engine.open()
+        missing = await self._pooled.run(lambda connection: connection.run_sync(missing_columns))
+        if missing:
+            raise ConfigurationError(
+                f"the database lacks {', '.join(missing)}: run python -m fastapi_session.stores.sql migrate URL"
+            )
+
+    async def close(self) -> None:
+        """Finish what was asked, and close the connections of an engine of its own. The store may be opened again."""
+        await self._pooled.idle()
+        await self._engine.close()
+
+    async def create_all(self) -> None:
+        """Create the tables that are missing, in development and tests. In production, migrate."""
+        await self._pooled.run(lambda connection: connection.run_sync(METADATA.create_all))
+
+    def within(self, connection: AsyncConnection) -> JoinedStore:
+        """Answer a store whose sessions are written in the open transaction of *connection*, and end as it ends."""
+        return JoinedStore(self, connection, clock=self._clock)
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
+        row = statements.columns(KEY_COLUMNS, key_row(record))
+
+        async def work(connection: AsyncConnection) -> bool:
+            try:
+                await connection.execute(statements.INSERT_KEY, row)
+            except IntegrityError:
+                return False
+            return True
+
+        return await self._pooled.run(work, alone=True)
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Answer every key, by family and sequence."""
+        return [key_record(row) for row in await self._rows(statements.SIGNING_KEYS, {})]
+
+    async def delete_key(self, kid: str) -> bool:
+        """Delete the key, and say whether it was there."""
+        return await self._changes(statements.DELETE_KEY, {"given_kid": kid}) == 1
+
+
+class JoinedStore(SqlSessions):
+    """Writes sessions inside a transaction of the user's, who commits it or rolls it back; signing keys as ever.
+
+    After `StoreUnavailable`, that transaction can only be rolled back.
+    """
+
+    def __init__(self, store: SqlStore, connection: AsyncConnection, *, clock: Clock | None) -> None:
+        super().__init__(JoinedConnection(connection), clock=clock)
+        self.insert_key = store.insert_key
+        self.signing_keys = store.signing_keys
+        self.delete_key = store.delete_key
+
+    async def open(self) -> None:
+        """Do nothing: the connection is the user's."""
+
+    async def close(self) -> None:
+        """Do nothing: the connection is the user's."""
+
+
+def missing_columns(connection: Connection) -> Sequence[str]:
+    """Answer which tables, or columns of them, the database lacks."""
+    inspector = inspect(connection)
+    missing: list[str] = []
+    for table in METADATA.sorted_tables:
+        if inspector.has_table(table.name):
+            there = {column["name"] for column in inspector.get_columns(table.name)}
+            missing += [f"{table.name}.{column.name}" for column in table.columns if column.name not in there]
+        else:
+            missing.append(table.name)
+    return missing

