@@ -22,6 +22,7 @@ from fastapi_session.stores.sqlite import SqliteStore
 
 _SQLITE = "sqlite:///"
 
+_REDIS = ("fastapi_session.stores.redis", "RedisStore", "redis")
 _SQL = ("fastapi_session.stores.sql", "SqlStore")
 
 # What is imported only when a URL asks for it: by its scheme, module and store, and the extra that brings its packages.
@@ -30,6 +31,9 @@ _EXTRAS = {
     "mysql+asyncmy": (*_SQL, "mysql"),
     "postgresql+asyncpg": (*_SQL, "postgres"),
     "postgresql+psycopg": (*_SQL, "postgres"),
+    "redis": _REDIS,
+    "rediss": _REDIS,
+    "valkey": _REDIS,
 }
 
 
