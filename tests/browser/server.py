@@ -38,7 +38,8 @@ class Server:
 @contextmanager
 def serve(build: Callable[[str], ASGIApp], *, host: str = "localhost") -> Iterator[Server]:
     """Serve the app that *build* makes for its origin."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     origin = f"http://{host}:{listener.getsockname()[1]}"
     served = Server(build(origin), origin)
     server = uvicorn.Server(uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1))

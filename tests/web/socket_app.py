@@ -179,7 +179,8 @@ class Served:
 @asynccontextmanager
 async def serving(app: FastAPI, sessions: Sessions) -> AsyncIterator[Served]:
     """Serve *app*, and prove in the end that it left nothing behind: no task, and nobody who waits for a session."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
         running = asyncio.ensure_future(server.serve(sockets=[listening]))
         await until(lambda: server.started)

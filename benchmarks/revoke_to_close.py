@@ -1,0 +1,152 @@
+"""How soon a socket closes whose session is revoked: from asking a real server for it until the client reads the close.
+
+    python benchmarks/revoke_to_close.py [sockets]
+
+All sockets of one user at once by `revoke_all`, then as many of as many users, one sign-out after the other. Server and
+clients are two processes of this machine, the sessions in SQLite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import httpx2
+import uvicorn
+from fastapi import Depends, FastAPI, WebSocket
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
+
+from fastapi_session import (
+    CreateSession,
+    Session,
+    SessionConfig,
+    Sessions,
+    create_session,
+    get_sessions,
+    install,
+    session_router,
+    verify_session,
+)
+
+SOCKETS = 200
+REVOKED = 3000
+
+Verified = Annotated[Session, Depends(verify_session())]
+Headers = dict[str, str]
+
+
+def application(folder: Path) -> FastAPI:
+    """Build an application whose socket only waits."""
+    app = FastAPI()
+    store = f"sqlite:///{folder / 'sessions.db'}"
+    install(app, SessionConfig(store=store, secret="a benchmark has nothing to hide", api_domain="http://localhost"))
+    app.include_router(session_router())
+
+    @app.post("/login/{user_id}")
+    async def login(user_id: str, create: Annotated[CreateSession, Depends(create_session())]) -> None:
+        await create(user_id)
+
+    @app.post("/sign-out-everywhere")
+    async def everywhere(session: Verified, sessions: Annotated[Sessions, Depends(get_sessions())]) -> None:
+        await sessions.revoke_all(session.user_id)
+
+    @app.websocket("/socket")
+    async def wait(websocket: WebSocket, _session: Verified) -> None:
+        await websocket.accept()
+        async for _ in websocket.iter_text():
+            pass
+
+    return app
+
+
+def serve(listening: socket.socket, folder: Path) -> None:
+    """Serve until terminated."""
+    config = uvicorn.Config(application(folder), log_level="error")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve in another process, and answer where."""
+    # Only of a socket that says it is TCP asyncio knows to send small packets at once.
+    with tempfile.TemporaryDirectory() as folder, socket.socket(proto=socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1024)
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(listening, Path(folder)))
+        process.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        process.terminate()
+        process.join()
+
+
+async def opened(client: httpx2.AsyncClient, user_id: str) -> tuple[Headers, ClientConnection]:
+    """Sign in and open a socket."""
+    answer = await client.post(f"/login/{user_id}", headers={"st-auth-mode": "header"})
+    headers = {"authorization": f"Bearer {answer.raise_for_status().headers['st-access-token']}"}
+    url = f"ws://{client.base_url.host}:{client.base_url.port}/socket"
+    return headers, await connect(url, additional_headers=headers, proxy=None)
+
+
+async def closed(connection: ClientConnection) -> float:
+    """Answer when the close was read."""
+    try:
+        await connection.recv()
+    except ConnectionClosedError:
+        moment = time.perf_counter()
+    assert connection.close_code == REVOKED
+    return moment
+
+
+async def all_at_once(client: httpx2.AsyncClient, sockets: int) -> list[float]:
+    """Answer how long each socket of one user stayed open after all their sessions were to be revoked."""
+    pairs = [await opened(client, "alice") for _ in range(sockets)]
+    closes = [asyncio.ensure_future(closed(connection)) for _, connection in pairs]
+    await asyncio.sleep(0)
+    start = time.perf_counter()
+    await client.post("/sign-out-everywhere", headers=pairs[0][0])
+    return [moment - start for moment in await asyncio.gather(*closes)]
+
+
+async def one_by_one(client: httpx2.AsyncClient, sockets: int) -> list[float]:
+    """Answer how long each user's socket stayed open after that user was to be signed out, the others' still open."""
+    pairs = [await opened(client, f"user-{number}") for number in range(sockets)]
+    taken = []
+    for headers, connection in pairs:
+        close = asyncio.ensure_future(closed(connection))
+        await asyncio.sleep(0)
+        start = time.perf_counter()
+        await client.post("/auth/signout", headers=headers)
+        taken.append(await close - start)
+    return taken
+
+
+def told(name: str, seconds: list[float]) -> str:
+    """Answer a row of the table."""
+    ordered = sorted(1000 * taken for taken in seconds)
+    p50, p99 = statistics.median(ordered), statistics.quantiles(ordered, n=100, method="inclusive")[98]
+    return f"{name:<24}{len(ordered):>8}{p50:>10.1f}{p99:>10.1f}{ordered[-1]:>10.1f}"
+
+
+async def main(sockets: int, address: str) -> None:
+    """Measure both, and print the table."""
+    async with httpx2.AsyncClient(base_url=f"http://{address}", trust_env=False, timeout=60) as client:
+        rows = [
+            told("revoke_all, one user", await all_at_once(client, sockets)),
+            told("sign-out, one by one", await one_by_one(client, sockets)),
+        ]
+    print(f"{'milliseconds':<24}{'sockets':>8}{'p50':>10}{'p99':>10}{'max':>10}", *rows, sep="\n")
+
+
+if __name__ == "__main__":
+    with served() as server:
+        asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else SOCKETS, server))
