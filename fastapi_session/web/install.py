@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.claim import Claim
@@ -54,23 +54,28 @@ def install(
     app.add_middleware(ExchangeMiddleware, sessions=engine, transport=Transport(engine.config))
     register_handlers(app, engine.config)
     document_sessions(app, engine.config)
-    app.include_router(_opening_and_closing(app, engine))
+    _open_and_close_with(app, engine)
     if "api_domain" not in engine.config.model_fields_set:
         logger.warning("api_domain is not set, assuming %s (FASTAPI_SESSION_API_DOMAIN)", engine.config.api_domain)
     return engine
 
 
-def _opening_and_closing(app: FastAPI, engine: Sessions) -> APIRouter:
-    """Answer a router without routes: lifespans of included routers compose, whatever lifespan the application has."""
+def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
+    """Open and close *engine* inside the lifespan that *app* has.
+
+    Including a router with a lifespan would do it too, but every route after it would pay for one more router to match.
+    """
+    own = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
         for problem in cors_problems(app):
             logger.warning(problem)
-        await engine.open()
-        try:
-            yield
-        finally:
-            await engine.close()
+        async with own(served) as state:
+            await engine.open()
+            try:
+                yield state
+            finally:
+                await engine.close()
 
-    return APIRouter(lifespan=lifespan)
+    app.router.lifespan_context = cast("Any", lifespan)  # typed as if it had either a state or none
