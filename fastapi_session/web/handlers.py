@@ -31,6 +31,7 @@ from fastapi_session.errors import (
     SessionError,
     StoreUnavailable,
 )
+from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.sockets import CLOSE_CODE
 
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
@@ -44,7 +45,9 @@ logger = logging.getLogger("fastapi_session")
 def register_handlers(app: FastAPI, config: SessionConfig) -> None:
     """Register a handler for each row of the table, except where *app* has one of its own already."""
 
-    async def session_error(_connection: HTTPConnection, error: Exception) -> Response:
+    async def session_error(connection: HTTPConnection, error: Exception) -> Response:
+        assert isinstance(error, SessionError)
+        exchange_of(connection).refuse(error)  # a route may raise one too
         return _session_error(error, config)
 
     handlers: list[tuple[type[Exception], Handler]] = [
@@ -80,8 +83,7 @@ async def _refuse(socket: WebSocket, response: Response, *, reason: str) -> None
         await socket.close(CLOSE_CODE, reason)
 
 
-def _session_error(error: Exception, config: SessionConfig) -> Response:
-    assert isinstance(error, SessionError)
+def _session_error(error: SessionError, config: SessionConfig) -> Response:
     content: dict[str, Any] = {"message": error.message}
     status = config.session_expired_status_code
     if isinstance(error, InvalidClaimsError):
