@@ -49,7 +49,12 @@ def application(folder: Path) -> FastAPI:
     """Build an application whose socket only waits."""
     app = FastAPI()
     store = f"sqlite:///{folder / 'sessions.db'}"
-    install(app, SessionConfig(store=store, secret="a benchmark has nothing to hide", api_domain="http://localhost"))
+    install(
+        app,
+        SessionConfig(
+            store=store, secret="a benchmark has nothing to hide from anybody", api_domain="http://localhost"
+        ),
+    )
     app.include_router(session_router())
 
     @app.post("/login/{user_id}")
@@ -84,9 +89,11 @@ def served() -> Iterator[str]:
         listening.listen(1024)
         process = multiprocessing.get_context("spawn").Process(target=serve, args=(listening, Path(folder)))
         process.start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        process.terminate()
-        process.join()
+        try:
+            yield f"127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            process.terminate()
+            process.join()
 
 
 async def opened(client: httpx2.AsyncClient, user_id: str) -> tuple[Headers, ClientConnection]:
