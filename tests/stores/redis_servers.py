@@ -50,6 +50,11 @@ class Server:
         self.process.terminate()
         self.process.wait(10)
 
+    def ask(self, *command: str) -> str:
+        """What the server answers to a command."""
+        cli = [VALKEY_CLI, "-p", str(self.port), *command]
+        return subprocess.run(cli, check=True, capture_output=True, text=True, timeout=30).stdout
+
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         give_up_at = time.monotonic() + 10
@@ -91,6 +96,10 @@ def cluster(directory: Path) -> Iterator[list[Server]]:
         addresses = [server.address for server in servers]
         command = [VALKEY_CLI, "--cluster", "create", *addresses, "--cluster-yes"]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
+        give_up_at = time.monotonic() + 10
+        while not all("cluster_state:ok" in server.ask("CLUSTER", "INFO") for server in servers):
+            assert time.monotonic() < give_up_at, "the nodes did not become a cluster"
+            time.sleep(0.05)
         yield servers
     finally:
         for server in servers:

@@ -15,7 +15,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.redis.scripts import Script
@@ -56,8 +56,9 @@ class Calls:
         ticket = token_hex(8)
         try:
             reply: Sequence[Any] = await self._put(script, len(keys), *keys, ticket, *arguments)
-        except (RedisError, RedisClusterException, OSError) as error:
-            # The name alone: a server may quote what it complains about.
+        except Exception as error:
+            # Of whatever kind: a cluster client that closes its connections fails in ways of its own. The name alone,
+            # since a server may quote what it complains about.
             raise StoreUnavailable(f"Redis failed: {type(error).__name__}") from error
         if as_text(reply[0]) != ticket:
             raise StoreUnavailable("Redis failed: the reply belongs to another request")
@@ -65,6 +66,7 @@ class Calls:
 
     async def _put(self, script: Script, *arguments: str | int) -> Any:
         client = self._client()
+        await client.initialize()  # a cluster client that does not know its nodes yet would ask any of them
         try:
             return await client.execute_command("EVALSHA", script.sha, *arguments)
         except NoScriptError:  # a server that has restarted, or another node of a cluster
@@ -86,6 +88,7 @@ def connect(url: str) -> Client:
     try:
         pool = BlockingConnectionPool.from_url(
             url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+            protocol=2,  # under the newer one redis-py does not notice that the server has closed an idle connection
             max_connections=MAX_CONNECTIONS,
             timeout=TIMEOUT,
             socket_timeout=TIMEOUT,
