@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from fastapi.testclient import TestClient
 import fastapi_session
 from fastapi_session import SessionConfig, errors
 from fastapi_session.core.rotation import Verdict
+from fastapi_session.testing import sign_in
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -78,6 +80,101 @@ def test_the_application_works(name: str, run: Run) -> None:
         assert "ada" == client.get("/me").json()["user_id"]
         assert {"status": "OK"} == client.post("/auth/signout").json()
         assert 401 == client.get("/me").status_code
+
+
+def browser(page: ModuleType) -> TestClient:
+    """A client of a page's application, which keeps cookies."""
+    return TestClient(page.app, headers={"st-auth-mode": "cookie", "rid": "anti-csrf"})
+
+
+def test_claims(run: Run) -> None:
+    """On the page on claims an administrator is let in, another is told what the page says, and changes take effect."""
+    page = run("docs/claims.md")
+    told = json.loads(re.findall(r"^```json\n(.*?)^```", TEXTS["docs/claims.md"], re.MULTILINE | re.DOTALL)[0])
+    with browser(page) as client:
+        client.post("/login?user_id=ada")
+        assert {"roles": ["admin"]} == client.get("/admin").json()
+        client.post("/login?user_id=bob")
+        assert told == client.get("/admin").json()
+        client.post("/verify-address")
+        failures = client.get("/admin").json()["claimValidationErrors"]
+        assert ["roles"] == [failure["id"] for failure in failures]
+        assert "bob" in client.post("/send-mail-again").json()
+        assert 403 == client.get("/bar").status_code
+
+
+def test_sessions_by_handle(run: Run) -> None:
+    """On the page on handles users see their devices and sign them out, and jobs do what they say."""
+    page = run("docs/sessions-by-handle.md")
+    with browser(page) as client:
+        assert client.portal is not None
+        mine = sign_in(client, page.sessions, "ada", method="cookie").access_token.session_handle
+        other = sign_in(TestClient(page.app), page.sessions, "ada").access_token.session_handle
+        assert [mine, other] == [device["handle"] for device in client.get("/devices").json()]
+        assert [200, 404] == [client.delete(f"/devices/{other}").status_code for _ in range(2)]
+        assert [client.portal.call(page.count_download, mine) for _ in range(2)] == [True, True]
+        assert {"downloads": 2} == client.portal.call(page.sessions.information, mine).session_data
+        assert "ada" == client.portal.call(page.over_some_other_wire)
+        assert client.portal.call(page.token_for_the_mailer).count(".") == 2
+    assert 2 == asyncio.run(page.sign_everybody_out(["ada", "nobody"]))
+
+
+def test_typed_sessions(run: Run) -> None:
+    """On the page on typed sessions a cart fills."""
+    with browser(run("docs/typed-sessions.md")) as client:
+        client.post("/login")
+        client.post("/cart/apple")
+        assert {"plan": "pro", "items": ["apple", "pear"]} == client.post("/cart/pear").json()
+
+
+def test_events(run: Run) -> None:
+    """On the page on events a sign-in is told."""
+    page = run("docs/events.md")
+    with browser(page) as client:
+        sign_in(client, page.sessions, "ada")
+    assert ["ada signed in with None"] == page.MAILS
+
+
+def test_sockets_and_streams(run: Run) -> None:
+    """On the page on sockets whoever is signed in is answered, on a socket and by a stream."""
+    with browser(run("docs/websockets-and-streams.md")) as client:
+        client.post("/login")
+        with client.websocket_connect("/live") as socket:
+            socket.send_text("hello")
+            assert "ada: hello" == socket.receive_text()
+        assert "data: 0\n\ndata: 1\n\ndata: 2\n\n" == client.get("/events").text
+
+
+def test_sync_endpoints(run: Run) -> None:
+    """On the page on sync endpoints a plan changes, and all sessions end."""
+    with browser(run("docs/sync-endpoints.md")) as client:
+        assert "ada" == client.post("/login").json()
+        assert {"plan": "max"} == client.post("/plan/max").json()
+        assert 1 == client.post("/leave-all").json()
+
+
+def test_changing_behaviour(run: Run) -> None:
+    """On the page on changing behaviour nobody has more than three sessions, and who is blocked goes on with none."""
+    page = run("docs/changing-behaviour.md")
+    with browser(page) as client:
+        assert client.portal is not None
+        for _ in range(5):
+            sign_in(client, page.sessions, "ada", method="cookie")
+        assert 3 == len(client.portal.call(page.sessions.of_user, "ada"))
+        page.BLOCKED.add("ada")
+        assert "/login" == client.post("/auth/session/refresh").json()["sign_in_at"]
+        assert 2 == len(client.portal.call(page.sessions.of_user, "ada"))
+
+
+def test_tenants(run: Run) -> None:
+    """On the page on tenants a session is worth something for its own alone."""
+    page = run("docs/tenants.md")
+    with browser(page) as client:
+        assert client.portal is not None
+        client.post("/acme/login")
+        assert ["ada", 404] == [client.get("/acme/me").json(), client.get("/other/me").status_code]
+        assert [0, 1] == [client.portal.call(page.present, "ada", tenant) for tenant in ("other", "acme")]
+        assert 1 == len(client.portal.call(page.leave, "ada", "acme"))
 
 
 @pytest.mark.parametrize("name", PAGES)

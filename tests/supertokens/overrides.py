@@ -1,0 +1,170 @@
+"""Overrides: verbs and routes of one's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.testclient import TestClient
+
+from fastapi_session import (
+    PayloadRule,
+    RefreshSession,
+    SessionConfig,
+    Sessions,
+    get_session_from_request,
+    get_sessions,
+    install,
+    refresh_session,
+)
+from tests.supertokens.world import (
+    CALL,
+    GRACE,
+    HOUR,
+    Role,
+    Serve,
+    Verified,
+    login,
+    me,
+    row,
+)
+
+
+@row("SessionOverrideConfig(functions=...)")
+def subclass(serve: Serve) -> None:
+    class Shouting(Sessions):
+        async def create(self, user_id: str, **options: Any) -> Any:
+            return await super().create(user_id.upper(), **options)
+
+    app = FastAPI()
+    install(app, Shouting(serve.config()))
+    app.post("/login")(login)
+    app.get("/me")(me)
+    with TestClient(app, headers=CALL) as client:
+        client.post("/login")
+        assert "ADA" == client.get("/me").json()
+
+
+@row("SessionOverrideConfig(config=...)")
+def another_config(serve: Serve) -> None:
+    config = serve.config().model_copy(update={"session_expired_status_code": 440})
+    assert isinstance(config, SessionConfig)
+    app = FastAPI()
+    install(app, config)
+    app.get("/me")(me)
+    assert 440 == TestClient(app).get("/me").status_code
+
+
+@row("RecipeInterface.create_new_session", "create")
+@row("RecipeInterface.get_session", "verify")
+@row("RecipeInterface.refresh_session", "refresh")
+@row("RecipeInterface.validate_claims", "check_claims")
+@row("RecipeInterface.revoke_session", "revoke")
+@row("RecipeInterface.revoke_all_sessions_for_user", "revoke_all")
+@row("RecipeInterface.revoke_multiple_sessions", "revoke_several")
+@row("RecipeInterface.get_all_session_handles_for_user", "of_user")
+@row("RecipeInterface.get_session_information", "information")
+@row("RecipeInterface.update_session_data_in_database", "update_session_data")
+@row("RecipeInterface.merge_into_access_token_payload", "merge_into_access_token_payload")
+@row("RecipeInterface.regenerate_access_token", "merge_and_reissue")
+@row("RecipeInterface.fetch_and_set_claim", "fetch_and_set_claim")
+@row("RecipeInterface.set_claim_value", "set_claim_value")
+@row("RecipeInterface.get_claim_value", "claim_value")
+@row("RecipeInterface.remove_claim", "remove_claim")
+@row("JWTRecipe", "create_jwt", "jwks", "discovery")
+def override(serve: Serve, *verbs: str) -> None:
+    called: list[str] = []
+
+    def overridden(verb: str) -> Any:
+        own = getattr(Sessions, verb)
+
+        def call(self: Sessions, *args: Any, **options: Any) -> Any:
+            called.append(verb)
+            return own(self, *args, **options)
+
+        return call
+
+    engine: Any = type("OwnSessions", (Sessions,), {verb: overridden(verb) for verb in verbs})
+    world = serve(engine=engine)
+    world.app.post("/all")(_all_verbs)
+    world.sign_in()
+    world.client.get("/auth/jwt/jwks.json")
+    world.client.get("/auth/.well-known/openid-configuration")
+    world.clock.advance(GRACE)
+    world.client.post("/auth/session/refresh")
+    assert 200 == world.client.post("/all").status_code
+    world.client.post("/auth/signout")
+
+    assert set(verbs) == set(called)
+
+
+async def _all_verbs(session: Verified, sessions: Annotated[Sessions, Depends(get_sessions())]) -> None:
+    """Use what a login, a refresh and a sign-out do not."""
+    await session.assert_claims(PayloadRule("plan", lambda payload: "plan" in payload))
+    await session.merge_into_access_token_payload({"n": 1})
+    await session.information()
+    await session.update_session_data({"n": 1})
+    await sessions.fetch_and_set_claim(session.handle, Role)
+    await sessions.set_claim_value(session.handle, Role, "guest")
+    await sessions.claim_value(session.handle, Role)
+    await sessions.remove_claim(session.handle, Role)
+    await sessions.of_user("ada")
+    await sessions.revoke_several([])
+    await sessions.revoke_all("nobody")
+    await sessions.create_jwt({}, validity=HOUR)
+
+
+@row("RecipeInterface.get_global_claim_validators")
+def override_validators(serve: Serve) -> None:
+    class Strict(Sessions):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.validators = (*self.validators, Role.has_value("guest"))
+
+    world = serve(engine=Strict)
+    world.sign_in()
+    assert 403 == world.me()
+
+
+@row("APIInterface.refresh_post")
+@row("APIInterface.signout_post")
+def own_routes(serve: Serve) -> None:
+    app = FastAPI()
+    install(app, serve.config())
+    app.post("/login")(login)
+
+    @app.post("/auth/session/refresh")
+    async def refresh_route(refresh: Annotated[RefreshSession, Depends(refresh_session())]) -> str:
+        return f"hello again {(await refresh()).user_id}"
+
+    @app.post("/auth/signout")
+    async def sign_out(session: Verified) -> str:
+        await session.revoke()
+        return "bye"
+
+    with TestClient(app, headers=CALL) as client:
+        client.post("/login")
+        assert "hello again ada" == client.post("/auth/session/refresh").json()
+        assert ("bye", []) == (client.post("/auth/signout").json(), list(client.cookies))
+
+
+@row("APIInterface.verify_session")
+def own_dependency(serve: Serve) -> None:
+    async def user(request: Request) -> str:
+        session = await get_session_from_request(request)
+        assert session is not None
+        return session.user_id.upper()
+
+    world = serve()
+    world.app.get("/user")(_echo)
+    world.app.dependency_overrides[_user] = user
+    world.sign_in()
+    assert "ADA" == world.client.get("/user").json()
+
+
+async def _user() -> str:
+    return "replaced"
+
+
+async def _echo(user: Annotated[str, Depends(_user)]) -> str:
+    return user
