@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -65,38 +66,37 @@ class GivenEngine:
 
 
 class OwnEngine:
-    """Engines for *url*. A connection belongs to its event loop: the one that opened pools them, others keep none."""
+    """Engines for *url*, one for each event loop, to which its connections belong: only one that is opened pools them."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._unpooled = new_engine(url, poolclass=NullPool)
-        self._pooled: AsyncEngine | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.name = self._unpooled.dialect.name
+        self.name = self._unpooled().dialect.name
+        self._engines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = WeakKeyDictionary()
+        self._pooling: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
     def open(self) -> None:
-        """Let the running event loop be the one that pools its connections."""
+        """Pool the connections of the running event loop, until it closes."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._leave()
-            self._pooled, self._loop = new_engine(self._url, pool_size=10, pool_recycle=1800), loop
+        if loop not in self._pooling:
+            self._pooling.add(loop)
+            self._engines[loop] = new_engine(self._url, pool_size=10, pool_recycle=1800)
 
     def current(self) -> AsyncEngine:
-        """Answer the pool of the running event loop, or an engine that connects anew each time."""
-        if self._pooled is not None and self._loop is asyncio.get_running_loop():
-            return self._pooled
-        return self._unpooled
+        """Answer the engine of the running event loop. Where that was not opened, it connects anew each time."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._engines:
+            self._engines[loop] = self._unpooled()
+        return self._engines[loop]
 
     async def close(self) -> None:
-        """Close the pooled connections."""
-        if self._pooled is not None and self._loop is asyncio.get_running_loop():
-            await self._pooled.dispose()
-        self._leave()
+        """Close the connections of the running event loop."""
+        loop = asyncio.get_running_loop()
+        self._pooling.discard(loop)
+        if (engine := self._engines.pop(loop, None)) is not None:
+            await engine.dispose()
 
-    def _leave(self) -> None:
-        if self._pooled is not None:
-            self._pooled.sync_engine.dispose(close=False)  # what is left belongs to a loop that has ended
-        self._pooled = self._loop = None
+    def _unpooled(self) -> AsyncEngine:
+        return new_engine(self._url, poolclass=NullPool)
 
 
 class PooledConnections:
@@ -168,7 +168,7 @@ def new_engine(url: str, **options: object) -> AsyncEngine:
     differences = DIFFERENCES[name]
     try:
         return create_async_engine(url, hide_parameters=True, **differences.connecting, **options)
-    except (ArgumentError, InvalidRequestError, ModuleNotFoundError) as error:
+    except (ModuleNotFoundError, SQLAlchemyError, ValueError) as error:
         raise ConfigurationError(
             f"SqlStore needs a URL such as {differences.example}, and the driver that it names: "
             f"pip install 'fastapi-session-auth[{differences.extra}]'"

@@ -1,4 +1,7 @@
-"""Databases to test on: servers that are started for the tests, or those that two environment variables name."""
+"""Databases to test on: servers that are started for the tests, or those that two environment variables name.
+
+A database that is named so loses its tables of sessions and signing keys.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import MetaData, Table, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from fastapi_session.stores.sql import METADATA
+from fastapi_session.stores.sql.migration import VERSION_TABLE
 from fastapi_session.testing import HandClock
 from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres
 
@@ -80,22 +84,35 @@ def url(driver: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def bare_engine(url: str) -> AsyncIterator[AsyncEngine]:
-    """The user's own engine, of a database in which there is no table of ours."""
+async def unpooled(url: str) -> AsyncIterator[AsyncEngine]:
+    """The user's own engine, which keeps no connection."""
     engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(METADATA.drop_all)
-        await connection.exec_driver_sql("DROP TABLE IF EXISTS fastapi_session_version")
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
-async def engine(bare_engine: AsyncEngine) -> AsyncEngine:
+async def bare_engine(unpooled: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """The user's own engine, of a database in which there is no table of ours, before and after."""
+    await drop(unpooled)
+    yield unpooled
+    await drop(unpooled)
+
+
+@pytest.fixture
+async def engine(unpooled: AsyncEngine) -> AsyncEngine:
     """The user's own engine, of a database with our tables, all empty."""
-    async with bare_engine.begin() as connection:
+    async with unpooled.begin() as connection:
         await connection.run_sync(METADATA.create_all)
-    return bare_engine
+        for table in METADATA.sorted_tables:
+            await connection.execute(table.delete())
+    return unpooled
+
+
+async def drop(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.run_sync(METADATA.drop_all)
+        await connection.run_sync(Table(VERSION_TABLE, MetaData()).drop, checkfirst=True)
 
 
 @pytest.fixture

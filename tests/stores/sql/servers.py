@@ -106,7 +106,7 @@ def mariadb(folder: Path) -> Server:
     assert program is not None
     assert install is not None
     run(install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal")
-    settings = ["--skip-networking", f"--socket={socket}", "--innodb-flush-log-at-trx-commit=0"]
+    settings = ["--skip-networking", f"--socket={socket}", "--innodb-flush-log-at-trx-commit=2"]
     return Server(
         folder,
         [program, "--no-defaults", f"--datadir={data}", f"--tmpdir={folder}", *settings],

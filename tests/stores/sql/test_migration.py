@@ -1,0 +1,101 @@
+"""Migrations make the tables that the statements are written for, once, whoever else is at it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, Table, inspect, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fastapi_session.stores.sql import METADATA, SqlStore, migrate
+from fastapi_session.stores.sql.migration import VERSION_TABLE
+from fastapi_session.testing.records import new_session
+
+MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
+
+
+def shape(connection: Connection) -> Any:
+    """What the database itself says of our tables."""
+    inspector = inspect(connection)
+    return {
+        table: (
+            [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)],
+            inspector.get_pk_constraint(table)["constrained_columns"],
+            sorted(inspector.get_indexes(table), key=lambda index: index["name"] or ""),
+            inspector.get_unique_constraints(table),
+            inspector.get_table_options(table),
+        )
+        for table in METADATA.tables
+    }
+
+
+def differences(connection: Connection) -> Any:
+    """What Alembic would change in the database to make it what the tables say."""
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+    return compare_metadata(context, METADATA)
+
+
+def version(connection: Connection) -> str:
+    number: str = connection.execute(select(Table(VERSION_TABLE, MetaData(), autoload_with=connection))).scalar_one()
+    return number
+
+
+async def test_migrations_make_what_create_all_makes(bare_engine: AsyncEngine) -> None:
+    """Tables, columns, types, indexes and options are the same, as the database itself describes them."""
+    await SqlStore(bare_engine).create_all()
+    async with bare_engine.begin() as connection:
+        expected = await connection.run_sync(shape)
+        await connection.run_sync(METADATA.drop_all)
+    await migrate(bare_engine)
+
+    async with bare_engine.connect() as connection:
+        assert expected == await connection.run_sync(shape)
+
+
+async def test_a_migrated_database_lacks_nothing(bare_engine: AsyncEngine) -> None:
+    """For Alembic there is nothing left to do, and our version stands in a table of its own."""
+    await migrate(bare_engine)
+    async with bare_engine.connect() as connection:
+        left = [each for each in await connection.run_sync(differences) if each[0] != "remove_table"]
+
+        assert [] == left
+        assert "0001" == await connection.run_sync(version)
+
+
+async def test_migrating_again_changes_nothing(bare_engine: AsyncEngine) -> None:
+    """Sessions stay where they are when a database that is up to date is migrated."""
+    store = SqlStore(bare_engine)
+    await migrate(bare_engine)
+    record = new_session("a", now=0)
+    await store.insert(record)
+    await migrate(bare_engine)
+
+    assert record == (await store.get(record.session_id)).record
+
+
+async def test_workers_that_migrate_at_once(url: str, bare_engine: AsyncEngine) -> None:
+    """Of processes that start together one migrates, the others wait for it, and none fails."""
+    environment = {**os.environ, "FASTAPI_SESSION_STORE": url}
+    workers = [
+        await asyncio.create_subprocess_exec(*MODULE, "migrate", env=environment, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    errors = [(await worker.communicate())[1] for worker in workers]
+
+    assert [0, 0, 0] == [worker.returncode for worker in workers], errors
+    await SqlStore(bare_engine).open()
+
+
+def test_the_command_needs_a_url() -> None:
+    """Without a URL the command says where it looks for one."""
+    environment = {name: value for name, value in os.environ.items() if name != "FASTAPI_SESSION_STORE"}
+    done = subprocess.run([*MODULE, "migrate"], env=environment, capture_output=True, text=True, check=False)
+
+    assert 2 == done.returncode
+    assert "give the URL of the database, or set FASTAPI_SESSION_STORE" in done.stderr

@@ -1,0 +1,226 @@
+"""Servers die, callers vanish, transactions collide: `SqlStore` says so, keeps its pool whole, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import SessionRecord
+from fastapi_session.stores.sql import SqlStore
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import new_session, next_rotation
+from tests.stores.sql.conftest import SERVERS
+from tests.stores.sql.servers import Server
+
+LOCK = text("SELECT session_id FROM fastapi_session FOR UPDATE")
+
+COLLISIONS = {
+    "postgresql": "DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$",
+    "mysql": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+}
+"""What a transaction is told that ran into another."""
+
+
+@pytest.fixture(params=SERVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterator[SqlStore]:
+    store = SqlStore(url, clock=clock, timeout=timedelta(seconds=2))
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def recovers(store: SqlStore) -> bool:
+    """Say whether *store* answers again, as soon as the connections that died are known to be dead."""
+    for _ in range(100):
+        try:
+            await store.signing_keys()
+        except StoreUnavailable:
+            await asyncio.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def idle_connections(store: SqlStore) -> tuple[int, int]:
+    """How many connections are in use, and whether all others can be used: more than the pool may have, if not."""
+    pool = store._engine.current().pool
+    return pool.checkedout(), pool.overflow()  # type: ignore[attr-defined]
+
+
+class TestServer:
+    async def test_a_server_that_dies_and_comes_back(self, mortal: Server) -> None:
+        """A dead server is unavailable, promptly and without an end, and what it has kept is there when it is back."""
+        store = SqlStore(mortal.url)
+        await store.create_all()
+        await store.open()
+        records = [new_session(f"{n}", now=0) for n in range(8)]
+        await asyncio.gather(*(store.insert(record) for record in records))
+        mortal.kill()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await store.get(records[0].session_id)
+        with pytest.raises(StoreUnavailable):
+            await SqlStore(mortal.url).open()
+        mortal.start()
+
+        assert await recovers(store)
+        assert records == [(await store.get(record.session_id)).record for record in records]
+        await store.close()
+
+
+class TestWaiting:
+    async def test_an_operation_that_takes_too_long(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
+        """A row that is locked for longer than the timeout is unavailable, and the store is not the worse for it."""
+        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=0.2))
+        await store.open()
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        async with engine.begin() as other:
+            await other.execute(LOCK)
+            with pytest.raises(StoreUnavailable, match=r"failed: TimeoutError$"):
+                await store.rotate(next_rotation(record, debounce=0))
+
+        assert record == (await store.get(record.session_id)).record
+        assert await store.rotate(next_rotation(record, debounce=0)) is not None
+        await store.close()
+
+    async def test_a_storm_of_cancellations(self, store: SqlStore, clock: HandClock) -> None:
+        """Of hundreds of callers most vanish at some moment: all others are answered, and no connection stays behind."""
+        records = [new_session(f"{n}", now=clock(), user_id=f"{n}") for n in range(100)]
+        await asyncio.gather(*(store.insert(record) for record in records))
+        tasks = [asyncio.create_task(store.rotate(next_rotation(record, debounce=0))) for record in records]
+        for n, task in enumerate(tasks):
+            if n % 4:
+                await asyncio.sleep(0.0003 * (n % 5))
+                task.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        await store._pooled.idle()
+
+        rotated = [answer for answer in answers[::4] if isinstance(answer, SessionRecord)]
+        assert [record.user_id for record in records[::4]] == [record.user_id for record in rotated]
+        assert (0, 0) == idle_connections(store)
+        assert records[1].session_id == (await store.sessions_of("1"))[0].session_id
+
+    async def test_callers_that_vanish_while_they_wait(
+        self, store: SqlStore, engine: AsyncEngine, clock: HandClock
+    ) -> None:
+        """Callers that are cancelled while a row is locked leave a whole pool behind, and what they asked is done."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        async with engine.begin() as other:
+            await other.execute(LOCK)
+            tasks = [asyncio.create_task(store.delete(record.session_id)) for _ in range(30)]
+            await asyncio.sleep(0.1)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await store._pooled.idle()
+
+        assert (0, 0) == idle_connections(store)
+        assert (await store.get(record.session_id)).record is None
+
+
+class TestCollisions:
+    @pytest.mark.parametrize(("collisions", "attempts"), [(0, 1), (2, 3), (4, 5)])
+    async def test_a_collision_is_tried_again(self, store: SqlStore, collisions: int, attempts: int) -> None:
+        """A transaction that runs into others a few times is tried again until it succeeds."""
+        seen: list[AsyncConnection] = []
+
+        async def work(connection: AsyncConnection) -> int:
+            seen.append(connection)
+            if len(seen) <= collisions:
+                await connection.exec_driver_sql(COLLISIONS[connection.dialect.name])
+            return len(seen)
+
+        assert attempts == await store._pooled.run(work)
+
+    async def test_collisions_without_an_end(self, store: SqlStore) -> None:
+        """A transaction that always runs into others is unavailable in the end."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.exec_driver_sql(COLLISIONS[connection.dialect.name])
+
+        with pytest.raises(StoreUnavailable, match=r"failed: (40P01|1213)$"):
+            await store._pooled.run(work)
+
+    async def test_other_failures_are_not_tried_again(self, store: SqlStore) -> None:
+        """A statement that fails by itself is not tried again."""
+        seen: list[AsyncConnection] = []
+
+        async def work(connection: AsyncConnection) -> None:
+            seen.append(connection)
+            await connection.exec_driver_sql("SELECT nothing")
+
+        with pytest.raises(StoreUnavailable, match=r"failed: (42703|1054)$"):
+            await store._pooled.run(work)
+        assert 1 == len(seen)
+
+    @pytest.mark.parametrize("driver", ["postgresql+asyncpg"])
+    async def test_a_real_deadlock(self, store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
+        """Whoever loses a deadlock, the store's transaction is done in the end."""
+        records = [new_session(name, now=clock(), created_at=n) for n, name in enumerate("ab")]
+        for record in records:
+            await store.insert(record)
+        one = text("SELECT 1 FROM fastapi_session WHERE session_id = :session_id FOR UPDATE")
+        async with engine.begin() as other:
+            await other.execute(text("SET deadlock_timeout = '10s'"))
+            await other.execute(one, {"session_id": records[1].session_id})
+            deletion = asyncio.create_task(store.delete_all_of("user"))
+            await asyncio.sleep(0.2)
+            await other.execute(one, {"session_id": records[0].session_id})
+
+        assert records == sorted(await deletion, key=lambda record: record.created_at)
+
+
+class TestEventLoops:
+    def test_event_loops_in_turn(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
+        """One store serves one event loop after the other, whichever of them opened it."""
+        store = SqlStore(url, clock=clock)
+        record = new_session("a", now=clock())
+
+        async def open_and_close() -> None:
+            await store.open()
+            await store.get(record.session_id)
+            await store.close()
+
+        asyncio.run(store.insert(record))
+        asyncio.run(open_and_close())
+        assert record == asyncio.run(store.get(record.session_id)).record
+        asyncio.run(open_and_close())
+        asyncio.run(store.close())
+
+    async def test_event_loops_at_once(self, store: SqlStore, clock: HandClock) -> None:
+        """Beside the event loop that opened the store, those of other threads are answered what they asked for."""
+        answered: list[str] = []
+
+        async def ask(name: str) -> None:
+            record = new_session(name, now=clock(), user_id=name)
+            await store.insert(record)
+            rotated = await store.rotate(next_rotation(record, debounce=0))
+            answered.append(rotated.user_id if rotated else "")
+
+        def run(name: str) -> None:
+            asyncio.run(ask(name))
+
+        names = [f"{n}" for n in range(4)]
+        loops = [threading.Thread(target=run, args=(name,)) for name in names]
+        for loop in loops:
+            loop.start()
+        await ask("here")
+        for loop in loops:
+            await asyncio.to_thread(loop.join)
+
+        assert [*names, "here"] == sorted(answered)
