@@ -124,11 +124,12 @@ class SessionsByHandle:
         record = await live_record(self.store, handle)
         if record is None:
             return None
-        due = claims_to_fetch(validators, record.access_token_payload, now=self._parts.clock())
+        now = self._parts.clock()  # what is fetched from here on is young, however long it takes
+        due = claims_to_fetch(validators, record.access_token_payload, now=now)
         fetched = await self._fetched(due, record.user_id, record.tenant_id, record.access_token_payload)
         if fetched and not await self.merge_into_access_token_payload(handle, fetched):
             return None
-        return failures(validators, merged(record.access_token_payload, fetched), now=self._parts.clock())
+        return failures(validators, merged(record.access_token_payload, fetched), now=now)
 
     async def _fetched(self, claims: Iterable[Claim[Any]], user_id: str, tenant_id: str, payload: Json) -> Json:
         """Answer what a payload has of *claims* once they are fetched; one that has no value leaves nothing."""

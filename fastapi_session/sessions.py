@@ -187,12 +187,13 @@ class Sessions(SessionsByHandle):
         No I/O where nothing has to be fetched. Raises `UnauthorisedError` where the session has ended meanwhile,
         `PayloadError`, `StoreUnavailable`.
         """
-        due = claims_to_fetch(validators, token.custom, now=self.now())
+        now = self.now()  # what is fetched from here on is young, however long it takes
+        due = claims_to_fetch(validators, token.custom, now=now)
         fetched = await self._fetched(due, token.user_id, token.tenant_id, token.custom)
         issued = await self.merge_and_reissue(token, fetched) if fetched else None
         if fetched and issued is None:
             raise UnauthorisedError("session: it has ended", clears_tokens=True)
-        failed = failures(validators, issued.access_token.custom if issued else token.custom, now=self.now())
+        failed = failures(validators, issued.access_token.custom if issued else token.custom, now=now)
         if failed:
             self._parts.announcements.rejected(token, failed)
         return CheckedClaims(tuple(failed), issued)

@@ -89,4 +89,5 @@ class PrimitiveArrayClaim(Claim[list[Item]]):
 
 
 def _rule(claim: Claim[T], expectation: Expectation, *, max_age: timedelta | None, id: str | None) -> ValueRule[T]:
-    return ValueRule(id or claim.key, claim, max_age or claim.default_max_age, expectation)
+    age = claim.default_max_age if max_age is None else max_age
+    return ValueRule(id or claim.key, claim, age, expectation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -198,6 +199,38 @@ class TestFetching:
         assert 403 == response.status_code
         assert [{"id": "roles", "reason": reason}] == response.json()["claimValidationErrors"]
         assert ["reader"] == claims_in(response.headers["st-access-token"])["roles"]["v"]
+
+    def test_every_time(
+        self,
+        app: FastAPI,
+        deployment: Deployment,
+        users: Users,
+        roles: PrimitiveArrayClaim[str],
+        plan: PrimitiveClaim[str],
+    ) -> None:
+        """A greatest age of nothing has the value fetched at every request; what was fetched while others are, is young."""
+        second, nothing = timedelta(seconds=1), timedelta(0)
+
+        async def fetch_slowly(user_id: str, tenant_id: str, payload: Json) -> str | None:
+            deployment.clock.advance(second)
+            return await users.fetch_plan(user_id, tenant_id, payload)
+
+        slow = replace(plan, fetch=fetch_slowly)
+        asked: list[ClaimValidator] = [
+            roles.includes("editor", max_age=nothing),
+            slow.has_value("free", max_age=nothing),
+        ]
+        app.get("/now", dependencies=[Depends(verify_session(*asked))])(_nothing)
+        held = deployment.login("header")
+        users.asked.clear()
+
+        for requests in (1, 2):
+            deployment.clock.advance(second)
+            assert 200 == deployment.get("/now", held.to_call()).status_code
+            assert 2 * requests == len(users.asked)
+        (found,) = deployment.ask(deployment.sessions.of_user, "ada")
+        deployment.clock.advance(second)
+        assert [] == deployment.ask(deployment.sessions.claim_failures, found.handle, asked)
 
     def test_when_it_stays_too_old(
         self, app: FastAPI, deployment: Deployment, users: Users, roles: PrimitiveArrayClaim[str]
@@ -502,6 +535,10 @@ class TestSubclass:
         assert 200 == deployment.post("/auth/signout", second.to_call()).status_code
         assert [kept] == [found.handle for found in deployment.ask(deployment.sessions.of_user, "ada")]
         assert other != kept
+
+
+async def _nothing() -> None:
+    """Do nothing."""
 
 
 async def _me(session: Verified) -> str:
