@@ -1,20 +1,21 @@
-"""What the page calls: signing in, protected endpoints, and the user's sessions."""
+"""What the page calls: signing in, protected endpoints, the live line, and the user's sessions."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, HTTPException
+from fastapi import APIRouter, Depends, Header, HTTPException, WebSocket
 from pydantic import BaseModel
 
-from example_app.users import password_is_right
+from example_app.users import ROLES, USERS, RoleName, password_is_right
 from fastapi_session import CreateSession, Session, Sessions, create_session, get_sessions, verify_session
 
 api = APIRouter(prefix="/api", tags=["example"])
 
 SignedIn = Annotated[Session, Depends(verify_session())]
 StillSignedIn = Annotated[Session, Depends(verify_session(check_database=True))]
+Admin = Annotated[Session, Depends(verify_session(ROLES.includes("admin")))]
 Engine = Annotated[Sessions, Depends(get_sessions())]
 
 
@@ -29,6 +30,12 @@ class Plan(BaseModel):
     """What the user pays for."""
 
     plan: Literal["free", "pro"]
+
+
+class Role(BaseModel):
+    """As what the user works."""
+
+    role: RoleName
 
 
 class Message(BaseModel):
@@ -80,6 +87,28 @@ async def change_plan(change: Plan, session: SignedIn) -> Message:
     """Change a claim of the access token; the answer carries the new token."""
     await session.merge_into_access_token_payload({"plan": change.plan})
     return Message(message=f"The plan is now {change.plan}.")
+
+
+@api.get("/admin")
+async def admin(session: Admin) -> Message:
+    """Let admins in. Whoever is none is told why, in the answer 403."""
+    return Message(message=f"The control room is open, {session.user_id}: you are an admin.")
+
+
+@api.post("/role")
+async def change_role(change: Role, session: SignedIn) -> Message:
+    """Change the user's role, and this session's with it. A demo lets everybody do it; in your app only admins may."""
+    USERS[session.user_id].roles = ("user", "admin") if change.role == "admin" else ("user",)
+    await session.fetch_and_set_claim(ROLES)
+    return Message(message=f"You are now {'an admin' if change.role == 'admin' else 'a user'}.")
+
+
+@api.websocket("/live")
+async def live(socket: WebSocket, _session: StillSignedIn) -> None:
+    """Keep a line open on which nothing is said: when the session ends it is closed, with the reason."""
+    await socket.accept()
+    async for _ in socket.iter_text():
+        pass
 
 
 @api.get("/sessions")

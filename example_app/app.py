@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from example_app.api import api
 from example_app.theft_lab import theft_lab
+from example_app.users import ROLES
 from fastapi_session import SessionConfig, install, session_router
 
 PAGE = Path(__file__).parent / "page"
@@ -20,7 +21,7 @@ def create_app(config: SessionConfig | None = None) -> FastAPI:
     """Build the app, with sessions as *config* says."""
     config = config or demo_config()
     app = FastAPI(title="fastapi_session example app")
-    install(app, config)
+    install(app, config, claims=[ROLES])
     app.include_router(session_router())
     app.include_router(api)
     app.include_router(theft_lab(config.refresh_token_rotation_grace_period))

@@ -35,7 +35,7 @@ async function call(path, options) {
   }
   if (answer.json.message === "unauthorised") keep("remove");
   if (answer.status === 401 && !session()) await ended();
-  else if (!answer.ok) say(`The server answered ${answer.status}. Please try again.`, true);
+  else if (!answer.ok && answer.status !== 403) say(`The server answered ${answer.status}. Please try again.`, true);
   return answer;
 }
 
@@ -50,6 +50,7 @@ function refresh(before = localStorage.getItem(FRONT)) {
 function keep(front) {
   if (front === "remove") localStorage.removeItem(FRONT);
   else if (front) localStorage.setItem(FRONT, front);
+  if (front) listen();
 }
 
 function session() {
@@ -57,7 +58,7 @@ function session() {
   if (!front) return null;
   const bytes = Uint8Array.from(atob(front), (char) => char.charCodeAt(0));
   const { uid, ate, up } = JSON.parse(new TextDecoder().decode(bytes));
-  return { user: uid, plan: up.plan, handle: up.sessionHandle, starts: up.iat * 1000, ends: ate };
+  return { user: uid, plan: up.plan, roles: up.roles?.v ?? [], handle: up.sessionHandle, starts: up.iat * 1000, ends: ate };
 }
 
 /* Signing in and out */
@@ -66,6 +67,7 @@ async function signIn(form) {
   Object.assign(count, { requests: 0, refreshes: 0 });
   const answer = await send("/api/sign-in", { method: "POST", body: Object.fromEntries(new FormData(form)) });
   byId("sign-in-error").textContent = answer.ok ? "" : answer.json.detail;
+  byId("notice").textContent = "";
   if (!answer.ok) return byId("password").select();
   form.reset();
   lab = { stage: "copy" };
@@ -75,6 +77,7 @@ async function signIn(form) {
 }
 
 async function signOut() {
+  hangUp();
   await call("/auth/signout", { method: "POST" });
   await show("Signed out.");
   byId("name").focus();
@@ -109,6 +112,65 @@ async function changePlan() {
   const plan = session().plan === "pro" ? "free" : "pro";
   const { ok } = await call("/api/plan", { method: "POST", body: { plan } });
   if (ok) await show(`The plan is now ${plan}, in the access token too.`);
+}
+
+/* Admins only: the role is a claim of the access token, and the refusal says which one is missing. */
+
+async function admin() {
+  const { ok, status, json } = await call("/api/admin");
+  const failures = json.claimValidationErrors ?? [];
+  const title = element("strong", { textContent: ok ? json.message : `${status} ${json.message}` });
+  byId("door").replaceChildren(title, ...failures.map(refusal));
+  byId("door").className = `door ${ok ? "open" : "shut"}`;
+}
+
+function refusal({ id, reason }) {
+  const lines = Object.entries({ claim: id, ...reason }).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  return element("pre", { textContent: lines.join("\n") });
+}
+
+async function changeRole(role) {
+  const { ok, json } = await call("/api/role", { method: "POST", body: { role } });
+  await show(ok ? json.message : undefined);
+  if (ok) byId("door").replaceChildren();
+}
+
+/* The live line: a WebSocket on which nothing is said. The server closes it when the session ends, with the reason.
+ * This page lets its access token end, so that a visitor sees it; yours would refresh at "try refresh token". */
+
+let line = null;
+
+function listen() {
+  if (line || untilThen(session()?.ends ?? 0) === 0) return;
+  line = new WebSocket(`${location.origin.replace("http", "ws")}/api/live`);
+  line.addEventListener("open", () => showLine("open"));
+  line.addEventListener("close", hungUp);
+}
+
+function hangUp() {
+  line?.removeEventListener("close", hungUp);
+  line?.close();
+  line = null;
+  showLine("closed");
+}
+
+function hungUp({ code, reason }) {
+  line = null;
+  showLine(reason ? `closed: ${reason}` : "closed");
+  if (reason === "unauthorised") revoked().catch(failed);
+  if (code === 1006) setTimeout(listen, 2000);
+}
+
+async function revoked() {
+  keep("remove");
+  await show("This session has been revoked.");
+  byId("notice").textContent = "Your session was signed out from elsewhere, just now. Please sign in again.";
+  byId("name").focus();
+}
+
+function showLine(text) {
+  put("line", text);
+  document.querySelector(".line").classList.toggle("open", text === "open");
 }
 
 /* All sessions of the user */
@@ -160,6 +222,7 @@ async function rotate() {
 }
 
 async function replay() {
+  hangUp(); // what it would say, the answer says better
   const { ok, json } = await send(`${LAB}/replay`, { method: "POST", body: { refresh_token: lab.copy } });
   if (!ok) return say("The replay could not be made.", true);
   if (json.outcome === "refreshed") {
@@ -235,9 +298,14 @@ async function show(text) {
   all("[data-show]").forEach((part) => (part.hidden = !part.dataset.show.split(" ").includes(view)));
   if (now) {
     put("user", now.user);
+    put("roles", now.roles.join(", "));
     put("plan", now.plan);
     put("handle", now.handle);
   }
+  all("[name=role]").forEach((choice) => (choice.checked = now?.roles.includes("admin") === (choice.value === "admin")));
+  if (changed) byId("door").replaceChildren();
+  if (now) listen();
+  else hangUp();
   showLab(view);
   tick();
   if (text) say(text, view === "ended");
@@ -307,7 +375,7 @@ function showStep(part, step, ready) {
 
 /* Wiring */
 
-const actions = { signOut, hello, tenCalls, vault, changePlan, revoke, revokeOthers, copy, rotate, replay, startAgain };
+const actions = { signOut, hello, tenCalls, vault, changePlan, admin, revoke, revokeOthers, copy, rotate, replay, startAgain };
 const failed = () => say("The server cannot be reached.", true);
 
 document.addEventListener("click", ({ target }) => {
@@ -317,6 +385,9 @@ document.addEventListener("click", ({ target }) => {
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   signIn(event.target).catch(failed);
+});
+document.addEventListener("change", ({ target }) => {
+  if (target.name === "role") changeRole(target.value).catch(failed);
 });
 addEventListener("storage", () => show().catch(failed));
 setInterval(tick, 250);

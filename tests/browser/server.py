@@ -21,8 +21,13 @@ class Server:
     app: ASGIApp
     origin: str
     answers: list[str] = field(default_factory=list)
+    refuses_sockets: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and self.refuses_sockets:
+            await send({"type": "websocket.close"})
+            return
+
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.answers.append(f"{scope['method']} {scope['path']} {message['status']}")

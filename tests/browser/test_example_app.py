@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.types import ASGIApp
 
 from example_app.app import create_app
+from example_app.users import USERS
 from fastapi_session import SessionConfig
 from tests.browser.server import Server, serve
 from tests.browser.waiting import until
@@ -20,8 +21,9 @@ GRACE_PERIOD = timedelta(seconds=2)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """The example app, its tokens living for seconds."""
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The example app, its tokens living for seconds, its users without more roles than they were made with."""
+    monkeypatch.setattr(USERS["alice"], "roles", ("user",))
 
     def build(origin: str) -> ASGIApp:
         return create_app(
@@ -67,6 +69,11 @@ def wait_for_expiry(page: Page) -> None:
 
 def wait_for_status(page: Page, said: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(said)
+
+
+def wait_for_line(page: Page, said: str) -> None:
+    """Wait until the page's live line is as *said*."""
+    expect(page.locator(".line")).to_have_text(said)
 
 
 def test_a_wrong_password_is_refused(page: Page, server: Server) -> None:
@@ -207,19 +214,102 @@ def test_a_replay_after_the_window_is_theft(alice: Page, server: Server) -> None
 
 
 def test_a_session_is_revoked_from_another_browser(alice: Page, browser: Browser, server: Server) -> None:
-    """All sessions of a user are listed, and ending one signs that browser out."""
+    """All sessions of a user are listed, and the page whose session is ended says so at once, without a call."""
     with browser.new_context() as elsewhere:
         phone = sign_in(elsewhere.new_page(), server)
         rows = phone.get_by_role("list").and_(phone.locator("#sessions")).get_by_role("listitem")
         expect(rows).to_have_count(2)
+        wait_for_line(alice, "open")
         rows.filter(has_not_text="this browser").get_by_role("button").click()
-        expect(rows).to_have_count(1)
-        press(alice, "Ask the database")
 
         expect(alice.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
-        wait_for_status(alice, "This session has ended")
+        expect(alice.get_by_role("alert").and_(alice.locator("#notice"))).to_contain_text("signed out from elsewhere")
+        expect(alice.get_by_label("User name")).to_be_focused()
+        expect(rows).to_have_count(1)
         press(phone, "Ask the database")
         wait_for_status(phone, "The vault is open, alice")
+
+
+def test_the_live_line_follows_the_access_token(alice: Page) -> None:
+    """The line ends with the access token, saying that a refresh may help, and is open again after the refresh."""
+    wait_for_line(alice, "open")
+    wait_for_line(alice, "closed: try refresh token")
+    press(alice, "Call an endpoint")
+
+    wait_for_line(alice, "open")
+
+
+def test_a_line_that_cannot_be_opened_is_tried_again(page: Page, server: Server) -> None:
+    """A line that fails for no reason of the session ends no session, and is open as soon as it can be."""
+    server.refuses_sockets = True
+    sign_in(page, server)
+    wait_for_line(page, "closed")
+    server.refuses_sockets = False
+
+    wait_for_line(page, "open")
+
+
+def test_signing_out_in_one_tab_signs_the_other_out(alice: Page, server: Server) -> None:
+    """Two tabs have one session, and both show its end."""
+    other = alice.context.new_page()
+    other.goto(server.origin)
+    wait_for_line(other, "open")
+    press(alice, "Sign out")
+
+    for tab in (alice, other):
+        expect(tab.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+def test_a_role_takes_effect_while_signed_in(alice: Page, server: Server) -> None:
+    """A user is refused and told which role is missing; made an admin, the next call lets them in, and back again."""
+    handle = text(alice, "handle")
+    press(alice, "Enter the control room")
+    door = alice.locator("#door")
+    expect(door).to_contain_text("403 invalid claim")
+    expect(door).to_contain_text('expectedToInclude: "admin"')
+
+    alice.get_by_label("Admin", exact=True).check()
+    wait_for_status(alice, "You are now an admin.")
+    assert "user, admin" == text(alice, "roles")
+    press(alice, "Enter the control room")
+    expect(door).to_have_text("The control room is open, alice: you are an admin.")
+
+    alice.get_by_label("User", exact=True).check()
+    wait_for_status(alice, "You are now a user.")
+    press(alice, "Enter the control room")
+    expect(door).to_contain_text('actualValue: ["user"]')
+    assert handle == text(alice, "handle")
+    assert [403, 200, 403] == [int(line[-3:]) for line in server.answers if " /api/admin " in line]
+    assert 0 == server.refreshes
+
+
+def test_a_role_is_changed_by_the_keyboard(alice: Page) -> None:
+    """The choice is reached by Tab and made by an arrow key."""
+    alice.get_by_label("User", exact=True).focus()
+    alice.keyboard.press("ArrowRight")
+    wait_for_status(alice, "You are now an admin.")
+    alice.keyboard.press("Tab")
+    alice.keyboard.press("Enter")
+
+    expect(alice.locator("#door")).to_contain_text("The control room is open")
+
+
+def test_a_role_reaches_the_other_device(alice: Page, browser: Browser, server: Server) -> None:
+    """A role that was changed in one browser is looked up for the other's session once it is too old to be believed."""
+    with browser.new_context() as elsewhere:
+        phone = sign_in(elsewhere.new_page(), server)
+        alice.get_by_label("Admin", exact=True).check()
+        wait_for_status(alice, "You are now an admin.")
+        press(phone, "Enter the control room")
+        expect(phone.locator("#door")).to_contain_text("403 invalid claim")
+        until(lambda: enters(phone))
+
+
+def enters(page: Page) -> bool:
+    """Say whether the control room is open to *page* now."""
+    with page.expect_response("**/api/admin"):
+        press(page, "Enter the control room")
+    return "control room is open" in page.locator("#door").inner_text()
 
 
 def test_all_other_sessions_are_revoked_at_once(alice: Page, browser: Browser, server: Server) -> None:
