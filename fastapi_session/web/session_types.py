@@ -59,12 +59,12 @@ def _read(model: type[Any] | None, value: Json) -> object:
 
 def _written(model: type[Any] | None, value: object, what: str) -> Json | None:
     if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
+        value = value.model_dump(mode="json", by_alias=True)
     if model is None:
         return cast("Json | None", value)
     given = {} if value is None else cast("Json", value)
     try:
-        checked = _model(model).model_validate(given).model_dump(mode="json")
+        checked = _model(model).model_validate(given).model_dump(mode="json", by_alias=True)
     except ValidationError as error:
         raise PayloadError(f"{what}: {_reason(error)}") from None
     return {**given, **checked}
@@ -77,6 +77,6 @@ def _model(model: type[Any]) -> type[BaseModel]:
 
 
 def _reason(error: ValidationError) -> dict[str, Any]:
-    """Say which fields are wrong and how, but not what stands there."""
-    problems = {".".join(map(str, problem["loc"])): problem["msg"] for problem in error.errors(include_input=False)}
+    """Say which fields are wrong and how, but not what stands there: Pydantic's messages may, its types do not."""
+    problems = {".".join(map(str, problem["loc"])): problem["type"] for problem in error.errors(include_input=False)}
     return {"message": "wrong shape", "fields": problems}

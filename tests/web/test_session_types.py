@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from fastapi import Depends, FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from fastapi_session import CreateSession, PayloadError, Session, Sessions, create_session, verify_session
 from fastapi_session.testing import HandClock
@@ -23,6 +23,20 @@ class Plan(BaseModel):
 
 class Settings(BaseModel):
     theme: str
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+class Card(BaseModel):
+    number: int
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    holder_name: str = Field(alias="holderName")
 
 
 Typed = Annotated[Session[Plan, Settings], Depends(verify_session(payload=Plan, data=Settings))]
@@ -154,16 +168,34 @@ def test_a_merge_of_another_shape(
 
 def test_fields_are_told_without_values(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
     """The client is told which fields are wrong and how, but not what stands there."""
+    provider = verify_session(payload=Card)
 
-    @app.get("/answer")
-    async def route(_session: Typed) -> None: ...
+    @app.get("/answer", dependencies=[Depends(provider)])
+    async def route() -> None: ...
 
-    issued = deployment.ask(lambda: sessions.create("ada", access_token_payload={"seats": "s3cret"}))
+    payload = {"number": "s3cret", "pet": {"kind": "s3cret"}}
+    issued = deployment.ask(lambda: sessions.create("ada", access_token_payload=payload))
     response = deployment.get("/answer", {"authorization": f"Bearer {issued.tokens.access_token}"})
 
     (failure,) = response.json()["claimValidationErrors"]
-    assert ("wrong shape", {"plan", "seats"}) == (failure["reason"]["message"], failure["reason"]["fields"].keys())
+    fields = {"number": "int_parsing", "pet": "union_tag_invalid", "holderName": "missing"}
+    assert {"message": "wrong shape", "fields": fields} == failure["reason"]
     assert "s3cret" not in response.text
+
+
+def test_names_of_ones_own(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
+    """Fields stand in token and store by the names that the model reads them by."""
+    card = Card(number=1, pet=Cat(kind="cat"), holderName="Ada")
+
+    @app.post("/answer")
+    async def route(create: Annotated[CreateSession[Card], Depends(create_session(payload=Card))]) -> str:
+        session = await create("ada", access_token_payload=card)
+        await session.merge_into_access_token_payload({"number": 2})
+        return session.claims.holder_name
+
+    assert "Ada" == deployment.post("/answer").json()
+    (found,) = deployment.ask(sessions.of_user, "ada")
+    assert {"number": 2, "pet": {"kind": "cat"}, "holderName": "Ada"} == found.access_token_payload
 
 
 def test_a_model_that_is_none() -> None:
