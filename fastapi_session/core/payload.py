@@ -52,9 +52,14 @@ def merged(payload: Json, changes: Json) -> dict[str, Any]:
     return {key: value for key, value in {**payload, **changes}.items() if key not in removed}
 
 
+def is_name(value: str) -> bool:
+    """Say whether *value* can be the name of a user or a tenant. What cannot has no sessions, and no store need be asked."""
+    return 0 < len(value) <= MAX_NAME and "\x00" not in value and _is_unicode(value)
+
+
 def name(value: str, what: str) -> str:
     """Answer *value*, a text of 1 to 255 characters that UTF-8 can encode. Raises `PayloadError` naming *what*."""
-    if not 0 < len(value) <= MAX_NAME or "\x00" in value or not _is_unicode(value):
+    if not is_name(value):
         raise PayloadError(f"{what}: give a text of 1 to {MAX_NAME} characters")
     return value
 
