@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from fastapi_session.core import access_token
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
-from fastapi_session.core.payload import json_object, merged
+from fastapi_session.core.payload import is_name, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
@@ -40,6 +40,8 @@ class SessionsByHandle:
 
     async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
         """Answer the sessions of *user_id*, oldest first; of every tenant where none is given."""
+        if not _can_have_sessions(user_id, tenant_id):
+            return []
         return [SessionInformation.of(record) for record in await self.store.sessions_of(user_id, tenant_id=tenant_id)]
 
     async def revoke(self, handle: str) -> bool:
@@ -62,6 +64,8 @@ class SessionsByHandle:
         if keep is not None:
             others = [found.handle for found in await self.of_user(user_id, tenant_id=tenant_id)]
             return await self.revoke_several(handle for handle in others if handle != keep)
+        if not _can_have_sessions(user_id, tenant_id):
+            return []
         deleted, now = await self.store.delete_all_of(user_id, tenant_id=tenant_id), self._parts.clock()
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
@@ -159,3 +163,7 @@ class SessionsByHandle:
 
     async def _signing_key(self) -> SigningKey:
         return await self._parts.keyring.signing_key(static=self._signs_statically)
+
+
+def _can_have_sessions(user_id: str, tenant_id: str | None) -> bool:
+    return is_name(user_id) and (tenant_id is None or is_name(tenant_id))

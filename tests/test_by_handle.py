@@ -236,6 +236,16 @@ async def test_an_unknown_handle(verb: str, sessions: Sessions) -> None:
     assert {acme, public} == {found.handle for found in await sessions.of_user("ada")}
 
 
+@pytest.mark.parametrize("name", ["", "\x00", "\ud800", "ü" * 1000])
+async def test_a_user_that_cannot_be(name: str, sessions: Sessions) -> None:
+    """What can be no user and no tenant has no sessions, and is no error either."""
+    await begun(sessions)
+
+    assert [[], []] == [await sessions.of_user(name), await sessions.of_user("ada", tenant_id=name)]
+    assert [[], []] == [await sessions.revoke_all(name), await sessions.revoke_all("ada", tenant_id=name)]
+    assert [] == await sessions.revoke_all(name, keep=UNKNOWN)
+
+
 class TestChanging:
     """Data and claims, changed by handle."""
 
