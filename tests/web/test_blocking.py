@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from fastapi_session import PayloadError, Sessions, blocking
+from fastapi_session import CreateSession, InvalidClaimsError, PayloadError, Sessions, blocking, create_session
 from fastapi_session.testing import HandClock
 from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.web.socket_app import Role
 from tests.web.wire import ACCESS, CLEARED, change
 
 
@@ -55,6 +56,29 @@ def test_an_answer_and_an_error(app: FastAPI, deployment: Deployment) -> None:
     response = deployment.post("/answer", deployment.login().to_call())
 
     assert ({"theme": "dark"}, {"front-token": "new", ACCESS: "new"}) == (response.json(), change(response))
+
+
+def test_every_verb(app: FastAPI, deployment: Deployment) -> None:
+    """A `def` endpoint has every verb that an `async def` one has, and begins sessions too."""
+
+    @app.post("/answer")
+    def route(session: Verified) -> None:
+        blocking(session.fetch_and_set_claim(Role))
+        blocking(session.set_claim_value(Role, ["user"]))
+        with pytest.raises(InvalidClaimsError):
+            blocking(session.assert_claims(Role.includes("admin")))
+        blocking(session.remove_claim(Role))
+        blocking(session.update_session_data({"theme": "light"}))
+        assert {"theme": "light"} == blocking(session.information()).session_data
+
+    @app.post("/begin")
+    def begin(create: Annotated[CreateSession, Depends(create_session())]) -> str:
+        return blocking(create("bob")).user_id
+
+    answers = [deployment.post(path, deployment.login().to_call()) for path in ("/answer", "/begin")]
+
+    assert [(200, None), (200, "bob")] == [(answer.status_code, answer.json()) for answer in answers]
+    assert ["bob"] == deployment.users("bob")
 
 
 async def test_on_the_event_loop(clock: HandClock) -> None:
