@@ -294,6 +294,7 @@ async def test_an_endpoint_sees_a_client_that_has_gone(served: Served, ada: Issu
     opened = await served.connect("/catching", bearer(ada.tokens))
     await served.sessions.revoke(handle(ada))
     await closed(opened)
+    await until(lambda: served.app.state.seen)
 
     assert [REVOKED] == served.app.state.seen
 
