@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -17,7 +19,8 @@ from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.sql.dialects import DIFFERENCES, error_code
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
+Work = Callable[[Connection], T]
+"""Statements on a connection; SQLAlchemy's greenlet lets them wait for the driver."""
 
 ATTEMPTS = 5
 """How often a transaction is tried that runs into others."""
@@ -32,6 +35,20 @@ class Connections(Protocol):
         """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Two ways through one pool of connections: for a statement *alone*, and for several *together*."""
+
+    alone: AsyncEngine
+    together: AsyncEngine
+
+    @classmethod
+    def through(cls, engine: AsyncEngine) -> Ways:
+        """Answer the ways through *engine*."""
+        differences = DIFFERENCES[engine.dialect.name]
+        return cls(engine.execution_options(**differences.alone), engine.execution_options(**differences.together))
+
+
 class Engine(Protocol):
     """Where connections come from."""
 
@@ -40,8 +57,8 @@ class Engine(Protocol):
     def open(self) -> None:
         """Make ready for the running event loop."""
 
-    def current(self) -> AsyncEngine:
-        """Answer the engine for the running event loop."""
+    def ways(self) -> Ways:
+        """Answer the ways to a connection for the running event loop."""
 
     async def close(self) -> None:
         """Let go of what is one's own."""
@@ -51,15 +68,15 @@ class GivenEngine:
     """The user's own engine, which is used as it is and never disposed."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
         self.name = known(engine.dialect.name)
+        self._ways = Ways.through(engine)
 
     def open(self) -> None:
         """Do nothing: it is the user's."""
 
-    def current(self) -> AsyncEngine:
-        """Answer the user's engine, whichever event loop is running."""
-        return self._engine
+    def ways(self) -> Ways:
+        """Answer the ways through the user's engine, whichever event loop is running."""
+        return self._ways
 
     async def close(self) -> None:
         """Do nothing: it is the user's."""
@@ -71,7 +88,7 @@ class OwnEngine:
     def __init__(self, url: str) -> None:
         self._url = url
         self.name = self._unpooled().dialect.name
-        self._engines: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = WeakKeyDictionary()
+        self._ways: WeakKeyDictionary[asyncio.AbstractEventLoop, Ways] = WeakKeyDictionary()
         self._pooling: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
     def open(self) -> None:
@@ -79,21 +96,21 @@ class OwnEngine:
         loop = asyncio.get_running_loop()
         if loop not in self._pooling:
             self._pooling.add(loop)
-            self._engines[loop] = new_engine(self._url, pool_size=10, pool_recycle=1800)
+            self._ways[loop] = Ways.through(new_engine(self._url, pool_size=10, pool_recycle=1800))
 
-    def current(self) -> AsyncEngine:
-        """Answer the engine of the running event loop. Where that was not opened, it connects anew each time."""
+    def ways(self) -> Ways:
+        """Answer the ways for the running event loop. Where that was not opened, they connect anew each time."""
         loop = asyncio.get_running_loop()
-        if loop not in self._engines:
-            self._engines[loop] = self._unpooled()
-        return self._engines[loop]
+        if loop not in self._ways:
+            self._ways[loop] = Ways.through(self._unpooled())
+        return self._ways[loop]
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""
         loop = asyncio.get_running_loop()
         self._pooling.discard(loop)
-        if (engine := self._engines.pop(loop, None)) is not None:
-            await engine.dispose()
+        if (ways := self._ways.pop(loop, None)) is not None:
+            await ways.together.dispose()
 
     def _unpooled(self) -> AsyncEngine:
         return new_engine(self._url, poolclass=NullPool)
@@ -135,11 +152,13 @@ class PooledConnections:
                 return await self._attempt(work, alone=alone)
 
     async def _attempt(self, work: Work[T], *, alone: bool) -> T:
-        differences = DIFFERENCES[self._engine.name]
-        options = differences.alone if alone else differences.together
-        engine = self._engine.current()
-        async with (engine.execution_options(**options) if options else engine).begin() as connection:
-            return await work(connection)
+        def transaction(connection: Connection) -> T:
+            with connection.begin():
+                return work(connection)
+
+        ways = self._engine.ways()
+        async with (ways.alone if alone else ways.together).connect() as connection:
+            return await connection.run_sync(transaction)
 
 
 class JoinedConnection:
@@ -152,7 +171,7 @@ class JoinedConnection:
     async def run(self, work: Work[T], *, alone: bool = False) -> T:  # noqa: ARG002 - never alone here
         """Do *work* in the user's transaction. Raises StoreUnavailable, after which it can only be rolled back."""
         with unavailable(self._name):
-            return await work(self._connection)
+            return await self._connection.run_sync(work)
 
 
 def known(name: str) -> str:

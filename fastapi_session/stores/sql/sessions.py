@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Executable, Row
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Executable, Row
 
 from fastapi_session.clock import Clock
 from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
@@ -30,10 +29,10 @@ class SqlSessions:
         """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
         row = statements.columns(SESSION_COLUMNS, session_row(record))
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(statements.INSERT, row)
+        def work(connection: Connection) -> None:
+            connection.execute(statements.INSERT, row)
             if replacing is not None:
-                await connection.execute(statements.DELETE, {"given_session_id": replacing})
+                connection.execute(statements.DELETE, {"given_session_id": replacing})
 
         await self._connections.run(work, alone=replacing is None)
 
@@ -41,14 +40,14 @@ class SqlSessions:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
         parameters = statements.rotation_parameters(rotation)
 
-        async def work(connection: AsyncConnection) -> Row[Any] | None:
+        def work(connection: Connection) -> Row[Any] | None:
             timed = {**parameters, **self._now()}
             if connection.dialect.update_returning:
-                return (await connection.execute(self._timed.rotate_returning, timed)).first()
-            if (await connection.execute(self._timed.rotate, timed)).rowcount == 0:
+                return connection.execute(self._timed.rotate_returning, timed).first()
+            if connection.execute(self._timed.rotate, timed).rowcount == 0:
                 return None
             # The row is locked until the transaction ends: this reads what was written.
-            return (await connection.execute(statements.FIND, {"given_session_id": rotation.session_id})).one()
+            return connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one()
 
         row = await self._connections.run(work, alone=True)
         return None if row is None else session_record(row)
@@ -99,11 +98,11 @@ class SqlSessions:
         delete = statements.in_tenant(statements.DELETE_ALL_OF, tenant_id)
         lock = statements.in_tenant(statements.LOCK_ALL_OF, tenant_id)
 
-        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+        def work(connection: Connection) -> Sequence[Row[Any]]:
             if connection.dialect.delete_returning:
-                return (await connection.execute(delete.returning(*statements.SESSION_ROW), parameters)).all()
-            rows = (await connection.execute(lock, parameters)).all()
-            await connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})
+                return connection.execute(delete.returning(*statements.SESSION_ROW), parameters).all()
+            rows = connection.execute(lock, parameters).all()
+            connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})
             return rows
 
         return [session_record(row) for row in await self._connections.run(work, alone=True)]
@@ -111,10 +110,10 @@ class SqlSessions:
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
 
-        async def work(connection: AsyncConnection) -> int:
+        def work(connection: Connection) -> int:
             now = self._now()
-            ids = (await connection.execute(self._timed.lock_expired, {**now, "limit": limit})).scalars().all()
-            return (await connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})).rowcount
+            ids = connection.execute(self._timed.lock_expired, {**now, "limit": limit}).scalars().all()
+            return connection.execute(self._timed.delete_expired, {**now, "session_ids": ids}).rowcount
 
         return await self._connections.run(work)
 
@@ -122,13 +121,11 @@ class SqlSessions:
         return {} if self._clock is None else {"now": self._clock()}
 
     async def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
-            return (await connection.execute(statement, parameters)).all()
-
-        return await self._connections.run(work, alone=True)
+        return await self._connections.run(
+            lambda connection: connection.execute(statement, parameters).all(), alone=True
+        )
 
     async def _changes(self, statement: Executable, parameters: Parameters) -> int:
-        async def work(connection: AsyncConnection) -> int:
-            return (await connection.execute(statement, parameters)).rowcount
-
-        return await self._connections.run(work, alone=True)
+        return await self._connections.run(
+            lambda connection: connection.execute(statement, parameters).rowcount, alone=True
+        )

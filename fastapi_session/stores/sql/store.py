@@ -41,7 +41,7 @@ class SqlStore(SqlSessions):
         The event loop that opens the store pools its connections; any other one connects anew for each operation.
         """
         self._engine.open()
-        missing = await self._pooled.run(lambda connection: connection.run_sync(missing_columns))
+        missing = await self._pooled.run(missing_columns)
         if missing:
             raise ConfigurationError(
                 f"the database lacks {', '.join(missing)}: run python -m fastapi_session.stores.sql migrate URL"
@@ -54,7 +54,7 @@ class SqlStore(SqlSessions):
 
     async def create_all(self) -> None:
         """Create the tables that are missing, in development and tests. In production, migrate."""
-        await self._pooled.run(lambda connection: connection.run_sync(METADATA.create_all))
+        await self._pooled.run(METADATA.create_all)
 
     def within(self, connection: AsyncConnection) -> JoinedStore:
         """Answer a store whose sessions are written in the open transaction of *connection*, and end as it ends."""
@@ -64,9 +64,9 @@ class SqlStore(SqlSessions):
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
         row = statements.columns(KEY_COLUMNS, key_row(record))
 
-        async def work(connection: AsyncConnection) -> bool:
+        def work(connection: Connection) -> bool:
             try:
-                await connection.execute(statements.INSERT_KEY, row)
+                connection.execute(statements.INSERT_KEY, row)
             except IntegrityError:
                 return False
             return True

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, inspect, select
@@ -79,6 +80,7 @@ async def test_migrating_again_changes_nothing(bare_engine: AsyncEngine) -> None
     assert record == (await store.get(record.session_id)).record
 
 
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "mysql+asyncmy"])
 async def test_workers_that_migrate_at_once(url: str, bare_engine: AsyncEngine) -> None:
     """Of processes that start together one migrates, the others wait for it, and none fails."""
     environment = {**os.environ, "FASTAPI_SESSION_STORE": url}

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
@@ -56,7 +56,7 @@ async def recovers(store: SqlStore) -> bool:
 
 def idle_connections(store: SqlStore) -> tuple[int, int]:
     """How many connections are in use, and whether all others can be used: more than the pool may have, if not."""
-    pool = store._engine.current().pool
+    pool = store._engine.ways().together.pool
     return pool.checkedout(), pool.overflow()  # type: ignore[attr-defined]
 
 
@@ -137,12 +137,12 @@ class TestCollisions:
     @pytest.mark.parametrize(("collisions", "attempts"), [(0, 1), (2, 3), (4, 5)])
     async def test_a_collision_is_tried_again(self, store: SqlStore, collisions: int, attempts: int) -> None:
         """A transaction that runs into others a few times is tried again until it succeeds."""
-        seen: list[AsyncConnection] = []
+        seen: list[Connection] = []
 
-        async def work(connection: AsyncConnection) -> int:
+        def work(connection: Connection) -> int:
             seen.append(connection)
             if len(seen) <= collisions:
-                await connection.exec_driver_sql(COLLISIONS[connection.dialect.name])
+                connection.exec_driver_sql(COLLISIONS[connection.dialect.name])
             return len(seen)
 
         assert attempts == await store._pooled.run(work)
@@ -150,19 +150,19 @@ class TestCollisions:
     async def test_collisions_without_an_end(self, store: SqlStore) -> None:
         """A transaction that always runs into others is unavailable in the end."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.exec_driver_sql(COLLISIONS[connection.dialect.name])
+        def work(connection: Connection) -> None:
+            connection.exec_driver_sql(COLLISIONS[connection.dialect.name])
 
         with pytest.raises(StoreUnavailable, match=r"failed: (40P01|1213)$"):
             await store._pooled.run(work)
 
     async def test_other_failures_are_not_tried_again(self, store: SqlStore) -> None:
         """A statement that fails by itself is not tried again."""
-        seen: list[AsyncConnection] = []
+        seen: list[Connection] = []
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             seen.append(connection)
-            await connection.exec_driver_sql("SELECT nothing")
+            connection.exec_driver_sql("SELECT nothing")
 
         with pytest.raises(StoreUnavailable, match=r"failed: (42703|1054)$"):
             await store._pooled.run(work)
