@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -106,10 +106,9 @@ async def opened(client: httpx2.AsyncClient, user_id: str) -> tuple[Headers, Cli
 
 async def closed(connection: ClientConnection) -> float:
     """Answer when the close was read."""
-    try:
+    with suppress(ConnectionClosedError):
         await connection.recv()
-    except ConnectionClosedError:
-        moment = time.perf_counter()
+    moment = time.perf_counter()
     assert connection.close_code == REVOKED
     return moment
 
