@@ -364,6 +364,18 @@ class TestClaims:
         assert [] == await sessions.claim_failures(handle, [role.has_value("admin")])
 
 
+async def test_a_session_that_ends_meanwhile(sessions: Sessions) -> None:
+    """A session that is revoked while its claims are fetched is not there any more."""
+
+    async def fetch_too_late(user_id: str, tenant_id: str, payload: Json) -> str:
+        await sessions.revoke_all(user_id)
+        return "editor"
+
+    handle = await begun(sessions)
+
+    assert await sessions.claim_failures(handle, [PrimitiveClaim("role", fetch_too_late).has_value("editor")]) is None
+
+
 class TestWithoutARequest:
     """Sessions from raw tokens, and JWTs for other services."""
 

@@ -27,6 +27,7 @@ from tests.supertokens.world import (
     login,
     me,
     row,
+    welcome,
 )
 
 
@@ -150,21 +151,15 @@ def own_routes(serve: Serve) -> None:
 
 @row("APIInterface.verify_session")
 def own_dependency(serve: Serve) -> None:
-    async def user(request: Request) -> str:
+    users: list[str] = []
+
+    async def user(request: Request) -> None:
         session = await get_session_from_request(request)
         assert session is not None
-        return session.user_id.upper()
+        users.append(session.user_id)
 
     world = serve()
-    world.app.get("/user")(_echo)
-    world.app.dependency_overrides[_user] = user
+    world.app.get("/user", dependencies=[Depends(user)])(welcome)
+    assert 401 == world.client.get("/user").status_code
     world.sign_in()
-    assert "ADA" == world.client.get("/user").json()
-
-
-async def _user() -> str:
-    return "replaced"
-
-
-async def _echo(user: Annotated[str, Depends(_user)]) -> str:
-    return user
+    assert (200, ["ada"]) == (world.client.get("/user").status_code, users)

@@ -204,3 +204,19 @@ def test_a_model_that_is_none() -> None:
 
     with pytest.raises(TypeError, match="dict is no Pydantic model"):
         SessionTypes(no_model).read_payload({})
+
+
+def test_data_of_another_shape(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
+    """Data that others put into the store are refused where they are read, and not told."""
+
+    @app.get("/answer")
+    async def route(session: Typed) -> None:
+        with pytest.raises(PayloadError, match="'theme': 'string_type'") as caught:
+            await session.get_session_data()
+        assert "1234" not in str(caught.value)
+
+    data = {"theme": 1234}
+    issued = deployment.ask(lambda: sessions.create("ada", access_token_payload={"plan": "pro"}, session_data=data))
+    response = deployment.get("/answer", {"authorization": f"Bearer {issued.tokens.access_token}"})
+
+    assert 200 == response.status_code
