@@ -103,12 +103,9 @@ class JoinedStore(SqlSessions):
 
 def missing_columns(connection: Connection) -> Sequence[str]:
     """Answer which tables, or columns of them, the database lacks."""
-    inspector = inspect(connection)
-    missing: list[str] = []
-    for table in METADATA.sorted_tables:
-        if inspector.has_table(table.name):
-            there = {column["name"] for column in inspector.get_columns(table.name)}
-            missing += [f"{table.name}.{column.name}" for column in table.columns if column.name not in there]
-        else:
-            missing.append(table.name)
+    found = inspect(connection).get_multi_columns(filter_names=list(METADATA.tables))
+    there = {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
+    missing = [table for table in METADATA.tables if table not in there]
+    for table, names in there.items():
+        missing += [f"{table}.{name}" for name in METADATA.tables[table].columns.keys() if name not in names]  # noqa: SIM118 - columns iterate as columns
     return missing

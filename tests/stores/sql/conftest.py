@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, Table, make_url
+from sqlalchemy import Connection, MetaData, Table, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -103,10 +103,14 @@ async def bare_engine(unpooled: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 async def engine(unpooled: AsyncEngine) -> AsyncEngine:
     """The user's own engine, of a database with our tables, all empty."""
     async with unpooled.begin() as connection:
-        await connection.run_sync(METADATA.create_all)
-        for table in METADATA.sorted_tables:
-            await connection.execute(table.delete())
+        await connection.run_sync(make_empty_tables)
     return unpooled
+
+
+def make_empty_tables(connection: Connection) -> None:
+    METADATA.create_all(connection)
+    for table in METADATA.tables.values():
+        connection.execute(table.delete())
 
 
 async def drop(engine: AsyncEngine) -> None:

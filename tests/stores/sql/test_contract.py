@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock, StoreContract
+from tests.stores.sql.conftest import make_empty_tables
 
 
-class TestOwnEngine(StoreContract):
+class TestSqlStore(StoreContract):
     """The whole contract, over the pool of a store that was given a URL."""
 
     @pytest.fixture
-    async def store(self, url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterator[SqlStore]:
+    async def store(self, url: str, clock: HandClock) -> AsyncIterator[SqlStore]:
         store = SqlStore(url, clock=clock)
-        await store.open()
+        store._engine.open()
+        await store._pooled.run(make_empty_tables)
         yield store
         await store.close()
