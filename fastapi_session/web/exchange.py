@@ -47,7 +47,8 @@ class Exchange:
     def credentials(self) -> Credentials:
         """What the request brought, read once and only if somebody asks."""
         if self._credentials is None:
-            self._credentials = transport.read(self._scope["headers"])
+            scope = self._scope
+            self._credentials = transport.read(scope["headers"], subprotocols=scope.get("subprotocols", ()))
         return self._credentials
 
     @property

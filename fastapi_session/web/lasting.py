@@ -57,19 +57,23 @@ async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> 
         end.remove_done_callback(stop)
 
 
-async def until_end(source: AsyncIterator[T], *, sessions: Sessions, token: AccessToken) -> AsyncIterator[T]:
-    """Yield what *source* yields until the session of *token* is over, and close *source* however it ends."""
-    with sessions.ending(token.session_handle) as ended:
-        end = asyncio.ensure_future(end_of_session(ended, sessions=sessions, token=token))
-        try:
-            while True:
-                yield await before(end, source.__anext__)
-        except (SessionOver, StopAsyncIteration):
-            return
-        finally:
-            end.cancel()
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()
+async def until_end(
+    source: AsyncIterator[T], *, ended: asyncio.Future[None], sessions: Sessions, token: AccessToken
+) -> AsyncIterator[T]:
+    """Yield what *source* yields until the session of *token* is over, and close *source* however it ends.
+
+    *ended* is done when the session is revoked (`Sessions.ending`).
+    """
+    end = asyncio.ensure_future(end_of_session(ended, sessions=sessions, token=token))
+    try:
+        while True:
+            yield await before(end, source.__anext__)
+    except (SessionOver, StopAsyncIteration):
+        return
+    finally:
+        end.cancel()
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
 
 
 def _stop(limit: asyncio.Timeout, _end: asyncio.Future[Any]) -> None:

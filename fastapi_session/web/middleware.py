@@ -37,7 +37,10 @@ class ExchangeMiddleware:
                 message = {**message, "headers": exchange.write(message.get("headers", ()))}
             await send(message)
 
-        await self.app(scope, receive, send_with_tokens)
+        try:
+            await self.app(scope, receive, send_with_tokens)
+        finally:
+            exchange.finish()
 
     async def _serve_socket(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         guarded = GuardedSocket(exchange, receive, send)

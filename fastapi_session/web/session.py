@@ -185,7 +185,8 @@ class Session(Generic[Payload, Data]):
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yield what *source* yields, until the session is revoked or its access token ends: for event streams."""
-        return until_end(source, sessions=self._exchange.sessions, token=self._content)
+        ended = self._exchange.expect_end(self.handle)  # from now on, not only from the first event on
+        return until_end(source, ended=ended, sessions=self._exchange.sessions, token=self._content)
 
     def check_shape(self) -> None:
         """Raise `InvalidClaimsError` where the claims have not the model's shape; plain JSON has any."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,8 +63,11 @@ class Credentials:
     offers_subprotocol: bool = False
 
 
-def read(headers: RawHeaders) -> Credentials:
-    """Answer the credentials in the raw *headers* of a request. Nothing in them is an error."""
+def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credentials:
+    """Answer the credentials in the raw *headers* of a request, and in the *subprotocols* that a WebSocket offers.
+
+    Nothing in them is an error.
+    """
     cookies: list[bytes] = []
     values: dict[bytes, str] = {}
     for name, value in headers:
@@ -73,7 +76,6 @@ def read(headers: RawHeaders) -> Credentials:
         elif name in _WANTED:
             values.setdefault(name, value.decode("latin-1"))
     found = read_cookies(cookies, _COOKIES) if cookies else {}
-    subprotocols = [offer.strip(" \t") for offer in values.get(b"sec-websocket-protocol", "").split(",")]
     return Credentials(
         access_cookies=found.get(ACCESS_COOKIE, ()),
         refresh_cookies=found.get(REFRESH_COOKIE, ()),
@@ -86,7 +88,7 @@ def read(headers: RawHeaders) -> Credentials:
     )
 
 
-_WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode", b"sec-websocket-protocol"})
+_WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode"})
 
 
 def _bearer(authorization: str) -> str | None:
@@ -94,7 +96,7 @@ def _bearer(authorization: str) -> str | None:
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
-def _bearer_among(subprotocols: list[str]) -> str | None:
+def _bearer_among(subprotocols: Iterable[str]) -> str | None:
     """Browsers can send no header of one's own with a WebSocket, but can offer any subprotocol."""
     bearers = [offer.removeprefix(SUBPROTOCOL_BEARER) for offer in subprotocols if offer.startswith(SUBPROTOCOL_BEARER)]
     return bearers[0] or None if bearers else None

@@ -200,7 +200,12 @@ async def handshake(app: FastAPI, headers: list[Header], extensions: dict[str, A
         "headers": headers,
         "client": ("192.0.2.1", 1),
         "server": ("testserver", 443),
-        "subprotocols": [],
+        "subprotocols": [
+            offer.strip(" \t")
+            for name, value in headers
+            if name == PROTOCOL
+            for offer in value.decode("latin-1").split(",")
+        ],
         "extensions": extensions,
     }
 
@@ -214,6 +219,10 @@ async def handshake(app: FastAPI, headers: list[Header], extensions: dict[str, A
     return sent[:1]
 
 
+PROTOCOL = b"sec-websocket-protocol"
+"""The header from which a server reads the subprotocols that a client offers."""
+
+
 def offer(forger: Forger) -> list[Header]:
     """A forged token among the subprotocols, as browsers bring one, or other junk there."""
     token = forger.token().encode("latin-1", "replace").replace(b",", b"x")
@@ -224,7 +233,7 @@ def offer(forger: Forger) -> list[Header]:
         b",,,",
         EXTREME_BYTES,
     ]
-    return [(b"sec-websocket-protocol", forger.random.choice(offers))] if forger.random.random() < 0.5 else []
+    return [(PROTOCOL, forger.random.choice(offers))] if forger.random.random() < 0.5 else []
 
 
 ODD: list[Any] = [

@@ -60,19 +60,19 @@ class TestReading:
     @pytest.mark.parametrize(
         ("offers", "bearer", "offers_ours"),
         [
-            (b"session, session.bearer.abc", "abc", True),
-            (b"chat,session.bearer.abc ,\tsession", "abc", True),
-            (b"session.bearer.abc, session.bearer.def", "abc", False),
-            (b"session.bearer.", None, False),
-            (b"session", None, True),
-            (b"sessions, xsession.bearer.abc", None, False),
-            (b"\xa0session.bearer.abc", None, False),
-            (b"", None, False),
+            (["session", "session.bearer.abc"], "abc", True),
+            (["chat", "session.bearer.abc", "session"], "abc", True),
+            (["session.bearer.abc", "session.bearer.def"], "abc", False),
+            (["session.bearer."], None, False),
+            (["session"], None, True),
+            (["sessions", "xsession.bearer.abc"], None, False),
+            (["\xa0session.bearer.abc"], None, False),
+            ([], None, False),
         ],
     )
-    def test_subprotocols(self, offers: bytes, bearer: str | None, offers_ours: bool) -> None:
+    def test_subprotocols(self, offers: list[str], bearer: str | None, offers_ours: bool) -> None:
         """A browser brings the token of a socket as one of the subprotocols it offers."""
-        assert Credentials(bearer=bearer, offers_subprotocol=offers_ours) == read([(b"sec-websocket-protocol", offers)])
+        assert Credentials(bearer=bearer, offers_subprotocol=offers_ours) == read([], subprotocols=offers)
 
     def test_everything(self) -> None:
         """All that a request may bring is found, and nothing else is looked at."""
