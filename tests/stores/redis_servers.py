@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -50,6 +51,15 @@ class Server:
         self.process.terminate()
         self.process.wait(10)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the process stand still for a while: it is there, and does not answer."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def ask(self, *command: str) -> str:
         """What the server answers to a command."""
         cli = [VALKEY_CLI, "-p", str(self.port), *command]
@@ -58,17 +68,18 @@ class Server:
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         give_up_at = time.monotonic() + 10
-        while not self._answers():
+        while not self._answers(process.pid):
             assert process.poll() is None, "the server did not start"
             assert time.monotonic() < give_up_at, "the server does not answer"
             time.sleep(0.01)
         return process
 
-    def _answers(self) -> bool:
+    def _answers(self, pid: int) -> bool:
+        """Say whether it is the process *pid* that answers at the address, and not another that was quicker."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(100).startswith(b"+PONG")
+                connection.sendall(b"INFO SERVER\r\n")
+                return b"process_id:%d\r\n" % pid in connection.recv(10_000)
         except OSError:
             return False
 

@@ -17,6 +17,7 @@ from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.redis import RedisStore
+from fastapi_session.stores.redis import store as redis_store
 from fastapi_session.stores.redis.scripts import LINGER
 from fastapi_session.testing import HandClock, StoreContract
 from fastapi_session.testing.records import (
@@ -227,6 +228,18 @@ class TestKeeping:
         assert sorted(each.session_id for each in records) == sorted(each.session_id for each in [*deleted, *kept])
         read = [(await store.get(record.session_id)).record for record in records]
         assert sorted(each.session_id for each in kept) == sorted(each.session_id for each in read if each is not None)
+
+    async def test_deleting_all_gives_up_in_the_end(
+        self, store: RedisStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where sessions keep coming and going, that is told instead of deleting a part of them."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        monkeypatch.setattr(redis_store, "ATTEMPTS", 0)
+        with pytest.raises(StoreUnavailable, match="kept changing"):
+            await store.delete_all_of("user")
+
+        assert [record] == list(await store.sessions_of("user"))
 
     async def test_clients_write_one_successor(
         self, url: str, store: RedisStore, prefix: str, clock: HandClock

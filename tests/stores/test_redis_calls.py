@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -118,12 +117,11 @@ class TestCancelling:
         """While the server does not answer, a caller that is cancelled does not wait for it."""
         store = RedisStore(server.url + IMPATIENT)
         await store.open()
-        server.process.send_signal(signal.SIGSTOP)
-        task = asyncio.create_task(store.get("0" * 32))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=0.1)
-        server.process.send_signal(signal.SIGCONT)
+        with server.frozen():
+            task = asyncio.create_task(store.get("0" * 32))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=0.1)
         await store.close()
 
         assert {task} == done
@@ -162,10 +160,9 @@ class TestUnavailable:
         """A server that is killed under load and started again has everything it answered, and the store goes on."""
         with running(tmp_path) as server:
             store = RedisStore(server.url)
-            records = [new_session(f"{n}", now=system_clock()) for n in range(4_000)]
+            records = [new_session(f"{n}", now=system_clock()) for n in range(2_000)]
             inserts = [asyncio.create_task(store.insert(record)) for record in records]
-            await inserts[100]
-            server.kill()
+            inserts[100].add_done_callback(lambda _: server.kill())
             outcomes = await asyncio.gather(*inserts, return_exceptions=True)
             await asyncio.to_thread(server.restart)
             answered = [record for record, outcome in zip(records, outcomes, strict=True) if outcome is None]
@@ -193,13 +190,12 @@ class TestUnavailable:
         records = [new_session(f"{n}", now=system_clock()) for n in range(8)]
         for record in records:
             await store.insert(record)
-        server.process.send_signal(signal.SIGSTOP)
-        messages = await asyncio.gather(*(failure(store.get(record.session_id)) for record in records))
-        server.process.send_signal(signal.SIGCONT)
+        with server.frozen():
+            messages = await asyncio.gather(*(failure(store.get(record.session_id)) for record in records))
         kept = [(await store.get(record.session_id)).record for record in reversed(records)]
         await store.close()
 
-        assert {"Redis failed: TimeoutError"} == set(messages)
+        assert {"Redis failed"} == {message.partition(":")[0] for message in messages}
         assert records[::-1] == kept
 
     async def test_a_memory_that_is_full(self, store: RedisStore, admin: Redis) -> None:

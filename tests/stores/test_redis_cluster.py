@@ -74,8 +74,9 @@ async def test_a_shard_that_was_moved_is_followed(servers: list[Server], client:
     store = RedisStore(client, prefix="moved")
     await store.open()
     slot = client.keyslot(keys[0])
-    old = await client.get_nodes_from_slot("GET", keys[0])
-    new = next(server for server in servers if server.port != old[0].port)
+    old = client.get_node_from_key(keys[0])
+    assert old is not None
+    new = next(server for server in servers if server.port != old.port)
     new_id = new.ask("CLUSTER", "MYID").strip()
     for server in sorted(servers, key=lambda server: server is not new):
         server.ask("CLUSTER", "SETSLOT", str(slot), "NODE", new_id)

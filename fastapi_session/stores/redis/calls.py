@@ -13,6 +13,7 @@ from secrets import token_hex
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
@@ -56,9 +57,9 @@ class Calls:
         ticket = token_hex(8)
         try:
             reply: Sequence[Any] = await self._put(script, len(keys), *keys, ticket, *arguments)
-        except Exception as error:
-            # Of whatever kind: a cluster client that closes its connections fails in ways of its own. The name alone,
-            # since a server may quote what it complains about.
+        except (Exception, asyncio.CancelledError) as error:
+            # Of whatever kind: a cluster client that closes its connections fails in ways of its own, and nobody but
+            # the driver or the end of the loop cancels this task. The name alone, since a server may quote what it had.
             raise StoreUnavailable(f"Redis failed: {type(error).__name__}") from error
         if as_text(reply[0]) != ticket:
             raise StoreUnavailable("Redis failed: the reply belongs to another request")
@@ -83,12 +84,23 @@ class Calls:
         return self._clients[loop]
 
 
+class CheckedPool(BlockingConnectionPool):
+    """Opens a connection anew that the server has closed: before version 8, redis-py tried it once more, and failed."""
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        """Make *connection* ready for a command."""
+        reader = getattr(connection, "_reader", None)
+        if reader is not None and reader.at_eof():
+            await connection.disconnect()
+        await super().ensure_connection(connection)
+
+
 def connect(url: str) -> Client:
     """Answer a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
     try:
-        pool = BlockingConnectionPool.from_url(
+        pool = CheckedPool.from_url(
             url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
-            protocol=2,  # under the newer one redis-py does not notice that the server has closed an idle connection
+            protocol=2,  # under the newer one redis-py leaves out its own check that a connection is clean
             max_connections=MAX_CONNECTIONS,
             timeout=TIMEOUT,
             socket_timeout=TIMEOUT,
