@@ -25,7 +25,11 @@ class Client(Protocol):
 
     @property
     def cookies(self) -> Any:
-        """The cookie jar, with `set(name, value, path=...)`."""
+        """The cookie jar, with `set(name, value, domain=..., path=...)`."""
+
+    @property
+    def base_url(self) -> Any:
+        """Where requests go, with its `host`."""
 
 
 async def sign_in_async(
@@ -47,9 +51,23 @@ async def sign_in_async(
         client.headers["Authorization"] = f"Bearer {issued.tokens.access_token}"
     else:
         client.headers["rid"] = "anti-csrf"
-        client.cookies.set(ACCESS_COOKIE, issued.tokens.access_token)
-        client.cookies.set(REFRESH_COOKIE, issued.tokens.refresh_token or "", path=sessions.config.refresh_path)
+        domain = _domain_of_cookies(client, sessions)
+        client.cookies.set(ACCESS_COOKIE, issued.tokens.access_token, domain=domain)
+        client.cookies.set(
+            REFRESH_COOKIE, issued.tokens.refresh_token or "", domain=domain, path=sessions.config.refresh_path
+        )
     return issued
+
+
+def _domain_of_cookies(client: Client, sessions: Sessions) -> str:
+    """Answer the domain under which the jar keeps what the application sets, so that it is replaced and cleared there.
+
+    Jars of the standard library keep cookies of a host without dots under "host.local".
+    """
+    if sessions.config.cookie_domain is not None:
+        return f".{sessions.config.cookie_domain.removeprefix('.')}"
+    host: str = client.base_url.host
+    return host if "." in host or not host else f"{host}.local"
 
 
 def sign_in(

@@ -101,3 +101,35 @@ def test_session_of(app: FastAPI) -> None:
     )
 
     assert ALICE == TestClient(app).get("/me").json()
+
+
+@pytest.mark.parametrize(
+    ("origin", "cookie_domain"),
+    [
+        ("http://testserver", None),
+        ("http://127.0.0.1:8000", None),
+        ("https://api.example.com", None),
+        ("https://api.example.com", "example.com"),
+        ("https://api.example.com", ".example.com"),
+    ],
+)
+def test_cookies_are_replaced_and_cleared(origin: str, cookie_domain: str | None, clock: HandClock) -> None:
+    """Cookies of a client signed in by them are those that the application replaces and clears, as in a browser."""
+    secret = "of the application under test, 32 bytes"
+    config = SessionConfig(api_domain=origin, cookie_domain=cookie_domain, store="memory:", secret=secret)
+    app = FastAPI()
+    sessions = install(app, Sessions(config, clock=clock))
+    app.include_router(session_router())
+
+    @app.get("/me")
+    async def me(session: Annotated[Session, Depends(verify_session())]) -> str:
+        return session.user_id
+
+    client = TestClient(app, base_url=origin)
+    sign_in(client, sessions, "alice", method="cookie")
+    clock.advance(timedelta(hours=2))
+    client.post("/auth/session/refresh")
+
+    assert "alice" == client.get("/me").json()
+    assert 200 == client.post("/auth/signout").status_code
+    assert [] == list(client.cookies)
