@@ -127,6 +127,19 @@ def test_typed_sessions(run: Run) -> None:
         assert {"plan": "pro", "items": ["apple", "pear"]} == client.post("/cart/pear").json()
 
 
+def test_errors(run: Run) -> None:
+    """On the page on errors the vault opens for one, and whoever else comes is told what the page says."""
+    page = run("docs/errors.md")
+    with browser(page) as client:
+        answers = []
+        for user_id in ("ada", "grace", "mallory"):
+            sign_in(client, page.sessions, user_id, method="cookie")
+            answers.append(client.get("/vault"))
+        assert [200, 403, 401] == [answer.status_code for answer in answers]
+        assert [{"id": "keyholder"}] == answers[1].json()["claimValidationErrors"]
+        assert "sAccessToken" not in client.cookies
+
+
 def test_events(run: Run) -> None:
     """On the page on events a sign-in is told."""
     page = run("docs/events.md")
