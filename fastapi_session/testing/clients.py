@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from starlette.requests import HTTPConnection
 
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.model import Json
+from fastapi_session.model import PUBLIC_TENANT, Json
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import create_new_session_in_request
-from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Method
+from fastapi_session.web.transport import ACCESS_COOKIE, ANTI_CSRF_HEADER, REFRESH_COOKIE, Method
 
 
 class Client(Protocol):
@@ -38,6 +38,7 @@ async def sign_in_async(
     user_id: str,
     *,
     method: Method = "header",
+    tenant_id: str = PUBLIC_TENANT,
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
 ) -> IssuedSession:
@@ -46,11 +47,19 @@ async def sign_in_async(
     *sessions* is the engine that `install` answered. By *method* the tokens travel in headers or in cookies; registered
     claims are fetched as at any sign-in.
     """
-    issued = await sessions.create(user_id, access_token_payload=access_token_payload, session_data=session_data)
+    issued = await sessions.create(
+        user_id,
+        tenant_id=tenant_id,
+        access_token_payload=access_token_payload,
+        session_data=session_data,
+        anti_csrf=method == "cookie" and sessions.config.anti_csrf == "VIA_TOKEN",
+    )
     if method == "header":
         client.headers["Authorization"] = f"Bearer {issued.tokens.access_token}"
     else:
         client.headers["rid"] = "anti-csrf"
+        if issued.tokens.anti_csrf_token is not None:
+            client.headers[ANTI_CSRF_HEADER] = issued.tokens.anti_csrf_token
         domain = _domain_of_cookies(client, sessions)
         client.cookies.set(ACCESS_COOKIE, issued.tokens.access_token, domain=domain)
         client.cookies.set(
@@ -76,6 +85,7 @@ def sign_in(
     user_id: str,
     *,
     method: Method = "header",
+    tenant_id: str = PUBLIC_TENANT,
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
 ) -> IssuedSession:
@@ -86,6 +96,7 @@ def sign_in(
             sessions,
             user_id,
             method=method,
+            tenant_id=tenant_id,
             access_token_payload=access_token_payload,
             session_data=session_data,
         )

@@ -133,3 +133,19 @@ def test_cookies_are_replaced_and_cleared(origin: str, cookie_domain: str | None
     assert "alice" == client.get("/me").json()
     assert 200 == client.post("/auth/signout").status_code
     assert [] == list(client.cookies)
+
+
+def test_a_client_proves_that_no_other_site_forged_its_requests(clock: HandClock) -> None:
+    """A client signed in by cookies has the anti-CSRF token that the application asks for, and the tenant it was given."""
+    config = SessionConfig(api_domain="http://testserver", anti_csrf="VIA_TOKEN", store="memory:")
+    app = FastAPI()
+    sessions = install(app, Sessions(config, clock=clock))
+
+    @app.post("/change")
+    async def change(session: Annotated[Session, Depends(verify_session())]) -> str:
+        return session.tenant_id
+
+    client = TestClient(app)
+    sign_in(client, sessions, "alice", method="cookie", tenant_id="acme")
+
+    assert "acme" == client.post("/change").json()
