@@ -57,9 +57,9 @@ class Calls:
         ticket = token_hex(8)
         try:
             reply: Sequence[Any] = await self._put(script, len(keys), *keys, ticket, *arguments)
-        except (Exception, asyncio.CancelledError) as error:
-            # Of whatever kind: a cluster client that closes its connections fails in ways of its own, and nobody but
-            # the driver or the end of the loop cancels this task. The name alone, since a server may quote what it had.
+        except Exception as error:
+            # Of whatever kind: a cluster client that closes its connections fails in ways of its own. The name alone,
+            # since a server may quote what it complains about.
             raise StoreUnavailable(f"Redis failed: {type(error).__name__}") from error
         if as_text(reply[0]) != ticket:
             raise StoreUnavailable("Redis failed: the reply belongs to another request")
