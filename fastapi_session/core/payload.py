@@ -10,6 +10,8 @@ from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json
 
 MAX_NAME = 255
+MAX_DEPTH = 64
+"""Objects and lists in one another. Deeper ones some reader, here or elsewhere, will not read back."""
 
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -28,11 +30,20 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
         raise PayloadError(
             f"{what}: {type(error).__name__}, give an object of strings, numbers, lists and such"
         ) from error
+    if not _is_flatter_than(MAX_DEPTH, copy):
+        raise PayloadError(f"{what}: nested deeper than {MAX_DEPTH}, give something flatter")
     if copy != value and value is not None:
         raise PayloadError(
             f"{what}: JSON reads it back differently (tuples, keys that are no strings); give plain JSON"
         )
     return copy
+
+
+def _is_flatter_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_flatter_than(levels - 1, each) for each in inner)
 
 
 def copied(payload: Json) -> dict[str, Any]:

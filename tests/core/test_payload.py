@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastapi_session.core.payload import MAX_NAME, json_object, merged, name, tenant_name
+from fastapi_session.core.payload import MAX_DEPTH, MAX_NAME, json_object, merged, name, tenant_name
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.rows import session_record, session_row
@@ -85,6 +86,21 @@ def test_what_json_cannot_say_is_refused(value: dict[Any, Any]) -> None:
     """What would come back differently, or not at all, is refused by a message that names the place."""
     with pytest.raises(PayloadError, match=r"^session_data: "):
         json_object(value, "session_data")
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}], ids=["lists", "objects"])
+@pytest.mark.parametrize(("depth", "fits"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (400, False)])
+def test_nesting_is_bounded(wrap: Callable[[object], object], depth: int, fits: bool) -> None:
+    """What every reader can read back is accepted, however many of its stack frames are in use; deeper is refused."""
+    value: object = 1
+    for _ in range(depth - 1):
+        value = wrap(value)
+    try:
+        accepted = json_object({"a": value}, "payload") == {"a": value}
+    except PayloadError:
+        accepted = False
+
+    assert fits == accepted
 
 
 def test_endless_nesting_is_refused() -> None:
