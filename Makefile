@@ -16,7 +16,7 @@ help:
 demo: .venv/installed-demo
 	@$(BIN)/python -m example_app
 
-test: .venv/installed-test
+test: .venv/installed-test .venv/installed-check
 	$(BIN)/python -m tests.browser.setup
 	$(BIN)/python -m pytest
 

@@ -27,7 +27,7 @@ from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
 from fastapi_session.engine.records import live_record
-from fastapi_session.errors import ClaimFailure, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import ClaimFailure, PayloadError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import (
     NOT_KNOWN,
@@ -206,8 +206,11 @@ class Sessions(SessionsByHandle):
     async def create_jwt(self, payload: Json, *, validity: timedelta, use_static_signing_key: bool = True) -> str:
         """Answer *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
 
-        It is no access token and opens no session. Raises `PayloadError`, `StoreUnavailable`.
+        It is no access token and opens no session. Raises `PayloadError`, also where *validity* is not positive,
+        `StoreUnavailable`.
         """
+        if validity <= timedelta(0):
+            raise PayloadError("validity: give more than nothing")
         key = await self._parts.keyring.signing_key(static=use_static_signing_key)
         claims = {"iss": self.config.issuer, **json_object(payload, "payload")}
         return json_web_token.mint(claims, key, now=self.now(), validity=milliseconds(validity))

@@ -413,6 +413,12 @@ class TestWithoutARequest:
         with pytest.raises(UnauthorisedError):
             await sessions.verify(token)
 
+    @pytest.mark.parametrize("validity", [timedelta(0), -HOUR])
+    async def test_a_jwt_that_is_never_valid(self, validity: timedelta, sessions: Sessions) -> None:
+        """A JWT that would have expired before it was made is refused."""
+        with pytest.raises(PayloadError, match="validity"):
+            await sessions.create_jwt({}, validity=validity)
+
     async def test_discovery(self, sessions: Sessions) -> None:
         """Other services are told who signs, and where the keys are."""
         issuer = "http://localhost:8000/auth"

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core.access_token import ParsedAccessToken
-from fastapi_session.core.anti_csrf import NOT_ASKED
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import SessionError, UnauthorisedError
 from fastapi_session.model import PUBLIC_TENANT
-from fastapi_session.web.exchange import Exchange, exchange_of
-from fastapi_session.web.presented import (
-    allowed_method,
-    anti_csrf_mode,
-    anti_csrf_proof,
-    may_be_refresh_token,
-    method_of_new_session,
-    presented_access_token,
-    presented_access_tokens,
-    presented_refresh_token,
+from fastapi_session.web.exchange import exchange_of
+from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session, presented_access_tokens
+from fastapi_session.web.proving import (
+    forget_legacy_session,
+    proven_handles,
+    proven_session,
+    refreshed_session,
+    sent_session,
 )
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
-from fastapi_session.web.websocket_origin import ensure_own_origin
 
 OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
 """Answers the validators of one route, given the global ones and the session."""
@@ -53,7 +48,7 @@ async def create_new_session_in_request(
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     method = method_of_new_session(connection, exchange)
     presented = presented_access_tokens(exchange.credentials)
-    earlier = await _proven_handles(exchange, presented)
+    earlier = await proven_handles(exchange, presented)
     for handle in earlier[1:]:
         await exchange.sessions.revoke(handle)
     issued = await exchange.sessions.create(
@@ -67,7 +62,7 @@ async def create_new_session_in_request(
         circumstances=exchange.circumstances,
     )
     exchange.clear(other for other, _ in presented if other != method)
-    return _sent(issued, exchange=exchange, method=method, types=types)
+    return sent_session(issued, exchange=exchange, method=method, types=types)
 
 
 def attach_session_to_request(
@@ -84,7 +79,33 @@ def attach_session_to_request(
     """
     exchange = exchange_of(connection)
     chosen = method or method_of_new_session(connection, exchange)
-    return _sent(issued, exchange=exchange, method=chosen, types=SessionTypes(payload, data))
+    return sent_session(issued, exchange=exchange, method=chosen, types=SessionTypes(payload, data))
+
+
+@overload
+async def get_session_from_request(
+    connection: HTTPConnection,
+    *validators: ClaimValidator,
+    session_required: Literal[True] = True,
+    anti_csrf_check: bool | None = None,
+    check_database: bool = False,
+    override_global_claim_validators: OverrideValidators | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data]: ...
+
+
+@overload
+async def get_session_from_request(
+    connection: HTTPConnection,
+    *validators: ClaimValidator,
+    session_required: bool,
+    anti_csrf_check: bool | None = None,
+    check_database: bool = False,
+    override_global_claim_validators: OverrideValidators | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data] | None: ...
 
 
 async def get_session_from_request(
@@ -108,7 +129,7 @@ async def get_session_from_request(
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     try:
-        session = await _proven(
+        session = await proven_session(
             connection, exchange, anti_csrf_check=anti_csrf_check, check_database=check_database, types=types
         )
         if session is None:
@@ -137,76 +158,9 @@ async def refresh_session_in_request(
     """
     exchange = exchange_of(connection)
     try:
-        session = await _refreshed(connection, exchange, SessionTypes(payload, data))
+        session = await refreshed_session(connection, exchange, SessionTypes(payload, data))
     except SessionError as error:
-        _forget_legacy_session(exchange)
+        forget_legacy_session(exchange)
         raise exchange.refuse(error)  # noqa: B904  it is the same error
-    _forget_legacy_session(exchange)
+    forget_legacy_session(exchange)
     return session
-
-
-async def _proven(
-    connection: HTTPConnection,
-    exchange: Exchange,
-    *,
-    anti_csrf_check: bool | None,
-    check_database: bool,
-    types: SessionTypes[Payload, Data],
-) -> Session[Payload, Data] | None:
-    """Answer the session whose access token came, `None` where none of ours did."""
-    method, presented = presented_access_token(exchange, allowed_method(connection, exchange))
-    if presented is None:
-        return None
-    is_socket = connection.scope["type"] == "websocket"
-    if is_socket and method == "cookie":
-        ensure_own_origin(connection, exchange.sessions.config)
-    ended = exchange.expect_end(presented.content.session_handle) if is_socket else None
-    is_safe = is_socket or connection.scope["method"] == "GET"
-    checked = not is_safe if anti_csrf_check is None else anti_csrf_check
-    content = await exchange.sessions.verify(
-        presented,
-        check_database=check_database,
-        proof=anti_csrf_proof(exchange, method) if checked else NOT_ASKED,
-    )
-    if ended is not None:
-        exchange.guarded = (content, ended)
-    session = Session(content, presented.text, exchange=exchange, method=method, types=types)
-    issued = exchange.issued
-    if issued is not None and issued.access_token.session_handle == session.handle:
-        session.send(issued)  # another dependency of this request has changed it
-    return session
-
-
-async def _refreshed(
-    connection: HTTPConnection, exchange: Exchange, types: SessionTypes[Payload, Data]
-) -> Session[Payload, Data]:
-    credentials = exchange.credentials
-    method, presented = presented_refresh_token(exchange, allowed_method(connection, exchange))
-    issued = await exchange.sessions.refresh(
-        presented, proof=anti_csrf_proof(exchange, method), circumstances=exchange.circumstances
-    )
-    if method == "header" and credentials.refresh_cookies:
-        exchange.clear(["cookie"])
-    if method == "cookie" and may_be_refresh_token(credentials.bearer):
-        exchange.clear(["header"])
-    return _sent(issued, exchange=exchange, method=method, types=types)
-
-
-def _forget_legacy_session(exchange: Exchange) -> None:
-    """A refresh that was answered is the end of the legacy cookie; a store that is down changes nothing."""
-    if exchange.credentials.has_legacy_cookie:
-        exchange.clear_legacy_cookie()
-
-
-def _sent(
-    issued: IssuedSession, *, exchange: Exchange, method: Method, types: SessionTypes[Payload, Data]
-) -> Session[Payload, Data]:
-    session = Session(issued.access_token, issued.tokens.access_token, exchange=exchange, method=method, types=types)
-    session.send(issued)
-    return session
-
-
-async def _proven_handles(exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]]) -> list[str]:
-    """Answer the sessions that *presented* proves, each once."""
-    handles = [await exchange.sessions.handle_proven_by(token) for _, token in presented]
-    return list(dict.fromkeys(handle for handle in handles if handle is not None))

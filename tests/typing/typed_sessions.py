@@ -52,8 +52,9 @@ async def of_a_provider(connection: HTTPConnection) -> None:
 
 
 async def of_a_request(connection: HTTPConnection) -> None:
-    assert_type(await get_session_from_request(connection, payload=Claims, data=Cart), Session[Claims, Cart] | None)
-    assert_type(await get_session_from_request(connection), Session | None)
+    assert_type(await get_session_from_request(connection, payload=Claims, data=Cart), Session[Claims, Cart])
+    assert_type(await get_session_from_request(connection), Session)
+    assert_type(await get_session_from_request(connection, session_required=False), Session | None)
     assert_type(await refresh_session_in_request(connection, payload=Claims, data=Cart), Session[Claims, Cart])
     assert_type(await refresh_session_in_request(connection), Session)
 

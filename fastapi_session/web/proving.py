@@ -1,0 +1,90 @@
+"""From the tokens that came with a request to its session."""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection
+
+from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.core.anti_csrf import NOT_ASKED
+from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.presented import (
+    allowed_method,
+    anti_csrf_proof,
+    may_be_refresh_token,
+    presented_access_token,
+    presented_refresh_token,
+)
+from fastapi_session.web.session import Session
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.transport import Method
+from fastapi_session.web.websocket_origin import ensure_own_origin
+
+
+async def proven_session(
+    connection: HTTPConnection,
+    exchange: Exchange,
+    *,
+    anti_csrf_check: bool | None,
+    check_database: bool,
+    types: SessionTypes[Payload, Data],
+) -> Session[Payload, Data] | None:
+    """Answer the session whose access token came, `None` where none of ours did."""
+    method, presented = presented_access_token(exchange, allowed_method(connection, exchange))
+    if presented is None:
+        return None
+    is_socket = connection.scope["type"] == "websocket"
+    if is_socket and method == "cookie":
+        ensure_own_origin(connection, exchange.sessions.config)
+    ended = exchange.expect_end(presented.content.session_handle) if is_socket else None
+    is_safe = is_socket or connection.scope["method"] == "GET"
+    checked = not is_safe if anti_csrf_check is None else anti_csrf_check
+    content = await exchange.sessions.verify(
+        presented,
+        check_database=check_database,
+        proof=anti_csrf_proof(exchange, method) if checked else NOT_ASKED,
+    )
+    if ended is not None:
+        exchange.guarded = (content, ended)
+    session = Session(content, presented.text, exchange=exchange, method=method, types=types)
+    issued = exchange.issued
+    if issued is not None and issued.access_token.session_handle == session.handle:
+        session.send(issued)  # another dependency of this request has changed it
+    return session
+
+
+async def refreshed_session(
+    connection: HTTPConnection, exchange: Exchange, types: SessionTypes[Payload, Data]
+) -> Session[Payload, Data]:
+    """Answer the session whose refresh token came, with new tokens sent in the method in which that came."""
+    credentials = exchange.credentials
+    method, presented = presented_refresh_token(exchange, allowed_method(connection, exchange))
+    issued = await exchange.sessions.refresh(
+        presented, proof=anti_csrf_proof(exchange, method), circumstances=exchange.circumstances
+    )
+    if method == "header" and credentials.refresh_cookies:
+        exchange.clear(["cookie"])
+    if method == "cookie" and may_be_refresh_token(credentials.bearer):
+        exchange.clear(["header"])
+    return sent_session(issued, exchange=exchange, method=method, types=types)
+
+
+def forget_legacy_session(exchange: Exchange) -> None:
+    """A refresh that was answered is the end of the legacy cookie; a store that is down changes nothing."""
+    if exchange.credentials.has_legacy_cookie:
+        exchange.clear_legacy_cookie()
+
+
+def sent_session(
+    issued: IssuedSession, *, exchange: Exchange, method: Method, types: SessionTypes[Payload, Data]
+) -> Session[Payload, Data]:
+    """Answer *issued* as the session of this request, its tokens sent with the response by *method*."""
+    session = Session(issued.access_token, issued.tokens.access_token, exchange=exchange, method=method, types=types)
+    session.send(issued)
+    return session
+
+
+async def proven_handles(exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]]) -> list[str]:
+    """Answer the sessions that *presented* proves, each once."""
+    handles = [await exchange.sessions.handle_proven_by(token) for _, token in presented]
+    return list(dict.fromkeys(handle for handle in handles if handle is not None))
