@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,9 @@ class TestUnavailable:
             store = RedisStore(server.url)
             records = [new_session(f"{n}", now=system_clock()) for n in range(2_000)]
             inserts = [asyncio.create_task(store.insert(record)) for record in records]
-            inserts[100].add_done_callback(lambda _: server.kill())
+            for answered_insert in islice(asyncio.as_completed(inserts), 100):
+                await answered_insert
+            server.kill()
             outcomes = await asyncio.gather(*inserts, return_exceptions=True)
             await asyncio.to_thread(server.restart)
             answered = [record for record, outcome in zip(records, outcomes, strict=True) if outcome is None]
