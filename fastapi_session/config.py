@@ -81,7 +81,7 @@ class SessionConfig(BaseSettings):
     """Path, as the browser sees it, below which `session_router()` answers."""
 
     store: Any = "sqlite:///sessions.db"
-    """Where sessions are kept: a URL (`sqlite:///file`, `memory:`) or a store object."""
+    """Where sessions are kept: a URL (`sqlite:///file`, `postgresql+asyncpg://...`, `redis://...`, `memory:`) or a store object."""
     secret: Secrets = None
     """At least 32 random bytes, or several such, newest first. Default (SQLite, no https): a key file beside the database."""
 
