@@ -154,9 +154,6 @@ def _applies(rotation: Rotation, lineage: Lineage, *, now: int) -> bool:
 
 
 def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
-    idle_expires_at = now + rotation.idle_timeout
-    if lineage.absolute_expires_at is not None:
-        idle_expires_at = min(idle_expires_at, lineage.absolute_expires_at)
     return Lineage(
         generation=lineage.generation + 1,
         current=rotation.successor,
@@ -164,7 +161,7 @@ def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
         current_kid=rotation.successor_kid,
         window_at=now,
         acknowledged=False,
-        idle_expires_at=idle_expires_at,
+        idle_expires_at=lineage.idle_deadline(now + rotation.idle_timeout),
         absolute_expires_at=lineage.absolute_expires_at,
     )
 

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from fastapi_session import Sessions
 from fastapi_session.testing import HandClock
 from tests.web.deployment import Deployment, application, deployed, engine
 
@@ -32,6 +34,19 @@ def deploy(clock: HandClock) -> Iterator[Deploy]:
 
 
 @pytest.fixture
-def deployment(deploy: Deploy) -> Deployment:
-    """The application of every endpoint with the options that are default."""
-    return deploy()
+def sessions(clock: HandClock) -> Sessions:
+    """The engine of `app`, with the options that are default; a module that wants others has a fixture of its own."""
+    return engine(clock)
+
+
+@pytest.fixture
+def app(sessions: Sessions) -> FastAPI:
+    """The application of every endpoint."""
+    return application(sessions)
+
+
+@pytest.fixture
+def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
+    """That application, served."""
+    with deployed(app, sessions, clock, sessions.config.api_domain) as deployment:
+        yield deployment

@@ -9,7 +9,7 @@ from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
@@ -35,6 +35,23 @@ WINDOW = timedelta(seconds=31)
 HOUR = timedelta(hours=1)
 
 Verified = Annotated[Session, Depends(verify_session())]
+
+PAGE = "https://page.example"
+CROSS_SITE: Mapping[str, Any] = {
+    "api_domain": "https://api.example",
+    "website_domain": PAGE,
+    "access_token_validity_jitter": 0,
+    "anti_csrf": "VIA_TOKEN",
+}
+"""Options of an API whose page is of another site."""
+
+
+async def echo(websocket: WebSocket, session: Verified) -> None:
+    """Say whose socket it is, and then what the client says."""
+    await websocket.accept()
+    await websocket.send_text(session.user_id)
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
 
 
 @dataclass

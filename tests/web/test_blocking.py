@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI
 
-from fastapi_session import CreateSession, InvalidClaimsError, PayloadError, Sessions, blocking, create_session
+from fastapi_session import CreateSession, InvalidClaimsError, PayloadError, blocking, create_session
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.web.deployment import Deployment, Verified, engine
 from tests.web.socket_app import Role
 from tests.web.wire import ACCESS, CLEARED, change
-
-
-@pytest.fixture
-def sessions(clock: HandClock) -> Sessions:
-    return engine(clock)
-
-
-@pytest.fixture
-def app(sessions: Sessions) -> FastAPI:
-    return application(sessions)
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock) as deployment:
-        yield deployment
 
 
 def test_a_verb(app: FastAPI, deployment: Deployment) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
@@ -38,17 +38,6 @@ class CountingSessions(Sessions):
 @pytest.fixture
 def sessions(clock: HandClock) -> CountingSessions:
     return CountingSessions(engine(clock).config, clock=clock)
-
-
-@pytest.fixture
-def app(sessions: Sessions) -> FastAPI:
-    return application(sessions)
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock) as deployment:
-        yield deployment
 
 
 @pytest.mark.parametrize(

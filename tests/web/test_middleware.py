@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,22 +60,6 @@ ANSWERS: dict[str, tuple[int, Answer]] = {
 @pytest.fixture(params=ANSWERS)
 def answer(request: pytest.FixtureRequest) -> tuple[int, Answer]:
     return ANSWERS[request.param]
-
-
-@pytest.fixture
-def sessions(clock: HandClock) -> Sessions:
-    return engine(clock)
-
-
-@pytest.fixture
-def app(sessions: Sessions) -> FastAPI:
-    return application(sessions)
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock) as deployment:
-        yield deployment
 
 
 class TestWhateverResponse:

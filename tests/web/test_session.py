@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,24 +11,13 @@ from fastapi import FastAPI
 from fastapi_session import PayloadError, PrimitiveClaim, Sessions
 from fastapi_session.core import access_token
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.web.deployment import Deployment, Verified, engine
 from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, Held, change
 
 
 @pytest.fixture
 def sessions(clock: HandClock) -> Sessions:
     return engine(clock, access_token_validity_jitter=0)
-
-
-@pytest.fixture
-def app(sessions: Sessions) -> FastAPI:
-    return application(sessions)
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock) as deployment:
-        yield deployment
 
 
 def test_facts(app: FastAPI, deployment: Deployment) -> None:

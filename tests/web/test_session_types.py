@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -10,9 +9,8 @@ from fastapi import Depends, FastAPI
 from pydantic import BaseModel, Field
 
 from fastapi_session import CreateSession, PayloadError, Session, Sessions, create_session, verify_session
-from fastapi_session.testing import HandClock
 from fastapi_session.web.session_types import SessionTypes
-from tests.web.deployment import Deployment, application, deployed, engine
+from tests.web.deployment import Deployment
 from tests.web.wire import KEPT, NEW, change
 
 
@@ -41,22 +39,6 @@ class Card(BaseModel):
 
 Typed = Annotated[Session[Plan, Settings], Depends(verify_session(payload=Plan, data=Settings))]
 Create = Annotated[CreateSession[Plan, Settings], Depends(create_session(payload=Plan, data=Settings))]
-
-
-@pytest.fixture
-def sessions(clock: HandClock) -> Sessions:
-    return engine(clock)
-
-
-@pytest.fixture
-def app(sessions: Sessions) -> FastAPI:
-    return application(sessions)
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock) as deployment:
-        yield deployment
 
 
 def test_models_out(app: FastAPI, deployment: Deployment) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,42 +13,21 @@ from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session import Session, Sessions, verify_session
 from fastapi_session.testing import HandClock
-from tests.web.deployment import HOUR, Deployment, Verified, application, deployed, engine
+from tests.web.deployment import CROSS_SITE, HOUR, PAGE, Deployment, application, echo, engine
 from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
-
-PAGE = "https://page.example"
 
 
 @pytest.fixture
 def sessions(clock: HandClock) -> Sessions:
-    return engine(
-        clock,
-        api_domain="https://api.example",
-        website_domain=PAGE,
-        access_token_validity_jitter=0,
-        anti_csrf="VIA_TOKEN",
-    )
+    return engine(clock, **CROSS_SITE)
 
 
 @pytest.fixture
 def app(sessions: Sessions) -> FastAPI:
     app = application(sessions)
-    app.websocket("/socket")(_echo)
+    app.websocket("/socket")(echo)
     app.websocket("/checked")(_checked)
     return app
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock, "https://api.example") as deployment:
-        yield deployment
-
-
-async def _echo(websocket: WebSocket, session: Verified) -> None:
-    await websocket.accept()
-    await websocket.send_text(session.user_id)
-    async for text in websocket.iter_text():
-        await websocket.send_text(text)
 
 
 async def _checked(

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI
 from starlette.testclient import WebSocketDenialResponse
 
 from fastapi_session import Sessions
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, Verified, application, deployed, engine
-
-PAGE = "https://page.example"
+from tests.web.deployment import CROSS_SITE, PAGE, Deployment, application, echo, engine
 
 
 @pytest.fixture
 def sessions(clock: HandClock) -> Sessions:
-    return engine(
-        clock,
-        api_domain="https://api.example",
-        website_domain=PAGE,
-        access_token_validity_jitter=0,
-        anti_csrf="VIA_TOKEN",
-    )
+    return engine(clock, **CROSS_SITE)
 
 
 @pytest.fixture
 def app(sessions: Sessions) -> FastAPI:
     app = application(sessions)
-    app.websocket("/socket")(_echo)
+    app.websocket("/socket")(echo)
     return app
-
-
-@pytest.fixture
-def deployment(app: FastAPI, sessions: Sessions, clock: HandClock) -> Iterator[Deployment]:
-    with deployed(app, sessions, clock, "https://api.example") as deployment:
-        yield deployment
-
-
-async def _echo(websocket: WebSocket, session: Verified) -> None:
-    await websocket.accept()
-    await websocket.send_text(session.user_id)
-    async for text in websocket.iter_text():
-        await websocket.send_text(text)
 
 
 def is_opened(deployment: Deployment, *headers: dict[str, str]) -> bool:
