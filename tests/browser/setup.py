@@ -71,7 +71,8 @@ def fetch_client() -> None:
         apt_get("npm", what=what)
     CACHE.mkdir(parents=True, exist_ok=True)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
-    soon = ("--fetch-retries=1", "--fetch-timeout=20000")  # milliseconds: who is offline learns it before losing patience
+    # In milliseconds: who is offline learns it before losing patience.
+    soon = ("--fetch-retries=1", "--fetch-timeout=20000")
     run("npm", "install", *quiet, *soon, "--prefix", str(CACHE), f"{CLIENT}@{CLIENT_VERSION}", what=what)
 
 
