@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+import timeit
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -416,12 +418,19 @@ async def test_another_algorithm_takes_over_in_time(store: Store, clock: HandClo
 
 
 async def test_rsa_keys_do_not_hold_up_the_event_loop(clock: HandClock) -> None:
-    """While an RSA key is made and loaded other requests go on: they never wait as long as checking a key alone takes."""
+    """While an RSA key is made and loaded other requests go on: they need not wait half as long as checking a key alone takes.
+
+    A busy machine makes everybody wait, so one calm try of many is proof enough; held up, no try would be.
+    """
     der = generate_private_key("RS256").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    began = time.perf_counter()
-    load_der_private_key(der, password=None)
-    checking = time.perf_counter() - began
-    turns = []
+    checking = min(timeit.repeat(partial(load_der_private_key, der, password=None), number=1, repeat=3))
+
+    assert any([await longest_wait(clock) < checking / 2 for _ in range(10)])
+
+
+async def longest_wait(clock: HandClock) -> float:
+    """Answer how long (seconds) a task waited at most for its turn while a process made its first RSA key."""
+    turns: list[float] = []
 
     async def serve() -> None:
         while True:
@@ -429,8 +438,6 @@ async def test_rsa_keys_do_not_hold_up_the_event_loop(clock: HandClock) -> None:
             await asyncio.sleep(0.001)
 
     serving = asyncio.ensure_future(serve())
-    for _ in range(3):
-        await Process(TroubledStore(clock), clock, algorithm="RS256").signing_kid()
+    await Process(TroubledStore(clock), clock, algorithm="RS256").signing_kid()
     serving.cancel()
-
-    assert checking > max(after - before for before, after in itertools.pairwise(turns))
+    return max(after - before for before, after in itertools.pairwise(turns))
