@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session import Session, Sessions, verify_session
 from fastapi_session.testing import HandClock
-from tests.web.deployment import CROSS_SITE, HOUR, PAGE, Deployment, application, echo, engine
+from tests.web.deployment import CROSS_SITE, HOUR, Deployment, application, echo, engine
 from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
 
 
@@ -36,16 +36,6 @@ async def _checked(
     await websocket.accept()
 
 
-def is_opened(deployment: Deployment, *headers: dict[str, str]) -> bool:
-    try:
-        with deployment.client.websocket_connect(
-            "/socket", headers={k: v for h in headers for k, v in h.items()}
-        ) as socket:
-            return bool(socket.receive_text() == "ada")
-    except WebSocketDenialResponse:
-        return False
-
-
 @pytest.mark.parametrize("method", ["cookie", "header"])
 def test_a_session(method: str, deployment: Deployment) -> None:
     """A socket is opened by the session of its handshake, and serves for as long as the session lives."""
@@ -62,30 +52,6 @@ def test_a_token_among_the_subprotocols(deployment: Deployment) -> None:
     with deployment.client.websocket_connect("/socket", subprotocols=offers) as socket:
         assert "session" == str(socket.accepted_subprotocol)
         assert "ada" == socket.receive_text()
-
-
-@pytest.mark.parametrize(
-    ("origin", "by_cookie"),
-    [
-        (PAGE, True),
-        ("https://api.example", True),
-        ("HTTPS://PAGE.EXAMPLE:443", True),
-        ("http://page.example", False),
-        ("https://page.example:8443", False),
-        ("https://evil.page.example", False),
-        ("https://page.example.evil.org", False),
-        ("https://evil.org", False),
-        ("null", False),
-        ("", False),
-    ],
-)
-def test_the_origin(origin: str, by_cookie: bool, deployment: Deployment) -> None:
-    """A socket by cookie is opened from pages of one's own alone; a bearer token proves itself, wherever the page is from."""
-    cookie, bearer = deployment.login("cookie").to_call(), deployment.login("header").to_call()
-
-    assert by_cookie == is_opened(deployment, cookie, {"origin": origin})
-    assert is_opened(deployment, bearer, {"origin": origin})
-    assert is_opened(deployment, cookie)
 
 
 def test_a_refusal(deployment: Deployment) -> None:

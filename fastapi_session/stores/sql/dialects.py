@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BigInteger, Dialect, String
 from sqlalchemy.dialects import mysql
@@ -103,7 +103,7 @@ class ExactText(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Answer the type of the column in *dialect*."""
-        length = self.impl_instance.length  # type: ignore[attr-defined]
+        length = cast("String", self.impl_instance).length
         return dialect.type_descriptor(mysql.VARBINARY(length) if dialect.name in _BINARY_TEXT else String(length))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:

@@ -14,7 +14,7 @@ _UNMOVED = """
 """
 _OF_USER = "user_id = :user_id AND (:tenant_id IS NULL OR tenant_id = :tenant_id)"
 
-INSERT = f"INSERT INTO session ({_SESSION}) VALUES ({', '.join('?' * len(SESSION_COLUMNS))})"  # noqa: S608 - constants
+INSERT = f"INSERT INTO session ({_SESSION}) VALUES ({', '.join('?' * len(SESSION_COLUMNS))})"
 
 ROTATE = f"""
     UPDATE session SET
@@ -30,9 +30,9 @@ ROTATE = f"""
     WHERE session_id = :session_id AND generation = :generation AND current = :presented
         AND window_at + :debounce <= :now AND {DEADLINE} > :now
     RETURNING {_SESSION}
-"""  # noqa: S608 - constants
+"""
 
-GET = f"SELECT {_SESSION} FROM session WHERE session_id = ?"  # noqa: S608 - constants
+GET = f"SELECT {_SESSION} FROM session WHERE session_id = ?"
 
 REPLACE = f"""
     UPDATE session SET
@@ -45,11 +45,11 @@ REPLACE = f"""
         idle_expires_at = :idle_expires_at,
         absolute_expires_at = :absolute_expires_at
     WHERE {_UNMOVED}
-"""  # noqa: S608 - constants
+"""
 
 DELETE = "DELETE FROM session WHERE session_id = ?"
 
-DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED}"  # noqa: S608 - constants
+DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED}"
 
 ACKNOWLEDGE = "UPDATE session SET acknowledged = TRUE WHERE session_id = ? AND current = ? AND NOT acknowledged"
 
@@ -60,18 +60,18 @@ UPDATE = """
 
 SESSIONS_OF = f"""
     SELECT {_SESSION} FROM session WHERE {_OF_USER} AND {DEADLINE} > :now ORDER BY created_at, session_id
-"""  # noqa: S608 - constants
+"""
 
-DELETE_ALL_OF = f"DELETE FROM session WHERE {_OF_USER} RETURNING {_SESSION}"  # noqa: S608 - constants
+DELETE_ALL_OF = f"DELETE FROM session WHERE {_OF_USER} RETURNING {_SESSION}"
 
 DELETE_EXPIRED = f"""
     DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {DEADLINE} <= :now LIMIT :limit)
-"""  # noqa: S608 - constants
+"""
 
 INSERT_KEY = f"""
     INSERT INTO signing_key ({_KEY}) VALUES ({", ".join("?" * len(KEY_COLUMNS))}) ON CONFLICT DO NOTHING
-"""  # noqa: S608 - constants
+"""
 
-SIGNING_KEYS = f"SELECT {_KEY} FROM signing_key ORDER BY family, sequence"  # noqa: S608 - constants
+SIGNING_KEYS = f"SELECT {_KEY} FROM signing_key ORDER BY family, sequence"
 
 DELETE_KEY = "DELETE FROM signing_key WHERE kid = ?"
