@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 PUBLIC_TENANT = "public"
 
@@ -136,6 +136,30 @@ class Reading:
     """A record as it stood at *now*, both read at once; *now* is the store's clock, in milliseconds."""
 
     record: SessionRecord | None
+    now: int
+
+
+NoticeKind = Literal["session_revoked", "session_stale", "key_deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What every process has to hear of: a session that was revoked, or whose claims were changed by its handle, or a
+    signing key that was deleted.
+
+    *subject* is the session's id or the key's kid; *at* is the store's clock when it happened, in milliseconds.
+    """
+
+    subject: str
+    kind: NoticeKind
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReading:
+    """Notices as a store had them, oldest first; *now* is the store's clock just before, in milliseconds."""
+
+    notices: tuple[Notice, ...]
     now: int
 
 
