@@ -1,81 +1,52 @@
-"""What verifying costs in process: ASGI calls without a server, each variant in turn, medians and ratios of one run.
+"""What verifying costs in process: ASGI calls without a server, as CPU time.
 
-python benchmarks/in_process.py [rounds]
+    python -m benchmarks.in_process [rounds]
+
+Warm is a token that this process has verified before, cold one that it sees for the first time. Raw verify is one ES256
+signature over as many bytes as an access token has, verified by cryptography alone. The last row is what a cold
+`verify_session()` takes beyond a trivial dependency and that signature.
 """
 
 from __future__ import annotations
 
 import asyncio
-import statistics
-import sys
+import secrets
+import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
-from fastapi import Depends, FastAPI
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from fastapi import FastAPI
 
-from fastapi_session import (
-    PrimitiveArrayClaim,
-    Session,
-    SessionConfig,
-    Sessions,
-    install,
-    verify_session,
+from benchmarks.applications import (
+    Answer,
+    Role,
+    application,
+    bare,
+    by_cookie,
+    by_header,
+    checked,
+    claimed,
+    engine,
+    trivial,
+    verified,
 )
+from benchmarks.measuring import interleaved, print_costs, rounds
+from fastapi_session import Sessions
 
-CALLS = 200
-BARE = "bare FastAPI"
+CALLS = 300
+
+BARE, TRIVIAL, RAW = "bare FastAPI", "trivial dependency", "raw verify (ES256, cryptography)"
+COLD = "verify_session(), cold, header"
+
 Scope = dict[str, Any]
+Measure = Callable[[], Awaitable[float]]
 
 
-async def nothing() -> None:
-    """Depend on nothing."""
-
-
-async def roles(_user_id: str, _tenant_id: str, _payload: object) -> list[str]:
-    """Know one role."""
-    return ["admin"]
-
-
-Role = PrimitiveArrayClaim[str]("roles", roles)
-
-
-def application(endpoint: Callable[..., Any], sessions: Sessions | None = None) -> FastAPI:
-    """Build an application with one route, so that all pay the same for finding it."""
-    app = FastAPI()
-    if sessions is not None:
-        install(app, sessions)
-    app.get("/")(endpoint)
-    return app
-
-
-async def bare() -> dict[str, str]:
-    """Know no session."""
-    return {"user_id": "alice"}
-
-
-async def trivial(_: Annotated[None, Depends(nothing)]) -> dict[str, str]:
-    """Depend on next to nothing."""
-    return {"user_id": "alice"}
-
-
-async def verify(session: Annotated[Session, Depends(verify_session())]) -> dict[str, str]:
-    """Verify the access token."""
-    return {"user_id": session.user_id}
-
-
-async def claim(session: Annotated[Session, Depends(verify_session(Role.includes("admin")))]) -> dict[str, str]:
-    """Verify the access token and a claim in it."""
-    return {"user_id": session.user_id}
-
-
-async def database(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> dict[str, str]:
-    """Verify the access token and ask the store."""
-    return {"user_id": session.user_id}
-
-
-def request(headers: list[tuple[bytes, bytes]]) -> Scope:
+def request(headers: Answer) -> Scope:
     """Answer the ASGI scope of a GET."""
     return {
         "type": "http",
@@ -87,7 +58,7 @@ def request(headers: list[tuple[bytes, bytes]]) -> Scope:
         "raw_path": b"/",
         "query_string": b"",
         "root_path": "",
-        "headers": [(b"host", b"localhost"), *headers],
+        "headers": [(b"host", b"localhost"), *((name.encode(), value.encode()) for name, value in headers.items())],
         "client": ("127.0.0.1", 5000),
         "server": ("127.0.0.1", 8000),
     }
@@ -113,55 +84,75 @@ async def call(app: FastAPI, scope: Scope) -> None:
 
 async def microseconds(app: FastAPI, scopes: list[Scope]) -> float:
     """Answer what a call takes on average, over one for each of *scopes*."""
-    began = time.perf_counter()
+    began = time.process_time()
     for scope in scopes:
         await call(app, scope)
-    return (time.perf_counter() - began) / len(scopes) * 1e6
+    return (time.process_time() - began) / len(scopes) * 1e6
 
 
-def by_header(token: str) -> list[tuple[bytes, bytes]]:
-    """Bring *token* as a bearer token."""
-    return [(b"authorization", f"Bearer {token}".encode())]
+def warm(app: FastAPI, headers: Answer) -> Measure:
+    """Measure the same request again and again."""
+    scopes = [request(headers)] * CALLS
+    return lambda: microseconds(app, scopes)
 
 
-def by_cookie(token: str) -> list[tuple[bytes, bytes]]:
-    """Bring *token* as a cookie."""
-    return [(b"cookie", f"sAccessToken={token}".encode())]
+def cold(app: FastAPI, sessions: Sessions, bring: Callable[[str], Answer]) -> Measure:
+    """Measure requests whose tokens are new to the process."""
+
+    async def measure() -> float:
+        tokens = [(await sessions.create("alice")).tokens.access_token for _ in range(CALLS)]
+        return await microseconds(app, [request(bring(token)) for token in tokens])
+
+    return measure
 
 
-async def main(rounds: int) -> None:
-    """Run every variant in turn, *rounds* times, and print the table."""
-    sessions = Sessions(SessionConfig(api_domain="http://localhost:8000", store="memory:"), claims=[Role])
-    token = (await sessions.create("alice")).tokens.access_token
-    verifying = application(verify, sessions)
-    warm: dict[str, tuple[FastAPI, Scope]] = {
-        BARE: (application(bare), request([])),
-        "trivial dependency": (application(trivial), request([])),
-        "installed, no session asked": (application(bare, sessions), request([])),
-        "verify_session(), header": (verifying, request(by_header(token))),
-        "verify_session(), cookie": (verifying, request(by_cookie(token))),
-        "with a claim validator": (application(claim, sessions), request(by_header(token))),
-        "with database check, memory": (application(database, sessions), request(by_header(token))),
+def raw_verify(length: int) -> Measure:
+    """Measure the signature of *length* bytes alone."""
+    private, algorithm = ec.generate_private_key(ec.SECP256R1()), ec.ECDSA(SHA256())
+    message = secrets.token_bytes(length)
+    public, signature = private.public_key(), private.sign(message, algorithm)
+
+    async def measure() -> float:
+        began = time.process_time()
+        for _ in range(CALLS):
+            public.verify(signature, message, algorithm)
+        return (time.process_time() - began) / CALLS * 1e6
+
+    return measure
+
+
+async def candidates(memory: Sessions, sqlite: Sessions) -> dict[str, Measure]:
+    """Answer what is measured, by its name in the table."""
+    token = (await memory.create("alice")).tokens.access_token
+    kept = (await sqlite.create("alice")).tokens.access_token
+    verifying = application(verified, sessions=memory)
+    return {
+        BARE: warm(application(bare), {}),
+        TRIVIAL: warm(application(trivial), {}),
+        "installed, no session asked": warm(application(bare, sessions=memory), {}),
+        "verify_session(), warm, header": warm(verifying, by_header(token)),
+        "verify_session(), warm, cookie": warm(verifying, by_cookie(token)),
+        COLD: cold(verifying, memory, by_header),
+        "verify_session(), cold, cookie": cold(verifying, memory, by_cookie),
+        "with a claim validator, warm": warm(application(claimed, sessions=memory), by_header(token)),
+        "with database check, memory": warm(application(checked, sessions=memory), by_header(token)),
+        "with database check, SQLite": warm(application(checked, sessions=sqlite), by_header(kept)),
+        RAW: raw_verify(len(token.rpartition(".")[0])),
     }
-    figures = defaultdict[str, list[float]](list)
-    for _ in range(rounds):
-        for name, (app, scope) in warm.items():
-            figures[name].append(await microseconds(app, [scope] * CALLS))
-        unseen = [(await sessions.create("alice")).tokens.access_token for _ in range(CALLS)]
-        cold = [request(by_header(text)) for text in unseen]
-        figures["verify_session(), cold"].append(await microseconds(verifying, cold))
-    report(figures)
 
 
-def report(figures: Mapping[str, list[float]]) -> None:
-    """Print medians, what they cost over the first, and their spread."""
-    base = statistics.median(figures[BARE])
-    print(f"{'variant':32} {'median us':>10} {'over bare':>10} {'spread':>8}")
-    for name, values in figures.items():
-        median = statistics.median(values)
-        spread = (max(values) - min(values)) / median
-        print(f"{name:32} {median:10.1f} {median - base:10.1f} {spread:8.0%}")
+async def main() -> None:
+    """Measure every candidate, and print the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        memory, sqlite = engine(None, claims=[Role]), engine(Path(folder), claims=[Role])
+        figures = await interleaved(await candidates(memory, sqlite), rounds=rounds(25))
+        await sqlite.close()
+    figures["cold, beyond trivial dependency and raw verify"] = [
+        all_of_it - dependency - signature
+        for all_of_it, dependency, signature in zip(figures[COLD], figures[TRIVIAL], figures[RAW], strict=True)
+    ]
+    print_costs("CPU microseconds a request, in process", figures, base=BARE)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 15))
+    asyncio.run(main())

@@ -1,0 +1,120 @@
+"""The applications that are measured. Each has one route, which says who asks, and one to sign in.
+
+`POST /login` answers the headers that a request to `GET /` then brings. All have the same two routes, so that all pay
+alike for finding them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI
+
+from fastapi_session import (
+    Claim,
+    PrimitiveArrayClaim,
+    Session,
+    SessionConfig,
+    Sessions,
+    get_sessions,
+    install,
+    verify_session,
+)
+
+Endpoint = Callable[..., Any]
+Engine = Annotated[Sessions, Depends(get_sessions())]
+Answer = dict[str, str]
+
+SECRET = "a benchmark has nothing to hide from anybody"
+
+
+async def roles(_user_id: str, _tenant_id: str, _payload: object) -> list[str]:
+    """Know one role."""
+    return ["admin"]
+
+
+Role = PrimitiveArrayClaim[str]("roles", roles)
+
+
+async def nothing() -> None:
+    """Depend on nothing."""
+
+
+async def bare() -> Answer:
+    """Know no session."""
+    return {"user_id": "alice"}
+
+
+async def trivial(_: Annotated[None, Depends(nothing)]) -> Answer:
+    """Depend on next to nothing."""
+    return {"user_id": "alice"}
+
+
+async def verified(session: Annotated[Session, Depends(verify_session())]) -> Answer:
+    """Verify the access token."""
+    return {"user_id": session.user_id}
+
+
+async def claimed(session: Annotated[Session, Depends(verify_session(Role.includes("admin")))]) -> Answer:
+    """Verify the access token and a claim in it."""
+    return {"user_id": session.user_id}
+
+
+async def checked(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> Answer:
+    """Verify the access token and ask the store."""
+    return {"user_id": session.user_id}
+
+
+async def no_login() -> Answer:
+    """Answer no headers: nobody asks for any."""
+    return {}
+
+
+async def bearer_login(sessions: Engine) -> Answer:
+    """Begin a session whose access token travels as a bearer token."""
+    return by_header((await sessions.create("alice")).tokens.access_token)
+
+
+async def cookie_login(sessions: Engine) -> Answer:
+    """Begin a session whose access token travels as a cookie."""
+    return by_cookie((await sessions.create("alice")).tokens.access_token)
+
+
+def by_header(token: str) -> Answer:
+    """Bring *token* as a bearer token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+def by_cookie(token: str) -> Answer:
+    """Bring *token* as a cookie."""
+    return {"cookie": f"sAccessToken={token}"}
+
+
+def engine(folder: Path | None, *, claims: Sequence[Claim[Any]] = ()) -> Sessions:
+    """Answer an engine with its sessions in memory, or in a SQLite file in *folder*. Every refresh rotates."""
+    store = "memory:" if folder is None else f"sqlite:///{folder / 'sessions.db'}"
+    config = SessionConfig(
+        store=store,
+        secret=SECRET,
+        api_domain="http://localhost",
+        refresh_token_rotation_grace_period=timedelta(0),
+    )
+    return Sessions(config, claims=claims)
+
+
+def application(endpoint: Endpoint, *, login: Endpoint = no_login, sessions: Sessions | None = None) -> FastAPI:
+    """Answer an application of the two routes."""
+    app = FastAPI()
+    if sessions is not None:
+        install(app, sessions)
+    app.get("/")(endpoint)
+    app.post("/login")(login)
+    return app
+
+
+def sessions_application(endpoint: Endpoint, login: Endpoint, folder: Path | None) -> FastAPI:
+    """Answer an application with sessions, in memory or in *folder*."""
+    return application(endpoint, login=login, sessions=engine(folder, claims=[Role]))

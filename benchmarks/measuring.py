@@ -1,0 +1,66 @@
+"""Candidates measured side by side: in turn, round by round, so that what disturbs the machine disturbs all of them alike.
+
+Figures are medians of rounds. A ratio is the median of the ratios within each round, and the spread is the distance of the
+quartiles, as a part of the median.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from statistics import median, quantiles
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Figures = Mapping[str, Sequence[float]]
+"""The figures of every round, by candidate."""
+
+
+def rounds(otherwise: int) -> int:
+    """Answer how many rounds the command line asks for."""
+    return int(sys.argv[1]) if len(sys.argv) > 1 else otherwise
+
+
+async def interleaved(candidates: Mapping[str, Callable[[], Awaitable[T]]], *, rounds: int) -> dict[str, list[T]]:
+    """Answer what each candidate measures, in turn, *rounds* times, after one round that does not count.
+
+    Every second round goes through them backwards, so that none always follows the same one.
+    """
+    figures: dict[str, list[T]] = {name: [] for name in candidates}
+    for name in candidates:
+        await candidates[name]()
+    for number in range(rounds):
+        for name in list(candidates)[:: -1 if number % 2 else 1]:
+            figures[name].append(await candidates[name]())
+    return figures
+
+
+def ratios(figures: Figures, name: str, base: str) -> list[float]:
+    """Answer what *name* is to *base*, round by round."""
+    return [one / other for one, other in zip(figures[name], figures[base], strict=True)]
+
+
+def spread(values: Sequence[float]) -> float:
+    """Answer the distance of the quartiles, as a part of the median."""
+    if len(values) == 1:
+        return 0.0
+    lower, _, upper = quantiles(values, n=4, method="inclusive")
+    return (upper - lower) / median(values)
+
+
+def print_costs(title: str, figures: Figures, *, base: str, digits: int = 1) -> None:
+    """Print what each costs, how much that is over *base*, and how fast it is when *base* is 1."""
+    print(f"\n{title:46} {'median':>10} {'spread':>7} {'over':>10} {'speed':>7}")
+    for name, values in figures.items():
+        over = median(values) - median(figures[base])
+        speed = median(ratios(figures, base, name))
+        print(f"{name:46} {median(values):10.{digits}f} {spread(values):7.0%} {over:10.{digits}f} {speed:7.2f}")
+
+
+def print_rates(title: str, figures: Figures, *, base: str) -> None:
+    """Print how often a second each does it, and how many times as often as *base*."""
+    print(f"\n{title:46} {'median':>10} {'spread':>7} {'':10} {'speed':>7}")
+    for name, values in figures.items():
+        speed = median(ratios(figures, name, base))
+        print(f"{name:46} {median(values):10.0f} {spread(values):7.0%} {'':10} {speed:7.2f}")
