@@ -167,7 +167,7 @@ class TestExpiry:
 
 class TestKeeping:
     async def test_everything_is_deleted(self, store: RedisStore, client: Redis, prefix: str, clock: HandClock) -> None:
-        """However sessions and keys go, no key of theirs remains."""
+        """However sessions and keys go, no key of theirs remains when the feed has been cleared."""
         first, second, third, fourth = (new_session(name, now=clock()) for name in "abcd")
         await store.insert(first)
         await store.insert(second, replacing=first.session_id)
@@ -178,8 +178,9 @@ class TestKeeping:
         await store.delete(third.session_id, expected=third.lineage)
         await store.delete_all_of("user")
         await store.delete_key("k")
+        cleared = await store.delete_notices(until=clock(), limit=10)
 
-        assert set() == await keys_of(client, prefix)
+        assert (5, set()) == (cleared, await keys_of(client, prefix))
 
     async def test_numbers_are_written_as_integers(
         self, store: RedisStore, client: Redis, prefix: str, clock: HandClock

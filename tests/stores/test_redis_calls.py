@@ -150,7 +150,10 @@ class TestUnavailable:
                 store.delete_expired(limit=1),
                 store.insert_key(new_signing_key("k", now=1)),
                 store.signing_keys(),
+                store.replace_key(new_signing_key("k", now=1), expected_secret_kid=1),
                 store.delete_key("k"),
+                store.notices(after=0),
+                store.delete_notices(until=1, limit=1),
             ]
             messages = {await failure(operation) for operation in operations}
             await store.close()

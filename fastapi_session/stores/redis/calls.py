@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
-from fastapi_session.stores.redis.scripts import Script
+from fastapi_session.stores.redis.script import Script
 
 Client = Redis | RedisCluster
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi_session.model import Lineage, SessionRecord, SigningKeyRecord
+from fastapi_session.model import Lineage, Notice, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.rows import (
     KEY_COLUMNS,
     SESSION_COLUMNS,
@@ -60,6 +60,11 @@ def key_text(record: SigningKeyRecord) -> str:
 def key_of(text: str) -> SigningKeyRecord:
     """Answer the signing key that `key_text` wrote."""
     return key_record(_row(text, _KEY_BYTES))
+
+
+def notice_of(text: str) -> Notice:
+    """Answer the notice that a script appended: subject, kind and moment as a JSON array."""
+    return Notice(*json.loads(text))
 
 
 def _pairs(columns: Iterable[str], row: Row) -> list[str]:

@@ -5,8 +5,10 @@
 | `{prefix:n}:session:<session id>` | hash | one session, a field a column |
 | `{prefix:n}:by_user` | sorted set | the name of every session of the shard, in the order of their users |
 | `{prefix:n}:by_deadline` | sorted set | the same names, by the moment at which the session ends |
+| `{prefix:n}:notices` | sorted set | what is to be heard of the sessions of the shard, by the moment it happened |
 | `{prefix}:signing_keys` | hash | a signing key's row, by its family and sequence |
 | `{prefix}:signing_key_places` | hash | that family and sequence, by kid |
+| `{prefix}:notices` | sorted set | what is to be heard of the signing keys, by the moment it happened |
 
 The id of a session alone says its shard, since nothing else is known when a refresh token comes. All keys of a shard
 have one hash tag: whatever happens to one session is one script, its indexes included.
@@ -28,11 +30,17 @@ class Shard:
 
     tag: str
 
+    @property
+    def feed(self) -> str:
+        """The key of what is to be heard of the sessions of the shard."""
+        return f"{self.tag}:notices"
+
     def keys(self, *session_ids: str) -> Sequence[str]:
-        """Answer the keys of a script about the sessions *session_ids*: both indexes, then one key a session."""
+        """Answer the keys of a script about the sessions *session_ids*: the indexes, the feed, then one key a session."""
         return [
             f"{self.tag}:by_user",
             f"{self.tag}:by_deadline",
+            self.feed,
             *(f"{self.tag}:session:{each}" for each in session_ids),
         ]
 
@@ -46,7 +54,9 @@ class Keyspace:
         if shards < 1:
             raise ConfigurationError("RedisStore: shards must be at least 1")
         self.shards = [Shard(f"{{{prefix}:{number}}}") for number in range(shards)]
-        self.signing_keys = [f"{{{prefix}}}:signing_keys", f"{{{prefix}}}:signing_key_places"]
+        tag = f"{{{prefix}}}"
+        self.signing_keys = [f"{tag}:signing_keys", f"{tag}:signing_key_places", f"{tag}:notices"]
+        self.feeds = [*(shard.feed for shard in self.shards), self.signing_keys[-1]]
 
     def shard_of(self, session_id: str) -> Shard:
         """Answer the shard that keeps the session *session_id*."""

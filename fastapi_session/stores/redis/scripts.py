@@ -1,32 +1,19 @@
-"""The Lua of the Redis store: one short script an operation, each atomic.
+"""The Lua of the sessions: one short script an operation, each atomic.
 
-`KEYS` are those of `Shard.keys`: both indexes, then one key a session. `ARGV[1]` is the ticket of the request, which
-every reply begins with; `ARGV[2]` is the time in milliseconds, or nothing where the server's own clock decides.
-Nothing is ever written to the key of a session that is not there: that would bring it back.
+`KEYS` are those of `Shard.keys`: both indexes and the feed, then one key a session; the first of `ARGV` are told in
+`script.py`. Nothing is ever written to the key of a session that is not there: that would bring it back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import sha1
-
+from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import SESSION_COLUMNS
 
 LINGER = 24 * 60 * 60 * 1000
 """Milliseconds that the server keeps a session past its deadline, for the case that nobody clears it away."""
 
 COMMON = f"""
-local by_user, by_deadline, session = KEYS[1], KEYS[2], KEYS[3]
-
-local function now()
-    if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local function integer(number)  -- Lua alone would print 1.7e+12
-    return string.format('%d', number)
-end
+local by_user, by_deadline, feed, session = unpack(KEYS, 1, 4)
 
 local function record(key)
     local fields = redis.call('HMGET', key, '{"', '".join(SESSION_COLUMNS)}')
@@ -54,9 +41,15 @@ local function forget(key, name)
     return redis.call('DEL', key)
 end
 
+local function revoke(key, name)
+    if forget(key, name) == 0 then return 0 end  -- the server has expired it: nobody has to hear of that
+    note(feed, string.sub(name, -34), '"session_revoked"')  -- a name ends with the session's id, as JSON
+    return 1
+end
+
 local function delete(key)
     if redis.call('EXISTS', key) == 0 then return 0 end
-    return forget(key, name(key))
+    return revoke(key, name(key))
 end
 
 local function unmoved()
@@ -69,22 +62,9 @@ end
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A script, and the name under which a server that has run it before knows it."""
-
-    text: str
-    sha: str
-
-    @classmethod
-    def of(cls, text: str) -> Script:
-        """Answer *text* as a script."""
-        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
 INSERT = Script.of(f"""{COMMON}
 if redis.call('EXISTS', session) == 1 then return {{ARGV[1], 0}} end
-if KEYS[4] then delete(KEYS[4]) end
+if KEYS[5] then delete(KEYS[5]) end
 redis.call('HSET', session, unpack(ARGV, 3))
 redis.call('ZADD', by_user, 0, name(session))
 end_later()
@@ -108,7 +88,7 @@ return {{ARGV[1], record(session)}}
 
 READ = Script.of(f"""{COMMON}
 local records = {{}}
-for place = 3, #KEYS do records[place - 2] = record(KEYS[place]) end
+for place = 4, #KEYS do records[place - 3] = record(KEYS[place]) end
 return {{ARGV[1], records, integer(now())}}
 """)
 
@@ -137,6 +117,7 @@ local version = redis.call('HGET', session, 'version')
 if version ~= ARGV[3] then return {{ARGV[1], 0}} end
 redis.call('HSET', session,
     'version', integer(version + 1), 'access_token_payload', ARGV[4], 'session_data', ARGV[5])
+if ARGV[6] == 'true' then note(feed, redis.call('HGET', session, 'session_id'), '"session_stale"') end
 return {{ARGV[1], 1}}
 """)
 
@@ -149,8 +130,8 @@ local names = redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4])
 if table.concat(names) ~= table.concat(ARGV, '', 5) then return {{ARGV[1], false}} end
 local records = {{}}
 for place, name in ipairs(names) do
-    records[place] = record(KEYS[place + 2])
-    forget(KEYS[place + 2], name)
+    records[place] = record(KEYS[place + 3])
+    revoke(KEYS[place + 3], name)
 end
 return {{ARGV[1], records}}
 """)
@@ -161,32 +142,13 @@ return {{ARGV[1], redis.call('ZRANGEBYSCORE', by_deadline, '-inf', integer(now()
 
 DELETE_EXPIRED = Script.of(f"""{COMMON}
 local deleted, moment = 0, now()
-for place = 3, #KEYS do
-    local score = redis.call('ZSCORE', by_deadline, ARGV[place])
+for place = 4, #KEYS do
+    local name = ARGV[place - 1]
+    local score = redis.call('ZSCORE', by_deadline, name)
     if score and tonumber(score) <= moment then
-        forget(KEYS[place], ARGV[place])
+        forget(KEYS[place], name)
         deleted = deleted + 1
     end
 end
 return {{ARGV[1], deleted}}
-""")
-
-INSERT_KEY = Script.of("""
-local ticket, kid, place, row = unpack(ARGV)
-if redis.call('HEXISTS', KEYS[1], place) == 1 or redis.call('HEXISTS', KEYS[2], kid) == 1 then return {ticket, 0} end
-redis.call('HSET', KEYS[1], place, row)
-redis.call('HSET', KEYS[2], kid, place)
-return {ticket, 1}
-""")
-
-SIGNING_KEYS = Script.of("""
-return {ARGV[1], redis.call('HVALS', KEYS[1])}
-""")
-
-DELETE_KEY = Script.of("""
-local place = redis.call('HGET', KEYS[2], ARGV[2])
-if not place then return {ARGV[1], 0} end
-redis.call('HDEL', KEYS[1], place)
-redis.call('HDEL', KEYS[2], ARGV[2])
-return {ARGV[1], 1}
 """)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
-from fastapi_session.stores.redis import scripts
+from fastapi_session.model import FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text
 from fastapi_session.stores.redis.fields import (
     expected_fields,
@@ -16,11 +18,12 @@ from fastapi_session.stores.redis.fields import (
     key_of,
     key_text,
     lineage_fields,
+    notice_of,
     session_fields,
     session_of,
 )
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_id_of
-from fastapi_session.stores.redis.scripts import Script
+from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import dump_json
 
 ATTEMPTS = 100
@@ -101,10 +104,19 @@ class RedisStore:
         """Note that the refresh token whose hash is *current* has been used."""
         await self._change(scripts.ACKNOWLEDGE, session_id, field(current))
 
-    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
-        """Write payload and data and version + 1, if the session's version is *version*."""
+    async def update(
+        self,
+        session_id: str,
+        *,
+        version: int,
+        access_token_payload: Json,
+        session_data: Json,
+        marks_stale: bool = False,
+    ) -> bool:
+        """Write payload and data and version + 1, if the session's version is *version*; note it with *marks_stale*."""
         payloads = [field(dump_json(access_token_payload)), field(dump_json(session_data))]
-        [updated] = await self._change(scripts.UPDATE, session_id, field(version), *payloads)
+        fields = [field(version), *payloads, field(marks_stale)]
+        [updated] = await self._change(scripts.UPDATE, session_id, *fields)
         return bool(updated)
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
@@ -138,20 +150,44 @@ class RedisStore:
     async def insert_key(self, record: SigningKeyRecord) -> bool:
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
         place = f"{record.family} {record.sequence}"
-        [inserted] = await self._calls.run(
-            scripts.INSERT_KEY, keys=self._keys.signing_keys, arguments=[record.kid, place, key_text(record)]
+        [inserted] = await self._run(
+            key_scripts.INSERT_KEY, self._keys.signing_keys, record.kid, place, key_text(record)
         )
         return bool(inserted)
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
-        [rows] = await self._calls.run(scripts.SIGNING_KEYS, keys=self._keys.signing_keys, arguments=[])
-        return sorted((key_of(as_text(row)) for row in rows), key=lambda key: (key.family, key.sequence))
+        [rows] = await self._run(key_scripts.SIGNING_KEYS, self._keys.signing_keys)
+        return sorted((key_of(as_text(row)) for row in rows), key=attrgetter("family", "sequence"))
+
+    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
+        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
+        [replaced] = await self._run(
+            key_scripts.REPLACE_KEY, self._keys.signing_keys, record.kid, key_text(record), field(expected_secret_kid)
+        )
+        return bool(replaced)
 
     async def delete_key(self, kid: str) -> bool:
         """Delete the key, and say whether it was there."""
-        [deleted] = await self._calls.run(scripts.DELETE_KEY, keys=self._keys.signing_keys, arguments=[kid])
+        [deleted] = await self._run(key_scripts.DELETE_KEY, self._keys.signing_keys, kid, field(kid))
         return bool(deleted)
+
+    async def notices(self, *, after: int) -> FeedReading:
+        """Answer what was appended to the feed later than *after*, oldest first, and the earliest clock of its shards."""
+        readings = await asyncio.gather(
+            *(self._run(feed_scripts.NOTICES, [feed], field(after)) for feed in self._keys.feeds)
+        )
+        notices = [notice_of(as_text(notice)) for appended, _ in readings for notice in appended]
+        clocks = [int(as_text(now)) for _, now in readings]
+        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(clocks))
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        total = 0
+        for feed in self._keys.feeds:
+            [deleted] = await self._run(feed_scripts.DELETE_NOTICES, [feed], field(until), field(limit - total))
+            total += deleted
+        return total
 
     async def _change(self, script: Script, session_id: str, *arguments: str) -> Sequence[Any]:
         return await self._run(script, self._keys.shard_of(session_id).keys(session_id), *arguments)

@@ -1,0 +1,19 @@
+"""The Lua of the revocation feed: one script to read it and one to clear it. Every deleting script appends to it.
+
+`KEYS[1]` is the sorted set of one shard, or of the signing keys: each notice by the moment it tells of.
+"""
+
+from __future__ import annotations
+
+from fastapi_session.stores.redis.script import Script
+
+NOTICES = Script.of("""
+local moment = integer(now())
+return {ARGV[1], redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[3], '+inf'), moment}
+""")
+
+DELETE_NOTICES = Script.of("""
+local count = math.min(redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[3]), ARGV[4])
+if count == 0 then return {ARGV[1], 0} end
+return {ARGV[1], redis.call('ZREMRANGEBYRANK', KEYS[1], 0, integer(count - 1))}
+""")
