@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Row
 
-from fastapi_session.clock import Clock
 from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
 from fastapi_session.stores.rows import SESSION_COLUMNS, dump_json, lineage_row, session_record, session_row
 from fastapi_session.stores.sql import statements
-from fastapi_session.stores.sql.connections import Connections
-from fastapi_session.stores.sql.statements import Parameters, TimedStatements
+from fastapi_session.stores.sql.notices import SqlNotices
 
 LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
 
 
-class SqlSessions:
-    """Keeps sessions through *connections*. The database's clock decides, unless *clock* is given."""
-
-    def __init__(self, connections: Connections, *, clock: Clock | None) -> None:
-        self._connections = connections
-        self._clock = clock
-        self._timed = TimedStatements(now_given=clock is not None)
+class SqlSessions(SqlNotices):
+    """Keeps sessions beside the revocation feed. The database's clock decides, unless *clock* is given."""
 
     async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
         """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
@@ -32,7 +25,8 @@ class SqlSessions:
         def work(connection: Connection) -> None:
             connection.execute(statements.INSERT, row)
             if replacing is not None:
-                connection.execute(statements.DELETE, {"given_session_id": replacing})
+                deleted = connection.execute(statements.DELETE, {"given_session_id": replacing}).rowcount
+                self._note(connection, "session_revoked", [replacing] * deleted)
 
         await self._connections.run(work, alone=replacing is None)
 
@@ -67,16 +61,24 @@ class SqlSessions:
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
         """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
-        if expected is None:
-            return await self._changes(statements.DELETE, {"given_session_id": session_id}) == 1
-        parameters = statements.unmoved_parameters(session_id, expected)
-        return await self._changes(statements.DELETE_UNMOVED, parameters) == 1
+        statement, parameters = statements.DELETE, {"given_session_id": session_id}
+        if expected is not None:
+            statement, parameters = statements.DELETE_UNMOVED, statements.unmoved_parameters(session_id, expected)
+        return await self._changes_noted(statement, parameters, kind="session_revoked", subject=session_id)
 
     async def acknowledge(self, session_id: str, *, current: bytes) -> None:
         """Note that the refresh token whose hash is *current* has been used."""
         await self._changes(statements.ACKNOWLEDGE, {"given_session_id": session_id, "given_current": current})
 
-    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+    async def update(
+        self,
+        session_id: str,
+        *,
+        version: int,
+        access_token_payload: Json,
+        session_data: Json,
+        marks_stale: bool = False,
+    ) -> bool:
         """Write payload and data and version + 1, if the session's version is *version*."""
         parameters = {
             "given_session_id": session_id,
@@ -84,6 +86,8 @@ class SqlSessions:
             "access_token_payload": dump_json(access_token_payload),
             "session_data": dump_json(session_data),
         }
+        if marks_stale:
+            return await self._changes_noted(statements.UPDATE, parameters, kind="session_stale", subject=session_id)
         return await self._changes(statements.UPDATE, parameters) == 1
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
@@ -100,12 +104,14 @@ class SqlSessions:
 
         def work(connection: Connection) -> Sequence[Row[Any]]:
             if connection.dialect.delete_returning:
-                return connection.execute(delete.returning(*statements.SESSION_ROW), parameters).all()
-            rows = connection.execute(lock, parameters).all()
-            connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})
+                rows = connection.execute(delete.returning(*statements.SESSION_ROW), parameters).all()
+            else:
+                rows = connection.execute(lock, parameters).all()
+                connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})
+            self._note(connection, "session_revoked", [row.session_id for row in rows])
             return rows
 
-        return [session_record(row) for row in await self._connections.run(work, alone=True)]
+        return [session_record(row) for row in await self._connections.run(work)]
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
@@ -116,16 +122,3 @@ class SqlSessions:
             return connection.execute(self._timed.delete_expired, {**now, "session_ids": ids}).rowcount
 
         return await self._connections.run(work)
-
-    def _now(self) -> Parameters:
-        return {} if self._clock is None else {"now": self._clock()}
-
-    async def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        return await self._connections.run(
-            lambda connection: connection.execute(statement, parameters).all(), alone=True
-        )
-
-    async def _changes(self, statement: Executable, parameters: Parameters) -> int:
-        return await self._connections.run(
-            lambda connection: connection.execute(statement, parameters).rowcount, alone=True
-        )

@@ -25,7 +25,7 @@ from sqlalchemy.sql.functions import coalesce
 from fastapi_session.model import Lineage, Rotation
 from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
 from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
-from fastapi_session.stores.sql.tables import SESSION, SIGNING_KEY
+from fastapi_session.stores.sql.tables import NOTICE, SESSION, SIGNING_KEY
 
 Parameters = dict[str, Any]
 
@@ -49,6 +49,8 @@ _UNMOVED = (
     SESSION.c.window_at == given(SESSION.c.window_at),
 )
 _SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
+_IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
+_LIMIT: BindParameter[int] = bindparam("limit", type_=Integer)
 
 INSERT = insert(SESSION)
 FIND = select(*SESSION_ROW).where(_IS_SESSION)
@@ -69,7 +71,23 @@ DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
 
 INSERT_KEY = insert(SIGNING_KEY)
 SIGNING_KEYS = select(*KEY_ROW).order_by(SIGNING_KEY.c.family, SIGNING_KEY.c.sequence)
-DELETE_KEY = delete(SIGNING_KEY).where(SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid))
+REPLACE_KEY = update(SIGNING_KEY).where(_IS_KEY, SIGNING_KEY.c.secret_kid == given(SIGNING_KEY.c.secret_kid))
+DELETE_KEY = delete(SIGNING_KEY).where(_IS_KEY)
+
+CLOCK = select(Moment())
+NOTICES = (
+    select(NOTICE.c.subject, NOTICE.c.kind, NOTICE.c.at)
+    .where(NOTICE.c.at > bindparam("after", type_=BigInteger))
+    .order_by(NOTICE.c.at, NOTICE.c.notice_id)
+)
+LOCK_NOTICES = (
+    select(NOTICE.c.notice_id)
+    .where(NOTICE.c.at <= bindparam("until", type_=BigInteger))
+    .order_by(NOTICE.c.at)
+    .limit(_LIMIT)
+    .with_for_update(skip_locked=True)
+)
+DELETE_NOTICES = delete(NOTICE).where(NOTICE.c.notice_id.in_(bindparam("notice_ids", expanding=True)))
 
 
 class TimedStatements:
@@ -91,10 +109,11 @@ class TimedStatements:
             select(SESSION.c.session_id)
             .where(SESSION.c.deadline <= began)
             .order_by(SESSION.c.deadline)
-            .limit(bindparam("limit", type_=Integer))
+            .limit(_LIMIT)
             .with_for_update(skip_locked=True)
         )
         self.delete_expired = DELETE_THESE.where(SESSION.c.deadline <= began)
+        self.note = insert(NOTICE).values(at=now).inline()
 
 
 def _rotate(now: ColumnElement[int]) -> Any:

@@ -20,9 +20,9 @@ from fastapi_session.stores.sql.tables import METADATA
 
 
 class SqlStore(SqlSessions):
-    """Keeps sessions and signing keys in the database of *engine*: your own `AsyncEngine`, or the URL of one to be made.
+    """Keeps sessions, signing keys and the revocation feed in a database.
 
-    The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
+    *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
     `StoreUnavailable`. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
 
     Raises ConfigurationError where the URL names no database, or its driver is not installed.
@@ -77,14 +77,21 @@ class SqlStore(SqlSessions):
         """Answer every key, by family and sequence."""
         return [key_record(row) for row in await self._rows(statements.SIGNING_KEYS, {})]
 
+    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
+        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
+        row = statements.columns(KEY_COLUMNS, key_row(record))
+        condition = {"given_kid": record.kid, "given_secret_kid": expected_secret_kid}
+        return await self._changes(statements.REPLACE_KEY, {**row, **condition}) == 1
+
     async def delete_key(self, kid: str) -> bool:
         """Delete the key, and say whether it was there."""
-        return await self._changes(statements.DELETE_KEY, {"given_kid": kid}) == 1
+        return await self._changes_noted(statements.DELETE_KEY, {"given_kid": kid}, kind="key_deleted", subject=kid)
 
 
 class JoinedStore(SqlSessions):
     """Writes sessions inside a transaction of the user's, who commits it or rolls it back; signing keys as ever.
 
+    The notices of what was revoked are written there too: other processes hear of it when the user has committed.
     After `StoreUnavailable`, that transaction can only be rolled back.
     """
 
@@ -92,6 +99,7 @@ class JoinedStore(SqlSessions):
         super().__init__(JoinedConnection(connection), clock=clock)
         self.insert_key = store.insert_key
         self.signing_keys = store.signing_keys
+        self.replace_key = store.replace_key
         self.delete_key = store.delete_key
 
     async def open(self) -> None:

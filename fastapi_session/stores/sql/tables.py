@@ -23,7 +23,7 @@ from sqlalchemy.sql.functions import coalesce
 from fastapi_session.stores.sql.dialects import ExactText, Least
 
 METADATA = MetaData()
-"""Of exactly the two tables."""
+"""Of exactly the three tables."""
 
 _MYSQL = ("mysql", "mariadb")
 _JSON = Text().with_variant(mysql.MEDIUMTEXT(), *_MYSQL)
@@ -79,5 +79,17 @@ SIGNING_KEY = Table(
     Column("activates_at", BigInteger, nullable=False),
     Column("token_lifetime", BigInteger, nullable=False),
     UniqueConstraint("family", "sequence", name="fastapi_session_signing_key_place"),
+    **_OPTIONS,
+)
+
+NOTICE = Table(
+    "fastapi_session_notice",
+    METADATA,
+    # SQLite counts up nothing but its INTEGER, which is as long.
+    Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("subject", ExactText(255), nullable=False),
+    Column("kind", ExactText(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("fastapi_session_notice_at", "at"),
     **_OPTIONS,
 )

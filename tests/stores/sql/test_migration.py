@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, inspect, select
@@ -16,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.stores.sql import METADATA, SqlStore, migrate
 from fastapi_session.stores.sql.__main__ import main
-from fastapi_session.stores.sql.migration import VERSION_TABLE
-from fastapi_session.testing.records import new_session
+from fastapi_session.stores.sql.migration import VERSION_TABLE, alembic_config
+from fastapi_session.testing.records import new_session, new_signing_key
 
 MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
 
@@ -67,7 +68,27 @@ async def test_a_migrated_database_lacks_nothing(bare_engine: AsyncEngine) -> No
         left = [each for each in await connection.run_sync(differences) if each[0] != "remove_table"]
 
         assert [] == left
-        assert "0001" == await connection.run_sync(version)
+        assert "0002" == await connection.run_sync(version)
+
+
+def upgrade_to_0001(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "0001")
+
+
+async def test_what_the_first_version_kept_stays(bare_engine: AsyncEngine) -> None:
+    """From the tables of the first version, with sessions and keys in them, migrating leads to a store that has them all."""
+    async with bare_engine.begin() as connection:
+        await connection.run_sync(upgrade_to_0001)
+    store, record, key = SqlStore(bare_engine), new_session("a", now=0), new_signing_key("k1", now=0)
+    await store.insert(record)
+    await store.insert_key(key)
+    await migrate(bare_engine)
+    await store.open()
+
+    assert record == (await store.get(record.session_id)).record
+    assert [key] == list(await store.signing_keys())
+    assert await store.delete(record.session_id)
+    assert [record.session_id] == [notice.subject for notice in (await store.notices(after=0)).notices]
 
 
 async def test_migrating_again_changes_nothing(bare_engine: AsyncEngine) -> None:

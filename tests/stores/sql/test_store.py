@@ -157,7 +157,7 @@ class TestWithoutReturning:
         assert [kept] == [answer for answer in answers if answer is not None]
 
     async def test_deleting_all_of_a_user(self, silent: SqlStore, clock: HandClock) -> None:
-        """The user's sessions are deleted and answered, in one tenant or in all, and nobody else's."""
+        """The user's sessions are deleted, answered and noted, in one tenant or in all, and nobody else's."""
         public = new_session("a", now=clock())
         other = new_session("b", now=clock(), tenant_id="t1")
         someone = new_session("c", now=clock(), user_id="someone")
@@ -168,6 +168,8 @@ class TestWithoutReturning:
         assert [public] == list(await silent.delete_all_of("user"))
         assert [] == list(await silent.delete_all_of("user"))
         assert [someone] == list(await silent.sessions_of("someone"))
+        noted = (await silent.notices(after=0)).notices
+        assert [other.session_id, public.session_id] == [notice.subject for notice in noted]
 
 
 class TestGivenEngine:
@@ -274,7 +276,8 @@ class TestConfiguration:
     async def test_tables_that_are_missing(self, bare_engine: AsyncEngine) -> None:
         """An empty database is told when the store opens, with the command that makes the tables."""
         with pytest.raises(
-            ConfigurationError, match=r"lacks fastapi_session, fastapi_session_signing_key: run python -m .* migrate"
+            ConfigurationError,
+            match=r"lacks fastapi_session, fastapi_session_signing_key, fastapi_session_notice: run python -m .* migrate",
         ):
             await SqlStore(bare_engine).open()
 
@@ -298,7 +301,7 @@ class TestConfiguration:
 
     def test_columns_are_those_of_a_row(self) -> None:
         """The tables have exactly the columns of a row, in its order, and the one that the database computes."""
-        session, key = METADATA.tables.values()
+        session, key, _ = METADATA.tables.values()
 
         assert [*SESSION_COLUMNS, "deadline"] == list(session.columns.keys())
         assert list(KEY_COLUMNS) == list(key.columns.keys())
@@ -314,7 +317,19 @@ async def test_a_failure_tells_no_payload(bare_engine: AsyncEngine) -> None:
 
 @pytest.mark.parametrize("driver", ["postgresql+psycopg"])
 @pytest.mark.parametrize(
-    "name", ["get", "rotate", "sessions_of", "lock_expired", "delete_expired", "DELETE_ALL_OF", "DELETE_UNMOVED"]
+    "name",
+    [
+        "get",
+        "rotate",
+        "sessions_of",
+        "lock_expired",
+        "delete_expired",
+        "DELETE_ALL_OF",
+        "DELETE_UNMOVED",
+        "NOTICES",
+        "LOCK_NOTICES",
+        "DELETE_NOTICES",
+    ],
 )
 async def test_no_statement_reads_the_whole_table(engine: AsyncEngine, name: str) -> None:
     """Whatever is asked for is found through an index."""
@@ -329,6 +344,9 @@ async def test_no_statement_reads_the_whole_table(engine: AsyncEngine, name: str
         **sql.rotation_parameters(next_rotation(record)),
         "limit": 1,
         "session_ids": [record.session_id],
+        "after": 0,
+        "until": 0,
+        "notice_ids": [1],
     }
     statement = getattr(sql if name.isupper() else TimedStatements(now_given=False), name)
     async with engine.connect() as connection:

@@ -170,7 +170,7 @@ class TestCollisions:
 
     @pytest.mark.parametrize("driver", ["postgresql+asyncpg"])
     async def test_a_real_deadlock(self, store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
-        """Whoever loses a deadlock, the store's transaction is done in the end."""
+        """Whoever loses a deadlock, the store's transaction is done in the end: once."""
         records = [new_session(name, now=clock(), created_at=n) for n, name in enumerate("ab")]
         for record in records:
             await store.insert(record)
@@ -183,6 +183,8 @@ class TestCollisions:
             await other.execute(one, {"session_id": records[0].session_id})
 
         assert records == sorted(await deletion, key=lambda record: record.created_at)
+        noted = [notice.subject for notice in (await store.notices(after=0)).notices]
+        assert sorted(record.session_id for record in records) == sorted(noted)
 
 
 class TestEventLoops:
