@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -21,21 +23,24 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.clock import system_clock
-from fastapi_session.model import Lineage, Rotation, SessionRecord
 from fastapi_session.sessions import Sessions
-from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.by_url import store_by_url
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SECRET = "the secret that every life of the server shares"
 BEFORE_COMMIT = 0.010
-AFTER_COMMIT = 0.040
+AFTER_COMMIT = 0.080
 """How long each write of a refresh takes at most before and after its commit, in seconds."""
 
 
 @dataclass(frozen=True)
 class Life:
-    """What one life of the server is told: its file, how far its clock is set forward (milliseconds), its luck."""
+    """What one life of the server is told: its store, how far its clock is set forward (milliseconds), its luck."""
 
-    path: str
+    url: str
     offset: int
     seed: int
 
@@ -43,32 +48,28 @@ class Life:
         return system_clock() + self.offset
 
 
-class HesitantStore(SqliteStore):
-    """Waits a little before and after each write of a refresh, so that a kill finds it on either side of the commit."""
+def hesitant(store: Store, luck: random.Random) -> Store:
+    """Let *store* wait a little before and after each write of a refresh, so that a kill finds it on either side."""
+    for name in ("rotate", "replace"):
+        setattr(store, name, hesitating(getattr(store, name), luck))
+    return store
 
-    def __init__(self, life: Life) -> None:
-        super().__init__(life.path, clock=life.clock)
-        self._luck = random.Random(life.seed)
 
-    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
-        await self._hesitate(BEFORE_COMMIT)
-        record = await super().rotate(rotation)
-        await self._hesitate(AFTER_COMMIT)
-        return record
-
-    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        await self._hesitate(BEFORE_COMMIT)
-        written = await super().replace(session_id, expected=expected, lineage=lineage)
-        await self._hesitate(AFTER_COMMIT)
+def hesitating(write: Callable[P, Awaitable[T]], luck: random.Random) -> Callable[P, Awaitable[T]]:
+    @wraps(write)
+    async def slow_write(*args: P.args, **kwargs: P.kwargs) -> T:
+        await asyncio.sleep(luck.uniform(0, BEFORE_COMMIT))
+        written = await write(*args, **kwargs)
+        await asyncio.sleep(luck.uniform(0, AFTER_COMMIT))
         return written
 
-    async def _hesitate(self, longest: float) -> None:
-        await asyncio.sleep(self._luck.uniform(0, longest))
+    return slow_write
 
 
 def application(life: Life) -> FastAPI:
     app = FastAPI()
-    install(app, Sessions(SessionConfig(store=HesitantStore(life), secret=SECRET), clock=life.clock))
+    store = hesitant(store_by_url(life.url, clock=life.clock), random.Random(life.seed))
+    install(app, Sessions(SessionConfig(store=store, secret=SECRET), clock=life.clock))
     app.include_router(session_router())
 
     @app.get("/up")

@@ -1,159 +1,114 @@
-"""Sixty-four clients in two processes refresh one token at the same moment, round after round."""
+"""Sixty-four clients in two processes refresh one token at the same moment, round after round (R1)."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.sessions import Sessions
+from tests.conftest import Place
+from tests.reliability.deployment import Deployment, deployed
 from tests.reliability.history import OK, THEFT, UNAUTHORISED, Answer, lost_clients, violations
-from tests.reliability.racer import OffsetClock, received, ring_of
+from tests.reliability.worker import OffsetClock, Task, received, refresh, ring_of
 
-ROOT = Path(__file__).parents[2]
-
-ROUNDS = 100
-PROCESSES = 2
-CLIENTS = 32
+CLIENTS = 64
 MINUTE = 60_000
 GRACE = 30_000
 
 
-class Deployment:
-    """Two processes on one SQLite file, and this one, which watches."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self._options = {"store": f"sqlite:///{folder}/sessions.db", "secret": "s" * 32, **options}
-        self.clock = OffsetClock()
-        self.sessions = Sessions(SessionConfig(**self._options), clock=self.clock)
-
-    @contextmanager
-    def racers(self) -> Iterator[list[subprocess.Popen[str]]]:
-        command = [sys.executable, "-m", "tests.reliability.racer"]
-        racers = [
-            subprocess.Popen(
-                [*command, f"{number}", json.dumps(self._options)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for number in range(PROCESSES)
-        ]
-        try:
-            yield racers
-            for racer in racers:
-                racer.communicate(timeout=30)
-            assert [0] * PROCESSES == [racer.returncode for racer in racers]
-        finally:
-            for racer in racers:
-                racer.kill()
-                racer.communicate()
-
-    def race(self, racers: list[subprocess.Popen[str]], token: str) -> list[Answer]:
-        """Answer what all clients saw who refreshed *token* at once."""
-        order = json.dumps({"token": token, "offset": self.clock.offset, "clients": CLIENTS})
-        tell(racers, order)
-        hear(racers)
-        tell(racers, "go")
-        return [Answer(**seen) for line in hear(racers) for seen in json.loads(line)]
-
-    async def generation(self, session_id: str) -> int | None:
-        """Answer where the session stands in the file, `None` where it is gone."""
-        record = (await self.sessions.store.get(session_id)).record
-        return None if record is None else record.lineage.generation
-
-    async def successor(self, token: str, expected: Answer) -> str:
-        """Answer the refresh token that the race handed out for *token*."""
-        answer: IssuedSession = await self.sessions.refresh(token)
-        assert answer.tokens.refresh_token is not None
-        assert expected.digest == received(answer.tokens.refresh_token, ring_of(self.sessions.config))["digest"]
-        return answer.tokens.refresh_token
+def race(deployment: Deployment, token: str) -> list[Answer]:
+    """What all clients saw who refreshed *token* at once."""
+    answers: list[Answer] = deployment.do([Task("refresh", {"token": token})] * CLIENTS)
+    return answers
 
 
-def tell(racers: list[subprocess.Popen[str]], line: str) -> None:
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write(f"{line}\n")
-        racer.stdin.flush()
+async def generation(deployment: Deployment, session_id: str) -> int | None:
+    """Where the session stands in the store, `None` where it is gone."""
+    record = (await deployment.sessions.store.get(session_id)).record
+    return None if record is None else record.lineage.generation
 
 
-def hear(racers: list[subprocess.Popen[str]]) -> list[str]:
-    return [racer.stdout.readline() for racer in racers if racer.stdout is not None]
+async def successor(deployment: Deployment, token: str, answers: list[Answer]) -> str:
+    """The refresh token that the race handed out for *token*; with it went access tokens that are believed here."""
+    for answer in answers:
+        assert answer.asked == (await deployment.sessions.verify(answer.access_token)).session_handle
+    issued = await deployment.sessions.refresh(token)
+    assert issued.tokens.refresh_token is not None
+    assert answers[0].digest == received(issued.tokens.refresh_token, ring_of(deployment.sessions.config))["digest"]
+    return issued.tokens.refresh_token
 
 
-@asynccontextmanager
-async def deployed(folder: Path, **options: Any) -> AsyncIterator[tuple[Deployment, list[subprocess.Popen[str]]]]:
-    deployment = Deployment(folder, **options)
-    await deployment.sessions.open()
-    with deployment.racers() as racers:
-        yield deployment, racers
-    await deployment.sessions.close()
-
-
-async def test_a_race_has_one_successor(tmp_path: Path) -> None:
-    """A hundred races of sixty-four refreshes: one rotation and one successor each, no theft, nobody sent away."""
+async def test_a_race_has_one_successor(place: Place, amount: Callable[..., int], figures: Callable[..., None]) -> None:
+    """R1: race after race one rotation and one successor, no theft, nobody sent away; what one signed, all believe (I9)."""
     history: list[Answer] = []
-    async with deployed(tmp_path) as (deployment, racers):
+    rounds = amount(15, full=500)
+    async with deployed(place) as deployment:
         issued = await deployment.sessions.create("alice")
         token, session_id = issued.tokens.refresh_token or "", issued.access_token.session_handle
-        for number in range(ROUNDS):
+        for number in range(rounds):
             deployment.clock.offset += MINUTE
-            answers = deployment.race(racers, token)
+            answers = race(deployment, token)
             history += answers
-            assert {OK: PROCESSES * CLIENTS} == Counter(answer.outcome for answer in answers)
+            assert {OK: CLIENTS} == Counter(answer.outcome for answer in answers)
             assert {(session_id, number, number + 1)} == {
                 (answer.session, answer.presented, answer.generation) for answer in answers
             }
-            assert number + 1 == await deployment.generation(session_id)
-            token = await deployment.successor(token, answers[0])
+            assert number + 1 == await generation(deployment, session_id)
+            token = await successor(deployment, token, answers)
 
     assert [] == list(violations(history, grace=GRACE))
     assert [] == lost_clients(history)
-    assert ROUNDS == len({answer.digest for answer in history})
+    assert rounds == len({answer.digest for answer in history})
+    figures(rounds=rounds, refreshes=len(history), rotations=number + 1, thefts=0, refusals=0)
 
 
-async def test_a_strict_race_has_one_winner_at_most(tmp_path: Path) -> None:
-    """Without grace and recovery one client at most is answered, and then the session is dead for everybody."""
+async def test_a_strict_race_has_one_winner_at_most(
+    place: Place, amount: Callable[..., int], figures: Callable[..., None]
+) -> None:
+    """R1: by the store's own clock, without grace and recovery, one client at most is answered; then the session is dead."""
     history: list[Answer] = []
     outcomes: Counter[str] = Counter()
-    options = {"refresh_token_rotation_grace_period": 0, "lost_response_recovery": False}
-    async with deployed(tmp_path, **options) as (deployment, racers):
-        for _ in range(ROUNDS):
+    rounds = amount(15, full=500)
+    async with deployed(
+        place, by_server=True, refresh_token_rotation_grace_period=0, lost_response_recovery=False
+    ) as deployment:
+        for _ in range(rounds):
             issued = await deployment.sessions.create("alice")
-            deployment.clock.offset += MINUTE
-            answers = deployment.race(racers, issued.tokens.refresh_token or "")
+            answers = race(deployment, issued.tokens.refresh_token or "")
             history += answers
             outcomes.update(answer.outcome for answer in answers)
             assert 1 >= sum(answer.outcome == OK for answer in answers)
-            assert await deployment.generation(issued.access_token.session_handle) is None
+            assert await generation(deployment, issued.access_token.session_handle) is None
 
     assert {OK, THEFT, UNAUTHORISED} == outcomes.keys()
     assert [] == list(violations(history, grace=0))
-    assert (PROCESSES * CLIENTS - 1) * ROUNDS == outcomes[THEFT] + outcomes[UNAUTHORISED]
+    assert (CLIENTS - 1) * rounds == outcomes[THEFT] + outcomes[UNAUTHORISED]
+    figures(rounds=rounds, **outcomes)
 
 
-@pytest.mark.parametrize("grace", [timedelta(0), timedelta(milliseconds=1)], ids=["none", "1 ms"])
-async def test_recovery_alone_serves_a_race(grace: timedelta, tmp_path: Path) -> None:
+@pytest.mark.parametrize("grace", [0, 1], ids=["none", "1 ms"])
+async def test_recovery_alone_serves_a_race(
+    place: Place, grace: int, amount: Callable[..., int], figures: Callable[..., None]
+) -> None:
     """Without grace, recovery of lost answers still gives every client of a race the one successor."""
     history: list[Answer] = []
-    options = {"refresh_token_rotation_grace_period": grace.total_seconds()}
-    async with deployed(tmp_path, **options) as (deployment, racers):
-        for _ in range(ROUNDS // 10):
-            issued = await deployment.sessions.create("alice")
-            deployment.clock.offset += MINUTE
-            answers = deployment.race(racers, issued.tokens.refresh_token or "")
-            history += answers
-            assert 1 == len({answer.digest for answer in answers})
+    clock = OffsetClock()
+    config = SessionConfig(store=place.url, secret="s" * 32, refresh_token_rotation_grace_period=grace / 1000)
+    here, there = (Sessions(config, clock=clock) for _ in range(2))
+    await there.open()
+    await here.open()
+    for _ in range(amount(3, full=50)):
+        token = (await here.create("alice")).tokens.refresh_token or ""
+        clock.offset += grace
+        answers = await asyncio.gather(*(refresh(each, "", token=token) for each in [here, there] * (CLIENTS // 2)))
+        history += answers
+        assert 1 == len({answer.digest for answer in answers})
+    await here.close()
+    await there.close()
 
     assert {OK: len(history)} == Counter(answer.outcome for answer in history)
+    figures(refreshes=len(history), refusals=0)

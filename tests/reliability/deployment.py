@@ -1,0 +1,83 @@
+"""Two processes with one store between them, and a third, the test, which tells them what to do and watches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+from fastapi_session.clock import system_clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.sessions import Sessions
+from tests.conftest import Place
+from tests.reliability.processes import PROCESSES
+from tests.reliability.worker import OffsetClock, Order, Task, serve
+
+WORKERS = 2
+
+
+class Deployment:
+    """Engines of one configuration over the store at *place*: `sessions` here, and one in each worker.
+
+    Their clock is the machine's, set forward by `clock.offset` milliseconds; *by_server* leaves time to the store's own.
+    """
+
+    def __init__(self, place: Place, *, by_server: bool, **options: Any) -> None:
+        self._options = {"store": place.url, "secret": "s" * 32, **options}
+        self._by_server = by_server
+        self.clock = OffsetClock()
+        config = SessionConfig(**self._options)
+        self.sessions = Sessions(config, clock=system_clock if by_server else self.clock)
+        self._workers: list[Connection] = []
+
+    @contextmanager
+    def worker(self, name: str) -> Iterator[Connection]:
+        """Start a worker, and let it end in good order."""
+        here, there = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=serve, args=(name, self._options, self._by_server, there), daemon=True)
+        process.start()
+        there.close()
+        try:
+            yield here
+        finally:
+            here.close()
+            process.join(30)
+            process.kill()
+            process.join()
+        assert 0 == process.exitcode
+        process.close()
+
+    def begin(self, tasks: Sequence[Task]) -> None:
+        """Divide *tasks* among the workers, and fire the starting shot when all are ready."""
+        for number, worker in enumerate(self._workers):
+            worker.send(Order(tasks[number::WORKERS], self.clock.offset))
+        assert ["ready"] * WORKERS == [worker.recv() for worker in self._workers]
+        for worker in self._workers:
+            worker.send("go")
+
+    def results(self) -> list[Any]:
+        """Answer what came of the tasks, when all are done."""
+        return [result for worker in self._workers for result in worker.recv()]
+
+    def do(self, tasks: Sequence[Task]) -> list[Any]:
+        self.begin(tasks)
+        return self.results()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the store, and let the workers work for it."""
+        await self.sessions.open()
+        try:
+            with ExitStack() as stack:
+                self._workers = [stack.enter_context(self.worker(f"{number}")) for number in range(WORKERS)]
+                yield
+        finally:
+            await self.sessions.close()
+
+
+@asynccontextmanager
+async def deployed(place: Place, *, by_server: bool = False, **options: Any) -> AsyncIterator[Deployment]:
+    deployment = Deployment(place, by_server=by_server, **options)
+    async with deployment.running():
+        yield deployment

@@ -1,0 +1,137 @@
+"""A process of a deployment that does many things at once, when it is told to.
+
+It is sent two things for every round: the tasks, which it prepares and confirms, and the starting shot.
+It answers with what came of each task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from fastapi_session.clock import Clock, system_clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.core import refresh_token
+from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.errors import SessionError, StoreUnavailable
+from fastapi_session.sessions import Sessions
+from tests.reliability.history import OK, Answer
+
+
+class OffsetClock:
+    """The machine's clock, set forward by *offset* milliseconds: the same in every process that is told the same."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+
+    def __call__(self) -> int:
+        return system_clock() + self.offset
+
+
+async def refresh(sessions: Sessions, client: str, *, token: str) -> Answer:
+    """Refresh *token*, and tell what came of it."""
+    ring = ring_of(sessions.config)
+    presented = refresh_token.read(token, ring)
+    assert presented is not None
+    began = sessions.now()
+    seen: dict[str, Any] = {}
+    try:
+        issued = await sessions.refresh(token)
+    except (SessionError, StoreUnavailable) as error:
+        outcome = error.code
+    else:
+        outcome = OK
+        seen = {**received(issued.tokens.refresh_token or "", ring), "access_token": issued.tokens.access_token}
+    return Answer(
+        client, presented.session_id, presented.generation, began=began, ended=sessions.now(), outcome=outcome, **seen
+    )
+
+
+def ring_of(config: SessionConfig) -> SecretRing:
+    return SecretRing([Secret.from_material(material) for material in config.secrets])
+
+
+def received(token: str, ring: SecretRing) -> dict[str, Any]:
+    """What a history says of the refresh token *token*."""
+    content = refresh_token.read(token, ring)
+    assert content is not None
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return {"session": content.session_id, "generation": content.generation, "digest": digest}
+
+
+async def merge(sessions: Sessions, client: str, *, handle: str) -> Mapping[str, Any]:
+    """Lay a claim of this client's own over the session's."""
+    began = sessions.now()
+    done = await sessions.merge_into_access_token_payload(handle, {client: 1})
+    return {"began": began, "done": done}
+
+
+async def count(sessions: Sessions, _client: str, *, handle: str, times: int) -> int:
+    """Add one to the session's counter, again and again, and answer how often that was done."""
+    return sum([await sessions.change_session_data(handle, one_more) for _ in range(times)])
+
+
+def one_more(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"counter": data.get("counter", 0) + 1}
+
+
+VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {"refresh": refresh, "merge": merge, "count": count}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one client does: the *verb*, *delay* seconds after the starting shot."""
+
+    verb: str
+    given: Mapping[str, Any]
+    delay: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker does at once, and how far its clock is set forward (milliseconds)."""
+
+    tasks: Sequence[Task]
+    offset: int
+
+
+async def work(sessions: Sessions, clock: OffsetClock, *, name: str, orders: Connection) -> None:
+    await sessions.open()
+    while (order := await asyncio.to_thread(received_order, orders)) is not None:
+        clock.offset = order.offset
+        shot = asyncio.Event()
+        running = [
+            asyncio.create_task(run(sessions, task, client=f"{name}-{number}", shot=shot))
+            for number, task in enumerate(order.tasks)
+        ]
+        orders.send("ready")
+        assert "go" == await asyncio.to_thread(orders.recv)
+        shot.set()
+        orders.send(await asyncio.gather(*running))
+    await sessions.close()
+
+
+async def run(sessions: Sessions, task: Task, *, client: str, shot: asyncio.Event) -> Any:
+    await shot.wait()
+    await asyncio.sleep(task.delay)
+    return await VERBS[task.verb](sessions, client, **task.given)
+
+
+def received_order(orders: Connection) -> Order | None:
+    try:
+        order: Order = orders.recv()
+    except EOFError:
+        return None
+    return order
+
+
+def serve(name: str, options: Mapping[str, Any], by_server: bool, orders: Connection) -> None:
+    """Do as *orders* say until there are no more."""
+    offset_clock = OffsetClock()
+    clock: Clock = system_clock if by_server else offset_clock
+    sessions = Sessions(SessionConfig(**options), clock=clock)
+    asyncio.run(work(sessions, offset_clock, name=name, orders=orders))
