@@ -1,0 +1,95 @@
+"""A load generator that costs little: some connections that are kept alive, each with one request under way.
+
+It is the process that measures, not the one that serves. A request costs it a `send`, a `recv` and a glance at the answer, a
+fraction of what any application takes, so that the server is what is waited for.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from benchmarks.serving import HOST, Served
+
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a request cost the server, and how many it answered a second."""
+
+    cpu_microseconds: float
+    requests_a_second: float
+
+
+def request(headers: Mapping[str, str]) -> bytes:
+    """Answer the bytes of a GET."""
+    lines = [f"{name}: {value}\r\n" for name, value in {"host": "localhost", "accept": "*/*", **headers}.items()]
+    return f"GET / HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
+
+
+def cost(server: Served, requests: Sequence[bytes]) -> Cost:
+    """Have *server* answer *requests*, and answer what each cost."""
+    with Clients(server) as clients:
+        spent, began = server.cpu_seconds(), time.perf_counter()
+        clients.send_all(requests)
+        taken, spent = time.perf_counter() - began, server.cpu_seconds() - spent
+    return Cost(spent / len(requests) * 1e6, len(requests) / taken)
+
+
+class Clients:
+    """So many connections to one server."""
+
+    def __init__(self, server: Served) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._sockets = [socket.create_connection((HOST, server.port)) for _ in range(CONNECTIONS)]
+        for connection in self._sockets:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(connection, selectors.EVENT_READ, (connection, bytearray()))
+
+    def __enter__(self) -> Self:
+        """Answer itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        for connection in self._sockets:
+            connection.close()
+        self._selector.close()
+
+    def send_all(self, requests: Sequence[bytes]) -> None:
+        """Send *requests*, each as soon as a connection is free, until all are answered with 200."""
+        waiting = iter(requests)
+        answers = len(requests)
+        for connection in self._sockets:
+            send_next(connection, waiting)
+        while answers:
+            for key, _ in self._selector.select():
+                connection, received = key.data
+                received += connection.recv(65536)
+                if is_complete(received):
+                    received.clear()
+                    answers -= 1
+                    send_next(connection, waiting)
+
+
+def send_next(connection: socket.socket, waiting: Iterator[bytes]) -> None:
+    """Send the next request, if there is one."""
+    following = next(waiting, None)
+    if following is not None:
+        connection.sendall(following)
+
+
+def is_complete(received: bytearray) -> bool:
+    """Say whether *received* is a whole answer. Raises RuntimeError where it is not one with status 200."""
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    if not received.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"answered with {bytes(received)!r}")
+    start = received.find(b"content-length: ") + len(b"content-length: ")
+    return len(received) >= end + 4 + int(received[start : received.index(b"\r", start)])

@@ -1,0 +1,95 @@
+"""Applications behind a real server: uvicorn with one worker, in a process of its own that says how much CPU time it took."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import multiprocessing
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+HOST = "127.0.0.1"
+
+Make = Callable[[], Any]
+"""Answers an ASGI application. It is called in the process that serves it, so it has to be picklable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that runs."""
+
+    port: int
+    questions: Connection
+
+    def cpu_seconds(self) -> float:
+        """Answer how much CPU time the server's process has taken, with all its threads and the kernel's work for it."""
+        self.questions.send(None)
+        seconds: float = self.questions.recv()
+        return seconds
+
+    def login(self) -> dict[str, str]:
+        """Sign in, and answer the headers that requests of this client bring: those told, and the cookie that was set."""
+        connection = http.client.HTTPConnection(HOST, self.port)
+        connection.request("POST", "/login")
+        response = connection.getresponse()
+        told: dict[str, str] = json.loads(response.read())
+        connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"login was answered with {response.status}: {told}")
+        cookie = response.getheader("set-cookie")
+        return told if cookie is None else {**told, "cookie": cookie.partition(";")[0]}
+
+
+@contextmanager
+def served(make: Make, *, http: str = "auto") -> Iterator[Served]:
+    """Serve what *make* answers, by uvicorn's parser *http*, until the end."""
+    here, there = multiprocessing.Pipe()
+    # Only of a socket that says it is TCP asyncio knows to send small packets at once.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
+        listening.bind((HOST, 0))
+        listening.listen(1024)
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=serve, args=(make, listening, there, http))
+        process.start()
+        there.close()  # so that a server that cannot start ends the waiting
+        try:
+            here.recv()
+            yield Served(listening.getsockname()[1], here)
+        finally:
+            process.terminate()
+            process.join()
+
+
+def serve(make: Make, listening: socket.socket, questions: Connection, http: Any) -> None:
+    """Serve until terminated."""
+    server = uvicorn.Server(uvicorn.Config(make(), http=http, access_log=False, log_level="warning"))
+    threading.Thread(target=answer, args=(server, questions), daemon=True).start()
+    server.run(sockets=[listening])
+
+
+def answer(server: uvicorn.Server, questions: Connection) -> None:
+    """Say that the server has started, and from then on each time when asked how much CPU time has been taken."""
+    while not server.started:
+        time.sleep(0.01)
+    questions.send(None)
+    with suppress(EOFError):
+        while True:
+            questions.recv()
+            questions.send(time.process_time())
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Have a folder for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
