@@ -33,6 +33,8 @@ from fastapi_session.stores.sql import SqlStore
 SECRET = "the secret that all servers under load share"
 PROMPTLY = 20
 """Seconds within which a server that was told to end has ended."""
+IDLE = 600
+"""Seconds after which a server hangs up on a client that says nothing: none does so before the test is over."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pytest", "tests.reliability.server", "tests.reliability.load_server"])
@@ -121,7 +123,8 @@ def connections_in_use(sessions: Sessions) -> int:
 def serve(listener: socket.socket, service: Service) -> None:
     """Serve until the process is told to end."""
     logging.getLogger("fastapi_session").setLevel(logging.CRITICAL)  # of an outage, each request has something to say
-    config = uvicorn.Config(application(service), log_config=None, access_log=False, ws="none", http="h11")
+    options: dict[str, Any] = {"log_config": None, "access_log": False, "ws": "none", "http": "h11"}
+    config = uvicorn.Config(application(service), timeout_keep_alive=IDLE, **options)
     uvicorn.Server(config).run(sockets=[listener])
 
 
