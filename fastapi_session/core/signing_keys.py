@@ -5,19 +5,22 @@ Everything follows from the rows' own moments, so that all nodes agree without t
 | state of a rotating key | from | until | signs | verifies, in the JWKS |
 |---|---|---|---|---|
 | pending | created | `activates_at` | no | yes |
-| active | `activates_at` | its successor's `activates_at` | yes | yes |
-| retired | its successor's `activates_at` | + its `token_lifetime` + `RELOAD_MARGIN` | no | yes |
+| active | `activates_at` | a successor's `activates_at` | yes | yes |
+| retired | a successor's `activates_at` | + its `token_lifetime` + `RELOAD_MARGIN` | no | yes |
+
+The newest active key signs: exactly one. While processes that ask for different algorithms run side by side, each signs
+with the newest of its own algorithm, so that none has to make keys because of the others. That is why a key of another
+algorithm does not retire the one before it, but only the second such key does, which comes a whole interval later.
 
 A static key verifies for ever. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
-newest became active. A key is outgrown, and the next one due at once, where another algorithm is asked for or tokens are
-to live longer than it was made for.
+newest became active. It is due at once where there is none of the algorithm that is asked for, or tokens are to live
+longer than the newest was made for.
 
 A private key stands in the store encrypted with AES-256-GCM, its identity as associated data.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -103,20 +106,20 @@ class SigningKeys:
     def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
         self._keys = tuple(sorted(keys, key=lambda key: (key.record.family, key.record.sequence)))
         self._by_kid = {key.kid: key for key in self._keys}
-        rotating = self._family(ROTATING)
+        self._retires_at = _retirements(self._family(ROTATING))
         self._verifies_until = {
-            key.kid: following.record.activates_at + key.record.token_lifetime + RELOAD_MARGIN
-            for key, following in itertools.pairwise(rotating)
+            kid: retires_at + self._by_kid[kid].record.token_lifetime + RELOAD_MARGIN
+            for kid, retires_at in self._retires_at.items()
         }
 
-    def signing(self, family: Family, *, now: int) -> SigningKey | None:
-        """Answer the key of *family* that signs at *now*: the newest that is active.
+    def signing(self, family: Family, *, now: int, algorithm: Algorithm) -> SigningKey | None:
+        """Answer the key of *family* that signs at *now*: the newest active one of *algorithm*, failing that of any.
 
         The first key of all signs at once, also on a machine whose clock is a little behind the one that made it.
         """
         keys = self._family(family)
         active = [key for key in keys if key.record.activates_at <= now] or keys[:1]
-        return active[-1] if active else None
+        return next(reversed(self._lasting(active, algorithm, until=now) or active), None)
 
     def verifying(self, kid: str, *, now: int) -> SigningKey | None:
         """Answer the key named *kid* if it still verifies at *now*."""
@@ -128,14 +131,10 @@ class SigningKeys:
         keys = self._family(family)
         if not keys:
             return DueKey(family, 0, now)
-        newest = keys[-1].record
-        earliest = now + policy.publish_lead
-        if _outgrown(newest, policy):
-            return DueKey(family, newest.sequence + 1, earliest)
-        retires_at = newest.activates_at + policy.rotation_interval
-        if family == STATIC or earliest < retires_at:
-            return None
-        return DueKey(family, newest.sequence + 1, earliest)
+        following = DueKey(family, keys[-1].record.sequence + 1, now + policy.publish_lead)
+        lasting = self._lasting(keys, policy.algorithm, until=following.activates_at)
+        suffices = lasting and (family == STATIC or _suffices(lasting[-1].record, policy, until=following.activates_at))
+        return None if suffices else following
 
     def expired(self, *, now: int) -> list[str]:
         """Answer the kids whose last token has expired."""
@@ -154,11 +153,25 @@ class SigningKeys:
     def _family(self, family: Family) -> list[SigningKey]:
         return [key for key in self._keys if key.record.family == family]
 
+    def _lasting(self, keys: list[SigningKey], algorithm: Algorithm, *, until: int) -> list[SigningKey]:
+        """Answer those of *keys* that are of *algorithm* and have not retired at the moment *until*."""
+        return [key for key in keys if key.algorithm == algorithm and self._retires_at.get(key.kid, until + 1) > until]
 
-def _outgrown(newest: SigningKeyRecord, policy: KeyPolicy) -> bool:
-    return newest.algorithm != policy.algorithm or (
-        newest.family == ROTATING and newest.token_lifetime < policy.token_lifetime
-    )
+
+def _retirements(keys: list[SigningKey]) -> dict[str, int]:
+    """Answer when each of *keys*, rotating ones in order, retires: when the first of its successors becomes active."""
+    successors = {key.kid: _successors(key, keys[place:]) for place, key in enumerate(keys, 1)}
+    return {kid: min(each.record.activates_at for each in found) for kid, found in successors.items() if found}
+
+
+def _successors(key: SigningKey, later: list[SigningKey]) -> list[SigningKey]:
+    """Answer which of the *later* keys take over from *key*: all but the very next where that is of another algorithm."""
+    return later if later and later[0].algorithm == key.algorithm else later[1:]
+
+
+def _suffices(newest: SigningKeyRecord, policy: KeyPolicy, *, until: int) -> bool:
+    """Say whether the tokens of the rotating key *newest* may live long enough, and it need not be replaced by *until*."""
+    return newest.token_lifetime >= policy.token_lifetime and newest.activates_at + policy.rotation_interval > until
 
 
 def generate_private_key(algorithm: Algorithm) -> PrivateKey:

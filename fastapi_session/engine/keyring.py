@@ -76,7 +76,7 @@ class Keyring:
         await self._reload_when_due()
         for _ in range(_ATTEMPTS):
             now = self._clock()
-            key = self._keys.signing(family, now=now)
+            key = self._keys.signing(family, now=now, algorithm=self._policy.algorithm)
             due = self._keys.due(family, now=now, policy=self._policy)
             if due is not None and key is None:
                 await self._making(due)

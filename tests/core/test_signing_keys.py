@@ -17,6 +17,7 @@ from fastapi_session.core.signing_keys import (
     DueKey,
     Family,
     KeyPolicy,
+    SigningKey,
     SigningKeys,
     generate_private_key,
     unseal,
@@ -51,7 +52,7 @@ KEYS = SigningKeys([SECOND, STATIC, FIRST])
 )
 def test_the_life_of_a_rotating_key(state: str, kid: str, now: int, signs: bool, verifies: bool) -> None:
     """Each state begins and ends at its millisecond; what verifies is in the JWKS, and what does not is to be deleted."""
-    signing = KEYS.signing("d", now=now)
+    signing = KEYS.signing("d", now=now, algorithm="ES256")
     assert signing is not None
 
     assert (signs, verifies) == (signing.kid == kid, KEYS.verifying(kid, now=now) is not None)
@@ -62,7 +63,7 @@ def test_the_life_of_a_rotating_key(state: str, kid: str, now: int, signs: bool,
 def test_a_static_key_lives_for_ever() -> None:
     """The static key signs and verifies at any time, and is never due or expired."""
     for now in (NOW, NOW + 1000 * WEEK):
-        assert STATIC is KEYS.signing("s", now=now)
+        assert STATIC is KEYS.signing("s", now=now, algorithm="ES256")
         assert STATIC is KEYS.verifying("s-static", now=now)
         assert KEYS.due("s", now=now, policy=POLICY) is None
         assert "s-static" not in KEYS.expired(now=now)
@@ -115,6 +116,114 @@ def test_a_key_that_is_outgrown(chosen: KeyPolicy, outgrown: bool) -> None:
     assert expected == SigningKeys([FIRST]).due("d", now=NOW + HOUR, policy=chosen)
 
 
+SIDE_BY_SIDE = SigningKeys([FIRST, key("d-rsa", algorithm="RS256", sequence=1, activates_at=NOW + LEAD)])
+"""An ES256 key, and the RS256 key of processes that were configured anew and run beside the others."""
+
+
+def test_each_algorithm_signs_with_its_own_key() -> None:
+    """While two algorithms are asked for side by side, each process signs with its own as soon as that is active."""
+    signing = [
+        SIDE_BY_SIDE.signing("d", now=now, algorithm=algorithm)
+        for algorithm in ("ES256", "RS256")
+        for now in (NOW, NOW + LEAD - 1, NOW + LEAD, NOW + WEEK)
+    ]
+
+    assert ["d-first"] * 4 + ["d-first"] * 2 + ["d-rsa"] * 2 == [each.kid for each in signing if each]
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_no_algorithm_outgrows_the_other(algorithm: Algorithm) -> None:
+    """Neither side has to make a key because of the other's; each of the two has its next one after its own interval."""
+    chosen, began = policy(algorithm), NOW + (LEAD if algorithm == "RS256" else 0)
+
+    assert SIDE_BY_SIDE.due("d", now=began + WEEK - LEAD - 1, policy=chosen) is None
+    assert DueKey("d", 2, began + WEEK) == SIDE_BY_SIDE.due("d", now=began + WEEK - LEAD, policy=chosen)
+
+
+def test_an_algorithm_that_nobody_asks_for_any_more() -> None:
+    """The last key of an algorithm retires with the first one of the other, which proves that its own interval is over."""
+    second = key("d-rsa-2", algorithm="RS256", sequence=2, activates_at=SECOND_AT)
+    keys = SigningKeys([FIRST, key("d-rsa", algorithm="RS256", sequence=1, activates_at=NOW + LEAD), second])
+    signing = keys.signing("d", now=SECOND_AT, algorithm="ES256")
+    assert signing is not None
+
+    assert "d-rsa-2" == signing.kid
+    assert DueKey("d", 3, SECOND_AT + LEAD) == keys.due("d", now=SECOND_AT, policy=POLICY)
+    assert [True, False] == [
+        keys.verifying("d-first", now=now) is not None for now in (RETIRED_UNTIL - 1, RETIRED_UNTIL)
+    ]
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_a_retired_key_never_comes_back(algorithm: Algorithm) -> None:
+    """A key retires with the first of its successors, whichever keys are made later on."""
+    third = key("d-third", algorithm=algorithm, sequence=3, activates_at=SECOND_AT + WEEK)
+    for between in ([SECOND], [key("d-1", algorithm="RS256", sequence=1), key("d-2", algorithm="RS256", sequence=2)]):
+        retires_at = between[-1].record.activates_at
+        keys = SigningKeys([FIRST, *between, third])
+
+        assert keys.verifying("d-first", now=retires_at + HOUR + RELOAD_MARGIN) is None
+
+
+class Deployment:
+    """Processes that ask for different algorithms, all of which see the same keys at once."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.keys: dict[str, SigningKey] = {}
+        self.in_use: dict[str, int] = {}
+
+    def serve(self, algorithm: Algorithm, lifetime: int) -> None:
+        """Let one process sign a token of this *lifetime*, and make a key where one is due."""
+        chosen = policy(algorithm, token_lifetime=lifetime)
+        due = SigningKeys(self.keys.values()).due("d", now=self.now, policy=chosen)
+        if due is not None:
+            for kid in SigningKeys(self.keys.values()).expired(now=self.now):
+                del self.keys[kid]
+            self._insert(algorithm, due, lifetime)
+        signing = SigningKeys(self.keys.values()).signing("d", now=self.now, algorithm=algorithm)
+        assert signing is not None
+        self.in_use[signing.kid] = self.now + min(lifetime, signing.record.token_lifetime)
+
+    def _insert(self, algorithm: Algorithm, due: DueKey, lifetime: int) -> None:
+        record = replace(
+            READY[algorithm].record,
+            kid=f"d-{self.now}-{due.sequence}",
+            sequence=due.sequence,
+            activates_at=due.activates_at,
+            token_lifetime=lifetime,
+        )
+        self.keys[record.kid] = replace(READY[algorithm], record=record)
+
+    def verified(self) -> list[bool]:
+        """Answer of every key whose tokens are alive whether it verifies."""
+        keys = SigningKeys(self.keys.values())
+        return [keys.verifying(kid, now=self.now) is not None for kid, until in self.in_use.items() if until > self.now]
+
+
+READY = {algorithm: key(algorithm=algorithm) for algorithm in PRIVATE}
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(sorted(PRIVATE)),
+            st.sampled_from([HOUR, 40 * HOUR]),
+            st.integers(0, 100 * HOUR) | st.just(LEAD),
+        ),
+        max_size=60,
+    )
+)
+def test_what_was_signed_verifies_until_it_expires(steps: list[tuple[Algorithm, int, int]]) -> None:
+    """Whichever algorithms and lifetimes are asked for side by side, and whenever, every token is verified as long as it lives."""
+    deployment = Deployment()
+    for algorithm, lifetime, pause in steps:
+        deployment.serve(algorithm, lifetime)
+        assert all(deployment.verified())
+        deployment.now += pause
+        assert all(deployment.verified())
+
+
 def test_a_static_key_is_not_outgrown_by_longer_lives() -> None:
     """It verifies for ever anyway; another algorithm asks for another one."""
     keys = SigningKeys([STATIC])
@@ -125,7 +234,7 @@ def test_a_static_key_is_not_outgrown_by_longer_lives() -> None:
 
 def test_a_clock_before_the_first_key() -> None:
     """A machine whose clock is behind the one that made the first key signs with it all the same."""
-    signing = SigningKeys([FIRST]).signing("d", now=NOW - HOUR)
+    signing = SigningKeys([FIRST]).signing("d", now=NOW - HOUR, algorithm="ES256")
     assert signing is not None
 
     assert "d-first" == signing.kid
@@ -134,7 +243,7 @@ def test_a_clock_before_the_first_key() -> None:
 def test_an_unknown_kid_and_no_keys() -> None:
     """What is not there neither signs nor verifies."""
     assert KEYS.verifying("d-unknown", now=NOW) is None
-    assert SigningKeys().signing("d", now=NOW) is None
+    assert SigningKeys().signing("d", now=NOW, algorithm="ES256") is None
     assert {"keys": []} == SigningKeys().jwks(now=NOW)
 
 

@@ -28,6 +28,7 @@ from tests.engine.engines import (
     DAY,
     HOUR,
     MILLISECOND,
+    MINUTE,
     NEW_SECRET,
     SECOND,
     SECRET,
@@ -415,6 +416,36 @@ async def test_another_algorithm_takes_over_in_time(store: Store, clock: HandClo
 
     assert "RS256" == key.algorithm
     assert await process.knows(first)
+
+
+async def test_two_algorithms_side_by_side_make_one_key_each(store: Store, clock: HandClock) -> None:
+    """Over a day of a rolling change, each process signs with its algorithm, verifies the other's, and one more key is made."""
+    processes = [Process(store, clock, algorithm=algorithm) for algorithm in ("ES256", "RS256")]
+    made: set[str] = set()
+    used: list[set[str]] = [set(), set()]
+    for _ in range(24 * 60):
+        for signer, verifier, kids_used in zip(processes, reversed(processes), used, strict=True):
+            kid = await signer.signing_kid()
+            kids_used.add(kid)
+            assert await verifier.knows(kid)
+        made.update(await kids(store))
+        clock.advance(MINUTE)
+
+    assert 2 == len(made) == len(await processes[0].published())
+    assert [1, 2] == [len(kids_used) for kids_used in used]
+
+
+async def test_an_algorithm_taken_back_signs_at_once(store: Store, clock: HandClock) -> None:
+    """Where the change to another algorithm is taken back, the key that was there signs again: no other one is made."""
+    first = await Process(store, clock).signing_kid()
+    changed = Process(store, clock, algorithm="RS256")
+    await changed.signing_kid()
+    clock.advance(DAY)
+    second = await changed.signing_kid()
+
+    assert first != second
+    assert first == await Process(store, clock).signing_kid()
+    assert [first, second] == await kids(store)
 
 
 async def test_rsa_keys_do_not_hold_up_the_event_loop(clock: HandClock) -> None:
