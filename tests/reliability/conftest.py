@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
+from tests.engine.engines import engine
 
 FULL_TIMEOUT = 3600
 """How many seconds a test of a full run may take."""
@@ -76,3 +78,12 @@ async def store(any_place: Place, clock: HandClock) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def sessions(store: Store, clock: HandClock) -> AsyncIterator[Sessions]:
+    """An engine over each kind of store."""
+    sessions = engine(store, clock)
+    await sessions.open()
+    yield sessions
+    await sessions.close()

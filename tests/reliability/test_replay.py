@@ -1,0 +1,111 @@
+"""No replay is missed: whoever presents a token that has been used is found out, and the session is dead for both (R2)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from fastapi_session.errors import SessionError, TokenTheftError, UnauthorisedError
+from fastapi_session.sessions import Sessions
+from fastapi_session.stores.by_url import store_by_url
+from fastapi_session.testing import HandClock
+from tests.conftest import Place
+from tests.engine.engines import GRACE, created, engine, refreshed
+from tests.reliability.history import THEFT, UNAUTHORISED
+
+SEED = 5
+BATCH = 50
+OLDEST = 10
+"""How many generations the oldest replayed token is behind."""
+
+
+async def outcome(sessions: Sessions, token: str) -> str:
+    try:
+        return await refreshed(sessions, token)
+    except SessionError as error:
+        return error.code
+
+
+async def lineage(sessions: Sessions, tokens: list[str], clock: HandClock, *, rotations: int) -> list[list[str]]:
+    """All generations of as many sessions, oldest first, of which *tokens* are the first; the newest have been used."""
+    generations = [tokens]
+    for _ in range(rotations):
+        clock.advance(GRACE)
+        generations.append(await asyncio.gather(*(refreshed(sessions, token) for token in generations[-1])))
+    assert generations[-1] == await asyncio.gather(*(refreshed(sessions, token) for token in generations[-1]))
+    return generations
+
+
+async def restarted(sessions: Sessions, clock: HandClock) -> Sessions:
+    """An engine that knows nothing but what the store has kept."""
+    await sessions.close()
+    afresh = engine(sessions.store, clock)
+    await afresh.open()
+    return afresh
+
+
+@pytest.mark.parametrize("when", ["at once", "after a restart", "beside the victim"])
+async def test_no_replay_is_missed(
+    sessions: Sessions, when: str, clock: HandClock, amount: Callable[..., int], figures: Callable[..., None]
+) -> None:
+    """R2: tokens one to ten generations old, replayed after their window: every one is caught, and its session dead."""
+    luck = random.Random(SEED)
+    caught = 0
+    replays, batch = amount(40, full=3_500), amount(4, full=BATCH)
+    ages = itertools.cycle(range(1, OLDEST + 1))
+    while caught < replays:
+        age = next(ages)
+        tokens = [token for _, token in await asyncio.gather(*(created(sessions) for _ in range(batch)))]
+        generations = await lineage(sessions, tokens, clock, rotations=age + luck.randrange(3))
+        clock.advance(GRACE * luck.uniform(1, 100))
+        if when == "after a restart":
+            sessions = await restarted(sessions, clock)
+        newest, replayed = generations[-1], generations[-1 - age]
+        beside = newest * 3 if when == "beside the victim" else []
+        everybody = [*replayed, *beside]
+        order = luck.sample(range(len(everybody)), len(everybody))
+        answers = dict(zip(order, await asyncio.gather(*(outcome(sessions, everybody[n]) for n in order)), strict=True))
+
+        assert [THEFT] * batch == [answers[number] for number in range(batch)]
+        handed_out = {answers[number] for number in range(batch, len(everybody))} - {UNAUTHORISED}
+        assert {UNAUTHORISED} == {await outcome(sessions, token) for token in {*newest, *handed_out}}
+        caught += batch
+    await sessions.close()
+    figures(replays=caught, missed=0, sessions_alive=0)
+
+
+async def test_a_thief_and_a_victim_part(sessions: Sessions, clock: HandClock) -> None:
+    """A thief who copies a token and refreshes in time is found out by the next refresh of whoever falls behind."""
+    _, stolen = await created(sessions)
+    clock.advance(GRACE)
+    thief, victim = await refreshed(sessions, stolen), await refreshed(sessions, stolen)
+    assert thief == victim
+    clock.advance(GRACE)
+    ahead = [thief]
+    for _ in range(2):
+        ahead.append(await refreshed(sessions, ahead[-1]))
+        clock.advance(GRACE)
+    assert all(one != next_one for one, next_one in pairwise(ahead))
+
+    with pytest.raises(TokenTheftError):
+        await sessions.refresh(victim)
+    with pytest.raises(UnauthorisedError):
+        await sessions.refresh(ahead[-1])
+
+
+async def test_two_engines_agree(place: Place, clock: HandClock) -> None:
+    """Two engines never give two successors for one token, in whatever order they are asked."""
+    here, there = (engine(store_by_url(place.url, clock=clock), clock) for _ in range(2))
+    _, token = await created(here)
+    for _ in range(10):
+        clock.advance(GRACE)
+        answers = {await refreshed(each, token) for each in (here, there, there, here)}
+        assert 1 == len(answers)
+        (token,) = answers
+    await here.close()
+    await there.close()
