@@ -1,0 +1,55 @@
+"""Applications compared over uvicorn: all are served at once and loaded in turn, so that one run tells them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from benchmarks.load import Cost, cost, request
+from benchmarks.measuring import interleaved, print_costs, print_rates, rounds
+from benchmarks.serving import Make, Served, served
+
+REQUESTS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An application, whether each of its requests brings a token of its own, and what is proved of a request."""
+
+    make: Make
+    cold: bool = False
+    proves: str = ""
+
+
+def warm(server: Served) -> Callable[[], Awaitable[Cost]]:
+    """Measure the same request again and again."""
+    requests = [request(server.login())] * REQUESTS
+
+    async def measure() -> Cost:
+        return cost(server, requests)
+
+    return measure
+
+
+def cold(server: Served) -> Callable[[], Awaitable[Cost]]:
+    """Measure requests whose tokens are new to the server."""
+
+    async def measure() -> Cost:
+        return cost(server, [request(server.login()) for _ in range(REQUESTS)])
+
+    return measure
+
+
+async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str = "auto") -> None:
+    """Serve *candidates* by uvicorn's parser *http*, and print what a request costs and how many there are a second."""
+    with ExitStack() as stack:
+        measures = {}
+        for name, candidate in candidates.items():
+            server = stack.enter_context(served(candidate.make, http=http))
+            measures[name] = cold(server) if candidate.cold else warm(server)
+        costs = await interleaved(measures, rounds=rounds(15))
+    of_cpu = {name: [each.cpu_microseconds for each in values] for name, values in costs.items()}
+    print_costs(f"CPU microseconds a request, http={http}", of_cpu, base=base)
+    rates = {name: [each.requests_a_second for each in values] for name, values in costs.items()}
+    print_rates(f"requests a second, http={http}", rates, base=base)

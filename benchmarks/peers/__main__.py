@@ -1,0 +1,97 @@
+"""What verifying costs beside what a user would pick instead, over uvicorn: CPU time a request, and requests a second.
+
+    python -m benchmarks.peers [rounds]
+
+As in `benchmarks.served`: one worker each, all served at once and loaded in turn. Each answers the same JSON from one route
+that needs to know who asks. The server that supertokens-python asks is a stand-in, which is asked for its key once; what it
+and Valkey take is not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from benchmarks.applications import (
+    application,
+    bare,
+    bearer_login,
+    checked,
+    cookie_login,
+    sessions_application,
+    trivial,
+    verified,
+)
+from benchmarks.comparison import Candidate, compare
+from benchmarks.peers.cookies import starlette, starsessions
+from benchmarks.peers.supertokens import supertokens
+from benchmarks.peers.supertokens_core import supertokens_core
+from benchmarks.peers.tokens import authx, pyjwt
+from benchmarks.peers.users import fastapi_users, fastapi_users_in_memory
+from benchmarks.serving import HOST, folder, served
+from tests.stores.redis_servers import running
+
+BARE = "bare FastAPI"
+SIGNED = "signature and expiry"
+KEPT = "that the store knows it"
+
+
+def ours(path: Path) -> dict[str, Candidate]:
+    """Answer the candidates of this package."""
+    make = partial(partial, sessions_application)
+    asked = f"{SIGNED}, key still valid"
+    return {
+        "fastapi_session, header": Candidate(make(verified, bearer_login, None), proves=asked),
+        "fastapi_session, cookie": Candidate(make(verified, cookie_login, None), proves=asked),
+        "fastapi_session, cold": Candidate(make(verified, bearer_login, None), cold=True, proves=asked),
+        "fastapi_session, check_database, SQLite": Candidate(
+            make(checked, bearer_login, path), proves=f"{asked}, {KEPT}"
+        ),
+    }
+
+
+def peers(path: Path, *, core: str, valkey: str) -> dict[str, Candidate]:
+    """Answer the others."""
+    user = "that the user is there"
+    return {
+        "supertokens-python": Candidate(partial(supertokens, core, middleware=True), proves=f"{SIGNED} (RS256)"),
+        "supertokens-python, no middleware": Candidate(
+            partial(supertokens, core, middleware=False), proves=f"{SIGNED} (RS256)"
+        ),
+        "fastapi-users, JWT, users in memory": Candidate(fastapi_users_in_memory, proves=f"{SIGNED} (HS256)"),
+        "fastapi-users, JWT, aiosqlite": Candidate(
+            partial(fastapi_users, path / "jwt", in_database=False), proves=f"{SIGNED} (HS256), {user}"
+        ),
+        "fastapi-users, database, aiosqlite": Candidate(
+            partial(fastapi_users, path / "database", in_database=True), proves=f"{KEPT}, {user}"
+        ),
+        "authx": Candidate(authx, proves=f"{SIGNED} (HS256)"),
+        "PyJWT by hand, HS256": Candidate(partial(pyjwt, "HS256"), proves=SIGNED),
+        "PyJWT by hand, ES256": Candidate(partial(pyjwt, "ES256"), proves=SIGNED),
+        "Starlette SessionMiddleware": Candidate(starlette, proves="HMAC-SHA1 and age of the cookie"),
+        "starsessions, memory": Candidate(partial(starsessions, None), proves=KEPT),
+        "starsessions, Valkey": Candidate(partial(starsessions, valkey), proves=KEPT),
+    }
+
+
+async def main() -> None:
+    """Compare, and say what each proves of a request."""
+    with folder() as path, served(supertokens_core) as core:
+        for each in ("valkey", "jwt", "database"):
+            (path / each).mkdir()
+        with running(path / "valkey") as valkey:
+            candidates = {
+                BARE: Candidate(partial(application, bare), proves="nothing"),
+                "trivial dependency": Candidate(partial(application, trivial), proves="nothing"),
+                **ours(path),
+                **peers(path, core=f"http://{HOST}:{core.port}", valkey=valkey.url),
+            }
+            await compare(candidates, base=BARE)
+    print("\nwhat each proves of a request")
+    for name, candidate in candidates.items():
+        print(f"{name:46} {candidate.proves}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
