@@ -2,6 +2,9 @@
 
 The only mutable thing of the library, and there is one for each request. The middleware puts it into the ASGI scope, where
 providers find it, and writes its outcome onto whatever response starts.
+
+It holds neither scope nor connection: as the scope holds it, that would be a cycle, and all that a request leaves behind would
+wait for the garbage collector.
 """
 
 from __future__ import annotations
@@ -13,55 +16,39 @@ from dataclasses import replace
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
-from fastapi_session.model import Circumstances, Tokens
+from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
-from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, RawHeaders, Transport
+from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
 
 SCOPE_KEY = "fastapi_session.exchange"
-
-LONGEST_USER_AGENT = 255
 
 
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
-    __slots__ = ("_credentials", "_outcome", "_scope", "_stack", "_transport", "guarded", "issued", "sessions")
+    __slots__ = ("_credentials", "_outcome", "_stack", "_transport", "guarded", "issued", "sessions")
 
-    def __init__(self, sessions: Sessions, transport: Transport, scope: Scope) -> None:
+    def __init__(self, sessions: Sessions, transport: Transport) -> None:
         self.sessions = sessions
         self._transport = transport
-        self._scope = scope
         self._credentials: Credentials | None = None
         self._outcome: Outcome | None = None
         self._stack: ExitStack | None = None
         self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guarded: tuple[AccessToken, asyncio.Future[None]] | None = None
 
-    @property
-    def credentials(self) -> Credentials:
-        """What the request brought, read once and only if somebody asks."""
+    def credentials(self, connection: HTTPConnection) -> Credentials:
+        """Answer what the request of *connection* brought, read once and only if somebody asks."""
         if self._credentials is None:
-            scope = self._scope
+            scope = connection.scope
             self._credentials = transport.read(scope["headers"], subprotocols=scope.get("subprotocols", ()))
         return self._credentials
-
-    @property
-    def circumstances(self) -> Circumstances:
-        """What is known of who made the request: the address that the server saw, and the user agent."""
-        client = self._scope.get("client")
-        agents = [value.decode("latin-1") for name, value in self._scope["headers"] if name == b"user-agent"]
-        return Circumstances(client[0] if client else None, agents[0][:LONGEST_USER_AGENT] if agents else None)
-
-    @property
-    def is_untouched(self) -> bool:
-        """Say whether the answer leaves the client's tokens as they are."""
-        return self._outcome is None
 
     def send(self, tokens: Tokens, method: Method) -> None:
         """Send *tokens* with the response, whichever response it is. The last word of a request counts."""
@@ -91,11 +78,13 @@ class Exchange:
             self.clear()
         return error
 
-    def write(self, headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-        """Answer the response *headers* with the outcome written onto them."""
-        return self._transport.write(
-            headers, self._recorded(), now=self.sessions.now(), https=self._scope.get("scheme") in ("https", "wss")
-        )
+    def write(self, message: Message, scope: Scope) -> Message:
+        """Answer *message*, the start of the response to the request of *scope*, with the outcome written onto it."""
+        if self._outcome is None:
+            return message
+        https = scope.get("scheme") in ("https", "wss")
+        headers = self._transport.write(message.get("headers", ()), self._outcome, now=self.sessions.now(), https=https)
+        return {**message, "headers": headers}
 
     def expect_end(self, handle: str) -> asyncio.Future[None]:
         """Answer a future that is done when the session *handle* is revoked, for as long as this request lasts."""

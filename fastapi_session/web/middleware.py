@@ -6,6 +6,8 @@ redirects or raises; here they are written onto whatever response starts.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.sessions import Sessions
@@ -27,15 +29,15 @@ class ExchangeMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, scope)
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport)
         if scope["type"] == "websocket":
             await self._serve_socket(exchange, scope, receive, send)
             return
 
-        async def send_with_tokens(message: Message) -> None:
-            if message["type"] == "http.response.start" and not exchange.is_untouched:
-                message = {**message, "headers": exchange.write(message.get("headers", ()))}
-            await send(message)
+        def send_with_tokens(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                message = exchange.write(message, scope)
+            return send(message)
 
         try:
             await self.app(scope, receive, send_with_tokens)
@@ -43,7 +45,7 @@ class ExchangeMiddleware:
             exchange.finish()
 
     async def _serve_socket(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = GuardedSocket(exchange, receive, send)
+        guarded = GuardedSocket(exchange, scope, receive, send)
         try:
             await self.app(scope, guarded.receive, guarded.send)
         except Exception as error:

@@ -35,7 +35,7 @@ def method_of_new_session(connection: HTTPConnection, exchange: Exchange) -> Met
     """Answer where the tokens of a session travel that begins with this request."""
     allowed = allowed_method(connection, exchange, for_create=True)
     if allowed == "any":
-        return "cookie" if exchange.credentials.auth_mode == "cookie" else "header"
+        return "cookie" if exchange.credentials(connection).auth_mode == "cookie" else "header"
     return allowed
 
 
@@ -47,9 +47,9 @@ def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, Pars
     return [(method, token) for method, token in parsed if token is not None]
 
 
-def presented_access_token(exchange: Exchange, allowed: TokenTransferMethod) -> tuple[Method, ParsedAccessToken | None]:
+def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
     """Answer the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
-    credentials = exchange.credentials
+    allowed, credentials = allowed_method(connection, exchange), exchange.credentials(connection)
     if credentials.has_legacy_cookie:
         raise TryRefreshTokenError("a cookie of a legacy session came with the request")
     if allowed != "cookie" and credentials.bearer is not None:
@@ -63,14 +63,14 @@ def presented_access_token(exchange: Exchange, allowed: TokenTransferMethod) -> 
     return "cookie", exchange.sessions.parse(credentials.access_cookies[0])
 
 
-def presented_refresh_token(exchange: Exchange, allowed: TokenTransferMethod) -> tuple[Method, str]:
+def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, str]:
     """Answer the refresh token that counts.
 
     Raises `UnauthorisedError` where none came, and the errors of duplicate cookies.
     """
-    credentials = exchange.credentials
+    allowed, credentials = allowed_method(connection, exchange), exchange.credentials(connection)
     if allowed != "header":
-        _refuse_duplicates(exchange)
+        _refuse_duplicates(exchange, credentials)
     cookie = credentials.refresh_cookies[0] if credentials.refresh_cookies and allowed != "header" else None
     bearer = credentials.bearer if allowed != "cookie" else None
     if bearer is not None and (cookie is None or may_be_refresh_token(bearer)):
@@ -86,10 +86,9 @@ def may_be_refresh_token(bearer: str | None) -> bool:
     return bearer is not None and len(bearer) == refresh_token.LENGTH
 
 
-def anti_csrf_proof(exchange: Exchange, method: Method) -> AntiCsrfProof:
+def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: Method) -> AntiCsrfProof:
     """Answer what the request offers against forgery. No browser can be tricked into sending a bearer token."""
-    credentials = exchange.credentials
-    mode = anti_csrf_mode(exchange, method)
+    mode, credentials = anti_csrf_mode(exchange, method), exchange.credentials(connection)
     return AntiCsrfProof(mode, token=credentials.anti_csrf, custom_header=credentials.has_rid)
 
 
@@ -98,9 +97,8 @@ def anti_csrf_mode(exchange: Exchange, method: Method) -> AntiCsrfMode:
     return exchange.sessions.config.anti_csrf if method == "cookie" else "NONE"
 
 
-def _refuse_duplicates(exchange: Exchange) -> None:
+def _refuse_duplicates(exchange: Exchange, credentials: Credentials) -> None:
     """Two cookies of one name are those of two domains; which one is old, only the configuration knows."""
-    credentials = exchange.credentials
     came = {ACCESS_COOKIE: credentials.access_cookies, REFRESH_COOKIE: credentials.refresh_cookies}
     duplicates = [name for name, values in came.items() if len(values) > 1]
     if not duplicates:

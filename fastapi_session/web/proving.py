@@ -7,9 +7,9 @@ from starlette.requests import HTTPConnection
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED
 from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.presented import (
-    allowed_method,
     anti_csrf_proof,
     may_be_refresh_token,
     presented_access_token,
@@ -30,7 +30,7 @@ async def proven_session(
     types: SessionTypes[Payload, Data],
 ) -> Session[Payload, Data] | None:
     """Answer the session whose access token came, `None` where none of ours did."""
-    method, presented = presented_access_token(exchange, allowed_method(connection, exchange))
+    method, presented = presented_access_token(connection, exchange)
     if presented is None:
         return None
     is_socket = connection.scope["type"] == "websocket"
@@ -42,7 +42,7 @@ async def proven_session(
     content = await exchange.sessions.verify(
         presented,
         check_database=check_database,
-        proof=anti_csrf_proof(exchange, method) if checked else NOT_ASKED,
+        proof=anti_csrf_proof(connection, exchange, method=method) if checked else NOT_ASKED,
     )
     if ended is not None:
         exchange.guarded = (content, ended)
@@ -57,10 +57,12 @@ async def refreshed_session(
     connection: HTTPConnection, exchange: Exchange, types: SessionTypes[Payload, Data]
 ) -> Session[Payload, Data]:
     """Answer the session whose refresh token came, with new tokens sent in the method in which that came."""
-    credentials = exchange.credentials
-    method, presented = presented_refresh_token(exchange, allowed_method(connection, exchange))
+    credentials = exchange.credentials(connection)
+    method, presented = presented_refresh_token(connection, exchange)
     issued = await exchange.sessions.refresh(
-        presented, proof=anti_csrf_proof(exchange, method), circumstances=exchange.circumstances
+        presented,
+        proof=anti_csrf_proof(connection, exchange, method=method),
+        circumstances=circumstances_of(connection),
     )
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])
@@ -69,9 +71,9 @@ async def refreshed_session(
     return sent_session(issued, exchange=exchange, method=method, types=types)
 
 
-def forget_legacy_session(exchange: Exchange) -> None:
+def forget_legacy_session(connection: HTTPConnection, exchange: Exchange) -> None:
     """A refresh that was answered is the end of the legacy cookie; a store that is down changes nothing."""
-    if exchange.credentials.has_legacy_cookie:
+    if exchange.credentials(connection).has_legacy_cookie:
         exchange.clear_legacy_cookie()
 
 

@@ -11,6 +11,7 @@ from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import SessionError, UnauthorisedError
 from fastapi_session.model import PUBLIC_TENANT
+from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session, presented_access_tokens
 from fastapi_session.web.proving import (
@@ -47,7 +48,7 @@ async def create_new_session_in_request(
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     method = method_of_new_session(connection, exchange)
-    presented = presented_access_tokens(exchange.credentials)
+    presented = presented_access_tokens(exchange.credentials(connection))
     earlier = await proven_handles(exchange, presented)
     for handle in earlier[1:]:
         await exchange.sessions.revoke(handle)
@@ -59,7 +60,7 @@ async def create_new_session_in_request(
         session_data=types.write_data(session_data),
         replacing=earlier[0] if earlier else None,
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
-        circumstances=exchange.circumstances,
+        circumstances=circumstances_of(connection),
     )
     exchange.clear(other for other, _ in presented if other != method)
     return sent_session(issued, exchange=exchange, method=method, types=types)
@@ -160,7 +161,7 @@ async def refresh_session_in_request(
     try:
         session = await refreshed_session(connection, exchange, SessionTypes(payload, data))
     except SessionError as error:
-        forget_legacy_session(exchange)
+        forget_legacy_session(connection, exchange)
         raise exchange.refuse(error)  # noqa: B904  it is the same error
-    forget_legacy_session(exchange)
+    forget_legacy_session(connection, exchange)
     return session

@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session.core.access_token import AccessToken
@@ -39,8 +39,9 @@ T = TypeVar("T")
 class GuardedSocket:
     """Stands between an application and one socket, and closes it when the session that opened it ends."""
 
-    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+    def __init__(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         self._exchange = exchange
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._is_open = False
@@ -60,8 +61,8 @@ class GuardedSocket:
 
     async def send(self, message: Message) -> None:
         """Send what the application sends. After the end that fails as it does when a client has gone."""
-        if message["type"] in RESPONSES and not self._exchange.is_untouched:
-            message = {**message, "headers": self._exchange.write(message.get("headers", ()))}
+        if message["type"] in RESPONSES:
+            message = self._exchange.write(message, self._scope)
         if message["type"] == "websocket.close":
             self.stop()
         if message["type"] == "websocket.accept":
@@ -92,7 +93,7 @@ class GuardedSocket:
 
     def _accepting(self, message: Message) -> Message:
         """A browser that offered its token as a subprotocol wants one of its offers to be chosen."""
-        if self._exchange.credentials.offers_subprotocol and not message.get("subprotocol"):
+        if SUBPROTOCOL in self._scope.get("subprotocols", ()) and not message.get("subprotocol"):
             return {**message, "subprotocol": SUBPROTOCOL}
         return message
 

@@ -60,7 +60,6 @@ class Credentials:
     anti_csrf: str | None = field(default=None, repr=False)
     has_rid: bool = False
     auth_mode: str | None = None
-    offers_subprotocol: bool = False
 
 
 def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credentials:
@@ -84,7 +83,6 @@ def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credential
         anti_csrf=values.get(b"anti-csrf"),
         has_rid=b"rid" in values,
         auth_mode=values.get(b"st-auth-mode"),
-        offers_subprotocol=SUBPROTOCOL in subprotocols,
     )
 
 

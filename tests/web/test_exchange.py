@@ -14,6 +14,8 @@ from fastapi_session.web.exchange import SCOPE_KEY, Exchange, exchange_of
 from fastapi_session.web.transport import Transport
 from tests.web.deployment import engine
 
+START = {"type": "http.response.start", "status": 200, "headers": []}
+
 
 class Headers(list[tuple[bytes, bytes]]):
     """Headers that count how often they are read."""
@@ -26,14 +28,9 @@ class Headers(list[tuple[bytes, bytes]]):
 
 
 @pytest.fixture
-def headers() -> Headers:
-    return Headers([(b"authorization", b"Bearer abc")])
-
-
-@pytest.fixture
-def exchange(headers: Headers, clock: HandClock) -> Exchange:
+def exchange(clock: HandClock) -> Exchange:
     sessions = engine(clock)
-    return Exchange(sessions, Transport(sessions.config), {"type": "http", "headers": headers, "scheme": "http"})
+    return Exchange(sessions, Transport(sessions.config))
 
 
 def tokens(**fields: Any) -> Tokens:
@@ -42,13 +39,15 @@ def tokens(**fields: Any) -> Tokens:
 
 
 def written(exchange: Exchange) -> dict[bytes, bytes]:
-    return dict(exchange.write([]))
+    return dict(exchange.write(START, {"type": "http", "scheme": "http"})["headers"])
 
 
-def test_headers_are_read_once(exchange: Exchange, headers: Headers) -> None:
+def test_headers_are_read_once(exchange: Exchange) -> None:
     """What a request brought is read when it is first asked for, and not again."""
+    headers = Headers([(b"authorization", b"Bearer abc")])
+    connection = HTTPConnection({"type": "http", "headers": headers, SCOPE_KEY: exchange})
     before = headers.read
-    asked = [exchange.credentials.bearer for _ in range(3)]
+    asked = [exchange_of(connection).credentials(connection).bearer for _ in range(3)]
 
     assert (0, 1) == (before, headers.read)
     assert ["abc", "abc", "abc"] == asked
@@ -58,9 +57,9 @@ def test_nothing_recorded(exchange: Exchange) -> None:
     """An exchange in which nothing was recorded leaves the response alone."""
     exchange.clear([])
 
-    assert exchange.is_untouched
+    assert START is exchange.write(START, {})
     assert exchange.refuse(TryRefreshTokenError()) is not None
-    assert exchange.is_untouched
+    assert START is exchange.write(START, {})
 
 
 def test_the_last_word_counts(exchange: Exchange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from fastapi_session import (
 )
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
+from fastapi_session.web.exchange import Exchange
 from tests.web.deployment import Deployment, Verified, application, deployed, engine
 from tests.web.wire import ACCESS, CLEARED, KEPT, NEW, REFRESH, UNAUTHORISED, Held, change, exposed, set_cookies
 
@@ -364,3 +366,37 @@ def test_two_applications_in_one_process(clock: HandClock) -> None:
         assert (440, 401) == (first.get("/me", held.to_call()).status_code, second.get("/me").status_code)
         assert 200 == second.get("/me", held.to_call()).status_code
         assert 200 == first.get("/me", Held.of(of_first, "header").to_call()).status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/me", 200), ("GET", "/me", 401), ("POST", "/merge", 200), ("GET", "/x", 404)],
+)
+async def test_nothing_waits_for_the_garbage_collector(
+    method: str, path: str, status: int, app: FastAPI, sessions: Sessions
+) -> None:
+    """When a request is over, what it took is given back at once: nothing of ours is held in a cycle."""
+    token = (await sessions.create("ada")).tokens.access_token
+    headers = [(b"authorization", f"Bearer {token}".encode())] if status == 200 else []
+    gc.collect()
+    gc.disable()
+    try:
+        assert status == await answered(app, method, path, headers)
+        assert [] == [each for each in gc.get_objects() if isinstance(each, Exchange)]
+    finally:
+        gc.enable()
+
+
+async def answered(app: FastAPI, method: str, path: str, headers: list[tuple[bytes, bytes]]) -> int:
+    """Make one request without a server, and say with which status it was answered."""
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    await app(scope, receive, send)
+    return int(statuses[0])

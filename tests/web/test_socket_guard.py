@@ -31,8 +31,8 @@ class Socket:
         self.writable = asyncio.Event()
         self.writable.set()
         self.sessions = sessions
-        self.exchange = Exchange(sessions, Transport(sessions.config), {"type": "websocket", "headers": []})
-        self.guard = GuardedSocket(self.exchange, self.coming.get, self._send)
+        self.exchange = Exchange(sessions, Transport(sessions.config))
+        self.guard = GuardedSocket(self.exchange, {"type": "websocket"}, self.coming.get, self._send)
 
     async def _send(self, message: Message) -> None:
         await self.writable.wait()

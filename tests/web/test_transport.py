@@ -58,21 +58,21 @@ class TestReading:
         assert Credentials(bearer=bearer) == read([(b"authorization", authorization)])
 
     @pytest.mark.parametrize(
-        ("offers", "bearer", "offers_ours"),
+        ("offers", "bearer"),
         [
-            (["session", "session.bearer.abc"], "abc", True),
-            (["chat", "session.bearer.abc", "session"], "abc", True),
-            (["session.bearer.abc", "session.bearer.def"], "abc", False),
-            (["session.bearer."], None, False),
-            (["session"], None, True),
-            (["sessions", "xsession.bearer.abc"], None, False),
-            (["\xa0session.bearer.abc"], None, False),
-            ([], None, False),
+            (["session", "session.bearer.abc"], "abc"),
+            (["chat", "session.bearer.abc", "session"], "abc"),
+            (["session.bearer.abc", "session.bearer.def"], "abc"),
+            (["session.bearer."], None),
+            (["session"], None),
+            (["sessions", "xsession.bearer.abc"], None),
+            (["\xa0session.bearer.abc"], None),
+            ([], None),
         ],
     )
-    def test_subprotocols(self, offers: list[str], bearer: str | None, offers_ours: bool) -> None:
+    def test_subprotocols(self, offers: list[str], bearer: str | None) -> None:
         """A browser brings the token of a socket as one of the subprotocols it offers."""
-        assert Credentials(bearer=bearer, offers_subprotocol=offers_ours) == read([], subprotocols=offers)
+        assert Credentials(bearer=bearer) == read([], subprotocols=offers)
 
     def test_everything(self) -> None:
         """All that a request may bring is found, and nothing else is looked at."""
