@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import time
 import timeit
+from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +21,10 @@ from fastapi_session.engine.deployment import PUBLISH_LEAD, milliseconds
 from fastapi_session.engine.keyring import COOLDOWN, RELOAD_INTERVAL, Keyring
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration
+from tests.conftest import Place
 from tests.engine.engines import (
     DAY,
     HOUR,
@@ -177,21 +178,46 @@ async def test_keys_rotate_while_they_serve(store: Store, clock: HandClock) -> N
     assert 3 <= len(in_use) <= 4
 
 
-async def test_eight_processes_make_one_key(clock: HandClock, tmp_path: Path) -> None:
-    """Eight keyrings on one file agree on exactly one first key, and on exactly one next key."""
-    stores = [SqliteStore(tmp_path / "sessions.db", clock=clock) for _ in range(8)]
-    processes = [Process(store, clock) for store in stores]
-    first = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
-    clock.advance(WEEK - PUBLISH_LEAD)
-    again = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
-    made = await kids(stores[0])
-    clock.advance(PUBLISH_LEAD)
-    second = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
+@pytest.fixture
+async def eight(any_place: Place, clock: HandClock) -> AsyncIterator[list[Store]]:
+    """One store of each kind as eight processes have it open."""
+    shared = store_by_url(any_place.url, clock=clock)
+    stores = [shared if any_place.kind == "memory" else store_by_url(any_place.url, clock=clock) for _ in range(8)]
+    for store in stores:
+        await store.open()
+    yield stores
     for store in stores:
         await store.close()
 
-    assert [1, 1, 2, 1] == [len(first), len(again), len(made), len(second)]
-    assert [*first, *second] == made
+
+async def test_eight_processes_make_one_key_a_week(eight: list[Store], clock: HandClock) -> None:
+    """Over twenty weeks eight processes make one key a week between them, publish it in time, and all of them agree on it."""
+    processes = [Process(store, clock, jitter=30 * number) for number, store in enumerate(eight)]
+    signed = [await one_kid(processes)]
+    for _ in range(20):
+        clock.advance(HOUR - MILLISECOND)
+        assert all([await process.knows(kid) for process in processes for kid in signed[-2:]])
+        clock.advance(WEEK - PUBLISH_LEAD - HOUR)
+        assert signed[-1] == await one_kid(processes)
+        assert signed[-1] == (await kids(eight[0]))[-1]
+        clock.advance(MILLISECOND)
+        assert signed[-1] == await one_kid(processes)
+        assert signed[-1] == (await kids(eight[0]))[-2]
+        clock.advance(PUBLISH_LEAD - MILLISECOND)
+        assert signed[-1] == await one_kid(processes)
+        clock.advance(MILLISECOND)
+        signed.append(await one_kid(processes))
+    last = (await eight[0].signing_keys())[-1]
+
+    assert 21 == len(set(signed)) == last.sequence + 1
+    assert milliseconds(PUBLISH_LEAD) == last.activates_at - last.created_at
+
+
+async def one_kid(processes: list[Process]) -> str:
+    """Answer the one kid that all *processes* sign with when they sign at the same time, and that each of them knows."""
+    (kid,) = set(await asyncio.gather(*(process.signing_kid() for process in processes)))
+    assert all([await process.knows(kid) for process in processes])
+    return kid
 
 
 async def test_one_process_makes_one_key_for_all_who_wait(troubled: TroubledStore, clock: HandClock) -> None:
