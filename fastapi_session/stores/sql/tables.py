@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -85,8 +86,8 @@ SIGNING_KEY = Table(
 NOTICE = Table(
     "fastapi_session_notice",
     METADATA,
-    # SQLite counts up nothing but its INTEGER, which is as long.
-    Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # SQLite counts up nothing but its INTEGER, which is as long. PostgreSQL asks no rights of their own for an identity.
+    Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
     Column("subject", ExactText(255), nullable=False),
     Column("kind", ExactText(32), nullable=False),
     Column("at", BigInteger, nullable=False),

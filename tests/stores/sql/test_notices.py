@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import Notice
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.sql import SqlStore
+from fastapi_session.stores.sql import METADATA, SqlStore
 from fastapi_session.stores.sql.tables import NOTICE
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session, new_signing_key
@@ -85,6 +86,22 @@ async def test_workers_clear_notices_away_side_by_side(store: SqlStore, clock: H
     counts = await asyncio.gather(*(store.delete_notices(until=clock(), limit=5) for _ in range(4)))
 
     assert 20 == sum(counts) + await store.delete_notices(until=clock(), limit=20)
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg"])
+async def test_rights_on_the_tables_are_enough(store: SqlStore, engine: AsyncEngine) -> None:
+    """An application that may read and write the tables, which another role has made, needs no further right to revoke."""
+    await store.insert(OLD)
+    async with engine.connect() as connection:
+        await connection.execute(text("CREATE ROLE application"))
+        for table in METADATA.tables:
+            await connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO application"))
+        await connection.execute(text("SET LOCAL ROLE application"))
+        joined = store.within(connection)
+
+        assert await joined.delete(OLD.session_id)
+        assert 1 == len((await joined.notices(after=0)).notices)
+        await connection.rollback()
 
 
 class TestJoining:

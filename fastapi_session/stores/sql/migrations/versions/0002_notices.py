@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import op
-from sqlalchemy import BigInteger, Column, Integer
+from sqlalchemy import BigInteger, Column, Identity, Integer
 
 from fastapi_session.stores.sql.dialects import ExactText
 
@@ -20,7 +20,7 @@ def upgrade() -> None:
     """Create the table and its index. The other tables are not touched: what is at work on them goes on."""
     op.create_table(
         "fastapi_session_notice",
-        Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
         Column("subject", ExactText(255), nullable=False),
         Column("kind", ExactText(32), nullable=False),
         Column("at", BigInteger, nullable=False),
