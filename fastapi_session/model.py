@@ -144,8 +144,7 @@ NoticeKind = Literal["session_revoked", "session_stale", "key_deleted"]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What every process has to hear of: a session that was revoked, or whose claims were changed by its handle, or a
-    signing key that was deleted.
+    """What every process has to hear of: a session was revoked, its claims were changed by its handle, a key was deleted.
 
     *subject* is the session's id or the key's kid; *at* is the store's clock when it happened, in milliseconds.
     """

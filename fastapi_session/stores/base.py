@@ -1,4 +1,4 @@
-"""What a store promises: two small contracts, one contract sentence a method.
+"""What a store promises: three small contracts, one contract sentence a method.
 
 A store keeps and compares; it never decides. Not-found is `None` or `False`, never an error.
 Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
 
 
 class SessionStore(Protocol):
-    """Keeps one record a session. Its clock (milliseconds since the epoch) decides about windows and deadlines."""
+    """Keeps one record a session. Its clock (milliseconds since the epoch) decides about windows and deadlines.
+
+    Whatever deletes a session (but for `delete_expired`: no access token outlives the deadline) appends the notice
+    `session_revoked` in the same transaction, so that no process can miss what another one did.
+    """
 
     async def open(self) -> None:
         """Make the store ready: connect, create tables. Called again, it does nothing."""
@@ -52,8 +56,19 @@ class SessionStore(Protocol):
     async def acknowledge(self, session_id: str, *, current: bytes) -> None:
         """Set acknowledged where the row's current hash is *current* and it is not set yet."""
 
-    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
-        """Write payload and data and version + 1, if the row's version is *version*. Never brings a row back."""
+    async def update(
+        self,
+        session_id: str,
+        *,
+        version: int,
+        access_token_payload: Json,
+        session_data: Json,
+        marks_stale: bool = False,
+    ) -> bool:
+        """Write payload and data and version + 1, if the row's version is *version*. Never brings a row back.
+
+        With *marks_stale*, append the notice `session_stale` in the same transaction.
+        """
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first; of every tenant where none is given."""
@@ -74,9 +89,26 @@ class SigningKeyStore(Protocol):
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
 
+    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
+        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
+
     async def delete_key(self, kid: str) -> bool:
-        """Delete the key, and say whether it was there."""
+        """Delete the key, append the notice `key_deleted` in the same transaction, and say whether it was there."""
 
 
-class Store(SessionStore, SigningKeyStore, Protocol):
-    """What a deployment configures: one place for sessions and keys."""
+class NoticeStore(Protocol):
+    """The revocation feed: what every process has to hear of, kept until it is cleared away."""
+
+    async def notices(self, *, after: int) -> FeedReading:
+        """Answer what was appended later than *after* (milliseconds of the store's clock), oldest first.
+
+        The clock is read before the notices. A notice is dated when it is appended, not when its transaction commits: a
+        transaction that stays open for long brings notices that are older than what was answered before.
+        """
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before (milliseconds of the store's clock), and answer how many."""
+
+
+class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):
+    """What a deployment configures: one place for sessions, keys and the revocation feed."""

@@ -8,7 +8,17 @@ from dataclasses import replace
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import (
+    FeedReading,
+    Json,
+    Lineage,
+    Notice,
+    NoticeKind,
+    Reading,
+    Rotation,
+    SessionRecord,
+    SigningKeyRecord,
+)
 from fastapi_session.stores.rows import key_record, key_row, session_record, session_row
 
 
@@ -23,6 +33,7 @@ class MemoryStore:
         self._clock = clock
         self._sessions: dict[str, SessionRecord] = {}
         self._keys: dict[str, SigningKeyRecord] = {}
+        self._notices: list[Notice] = []
         self._lock = threading.Lock()
 
     async def open(self) -> None:
@@ -38,7 +49,7 @@ class MemoryStore:
             if copy.session_id in self._sessions:
                 raise StoreUnavailable("the session id exists already")
             if replacing is not None:
-                self._sessions.pop(replacing, None)
+                self._delete(replacing)
             self._sessions[copy.session_id] = copy
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
@@ -71,8 +82,7 @@ class MemoryStore:
             record = self._sessions.get(session_id)
             if record is None or not (expected is None or _unmoved(record.lineage, expected)):
                 return False
-            del self._sessions[session_id]
-            return True
+            return self._delete(session_id)
 
     async def acknowledge(self, session_id: str, *, current: bytes) -> None:
         """Note that the refresh token whose hash is *current* has been used."""
@@ -81,7 +91,15 @@ class MemoryStore:
             if record is not None and record.lineage.current == current:
                 self._keep(replace(record, lineage=replace(record.lineage, acknowledged=True)))
 
-    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+    async def update(
+        self,
+        session_id: str,
+        *,
+        version: int,
+        access_token_payload: Json,
+        session_data: Json,
+        marks_stale: bool = False,
+    ) -> bool:
         """Write payload and data and version + 1, if the session's version is *version*."""
         with self._lock:
             record = self._sessions.get(session_id)
@@ -91,6 +109,8 @@ class MemoryStore:
                 record, version=version + 1, access_token_payload=access_token_payload, session_data=session_data
             )
             self._keep(session_record(session_row(changed)))
+            if marks_stale:
+                self._note(session_id, "session_stale")
             return True
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
@@ -102,7 +122,10 @@ class MemoryStore:
     async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Delete the user's sessions, expired ones too, and answer what was deleted."""
         with self._lock:
-            return [self._sessions.pop(record.session_id) for record in self._of(user_id, tenant_id)]
+            records = self._of(user_id, tenant_id)
+            for record in records:
+                self._delete(record.session_id)
+            return records
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
@@ -127,10 +150,44 @@ class MemoryStore:
         with self._lock:
             return sorted(self._keys.values(), key=lambda key: (key.family, key.sequence))
 
+    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
+        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
+        with self._lock:
+            key = self._keys.get(record.kid)
+            if key is None or key.secret_kid != expected_secret_kid:
+                return False
+            self._keys[record.kid] = key_record(key_row(record))
+            return True
+
     async def delete_key(self, kid: str) -> bool:
         """Delete the key, and say whether it was there."""
         with self._lock:
-            return self._keys.pop(kid, None) is not None
+            if self._keys.pop(kid, None) is None:
+                return False
+            self._note(kid, "key_deleted")
+            return True
+
+    async def notices(self, *, after: int) -> FeedReading:
+        """Answer what was appended to the feed later than *after*, oldest first, and the clock."""
+        with self._lock:
+            return FeedReading(tuple(notice for notice in self._notices if notice.at > after), self._clock())
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        with self._lock:
+            old = {place for place, notice in enumerate(self._notices) if notice.at <= until}
+            deleted = set(sorted(old)[:limit])
+            self._notices = [notice for place, notice in enumerate(self._notices) if place not in deleted]
+            return len(deleted)
+
+    def _delete(self, session_id: str) -> bool:
+        if self._sessions.pop(session_id, None) is None:
+            return False
+        self._note(session_id, "session_revoked")
+        return True
+
+    def _note(self, subject: str, kind: NoticeKind) -> None:
+        self._notices.append(Notice(subject, kind, self._clock()))
 
     def _keep(self, record: SessionRecord) -> SessionRecord:
         self._sessions[record.session_id] = record

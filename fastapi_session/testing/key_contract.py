@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import product
 
 from fastapi_session.stores.base import Store
@@ -11,7 +12,7 @@ from fastapi_session.testing.records import new_signing_key
 
 
 class KeyContract:
-    """The contract of `insert_key`, `signing_keys` and `delete_key`."""
+    """The contract of `insert_key`, `signing_keys`, `replace_key` and `delete_key`."""
 
     async def test_a_key_comes_back_whole(self, store: Store, clock: HandClock) -> None:
         """Every field of a key comes back as it went in."""
@@ -52,6 +53,22 @@ class KeyContract:
 
         assert 1 == sum(kept)
         assert [records[kept.index(True)]] == list(await store.signing_keys())
+
+    async def test_a_key_is_replaced_under_its_secret(self, store: Store, clock: HandClock) -> None:
+        """A key is written over where it is encrypted under the secret expected, and only there."""
+        record = new_signing_key("k1", now=clock())
+        resealed = replace(record, secret_kid=7, private_key=b"sealed anew")
+        await store.insert_key(record)
+
+        assert not await store.replace_key(resealed, expected_secret_kid=2)
+        assert [record] == list(await store.signing_keys())
+        assert [True, False] == [await store.replace_key(resealed, expected_secret_kid=1) for _ in range(2)]
+        assert [resealed] == list(await store.signing_keys())
+
+    async def test_replacing_never_brings_a_key_back(self, store: Store, clock: HandClock) -> None:
+        """A key that is gone stays gone when it is written over."""
+        assert not await store.replace_key(new_signing_key("k1", now=clock()), expected_secret_kid=1)
+        assert [] == list(await store.signing_keys())
 
     async def test_a_key_is_deleted_once(self, store: Store, clock: HandClock) -> None:
         """Deleting answers true once, leaves other keys alone, and makes room for a key in its place."""

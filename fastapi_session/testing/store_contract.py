@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi_session.testing.changing_contract import ChangingContract
 from fastapi_session.testing.keeping_contract import KeepingContract
 from fastapi_session.testing.key_contract import KeyContract
+from fastapi_session.testing.notice_contract import NoticeContract
 from fastapi_session.testing.rotation_contract import RotationContract
 from fastapi_session.testing.user_contract import UserContract
 
 
-class StoreContract(KeepingContract, ChangingContract, RotationContract, UserContract, KeyContract):
+class StoreContract(KeepingContract, ChangingContract, RotationContract, UserContract, KeyContract, NoticeContract):
     """The tests of everything that `fastapi_session.stores.base` promises.
 
     Inherit it, and give it two fixtures: *store*, an empty store that has been opened, and *clock*, a `HandClock`

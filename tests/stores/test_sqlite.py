@@ -19,6 +19,7 @@ from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
 from fastapi_session.stores.sqlite import SqliteStore, statements
+from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
 from fastapi_session.testing import HandClock, StoreContract
 from fastapi_session.testing.records import digest, new_session, next_rotation
 
@@ -207,10 +208,10 @@ class TestConfiguration:
     def test_newer_tables_are_refused(self, path: Path) -> None:
         """The file of a newer version is not touched, and the message names the fix."""
         db = sqlite3.connect(path)
-        db.execute("PRAGMA user_version = 2")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
         db.close()
         before = path.read_bytes()
-        with pytest.raises(ConfigurationError, match=r"tables of version 2, .* knows 1: upgrade fastapi_session"):
+        with pytest.raises(ConfigurationError, match=f"knows {SCHEMA_VERSION}: upgrade fastapi_session"):
             asyncio.run(open_and_close(SqliteStore(path)))
 
         assert before == path.read_bytes()

@@ -10,7 +10,8 @@ from threading import Barrier, Timer
 
 import pytest
 
-from fastapi_session.stores.sqlite.file import SCHEMA_VERSION, connect
+from fastapi_session.stores.sqlite.file import connect
+from fastapi_session.stores.sqlite.schema import MIGRATIONS, SCHEMA_VERSION
 
 PATIENCE = timedelta(seconds=10)
 
@@ -56,3 +57,28 @@ def test_a_file_that_stays_busy_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         connect(str(path), busy_timeout=timedelta(milliseconds=20))
     other.close()
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_older_file_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    """A file of any earlier version has the tables of the newest one after it was opened, and keeps its rows."""
+    path = tmp_path / "sessions.db"
+    older = sqlite3.connect(path, isolation_level=None)
+    for statements in MIGRATIONS[:version]:
+        for statement in statements:
+            older.execute(statement)
+    older.execute(f"PRAGMA user_version = {version}")
+    older.execute("INSERT INTO signing_key VALUES ('k1', 'd', 1, 'ES256', '{}', x'00', 1, 0, 0, 0)")
+    older.close()
+    upgraded, new = (connect(str(tmp_path / name), busy_timeout=PATIENCE) for name in (path.name, "new.db"))
+
+    assert [("k1",)] == upgraded.execute("SELECT kid FROM signing_key").fetchall()
+    assert schema(new) == schema(upgraded)
+    upgraded.close()
+    new.close()
+
+
+def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Answer every table and index of the file with its definition, and last the version."""
+    made: list[tuple[str, str]] = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    return [*made, ("version", str(connection.execute("PRAGMA user_version").fetchone()[0]))]

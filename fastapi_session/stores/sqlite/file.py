@@ -1,4 +1,4 @@
-"""A SQLite file made ready: who may read it, how it is written, and the tables in it."""
+"""A SQLite file made ready: who may read it, how it is written, and its tables brought up to date."""
 
 from __future__ import annotations
 
@@ -9,53 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from fastapi_session.errors import ConfigurationError
-
-SCHEMA_VERSION = 1
-
-DEADLINE = "min(idle_expires_at, ifnull(absolute_expires_at, idle_expires_at))"
-"""When a session ends, as an indexed expression: a statement that says it in these words uses the index."""
-
-SCHEMA = (
-    """
-    CREATE TABLE session (
-        session_id TEXT NOT NULL PRIMARY KEY,
-        tenant_id TEXT NOT NULL,
-        user_id TEXT NOT NULL,
-        recipe_user_id TEXT NOT NULL,
-        access_token_payload TEXT NOT NULL,
-        session_data TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        created_at INTEGER NOT NULL,
-        ip_address TEXT,
-        user_agent TEXT,
-        generation INTEGER NOT NULL,
-        current BLOB NOT NULL,
-        previous BLOB,
-        current_kid INTEGER NOT NULL,
-        window_at INTEGER NOT NULL,
-        acknowledged INTEGER NOT NULL,
-        idle_expires_at INTEGER NOT NULL,
-        absolute_expires_at INTEGER
-    )
-    """,
-    "CREATE INDEX session_user ON session (user_id, tenant_id)",
-    f"CREATE INDEX session_deadline ON session ({DEADLINE})",
-    """
-    CREATE TABLE signing_key (
-        kid TEXT NOT NULL PRIMARY KEY,
-        family TEXT NOT NULL,
-        sequence INTEGER NOT NULL,
-        algorithm TEXT NOT NULL,
-        public_jwk TEXT NOT NULL,
-        private_key BLOB NOT NULL,
-        secret_kid INTEGER NOT NULL,
-        created_at INTEGER NOT NULL,
-        activates_at INTEGER NOT NULL,
-        token_lifetime INTEGER NOT NULL,
-        UNIQUE (family, sequence)
-    )
-    """,
-)
+from fastapi_session.stores.sqlite.schema import MIGRATIONS, SCHEMA_VERSION
 
 
 def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
@@ -68,7 +22,7 @@ def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
     try:
         if schema_version(connection, path=path) < SCHEMA_VERSION:
             write_ahead(connection, patience=busy_timeout)
-            create_tables(connection, path=path)
+            migrate(connection, path=path)
         # A kill of the process loses nothing. A power cut may take the last writes with it: a rotation lost so is
         # recovered when its token comes back, a sign-out would have to be repeated. Syncing every commit instead
         # would cost a disk flush per group of writes.
@@ -115,11 +69,11 @@ def write_ahead(connection: sqlite3.Connection, *, patience: timedelta) -> None:
             return
 
 
-def create_tables(connection: sqlite3.Connection, *, path: str) -> None:
-    """Create the tables, unless another process has just done so."""
+def migrate(connection: sqlite3.Connection, *, path: str) -> None:
+    """Bring the tables to the newest version, unless another process has just done so."""
     connection.execute("BEGIN IMMEDIATE")
-    if schema_version(connection, path=path) < SCHEMA_VERSION:
-        for statement in SCHEMA:
+    for statements in MIGRATIONS[schema_version(connection, path=path) :]:
+        for statement in statements:
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")

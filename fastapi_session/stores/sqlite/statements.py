@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
-from fastapi_session.stores.sqlite.file import DEADLINE
+from fastapi_session.stores.sqlite.schema import DEADLINE
 
 _SESSION = ", ".join(SESSION_COLUMNS)
 _KEY = ", ".join(KEY_COLUMNS)
@@ -47,9 +47,9 @@ REPLACE = f"""
     WHERE {_UNMOVED}
 """
 
-DELETE = "DELETE FROM session WHERE session_id = ?"
+DELETE = "DELETE FROM session WHERE session_id = ? RETURNING session_id"
 
-DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED}"
+DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING session_id"
 
 ACKNOWLEDGE = "UPDATE session SET acknowledged = TRUE WHERE session_id = ? AND current = ? AND NOT acknowledged"
 
@@ -74,4 +74,15 @@ INSERT_KEY = f"""
 
 SIGNING_KEYS = f"SELECT {_KEY} FROM signing_key ORDER BY family, sequence"
 
+REPLACE_KEY = f"""
+    UPDATE signing_key SET {", ".join(f"{name} = :{name}" for name in KEY_COLUMNS if name != "kid")}
+    WHERE kid = :kid AND secret_kid = :expected_secret_kid
+"""
+
 DELETE_KEY = "DELETE FROM signing_key WHERE kid = ?"
+
+NOTE = "INSERT INTO notice (subject, kind, at) VALUES (?, ?, ?)"
+
+NOTICES = "SELECT subject, kind, at FROM notice WHERE at > ? ORDER BY at, rowid"
+
+DELETE_NOTICES = "DELETE FROM notice WHERE rowid IN (SELECT rowid FROM notice WHERE at <= ? LIMIT ?)"

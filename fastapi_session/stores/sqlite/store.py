@@ -11,11 +11,12 @@ from typing import Any
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
-from fastapi_session.stores.rows import Row, dump_json, key_record, key_row, session_record, session_row
-from fastapi_session.stores.sqlite import statements
+from fastapi_session.model import FeedReading, Json, Lineage, Notice, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_record, key_row, session_record, session_row
+from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
 from fastapi_session.stores.sqlite.thread import SqliteThread
+from fastapi_session.stores.sqlite.writes import Parameters
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first version that answers with what it has written (RETURNING)."""
@@ -58,7 +59,9 @@ class SqliteStore:
         if replacing is None:
             await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
         else:
-            await self._thread.write(lambda db: _insert_replacing(db, row, replacing))
+            await self._thread.write(
+                lambda db: writes.insert_replacing(db, row, replacing=replacing, now=self._clock())
+            )
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
@@ -93,15 +96,23 @@ class SqliteStore:
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
         """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
         if expected is None:
-            return await self._changes(statements.DELETE, (session_id,)) == 1
+            return len(await self._delete(statements.DELETE, (session_id,))) == 1
         parameters = {"session_id": session_id, **_expected_parameters(expected)}
-        return await self._changes(statements.DELETE_UNMOVED, parameters) == 1
+        return len(await self._delete(statements.DELETE_UNMOVED, parameters)) == 1
 
     async def acknowledge(self, session_id: str, *, current: bytes) -> None:
         """Note that the refresh token whose hash is *current* has been used."""
         await self._changes(statements.ACKNOWLEDGE, (session_id, current))
 
-    async def update(self, session_id: str, *, version: int, access_token_payload: Json, session_data: Json) -> bool:
+    async def update(
+        self,
+        session_id: str,
+        *,
+        version: int,
+        access_token_payload: Json,
+        session_data: Json,
+        marks_stale: bool = False,
+    ) -> bool:
         """Write payload and data and version + 1, if the session's version is *version*."""
         parameters = {
             "session_id": session_id,
@@ -109,7 +120,9 @@ class SqliteStore:
             "access_token_payload": dump_json(access_token_payload),
             "session_data": dump_json(session_data),
         }
-        return await self._changes(statements.UPDATE, parameters) == 1
+        if not marks_stale:
+            return await self._changes(statements.UPDATE, parameters) == 1
+        return await self._thread.write(lambda db: writes.update_stale(db, parameters, now=self._clock())) == 1
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first."""
@@ -122,8 +135,7 @@ class SqliteStore:
     async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Delete the user's sessions, expired ones too, and answer what was deleted."""
         user = {"user_id": user_id, "tenant_id": tenant_id}
-        rows = await self._thread.write(lambda db: db.execute(statements.DELETE_ALL_OF, user).fetchall())
-        return [session_record(row) for row in rows]
+        return [session_record(row) for row in await self._delete(statements.DELETE_ALL_OF, user)]
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
@@ -141,11 +153,32 @@ class SqliteStore:
         rows = await self._thread.read(lambda db: db.execute(statements.SIGNING_KEYS).fetchall())
         return [key_record(row) for row in rows]
 
+    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
+        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
+        parameters = dict(zip(KEY_COLUMNS, key_row(record), strict=True))
+        return (
+            await self._changes(statements.REPLACE_KEY, parameters | {"expected_secret_kid": expected_secret_kid}) == 1
+        )
+
     async def delete_key(self, kid: str) -> bool:
         """Delete the key, and say whether it was there."""
-        return await self._changes(statements.DELETE_KEY, (kid,)) == 1
+        return await self._thread.write(lambda db: writes.delete_key(db, kid, now=self._clock())) == 1
 
-    async def _changes(self, statement: str, parameters: Row | dict[str, Any]) -> int:
+    async def notices(self, *, after: int) -> FeedReading:
+        """Answer what was appended to the feed later than *after*, oldest first, and the clock."""
+        now, rows = await self._thread.read(
+            lambda db: (self._clock(), db.execute(statements.NOTICES, (after,)).fetchall())
+        )
+        return FeedReading(tuple(Notice(*row) for row in rows), now)
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        return await self._changes(statements.DELETE_NOTICES, (until, limit))
+
+    async def _delete(self, statement: str, parameters: Parameters) -> Sequence[Row]:
+        return await self._thread.write(lambda db: writes.delete(db, statement, parameters, now=self._clock()))
+
+    async def _changes(self, statement: str, parameters: Parameters) -> int:
         changed: int = await self._thread.write(lambda db: db.execute(statement, parameters).rowcount)
         return changed
 
@@ -172,14 +205,3 @@ def _expected_parameters(expected: Lineage) -> dict[str, Any]:
         "expected_acknowledged": expected.acknowledged,
         "expected_window_at": expected.window_at,
     }
-
-
-def _insert_replacing(db: sqlite3.Connection, row: Row, replacing: str) -> None:
-    """Insert and delete as one, inside the transaction that other writers share; its commit ends the savepoint."""
-    db.execute("SAVEPOINT replacing")
-    try:
-        db.execute(statements.INSERT, row)
-        db.execute(statements.DELETE, (replacing,))
-    except sqlite3.Error:
-        db.execute("ROLLBACK TO replacing")
-        raise

@@ -1,0 +1,57 @@
+"""The tables of the file, as the statements that lead from each version to the next."""
+
+from __future__ import annotations
+
+DEADLINE = "min(idle_expires_at, ifnull(absolute_expires_at, idle_expires_at))"
+"""When a session ends, as an indexed expression: a statement that says it in these words uses the index."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE session (
+            session_id TEXT NOT NULL PRIMARY KEY,
+            tenant_id TEXT NOT NULL,
+            user_id TEXT NOT NULL,
+            recipe_user_id TEXT NOT NULL,
+            access_token_payload TEXT NOT NULL,
+            session_data TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            ip_address TEXT,
+            user_agent TEXT,
+            generation INTEGER NOT NULL,
+            current BLOB NOT NULL,
+            previous BLOB,
+            current_kid INTEGER NOT NULL,
+            window_at INTEGER NOT NULL,
+            acknowledged INTEGER NOT NULL,
+            idle_expires_at INTEGER NOT NULL,
+            absolute_expires_at INTEGER
+        )
+        """,
+        "CREATE INDEX session_user ON session (user_id, tenant_id)",
+        f"CREATE INDEX session_deadline ON session ({DEADLINE})",
+        """
+        CREATE TABLE signing_key (
+            kid TEXT NOT NULL PRIMARY KEY,
+            family TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            algorithm TEXT NOT NULL,
+            public_jwk TEXT NOT NULL,
+            private_key BLOB NOT NULL,
+            secret_kid INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            activates_at INTEGER NOT NULL,
+            token_lifetime INTEGER NOT NULL,
+            UNIQUE (family, sequence)
+        )
+        """,
+    ),
+    (
+        "CREATE TABLE notice (subject TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL)",
+        "CREATE INDEX notice_at ON notice (at)",
+    ),
+)
+"""Of version 1, 2 and so on. What has been released never changes: what comes is appended."""
+
+SCHEMA_VERSION = len(MIGRATIONS)

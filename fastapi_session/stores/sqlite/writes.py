@@ -1,0 +1,62 @@
+"""Writes of more than one statement: what a verb does, and the notice of it.
+
+They run inside the transaction that other writers share, so each sees to it that its statements are undone together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi_session.model import NoticeKind
+from fastapi_session.stores.rows import Row
+from fastapi_session.stores.sqlite import statements
+
+Parameters = Row | dict[str, Any]
+
+
+def insert_replacing(db: sqlite3.Connection, row: Row, *, replacing: str, now: int) -> None:
+    """Insert a session, and delete the one whose id is *replacing*."""
+    with _together(db):
+        db.execute(statements.INSERT, row)
+        _note(db, db.execute(statements.DELETE, (replacing,)), "session_revoked", now=now)
+
+
+def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int) -> Sequence[Row]:
+    """Answer the rows of the sessions that *statement* deletes; its first column is the id."""
+    with _together(db):
+        rows = db.execute(statement, parameters).fetchall()
+        _note(db, rows, "session_revoked", now=now)
+        return rows
+
+
+def update_stale(db: sqlite3.Connection, parameters: dict[str, Any], *, now: int) -> int:
+    """Write payload and data, and answer how many sessions were changed."""
+    with _together(db):
+        changed = db.execute(statements.UPDATE, parameters).rowcount
+        _note(db, [(parameters["session_id"],)] * changed, "session_stale", now=now)
+        return changed
+
+
+def delete_key(db: sqlite3.Connection, kid: str, *, now: int) -> int:
+    """Delete the key *kid*, and answer how many there were."""
+    with _together(db):
+        deleted = db.execute(statements.DELETE_KEY, (kid,)).rowcount
+        _note(db, [(kid,)] * deleted, "key_deleted", now=now)
+        return deleted
+
+
+def _note(db: sqlite3.Connection, rows: Iterable[Row], kind: NoticeKind, *, now: int) -> None:
+    db.executemany(statements.NOTE, [(row[0], kind, now) for row in rows])
+
+
+@contextmanager
+def _together(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("SAVEPOINT together")  # the commit of the group ends it
+    try:
+        yield
+    except sqlite3.Error:
+        db.execute("ROLLBACK TO together")
+        raise

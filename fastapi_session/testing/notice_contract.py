@@ -1,0 +1,119 @@
+"""What a store promises about the revocation feed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastapi_session.model import FeedReading, Notice, SessionRecord
+from fastapi_session.stores.base import Store
+from fastapi_session.testing.hand_clock import HandClock
+from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session, new_signing_key
+
+
+def revoked(record: SessionRecord, *, at: int) -> Notice:
+    """Answer the notice that *record* was revoked *at* a moment (milliseconds)."""
+    return Notice(record.session_id, "session_revoked", at)
+
+
+async def heard(store: Store) -> list[Notice]:
+    """Answer the whole feed of *store*."""
+    return list((await store.notices(after=0)).notices)
+
+
+class NoticeContract:
+    """The contract of `notices` and `delete_notices`, and of what the other verbs append to the feed."""
+
+    async def test_a_deleted_session_is_noted(self, store: Store, clock: HandClock) -> None:
+        """What was deleted is in the feed, once, with the moment of the store's clock."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        clock.advance(duration(1_500))
+        for _ in range(2):
+            await store.delete(record.session_id)
+
+        assert [revoked(record, at=clock())] == await heard(store)
+
+    async def test_a_conditional_delete_is_noted_where_it_deletes(self, store: Store, clock: HandClock) -> None:
+        """A session that has moved on is neither deleted nor noted, one that has not is both."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+
+        assert not await store.delete(record.session_id, expected=replace(record.lineage, generation=1))
+        assert [] == await heard(store)
+        assert await store.delete(record.session_id, expected=record.lineage)
+        assert [revoked(record, at=clock())] == await heard(store)
+
+    async def test_every_session_of_a_user_is_noted(self, store: Store, clock: HandClock) -> None:
+        """Of a user whose sessions are deleted together each one is noted, and nobody else's."""
+        records = [new_session(f"{n}", now=clock()) for n in range(3)]
+        for record in [*records, new_session("other", now=clock(), user_id="other")]:
+            await store.insert(record)
+        await store.delete_all_of("user")
+
+        assert {revoked(record, at=clock()) for record in records} == set(await heard(store))
+
+    async def test_a_replaced_session_is_noted(self, store: Store, clock: HandClock) -> None:
+        """A session that ends with the beginning of another one is noted; one that was not there is not."""
+        first, second, third = (new_session(name, now=clock()) for name in "abc")
+        await store.insert(first)
+        await store.insert(second, replacing=first.session_id)
+        await store.insert(third, replacing=first.session_id)
+
+        assert [revoked(first, at=clock())] == await heard(store)
+
+    async def test_expired_sessions_are_not_noted(self, store: Store, clock: HandClock) -> None:
+        """Clearing away what has expired tells nobody: no access token outlives its session's deadline."""
+        await store.insert(new_session("a", now=clock()))
+        clock.advance(duration(IDLE_TIMEOUT))
+
+        assert 1 == await store.delete_expired(limit=10)
+        assert [] == await heard(store)
+
+    async def test_a_payload_is_noted_where_it_is_asked_for(self, store: Store, clock: HandClock) -> None:
+        """A change that marks the session stale is noted, another one is not, and neither is one that was refused."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+
+        assert await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        assert not await store.update(
+            record.session_id, version=0, access_token_payload={}, session_data={}, marks_stale=True
+        )
+        assert [] == await heard(store)
+        assert await store.update(
+            record.session_id, version=1, access_token_payload={}, session_data={}, marks_stale=True
+        )
+        assert [Notice(record.session_id, "session_stale", clock())] == await heard(store)
+
+    async def test_a_deleted_key_is_noted(self, store: Store, clock: HandClock) -> None:
+        """A signing key that was deleted is in the feed, once."""
+        await store.insert_key(new_signing_key("k1", now=clock()))
+        for _ in range(2):
+            await store.delete_key("k1")
+
+        assert [Notice("k1", "key_deleted", clock())] == await heard(store)
+
+    async def test_the_feed_is_read_from_a_moment_on(self, store: Store, clock: HandClock) -> None:
+        """Notices come oldest first, only those later than the moment asked for, and with the store's clock."""
+        began, records = clock(), [new_session(f"{n}", now=clock()) for n in range(3)]
+        for record in records:
+            await store.insert(record)
+        for record in records:
+            clock.advance(duration(1_000))
+            await store.delete(record.session_id)
+        every = [revoked(record, at=began + 1_000 * n) for n, record in enumerate(records, 1)]
+
+        assert FeedReading(tuple(every), clock()) == await store.notices(after=0)
+        assert FeedReading(tuple(every[1:]), clock()) == await store.notices(after=began + 1_000)
+        assert FeedReading((), clock()) == await store.notices(after=clock())
+
+    async def test_old_notices_are_deleted_in_batches(self, store: Store, clock: HandClock) -> None:
+        """Notices up to a moment are deleted, at most so many at once, and younger ones stay."""
+        for n in range(4):
+            await store.insert(new_session(f"{n}", now=clock()))
+        for n in range(4):
+            if n == 3:
+                clock.advance(duration(1))
+            await store.delete(new_session(f"{n}", now=0).session_id)
+
+        assert [2, 1, 0] == [await store.delete_notices(until=clock() - 1, limit=2) for _ in range(3)]
+        assert [clock()] == [notice.at for notice in await heard(store)]
