@@ -92,8 +92,12 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.calls = Wire(self.port)
-        self.refreshes = Wire(self.port)
+        self.lead_to(self.port)
+
+    def lead_to(self, port: int) -> None:
+        """Go on by *port*."""
+        self.calls = Wire(port)
+        self.refreshes = Wire(port)
 
     @property
     def session_id(self) -> str:

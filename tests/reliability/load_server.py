@@ -6,8 +6,8 @@ import asyncio
 import logging
 import multiprocessing
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -136,24 +136,28 @@ class Served:
     pids: list[int]
 
 
-@contextmanager
-def serving(service: Service, *, processes: int) -> Iterator[Served]:
+@asynccontextmanager
+async def serving(service: Service, *, processes: int) -> AsyncIterator[Served]:
     """Servers for as long as the context lasts; in the end each has to close what it holds promptly."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        started: list[BaseProcess] = []
-        for _ in range(processes):
-            process = PROCESSES.Process(target=serve, args=(listener, service), daemon=True)
+        started = [PROCESSES.Process(target=serve, args=(listener, service), daemon=True) for _ in range(processes)]
+        for process in started:
             process.start()
-            started.append(process)
         port = listener.getsockname()[1]
     try:
         yield Served(port, [process.pid for process in started if process.pid is not None])
-        for each in started:
-            each.terminate()
-            each.join(PROMPTLY)
-        assert {None} != {process.exitcode for process in started}, "a server did not end"
+        await asyncio.to_thread(end, started)
     finally:
-        for each in started:
-            each.kill()
-            each.join()
-            each.close()
+        for process in started:
+            process.kill()
+            process.join()
+            process.close()
+
+
+def end(processes: Sequence[BaseProcess]) -> None:
+    """Tell all *processes* to end, and wait until they have."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(PROMPTLY)
+    assert None not in {process.exitcode for process in processes}, "a server did not end"

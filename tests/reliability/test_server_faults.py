@@ -60,7 +60,7 @@ async def test_an_outage_is_only_waited_for(
     Nobody is logged out, nobody is called a thief, and what is answered while the store is away leaves the cookies alone.
     """
     service = Service(fault.url, {"refresh_token_rotation_grace_period": GRACE})
-    with serving(service, processes=2) as served:
+    async with serving(service, processes=2) as served:
         load = Load(PACE, [Browser(f"user-{number}", served.port) for number in range(amount(30, full=200))])
         await load.sign_in()
         sessions = {browser.name: browser.session_id for browser in load.browsers}
