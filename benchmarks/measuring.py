@@ -7,7 +7,7 @@ quartiles, as a part of the median.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from statistics import median, quantiles
 from typing import TypeVar
 
@@ -64,3 +64,9 @@ def print_rates(title: str, figures: Figures, *, base: str) -> None:
     for name, values in figures.items():
         speed = median(ratios(figures, name, base))
         print(f"{name:46} {median(values):10.0f} {spread(values):7.0%} {'':10} {speed:7.2f}")
+
+
+def print_ratios(figures: Figures, name: str, others: Iterable[str]) -> None:
+    """Print how many times as often as each of *others* it is done by *name*."""
+    for other in others:
+        print(f"{name} / {other}: {median(ratios(figures, name, other)):.2f}")

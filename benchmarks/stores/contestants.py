@@ -1,0 +1,82 @@
+"""What is measured: a store of ours, or whatever else creates and refreshes sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from itertools import count
+from typing import Protocol
+
+from fastapi_session.clock import system_clock
+from fastapi_session.model import Rotation, SessionRecord
+from fastapi_session.testing.records import digest, new_session, next_rotation
+
+SECONDS = 0.3
+"""How long each measures in a round."""
+
+Measure = Callable[[], Awaitable[float]]
+
+
+class Contestant(Protocol):
+    """Creates and refreshes sessions. Every store does."""
+
+    async def insert(self, record: SessionRecord, /) -> object:
+        """Keep a new *record*."""
+
+    async def rotate(self, rotation: Rotation, /) -> object:
+        """Hand a session on to its next refresh token, or answer `None` where there is no such session."""
+
+
+class Sessions:
+    """New sessions, no two alike in one run."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+
+    def new(self) -> SessionRecord:
+        """Answer the next one."""
+        return new_session(f"{next(self._numbers)}", now=system_clock())
+
+
+async def a_second(task: Callable[[float], Awaitable[int]], tasks: int) -> float:
+    """Answer how often a second *tasks* of them do it together; each is told when to end, and answers how often it did."""
+    began = time.perf_counter()
+    done = await asyncio.gather(*(task(began + SECONDS) for _ in range(tasks)))
+    return sum(done) / (time.perf_counter() - began)
+
+
+def creating(contestant: Contestant, sessions: Sessions, *, tasks: int) -> Measure:
+    """Measure how many sessions begin a second."""
+
+    async def task(end: float) -> int:
+        done = 0
+        while time.perf_counter() < end:
+            await contestant.insert(sessions.new())
+            done += 1
+        return done
+
+    return lambda: a_second(task, tasks)
+
+
+def refreshing(contestant: Contestant, sessions: Sessions, *, tasks: int) -> Measure:
+    """Measure how many refreshes there are a second, each task with a session of its own."""
+
+    async def measure() -> float:
+        records = [sessions.new() for _ in range(tasks)]
+        for record in records:
+            await contestant.insert(record)
+
+        async def task(end: float) -> int:
+            record, done = records.pop(), 0
+            while time.perf_counter() < end:
+                lineage = replace(record.lineage, generation=done, current=digest(f"S{done}"))
+                rotation = next_rotation(replace(record, lineage=lineage), debounce=0)
+                assert await contestant.rotate(rotation) is not None
+                done += 1
+            return done
+
+        return await a_second(task, tasks)
+
+    return measure
