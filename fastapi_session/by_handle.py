@@ -20,7 +20,7 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
 from fastapi_session.errors import ClaimFailure
-from fastapi_session.model import Json, SessionInformation, SessionRecord
+from fastapi_session.model import Json, SessionInformation, SessionRecord, split_handle
 
 T = TypeVar("T")
 
@@ -73,8 +73,8 @@ class SessionsByHandle:
         return [record.handle for record in alive]
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
-        """Give a future that is done when the session named *handle* is ended by this process."""
-        return self._parts.endings.expected(handle)
+        """Give a future that is done when the session named *handle* is revoked: at once, or within two seconds elsewhere."""
+        return self._parts.endings.expected(split_handle(handle)[0])
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""
@@ -94,13 +94,18 @@ class SessionsByHandle:
     async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
         """Lay *changes* over the session's own claims; `None` removes one. Says whether the session is there.
 
-        The client learns of it with its next refresh. Raises `PayloadError`, and then nothing is written.
+        Access tokens of before are answered "try refresh token" from then on, in other processes within two seconds; so
+        the client has the new claims with its next request. Raises `PayloadError`, and then nothing is written.
         """
         return await self.change_access_token_payload(handle, lambda payload: merged(payload, changes))
 
     async def change_access_token_payload(self, handle: str, change: Callable[[Json], Json]) -> bool:
         """Do as `change_session_data` does, with the session's own claims."""
-        return await self._change_payload(handle, change) is not None
+        record = await self._change_payload(handle, change, marks_stale=True)
+        if record is None:
+            return False
+        self._parts.feed.stale(record.session_id)
+        return True
 
     async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:
         """Fetch the value of *claim* and keep it. Says whether the session is there."""
@@ -144,7 +149,9 @@ class SessionsByHandle:
                 fetched.update(claim.entry(value, now=self._parts.clock()))
         return fetched
 
-    async def _change_payload(self, handle: str, change: Callable[[Json], Json]) -> SessionRecord | None:
+    async def _change_payload(
+        self, handle: str, change: Callable[[Json], Json], *, marks_stale: bool = False
+    ) -> SessionRecord | None:
         key = await self._signing_key()
 
         def changed(record: SessionRecord) -> SessionRecord:
@@ -153,13 +160,13 @@ class SessionsByHandle:
             self._parts.mint.ensure_fits(with_payload, key=key)
             return with_payload
 
-        return await self._change_record(handle, changed)
+        return await self._change_record(handle, changed, marks_stale=marks_stale)
 
     async def _change_record(
-        self, handle: str, change: Callable[[SessionRecord], SessionRecord]
+        self, handle: str, change: Callable[[SessionRecord], SessionRecord], *, marks_stale: bool = False
     ) -> SessionRecord | None:
         async with self._parts.turns.of(handle):  # other processes are noticed by the version of the record
-            return await change_record(self.store, handle, change=change)
+            return await change_record(self.store, handle, change=change, marks_stale=marks_stale)
 
     async def _signing_key(self) -> SigningKey:
         return await self._parts.keyring.signing_key(static=self._signs_statically)

@@ -123,6 +123,11 @@ class SessionConfig(BaseSettings):
     recent_token_reuse_behaviour: Literal["TOKEN_THEFT", "UNAUTHORISED"] = "TOKEN_THEFT"
     """What a client is told whose token was rotated once since. The session is revoked either way."""
 
+    revocation_feed_interval: Duration = timedelta(seconds=1)
+    """How often each process reads what others revoked."""
+    revocation_feed_max_age: Duration | None = None
+    """Answer 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
+
     use_dynamic_access_token_signing_key: bool = True
     """Sign with rotating keys; otherwise with one that stays."""
     access_token_dynamic_signing_key_update_interval: Duration = timedelta(hours=168)
@@ -132,7 +137,7 @@ class SessionConfig(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
-        problems = [*_origins(self), *_cookies(self), *_durations(self), *_rest(self)]
+        problems = [*_origins(self), *_cookies(self), *_durations(self), *_feed(self), *_rest(self)]
         if problems:
             raise ConfigurationError("\n".join(problems))
         return self
@@ -213,6 +218,14 @@ def _durations(config: SessionConfig) -> Iterator[str]:
         yield "refresh_token_rotation_grace_period: give 0 to 300 seconds"
     if config.access_token_dynamic_signing_key_update_interval < timedelta(hours=1):
         yield "access_token_dynamic_signing_key_update_interval: give at least one hour"
+
+
+def _feed(config: SessionConfig) -> Iterator[str]:
+    interval, max_age = config.revocation_feed_interval, config.revocation_feed_max_age
+    if not timedelta(milliseconds=100) <= interval <= timedelta(seconds=60):
+        yield "revocation_feed_interval: give 0.1 to 60 seconds"
+    if max_age is not None and max_age <= interval:
+        yield "revocation_feed_max_age: it must be longer than revocation_feed_interval, or None"
 
 
 def _rest(config: SessionConfig) -> Iterator[str]:

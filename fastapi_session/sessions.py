@@ -15,19 +15,17 @@ from typing import Any
 from fastapi_session.by_handle import SessionsByHandle
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.core import access_token, json_web_token, refresh_token
+from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
 from fastapi_session.core.refresh_token import RefreshToken
-from fastapi_session.core.rotation import stands
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
-from fastapi_session.engine.records import live_record
-from fastapi_session.errors import ClaimFailure, PayloadError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import ClaimFailure, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import (
     NOT_KNOWN,
@@ -38,6 +36,7 @@ from fastapi_session.model import (
     SessionRecord,
     split_handle,
 )
+from fastapi_session.published_keys import PublishedKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class CheckedClaims:
     issued: IssuedSession | None
 
 
-class Sessions(SessionsByHandle):
+class Sessions(SessionsByHandle, PublishedKeys):
     """Sessions of one deployment: its configuration, store, secrets and clock."""
 
     def __init__(
@@ -66,24 +65,34 @@ class Sessions(SessionsByHandle):
         *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events;
         *clock* and *random* are for tests. Raises `ConfigurationError` where store or secret cannot be had.
         """
-        self.config = config or SessionConfig()
+        config = config or SessionConfig()
+        parts = Parts(config, clock=clock, random=random, subscribers=subscribers)
+        SessionsByHandle.__init__(self, parts, signs_statically=not config.use_dynamic_access_token_signing_key)
+        PublishedKeys.__init__(self, config, parts)
         self.claims = tuple(claims)
         self.validators = tuple(validators)
-        parts = Parts(self.config, clock=clock, random=random, subscribers=subscribers)
-        super().__init__(parts, signs_statically=not self.config.use_dynamic_access_token_signing_key)
 
     async def open(self) -> None:
-        """Connect the store and load the signing keys. Not needed, but here a wrong secret is found before the first user.
+        """Connect the store, load the signing keys and follow the revocation feed, on this event loop until `close`.
 
+        Not needed, but here a wrong secret is found before the first user, and verifying never has to read the feed.
         Raises `ConfigurationError` where the secret is not the store's, `StoreUnavailable`.
         """
         await self.store.open()
         await self._signing_key()
+        await self._parts.feed.open()
 
     async def close(self) -> None:
         """Finish what runs in the background and let go of the store."""
+        await self._parts.feed.close()
         await self._parts.background.finish()
         await self.store.close()
+
+    @property
+    def revocation_feed_age(self) -> timedelta | None:
+        """How long ago the revocations of other processes were read, `None` where they never were."""
+        age = self._parts.feed.age
+        return None if age is None else timedelta(milliseconds=age)
 
     def now(self) -> int:
         """Answer what time it is for these sessions, in milliseconds since the epoch."""
@@ -135,20 +144,29 @@ class Sessions(SessionsByHandle):
     async def verify(
         self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
     ) -> AccessToken:
-        """Answer the content of an access token that is genuine and has not expired. No I/O unless *check_database*.
+        """Answer the content of an access token that is genuine, has not expired and was not revoked.
 
-        Raises `UnauthorisedError` where it is none of ours or (with *check_database*) its session has ended, clearing
-        the tokens; `TryRefreshTokenError` where a refresh may help; with *check_database* `StoreUnavailable`.
+        What other processes revoked is known within two seconds, without I/O; *check_database* asks the store. It is
+        asked as well, once a token, where the session's claims were changed by its handle.
+
+        Raises `UnauthorisedError` where it is none of ours or its session has ended, clearing the tokens;
+        `TryRefreshTokenError` where a refresh may help; `StoreUnavailable` with *check_database*, or where the revocation
+        feed is older than it may be.
         """
         parsed = self.parse(token) if isinstance(token, str) else token
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
+        now, feed = self.now(), self._parts.feed
         key = await self._parts.keyring.verifying_key(parsed.kid)
-        content = self._parts.verified_tokens.verify(parsed, key, now=self.now())
+        content = self._parts.verified_tokens.verify(parsed, key, now=now)
         if not proof.holds(content.anti_csrf_token):
             raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
+        if feed.is_behind(now):
+            await feed.catch_up()
+        if (notice := feed.about(content.session_id)) is not None:
+            await self._parts.standing.heed(notice, content)
         if check_database:
-            await self._check_database(content)
+            await self._parts.standing.check_database(content)
         self._parts.acknowledgements.used(content)
         return content
 
@@ -203,26 +221,6 @@ class Sessions(SessionsByHandle):
         genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
         return parsed.content.session_handle if genuine else None
 
-    async def create_jwt(self, payload: Json, *, validity: timedelta, use_static_signing_key: bool = True) -> str:
-        """Answer *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
-
-        It is no access token and opens no session. Raises `PayloadError`, also where *validity* is not positive,
-        `StoreUnavailable`.
-        """
-        if validity <= timedelta(0):
-            raise PayloadError("validity: give more than nothing")
-        key = await self._parts.keyring.signing_key(static=use_static_signing_key)
-        claims = {"iss": self.config.issuer, **json_object(payload, "payload")}
-        return json_web_token.mint(claims, key, now=self.now(), validity=milliseconds(validity))
-
-    async def jwks(self) -> dict[str, list[dict[str, Any]]]:
-        """Answer the public keys that verify access tokens, as a JWK Set (RFC 7517)."""
-        return await self._parts.keyring.jwks()
-
-    def discovery(self) -> dict[str, str]:
-        """Answer the discovery document: who issues the tokens, and where the keys are (OpenID Connect Discovery, section 3)."""
-        return {"issuer": self.config.issuer, "jwks_uri": f"{self.config.issuer}/jwt/jwks.json"}
-
     def _first_token(self) -> RefreshToken:
         session_id, secret = self._parts.random(16).hex(), self._parts.random(32)
         return refresh_token.first(session_id, secret=secret, kid=self._parts.ring.newest.kid)
@@ -236,11 +234,3 @@ class Sessions(SessionsByHandle):
             idle_timeout=milliseconds(self.config.idle_timeout),
             absolute_timeout=None if absolute is None else milliseconds(absolute),
         )
-
-    async def _check_database(self, token: AccessToken) -> None:
-        record = await live_record(self.store, token.session_handle)
-        if record is None:
-            raise UnauthorisedError("session: it has ended", clears_tokens=True)
-        own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
-        if not stands(own, parent or None, record.lineage, ring=self._parts.ring):
-            raise TryRefreshTokenError("access token: of an earlier generation")

@@ -62,6 +62,11 @@ class AccessToken:
     expires_at: int
     custom: Json = field(repr=False)
 
+    @property
+    def session_id(self) -> str:
+        """The session's id, which its handle begins with."""
+        return self.session_handle.partition("_")[0]
+
     def claims(self) -> dict[str, Any]:
         """Answer the whole payload of the JWT, a copy of one's own."""
         return {

@@ -1,4 +1,4 @@
-"""What happened, told to whom it concerns: events to subscribers, endings to open sockets and streams."""
+"""What happened, told to whom it concerns: events to subscribers, and what this process revoked to its feed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi_session.clock import Clock
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import THEFT, Verdict
-from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.publisher import Publisher
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.events import (
@@ -18,21 +18,21 @@ from fastapi_session.events import (
     SessionRevoked,
     TokenTheftDetected,
 )
-from fastapi_session.model import Circumstances, SessionRecord, moment
+from fastapi_session.model import Circumstances, SessionRecord, moment, split_handle
 
 
 class Announcements:
     """Says what happened to a session, in one line for each thing that can happen."""
 
-    def __init__(self, publisher: Publisher, *, endings: Endings, clock: Clock) -> None:
+    def __init__(self, publisher: Publisher, *, feed: RevocationFeed, clock: Clock) -> None:
         self._publisher = publisher
-        self._endings = endings
+        self._feed = feed
         self._clock = clock
 
     def created(self, record: SessionRecord, *, replaced: str | None) -> None:
         """Somebody signed in, and the session *replaced* ended with it."""
         if replaced is not None:
-            self._endings.announce(replaced)
+            self._feed.revoked(split_handle(replaced)[0])
         self._publisher.tell(
             SessionCreated(**self._whose(record), circumstances=record.circumstances, replaced=replaced)
         )
@@ -44,7 +44,7 @@ class Announcements:
 
     def revoked(self, record: SessionRecord) -> None:
         """A session was ended."""
-        self._endings.announce(record.handle)
+        self._feed.revoked(record.session_id)
         self._publisher.tell(SessionRevoked(**self._whose(record)))
 
     def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
@@ -52,7 +52,7 @@ class Announcements:
         if verdict not in THEFT:
             self.revoked(record)
             return
-        self._endings.announce(record.handle)
+        self._feed.revoked(record.session_id)
         self._publisher.tell(
             TokenTheftDetected(
                 **self._whose(record), reason=verdict.value, presented_by=by, last_seen=record.circumstances

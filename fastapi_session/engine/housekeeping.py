@@ -1,4 +1,4 @@
-"""Clearing away sessions whose deadline has passed, now and then, in small batches."""
+"""Clearing away, now and then and in small batches, what no token refers to any more."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 
 from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.stores.base import SessionStore
+from fastapi_session.stores.base import Store
 
 INTERVAL = 15 * 60 * 1000
 """Milliseconds between two clearings of one process."""
@@ -17,10 +18,11 @@ logger = logging.getLogger("fastapi_session")
 
 
 class Housekeeping:
-    """Clears away expired sessions when asked to, at most once an interval."""
+    """Clears away expired sessions and old notices when asked to, at most once an interval."""
 
-    def __init__(self, store: SessionStore, *, clock: Clock, background: Background) -> None:
+    def __init__(self, store: Store, *, feed: RevocationFeed, clock: Clock, background: Background) -> None:
         self._store = store
+        self._feed = feed
         self._clock = clock
         self._background = background
         self._next_at = 0
@@ -36,5 +38,7 @@ class Housekeeping:
         try:
             while await self._store.delete_expired(limit=BATCH) == BATCH:
                 pass
+            while await self._store.delete_notices(until=self._feed.forgettable_until, limit=BATCH) == BATCH:
+                pass
         except StoreUnavailable:
-            logger.warning("expired sessions could not be cleared away")
+            logger.warning("expired sessions and old notices could not be cleared away")

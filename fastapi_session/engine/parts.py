@@ -9,13 +9,15 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.engine.acknowledgements import Acknowledgements
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.deployment import configured_store, key_policy, rotation_policy, secret_ring
+from fastapi_session.engine.deployment import configured_store, key_policy, milliseconds, rotation_policy, secret_ring
 from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.housekeeping import Housekeeping
 from fastapi_session.engine.keyring import Keyring
 from fastapi_session.engine.minting import Mint
 from fastapi_session.engine.publisher import Publisher
 from fastapi_session.engine.refreshing import Refreshing
+from fastapi_session.engine.standing import Standing
 from fastapi_session.engine.turns import Turns
 from fastapi_session.engine.verified_tokens import VerifiedTokens
 from fastapi_session.events import Subscriber
@@ -38,8 +40,6 @@ class Parts:
         self.background = Background()
         self.endings = Endings()
         self.turns = Turns()
-        publisher = Publisher(subscribers, background=self.background)
-        self.announcements = Announcements(publisher, endings=self.endings, clock=clock)
         self.mint = Mint(config, ring=self.ring, clock=clock, random=random)
         self.keyring = Keyring(
             self.store,
@@ -49,6 +49,9 @@ class Parts:
             random=random,
             background=self.background,
         )
+        self.feed = self._feed(config)
+        publisher = Publisher(subscribers, background=self.background)
+        self.announcements = Announcements(publisher, feed=self.feed, clock=clock)
         self.refreshing = Refreshing(
             self.store,
             ring=self.ring,
@@ -57,5 +60,19 @@ class Parts:
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
         )
         self.verified_tokens = VerifiedTokens()
+        self.standing = Standing(self.store, ring=self.ring, feed=self.feed)
         self.acknowledgements = Acknowledgements(self.store, ring=self.ring, background=self.background)
-        self.housekeeping = Housekeeping(self.store, clock=clock, background=self.background)
+        self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
+
+    def _feed(self, config: SessionConfig) -> RevocationFeed:
+        max_age = config.revocation_feed_max_age
+        return RevocationFeed(
+            self.store,
+            clock=self.clock,
+            background=self.background,
+            endings=self.endings,
+            key_deleted=lambda _: None,
+            interval=milliseconds(config.revocation_feed_interval),
+            max_age=None if max_age is None else milliseconds(max_age),
+            kept_for=lambda: milliseconds(config.access_token_validity),
+        )

@@ -29,11 +29,12 @@ async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
 
 
 async def change_record(
-    store: SessionStore, handle: str, *, change: Callable[[SessionRecord], SessionRecord]
+    store: SessionStore, handle: str, *, change: Callable[[SessionRecord], SessionRecord], marks_stale: bool = False
 ) -> SessionRecord | None:
     """Write the payload and data that *change* makes of the record; where another writer came first, change theirs.
 
-    Answers the record as written, `None` where there is none. What *change* raises leaves the record as it was.
+    With *marks_stale* every process hears of it. Answers the record as written, `None` where there is none. What *change*
+    raises leaves the record as it was.
     """
     for _ in range(ATTEMPTS):
         record = await live_record(store, handle)
@@ -45,6 +46,7 @@ async def change_record(
             version=record.version,
             access_token_payload=changed.access_token_payload,
             session_data=changed.session_data,
+            marks_stale=marks_stale,
         ):
             return changed
     raise StoreUnavailable("the session kept changing while it was being changed")

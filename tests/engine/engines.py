@@ -11,9 +11,12 @@ from typing import Any
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import SigningKeyRecord
+from fastapi_session.model import FeedReading, SigningKeyRecord
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
@@ -59,6 +62,18 @@ async def refreshed(sessions: Sessions, token: str) -> str:
     return refresh_token_of(await sessions.refresh(token))
 
 
+def feed_of(store: Store, clock: Clock, *, background: Background, **options: Any) -> RevocationFeed:
+    """Answer a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
+    chosen: dict[str, Any] = {
+        "endings": Endings(),
+        "key_deleted": lambda _: None,
+        "interval": 1_000,
+        "max_age": None,
+        "kept_for": lambda: 3_600_000,
+    }
+    return RevocationFeed(store, clock=clock, background=background, **{**chosen, **options})
+
+
 class TroubledStore(MemoryStore):
     """Counts what it is asked; fails while it is *down*, and keeps who asks waiting until it is *ready*."""
 
@@ -80,6 +95,10 @@ class TroubledStore(MemoryStore):
     async def acknowledge(self, session_id: str, *, current: bytes) -> None:
         await self._turn("acknowledge")
         await super().acknowledge(session_id, current=current)
+
+    async def notices(self, *, after: int) -> FeedReading:
+        await self._turn("notices")
+        return await super().notices(after=after)
 
     async def delete_expired(self, *, limit: int) -> int:
         await self._turn("delete_expired")

@@ -140,6 +140,7 @@ async def test_either_secret_may_have_made_the_hash(maker: str, troubled: Troubl
 
 async def test_verifying_waits_for_nothing(troubled: TroubledStore, sessions: Sessions, clock: HandClock) -> None:
     """A verification is answered while the store keeps the acknowledgement waiting."""
+    await sessions.open()
     first = await sessions.create("alice")
     clock.advance(GRACE)
     issued = await sessions.refresh(refresh_token_of(first))

@@ -13,11 +13,16 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session
-from tests.engine.engines import DAY, HOUR, MILLISECOND, TroubledStore, created, engine
+from tests.engine.engines import DAY, HOUR, MILLISECOND, TroubledStore, created, engine, feed_of
 
 
 async def fill(store: Store, count: int, *, now: int, prefix: str = "old") -> None:
     await asyncio.gather(*(store.insert(new_session(f"{prefix}-{number}", now=now)) for number in range(count)))
+
+
+def keeping(store: Store, clock: HandClock, background: Background) -> Housekeeping:
+    feed = feed_of(store, clock, background=background)
+    return Housekeeping(store, feed=feed, clock=clock, background=background)
 
 
 async def test_all_that_has_expired_goes(store: Store, clock: HandClock) -> None:
@@ -26,7 +31,7 @@ async def test_all_that_has_expired_goes(store: Store, clock: HandClock) -> None
     await fill(store, 2 * BATCH + 1, now=clock())
     clock.advance(HOUR)
     await fill(store, 3, now=clock(), prefix="alive")
-    Housekeeping(store, clock=clock, background=background).tidy()
+    keeping(store, clock, background).tidy()
     await background.finish()
 
     assert 3 == len(await store.sessions_of("user"))
@@ -38,7 +43,7 @@ async def test_batches(troubled: TroubledStore, clock: HandClock) -> None:
     background = Background()
     await fill(troubled, 2 * BATCH, now=clock())
     clock.advance(HOUR)
-    Housekeeping(troubled, clock=clock, background=background).tidy()
+    keeping(troubled, clock, background).tidy()
     await background.finish()
 
     assert 3 == troubled.asked["delete_expired"]
@@ -47,7 +52,7 @@ async def test_batches(troubled: TroubledStore, clock: HandClock) -> None:
 async def test_once_an_interval(troubled: TroubledStore, clock: HandClock) -> None:
     """A process that creates many sessions clears away once in a quarter of an hour."""
     background = Background()
-    housekeeping = Housekeeping(troubled, clock=clock, background=background)
+    housekeeping = keeping(troubled, clock, background)
     counts = []
     for step in (timedelta(0), duration(INTERVAL) - MILLISECOND, MILLISECOND, MILLISECOND):
         clock.advance(step)
@@ -64,17 +69,37 @@ async def test_a_store_that_is_down_is_no_accident(
 ) -> None:
     """A clearing that fails is logged, and the next one comes in its time."""
     background = Background()
-    housekeeping = Housekeeping(troubled, clock=clock, background=background)
+    housekeeping = keeping(troubled, clock, background)
     troubled.down = True
     housekeeping.tidy()
     await background.finish()
-    assert ["expired sessions could not be cleared away"] == caplog.messages
+    assert ["expired sessions and old notices could not be cleared away"] == caplog.messages
     troubled.down = False
     clock.advance(duration(INTERVAL))
     housekeeping.tidy()
     await background.finish()
 
     assert 2 == troubled.asked["delete_expired"]
+
+
+async def test_old_notices_go(store: Store, clock: HandClock) -> None:
+    """Notices that concern no access token any more are cleared away too, as far as the feed was read, and younger ones stay."""
+    background = Background()
+    feed = feed_of(store, clock, background=background)
+    housekeeping = Housekeeping(store, feed=feed, clock=clock, background=background)
+    for n in range(3):
+        await store.insert(new_session(f"{n}", now=clock()))
+    await store.delete(new_session("0", now=0).session_id)
+    clock.advance(HOUR / 2)
+    await store.delete(new_session("1", now=0).session_id)
+    clock.advance(HOUR * 3 / 4)
+    await store.delete(new_session("2", now=0).session_id)
+    await feed.catch_up()
+    housekeeping.tidy()
+    await background.finish()
+
+    left = (await store.notices(after=0)).notices
+    assert [new_session(name, now=0).session_id for name in "12"] == [notice.subject for notice in left]
 
 
 async def test_signing_in_clears_away(store: Store, clock: HandClock) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -79,7 +80,22 @@ def one_more(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"counter": data.get("counter", 0) + 1}
 
 
-VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {"refresh": refresh, "merge": merge, "count": count}
+async def outlive(sessions: Sessions, _client: str, *, token: str) -> tuple[str, float]:
+    """Verify the access token *token* until it is refused, and answer how and when that was (`time.monotonic`)."""
+    while True:
+        try:
+            await sessions.verify(token)
+        except SessionError as error:
+            return error.code, time.monotonic()
+        await asyncio.sleep(0.010)
+
+
+VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {
+    "refresh": refresh,
+    "merge": merge,
+    "count": count,
+    "outlive": outlive,
+}
 
 
 @dataclass(frozen=True, slots=True)

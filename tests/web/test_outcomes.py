@@ -127,15 +127,19 @@ def beside_legacy_cookie(path: str) -> Callable[[Deployment, str], Response]:
     return request
 
 
-def gone(path: str) -> Callable[[Deployment, str], Response]:
-    """A request of a session that was revoked elsewhere."""
+def revoked(at: Deployment, method: str) -> Response:
+    held = at.login(method)
+    at.ask(at.sessions.revoke_all, "ada")
+    return at.get("/me", held.to_call())
 
-    def request(at: Deployment, method: str) -> Response:
-        held = at.login(method)
-        at.ask(at.sessions.revoke_all, "ada")
-        return at.get(path, held.to_call())
 
-    return request
+def gone(at: Deployment, method: str) -> Response:
+    """A request of a session that the store has no more, and nobody was told of it."""
+    held = at.login(method)
+    at.clock.advance(at.sessions.config.idle_timeout)
+    assert 1 == at.ask(lambda: at.sessions.store.delete_expired(limit=10))
+    at.clock.advance(-at.sessions.config.idle_timeout)
+    return at.get("/checked", held.to_call())
 
 
 def claims(at: Deployment, method: str) -> Response:
@@ -245,8 +249,8 @@ ROWS = [
     Row("optional, junk", of_nobody("/optional", cookie=f"{ACCESS}=junk"), 200, {"user_id": None}, KEPT),
     Row("optional, expired", expired("/optional"), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("optional, legacy cookie", beside_legacy_cookie("/optional"), 401, TRY_REFRESH_TOKEN, KEPT),
-    Row("gone", gone("/me"), 200, ADA, KEPT, ENDED),
-    Row("gone, with database check", gone("/checked"), 401, UNAUTHORISED, CLEARED, ENDED),
+    Row("revoked", revoked, 401, UNAUTHORISED, CLEARED, ENDED),
+    Row("gone, with database check", gone, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("refresh: no token", of_nobody("/auth/session/refresh"), 401, UNAUTHORISED, KEPT),
     Row("refresh: access cookie alone", refresh_with_access_cookie_alone, 401, UNAUTHORISED, CLEARED),
     Row(

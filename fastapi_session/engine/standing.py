@@ -1,0 +1,75 @@
+"""Whether the session of a genuine access token still stands.
+
+| known | answer |
+|---|---|
+| the feed says that it was revoked | unauthorised, tokens cleared; nothing is read |
+| the feed says that its claims were changed by its handle | the store is asked, once a token: has it the claims of now? else try refresh token |
+| nothing | it stands; only where the route asks for it, the store is asked |
+"""
+
+from __future__ import annotations
+
+from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.rotation import stands
+from fastapi_session.core.secret import SecretRing
+from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.engine.records import live_record
+from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.model import Notice, SessionRecord
+from fastapi_session.stores.base import SessionStore
+
+REMEMBERED = 10_000
+"""Of how many sessions it is remembered which token has the changed claims. One forgotten costs a reading."""
+
+
+class Standing:
+    """Judges by the *feed*, and by the *store* where that is not enough."""
+
+    def __init__(self, store: SessionStore, *, ring: SecretRing, feed: RevocationFeed) -> None:
+        self._store = store
+        self._ring = ring
+        self._feed = feed
+        self._up_to_date: dict[str, tuple[Notice, AccessToken]] = {}
+
+    async def heed(self, notice: Notice, token: AccessToken) -> None:
+        """Refuse the verified *token* where *notice* is against it.
+
+        Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` where the feed fails closed: otherwise,
+        a token is believed while the store is down.
+        """
+        if notice.kind == "session_revoked":
+            raise _ended()
+        known, up_to_date = self._up_to_date.get(notice.subject, (None, None))
+        if known is notice and up_to_date == token:
+            return
+        try:
+            record = await self._record(token)
+        except StoreUnavailable:
+            if self._feed.fails_closed:
+                raise
+            return
+        if record.access_token_payload != token.custom:
+            raise TryRefreshTokenError("access token: the claims of its session were changed")
+        if len(self._up_to_date) >= REMEMBERED:
+            self._up_to_date.clear()
+        self._up_to_date[notice.subject] = notice, token
+
+    async def check_database(self, token: AccessToken) -> None:
+        """Refuse the verified *token* where the store has no session of it, or one that is generations ahead.
+
+        Raises `UnauthorisedError`, `TryRefreshTokenError` and `StoreUnavailable`.
+        """
+        record = await self._record(token)
+        own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
+        if not stands(own, parent or None, record.lineage, ring=self._ring):
+            raise TryRefreshTokenError("access token: of an earlier generation")
+
+    async def _record(self, token: AccessToken) -> SessionRecord:
+        record = await live_record(self._store, token.session_handle)
+        if record is None:
+            raise _ended()
+        return record
+
+
+def _ended() -> UnauthorisedError:
+    return UnauthorisedError("session: it has ended", clears_tokens=True)

@@ -1,0 +1,242 @@
+"""What other processes revoked is heard of in time, without waiting for it, and forgotten when no token is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import pytest
+
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.feed import OVERLAP, WHOLE_EVERY, RevocationFeed
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import duration, new_session, new_signing_key
+from tests.engine.engines import HOUR, MILLISECOND, SECOND, TroubledStore, feed_of
+
+
+@pytest.fixture
+async def background() -> AsyncIterator[Background]:
+    background = Background()
+    yield background
+    await background.finish()
+
+
+async def revoke(store: Store, name: str) -> str:
+    """Revoke a new session as another process does, and answer its id."""
+    record = new_session(name, now=0)
+    await store.insert(record)
+    assert await store.delete(record.session_id)
+    return record.session_id
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait until it *happened*, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not happened():  # noqa: ASYNC110 - the feed tells nobody that it was read, and needs not
+            await asyncio.sleep(0.005)
+
+
+def kinds(feed: RevocationFeed, *session_ids: str) -> list[str | None]:
+    """Answer what *feed* says of each session."""
+    notices = [feed.about(session_id) for session_id in session_ids]
+    return [None if notice is None else notice.kind for notice in notices]
+
+
+async def test_what_this_process_does_is_known_at_once(
+    troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """A revocation and a change of this process are known without any reading; nothing is known of other sessions."""
+    feed = feed_of(troubled, clock, background=background)
+    feed.revoked("a")
+    feed.stale("b")
+
+    assert ["session_revoked", "session_stale", None] == kinds(feed, "a", "b", "c")
+    assert 0 == troubled.asked["notices"]
+
+
+async def test_what_has_ended_does_not_change(clock: HandClock, store: Store, background: Background) -> None:
+    """A session that was revoked stays so, whatever is heard of its claims, before or after."""
+    feed = feed_of(store, clock, background=background)
+    feed.revoked("a")
+    feed.stale("a")
+    feed.stale("b")
+    feed.revoked("b")
+
+    assert ["session_revoked"] * 2 == kinds(feed, "a", "b")
+
+
+async def test_each_change_is_a_notice_of_its_own(clock: HandClock, store: Store, background: Background) -> None:
+    """Claims that this process changes twice are two notices, so that what was up to date after the first is asked again."""
+    feed = feed_of(store, clock, background=background)
+    feed.stale("a")
+    first = feed.about("a")
+    feed.stale("a")
+
+    assert first is not feed.about("a")
+
+
+async def test_others_are_heard_after_an_interval(store: Store, clock: HandClock, background: Background) -> None:
+    """Before an interval has passed a reading is relied on, from then on the next one is waited for."""
+    feed = feed_of(store, clock, background=background)
+    assert feed.is_behind(clock())
+    await feed.catch_up()
+    session_id = await revoke(store, "a")
+    clock.advance(SECOND - MILLISECOND)
+    assert not feed.is_behind(clock())
+    clock.advance(MILLISECOND)
+    assert feed.is_behind(clock())
+    await feed.catch_up()
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+    assert not feed.is_behind(clock())
+
+
+async def test_an_open_feed_follows(store: Store, clock: HandClock, background: Background) -> None:
+    """Opened, it hears of others by itself and nobody who verifies waits for it; closed, they do again."""
+    feed = feed_of(store, clock, background=background, interval=10)
+    await feed.open()
+    session_id = await revoke(store, "a")
+    clock.advance(HOUR)
+    assert not feed.is_behind(clock())
+    await until(lambda: feed.about(session_id) is not None)
+    await feed.close()
+    await background.finish()
+
+    assert feed.is_behind(clock())
+
+
+async def test_following_survives_an_outage(troubled: TroubledStore, clock: HandClock, background: Background) -> None:
+    """A feed that is followed hears of what happened while the store was down, once it is back."""
+    feed = feed_of(troubled, clock, background=background, interval=10)
+    await feed.open()
+    troubled.down = True
+    session_id = await revoke(troubled, "a")
+    await until(lambda: troubled.asked["notices"] >= 4)
+    assert [None] == kinds(feed, session_id)
+    troubled.down = False
+    await until(lambda: feed.about(session_id) is not None)
+    await feed.close()
+
+
+@pytest.mark.parametrize(
+    ("lateness", "heard_after"), [(OVERLAP - 1, duration(1_000)), (OVERLAP, duration(WHOLE_EVERY))]
+)
+async def test_late_transactions_are_heard(
+    lateness: int, heard_after: timedelta, clock: HandClock, background: Background
+) -> None:
+    """A notice whose transaction stayed open is heard with the next reading, a very late one with that of the whole feed."""
+    stores_clock = HandClock()
+    store = MemoryStore(clock=stores_clock)
+    feed = feed_of(store, clock, background=background)
+    await feed.catch_up()
+    stores_clock.advance(duration(-lateness))
+    session_id = await revoke(store, "a")
+    stores_clock.advance(duration(lateness))
+    clock.advance(heard_after - MILLISECOND)
+    if heard_after > SECOND:
+        await feed.catch_up()
+    assert [None] == kinds(feed, session_id)
+    clock.advance(MILLISECOND)
+    await feed.catch_up()
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+
+
+async def test_what_no_token_refers_to_is_forgotten(store: Store, clock: HandClock, background: Background) -> None:
+    """A notice is kept as long as an access token of before may live, and no memory is lost to those that are older."""
+    feed = feed_of(store, clock, background=background)
+    session_id = await revoke(store, "a")
+    feed.revoked("own")
+    for step in (HOUR, duration(WHOLE_EVERY)):
+        await feed.catch_up()
+        assert ["session_revoked"] * 2 == kinds(feed, session_id, "own")
+        clock.advance(step)
+    await feed.catch_up()
+
+    assert 0 == len(feed)
+    assert 1 == await store.delete_notices(until=feed.forgettable_until, limit=10)
+
+
+async def test_many_wait_for_one_reading(troubled: TroubledStore, clock: HandClock, background: Background) -> None:
+    """However many verify at the same time, the store is read once."""
+    feed = feed_of(troubled, clock, background=background)
+    await asyncio.gather(*(feed.catch_up() for _ in range(50)))
+
+    assert 1 == troubled.asked["notices"]
+
+
+async def test_a_store_that_is_down_leaves_what_is_known(
+    troubled: TroubledStore, clock: HandClock, background: Background, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the store is down verifying goes on by what is known, it is tried once an interval, and said once."""
+    feed = feed_of(troubled, clock, background=background)
+    session_id = await revoke(troubled, "a")
+    await feed.catch_up()
+    troubled.down = True
+    for _ in range(5):
+        clock.advance(SECOND)
+        assert feed.is_behind(clock())
+        await feed.catch_up()
+        assert not feed.is_behind(clock())
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+    assert 5_000 == feed.age
+    assert ["the revocation feed cannot be read, going on with what is known"] == caplog.messages
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+async def test_failing_closed(
+    is_followed: bool, troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """With an age that it must not exceed, the feed refuses from that age on, and serves as soon as the store is back."""
+    feed = feed_of(troubled, clock, background=background, max_age=10_000)
+    await (feed.open() if is_followed else feed.catch_up())
+    troubled.down = True
+    clock.advance(10 * SECOND - MILLISECOND)
+    if feed.is_behind(clock()):
+        await feed.catch_up()
+    clock.advance(SECOND)
+    assert feed.is_behind(clock())
+    with pytest.raises(StoreUnavailable):
+        await feed.catch_up()
+    troubled.down = False
+    await feed.catch_up()
+
+    assert not feed.is_behind(clock())
+    await feed.close()
+
+
+async def test_the_age_is_known(store: Store, clock: HandClock, background: Background) -> None:
+    """The age of what is known counts from the last reading, and there is none before the first."""
+    feed = feed_of(store, clock, background=background)
+    assert feed.age is None
+    await feed.catch_up()
+    clock.advance(3 * SECOND)
+
+    assert 3_000 == feed.age
+
+
+async def test_the_end_of_a_session_is_told(store: Store, clock: HandClock, background: Background) -> None:
+    """Who waits for the end of a session is woken where another process revoked it."""
+    endings = Endings()
+    feed = feed_of(store, clock, background=background, endings=endings)
+    session_id = await revoke(store, "a")
+    with endings.expected(session_id) as ended:
+        await feed.catch_up()
+        await asyncio.wait_for(ended, 10)
+
+
+async def test_a_deleted_key_is_told(store: Store, clock: HandClock, background: Background) -> None:
+    """Which signing key was deleted is told to who keeps the keys, and is no notice about a session."""
+    deleted: list[str] = []
+    feed = feed_of(store, clock, background=background, key_deleted=deleted.append)
+    await store.insert_key(new_signing_key("k1", now=clock()))
+    await store.delete_key("k1")
+    await feed.catch_up()
+
+    assert (["k1"], 0) == (deleted, len(feed))

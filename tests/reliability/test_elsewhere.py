@@ -1,0 +1,59 @@
+"""What one process did to a session is known in the others within two seconds, on every store (R6)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
+from fastapi_session.sessions import Sessions
+from tests.conftest import Place
+from tests.reliability.deployment import WORKERS, deployed
+from tests.reliability.worker import Task
+
+SEED = 6
+SPREAD = 0.100
+"""Seconds from one deed to the next at most, so that they fall anywhere between two readings of the feed."""
+
+PATIENCE = 5.0
+"""Seconds: the promise is two, and a machine that does other things besides is forgiven the rest."""
+
+
+async def undo(sessions: Sessions, handle: str, *, is_revoked: bool) -> float:
+    """Revoke the session or change its claims, and answer when that was done."""
+    done = (
+        sessions.revoke(handle) if is_revoked else sessions.merge_into_access_token_payload(handle, {"role": "guest"})
+    )
+    assert await done
+    return time.monotonic()
+
+
+def as_they_were_given(results: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Answer *results*, which come worker by worker, in the order of the tasks."""
+    first = (len(results) + 1) // WORKERS
+    return [results[number // WORKERS + first * (number % WORKERS)] for number in range(len(results))]
+
+
+async def test_other_processes_hear_of_it(
+    place: Place, amount: Callable[..., int], figures: Callable[..., None]
+) -> None:
+    """A token of a revoked session is unauthorised in other processes too, one with changed claims is told to refresh."""
+    luck = random.Random(SEED)
+    async with deployed(place, by_server=True) as deployment:
+        issued = [await deployment.sessions.create(f"user-{n}") for n in range(amount(10, full=100))]
+        deployment.begin([Task("outlive", {"token": each.tokens.access_token}) for each in issued])
+        done = []
+        for number, each in enumerate(issued):
+            await asyncio.sleep(luck.uniform(0, SPREAD))
+            handle = each.access_token.session_handle
+            done.append(await undo(deployment.sessions, handle, is_revoked=number % 4 < 2))
+        seen = as_they_were_given(await asyncio.to_thread(deployment.results))
+    codes = [UnauthorisedError.code if number % 4 < 2 else TryRefreshTokenError.code for number in range(len(issued))]
+    delays = sorted(heard - told for told, (_, heard) in zip(done, seen, strict=True))
+    at = {f"p{part}": f"{1000 * delays[len(delays) * part // 100]:.0f} ms" for part in (50, 99)}
+    figures(sessions=len(issued), **at, max=f"{1000 * delays[-1]:.0f} ms")
+
+    assert codes == [code for code, _ in seen]
+    assert delays[-1] < PATIENCE
