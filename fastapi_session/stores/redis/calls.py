@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
+from redis import __version__ as redis_version
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.redis.script import Script
@@ -27,6 +28,13 @@ MAX_CONNECTIONS = 50
 TIMEOUT = 5.0
 """Seconds to connect, to wait for a reply, and to wait for a free connection."""
 
+VERSION = tuple(int(part) for part in redis_version.split(".")[:2])
+VERSION_FOR_CLUSTERS = (7, 2)
+"""Cluster clients before forget all of their nodes when several requests fail at once, and never find them again."""
+
+DEMOTED = "read only replica"
+"""What a server says to a write, in whatever words around it, since another one has taken over."""
+
 
 class Calls:
     """Runs scripts on *server*: a URL, for connections of our own, or a client, which stays its owner's."""
@@ -34,6 +42,8 @@ class Calls:
     def __init__(self, server: str | Client) -> None:
         if isinstance(server, str):
             connect(server)  # a URL that nobody understands is found now, and no connection is made yet
+        elif isinstance(server, RedisCluster) and VERSION < VERSION_FOR_CLUSTERS:
+            raise ConfigurationError("store: a RedisCluster does not survive a failover: pip install 'redis>=7.2'")
         self._server = server
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._running: set[asyncio.Task[Sequence[Any]]] = set()
@@ -69,9 +79,11 @@ class Calls:
         client = self._client()
         await client.initialize()  # a cluster client that does not know its nodes yet would ask any of them
         try:
-            return await client.execute_command("EVALSHA", script.sha, *arguments)
-        except NoScriptError:  # a server that has restarted, or another node of a cluster
-            return await client.execute_command("EVAL", script.text, *arguments)
+            return await evaluate(script, *arguments, client=client)
+        except ResponseError as error:
+            if DEMOTED in str(error) and isinstance(client, Redis) and isinstance(client.connection_pool, CheckedPool):
+                client.connection_pool.renew()
+            raise
 
     def _client(self) -> Client:
         """Answer the client of the running event loop: a connection belongs to the loop that opened it."""
@@ -84,28 +96,57 @@ class Calls:
         return self._clients[loop]
 
 
+async def evaluate(script: Script, *arguments: str | int, client: Client) -> Any:
+    """Answer what *script* answers through *client*, whether or not the server has run it before."""
+    try:
+        return await client.execute_command("EVALSHA", script.sha, *arguments)
+    except NoScriptError:  # a server that has restarted, or another node of a cluster
+        return await client.execute_command("EVAL", script.text, *arguments)
+
+
 class CheckedPool(BlockingConnectionPool):
-    """Opens a connection anew that the server has closed: before version 8, redis-py tried it once more, and failed."""
+    """Opens a connection anew that leads nowhere: before version 8, redis-py tried one once more that was closed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._outdated: set[AbstractConnection] = set()
+        self._tls: RedisSSLContext | None = None
+
+    def make_connection(self) -> AbstractConnection:
+        """Answer a connection that is not open yet. All share what they know of TLS: to load it takes 20 milliseconds."""
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # as redis-py has it
+        if isinstance(connection, SSLConnection):
+            self._tls = self._tls or connection.ssl_context
+            connection.ssl_context = self._tls
+        return connection
+
+    def renew(self) -> None:
+        """Have every connection opened anew before its next command: the address may lead to another server by now."""
+        self._outdated |= {*self._available_connections, *self._in_use_connections}
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         """Make *connection* ready for a command."""
         reader = getattr(connection, "_reader", None)
-        if reader is not None and reader.at_eof():
+        if connection in self._outdated or (reader is not None and reader.at_eof()):
+            self._outdated.discard(connection)
             await connection.disconnect()
         await super().ensure_connection(connection)
 
 
 def connect(url: str) -> Client:
     """Answer a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
+    url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+    tls = {"ssl_check_hostname": True} if url.startswith("rediss:") else {}  # before version 6, redis-py left it out
     try:
         pool = CheckedPool.from_url(
-            url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+            url,
             protocol=2,  # under the newer one redis-py leaves out its own check that a connection is clean
             max_connections=MAX_CONNECTIONS,
             timeout=TIMEOUT,
             socket_timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
             retry=Retry(NoBackoff(), 0),  # whether a write happened is told as unknown, not tried again unseen
+            **tls,
         )
     except (ValueError, TypeError) as error:
         raise ConfigurationError("store: give redis://host:port/database, rediss:// for TLS, or valkey://") from error
