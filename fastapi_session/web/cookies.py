@@ -24,18 +24,14 @@ def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, t
     Empty values count as absent; values in double quotes are kept as they are, quotes included.
     """
     raw = b"; ".join(headers)
-    pairs = raw.split(b";") if len(raw) <= MAX_BYTES else []
+    pairs = raw.decode("latin-1").split(";") if len(raw) <= MAX_BYTES else []
     found: dict[str, tuple[str, ...]] = {}
     for pair in pairs if len(pairs) <= MAX_COOKIES else []:
-        raw_name, separator, value = pair.partition(b"=")
-        name = raw_name.strip(b" \t").decode("latin-1")
-        if separator and name in names and (text := _decoded(value)):
+        name, separator, value = pair.partition("=")
+        name = name.strip(" \t")
+        if name in names and separator and (text := unquote(value.strip(" \t"), encoding="latin-1")):
             found[name] = (*found.get(name, ()), text)
     return found
-
-
-def _decoded(value: bytes) -> str:
-    return unquote(value.strip(b" \t").decode("latin-1"), encoding="latin-1")
 
 
 def set_cookie(name: str, value: str, *, path: str, expires: str, attributes: str) -> bytes:

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.config import TokenTransferMethod
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import ParsedAccessToken
-from fastapi_session.core.anti_csrf import AntiCsrfMode, AntiCsrfProof
+from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
@@ -88,7 +88,10 @@ def may_be_refresh_token(bearer: str | None) -> bool:
 
 def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: Method) -> AntiCsrfProof:
     """Answer what the request offers against forgery. No browser can be tricked into sending a bearer token."""
-    mode, credentials = anti_csrf_mode(exchange, method), exchange.credentials(connection)
+    mode = anti_csrf_mode(exchange, method)
+    if mode == "NONE":
+        return NOT_ASKED
+    credentials = exchange.credentials(connection)
     return AntiCsrfProof(mode, token=credentials.anti_csrf, custom_header=credentials.has_rid)
 
 

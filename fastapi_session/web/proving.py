@@ -7,27 +7,47 @@ from starlette.requests import HTTPConnection
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED
 from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.errors import SessionError, UnauthorisedError
 from fastapi_session.web.circumstances import circumstances_of
-from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.presented import (
     anti_csrf_proof,
     may_be_refresh_token,
     presented_access_token,
     presented_refresh_token,
 )
+from fastapi_session.web.requirements import Requirements
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
 from fastapi_session.web.websocket_origin import ensure_own_origin
 
 
-async def proven_session(
-    connection: HTTPConnection,
-    exchange: Exchange,
-    *,
-    anti_csrf_check: bool | None,
-    check_database: bool,
-    types: SessionTypes[Payload, Data],
+async def required_session(
+    connection: HTTPConnection, requirements: Requirements[Payload, Data]
+) -> Session[Payload, Data] | None:
+    """Answer the session that the request proves, once it is as *requirements* say.
+
+    `None` only where no session is required and no token of ours came.
+    """
+    exchange = exchange_of(connection)
+    try:
+        session = await _proven_session(connection, exchange, requirements)
+        if session is None:
+            if requirements.session_required:
+                raise UnauthorisedError("no access token of ours came with the request")
+            return None
+        validators = requirements.asked(exchange.sessions.validators, session)
+        if validators:
+            await session.assert_claims(*validators)
+        session.check_shape()
+    except SessionError as error:
+        raise exchange.refuse(error)  # noqa: B904  it is the same error
+    return session
+
+
+async def _proven_session(
+    connection: HTTPConnection, exchange: Exchange, requirements: Requirements[Payload, Data]
 ) -> Session[Payload, Data] | None:
     """Answer the session whose access token came, `None` where none of ours did."""
     method, presented = presented_access_token(connection, exchange)
@@ -38,15 +58,15 @@ async def proven_session(
         ensure_own_origin(connection, exchange.sessions.config)
     ended = exchange.expect_end(presented.content.session_handle) if is_socket else None
     is_safe = is_socket or connection.scope["method"] == "GET"
-    checked = not is_safe if anti_csrf_check is None else anti_csrf_check
+    checked = not is_safe if requirements.anti_csrf_check is None else requirements.anti_csrf_check
     content = await exchange.sessions.verify(
         presented,
-        check_database=check_database,
+        check_database=requirements.check_database,
         proof=anti_csrf_proof(connection, exchange, method=method) if checked else NOT_ASKED,
     )
     if ended is not None:
         exchange.guarded = (content, ended)
-    session = Session(content, presented.text, exchange=exchange, method=method, types=types)
+    session = Session(content, presented.text, exchange=exchange, method=method, types=requirements.types)
     issued = exchange.issued
     if issued is not None and issued.access_token.session_handle == session.handle:
         session.send(issued)  # another dependency of this request has changed it

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from starlette.requests import HTTPConnection
 
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import SessionError, UnauthorisedError
+from fastapi_session.errors import SessionError
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import exchange_of
@@ -17,16 +16,14 @@ from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session,
 from fastapi_session.web.proving import (
     forget_legacy_session,
     proven_handles,
-    proven_session,
     refreshed_session,
+    required_session,
     sent_session,
 )
+from fastapi_session.web.requirements import OverrideValidators, Requirements
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
-
-OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
-"""Answers the validators of one route, given the global ones and the session."""
 
 
 async def create_new_session_in_request(
@@ -128,25 +125,17 @@ async def get_session_from_request(
     Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database* or where a claim
     has to be fetched `StoreUnavailable`.
     """
-    exchange, types = exchange_of(connection), SessionTypes(payload, data)
-    try:
-        session = await proven_session(
-            connection, exchange, anti_csrf_check=anti_csrf_check, check_database=check_database, types=types
-        )
-        if session is None:
-            if session_required:
-                raise UnauthorisedError("no access token of ours came with the request")
-            return None
-        globally: Iterable[ClaimValidator] = exchange.sessions.validators
-        if override_global_claim_validators is not None:
-            globally = override_global_claim_validators(exchange.sessions.validators, session)
-        asked = [*globally, *validators]
-        if asked:
-            await session.assert_claims(*asked)
-        session.check_shape()
-    except SessionError as error:
-        raise exchange.refuse(error)  # noqa: B904  it is the same error
-    return session
+    return await required_session(
+        connection,
+        Requirements(
+            validators=validators,
+            session_required=session_required,
+            anti_csrf_check=anti_csrf_check,
+            check_database=check_database,
+            override_global_claim_validators=override_global_claim_validators,
+            types=SessionTypes(payload, data),
+        ),
+    )
 
 
 async def refresh_session_in_request(

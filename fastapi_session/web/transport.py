@@ -49,7 +49,7 @@ _ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost each request a microsecond; nobody changes it
 class Credentials:
     """What a request brought, not yet believed. Of each cookie all values, in order."""
 
@@ -79,7 +79,7 @@ def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credential
         access_cookies=found.get(ACCESS_COOKIE, ()),
         refresh_cookies=found.get(REFRESH_COOKIE, ()),
         has_legacy_cookie=LEGACY_COOKIE in found,
-        bearer=_bearer(values.get(b"authorization", "")) or _bearer_among(subprotocols),
+        bearer=_bearer(values.get(b"authorization", "")) or (_bearer_among(subprotocols) if subprotocols else None),
         anti_csrf=values.get(b"anti-csrf"),
         has_rid=b"rid" in values,
         auth_mode=values.get(b"st-auth-mode"),
