@@ -66,6 +66,7 @@ class DesertedRequests:
         await asyncio.wait({serving, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not serving.done():
+            scope["app"].state.deserted += 1
             serving.cancel()
         with suppress(asyncio.CancelledError):
             await serving
@@ -79,6 +80,7 @@ async def _is_gone(receive: Receive) -> None:
 def application(service: Service) -> FastAPI:
     """An application with a route that needs no store, one that does, and one that tells how the process is."""
     app = FastAPI()
+    app.state.deserted = 0
     sessions = install(app, SessionConfig(store=service.store, secret=SECRET, **service.options))
     if service.cancels_deserted:
         app.add_middleware(DesertedRequests)
@@ -98,7 +100,8 @@ def application(service: Service) -> FastAPI:
 
     @app.get("/condition")
     async def condition() -> dict[str, int]:
-        return {"sockets": open_sockets(), "in_use": connections_in_use(sessions)}
+        in_use = connections_in_use(sessions)
+        return {"deserted": app.state.deserted, "sockets": open_sockets(), "in_use": in_use}
 
     return app
 
