@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := in_process create_and_refresh served peers stores revoke_to_close
 
-.PHONY: help demo test check docs bench clean
+.PHONY: help demo test faults check docs bench clean
 
 help:
 	@echo "make demo    run the example application on http://localhost:8000"
 	@echo "make test    run every test"
+	@echo "make faults  race, kill and replay at full length on every store, and print what was seen (an hour)"
 	@echo "make check   lint, types, import contracts, house rules"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   print what sessions cost, as ratios of one run"
@@ -20,6 +21,9 @@ demo: .venv/installed-demo
 test: .venv/installed-test .venv/installed-check
 	$(BIN)/python -m tests.browser.setup
 	$(BIN)/python -m pytest
+
+faults: .venv/installed-test
+	$(BIN)/python -m pytest tests/reliability --full --durations=0
 
 check: .venv/installed-check
 	$(BIN)/ruff check
