@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from fastapi_session.core import access_token
 from fastapi_session.core.claim import Claim
@@ -19,8 +20,9 @@ from fastapi_session.core.payload import is_name, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
-from fastapi_session.errors import ClaimFailure
+from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.model import Json, SessionInformation, SessionRecord, split_handle
+from fastapi_session.stores.base import TransactionalStore
 
 T = TypeVar("T")
 
@@ -32,6 +34,19 @@ class SessionsByHandle:
         self._parts = parts
         self._signs_statically = signs_statically
         self.store = parts.store
+
+    def within(self, connection: Any) -> Self:
+        """Answer these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
+
+        That is a connection of the database that has the sessions; its owner commits or rolls back. Events are told with
+        the commit, and this process hears of what ended as others do, within two seconds. Verifying and refreshing are
+        as ever. Raises `ConfigurationError` where the store knows no transactions.
+        """
+        if not isinstance(self.store, TransactionalStore):
+            raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
+        joined, parts = copy(self), self._parts.within(self.store.within(connection))
+        SessionsByHandle.__init__(joined, parts, signs_statically=self._signs_statically)
+        return joined
 
     async def information(self, handle: str) -> SessionInformation | None:
         """Answer what is known of the session named *handle*, `None` where there is none."""
@@ -104,7 +119,7 @@ class SessionsByHandle:
         record = await self._change_payload(handle, change, marks_stale=True)
         if record is None:
             return False
-        self._parts.feed.stale(record.session_id)
+        self._parts.announcements.changed(record)
         return True
 
     async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:

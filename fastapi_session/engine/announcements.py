@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import THEFT, Verdict
 from fastapi_session.engine.feed import RevocationFeed
-from fastapi_session.engine.publisher import Publisher
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.events import (
     ClaimsRejected,
     SessionCreated,
+    SessionEvent,
     SessionRefreshed,
     SessionRevoked,
     TokenTheftDetected,
@@ -22,38 +22,44 @@ from fastapi_session.model import Circumstances, SessionRecord, moment, split_ha
 
 
 class Announcements:
-    """Says what happened to a session, in one line for each thing that can happen."""
+    """Says what happened to a session, in one line for each thing that can happen.
 
-    def __init__(self, publisher: Publisher, *, feed: RevocationFeed, clock: Clock) -> None:
-        self._publisher = publisher
+    Where the feed is none, what is told may still be undone: then it is heard of as what another process does.
+    """
+
+    def __init__(self, tell: Callable[[SessionEvent], None], *, feed: RevocationFeed | None, clock: Clock) -> None:
+        self._tell = tell
         self._feed = feed
         self._clock = clock
 
     def created(self, record: SessionRecord, *, replaced: str | None) -> None:
         """Somebody signed in, and the session *replaced* ended with it."""
         if replaced is not None:
-            self._feed.revoked(split_handle(replaced)[0])
-        self._publisher.tell(
-            SessionCreated(**self._whose(record), circumstances=record.circumstances, replaced=replaced)
-        )
+            self._ended(split_handle(replaced)[0])
+        self._tell(SessionCreated(**self._whose(record), circumstances=record.circumstances, replaced=replaced))
 
     def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A client exchanged its refresh token."""
         is_rotated = verdict in (Verdict.ROTATED, Verdict.RECOVERED)
-        self._publisher.tell(SessionRefreshed(**self._whose(record), circumstances=by, is_rotated=is_rotated))
+        self._tell(SessionRefreshed(**self._whose(record), circumstances=by, is_rotated=is_rotated))
 
     def revoked(self, record: SessionRecord) -> None:
         """A session was ended."""
-        self._feed.revoked(record.session_id)
-        self._publisher.tell(SessionRevoked(**self._whose(record)))
+        self._ended(record.session_id)
+        self._tell(SessionRevoked(**self._whose(record)))
+
+    def changed(self, record: SessionRecord) -> None:
+        """The claims of a session were changed by its handle. No event tells of it."""
+        if self._feed is not None:
+            self._feed.stale(record.session_id)
 
     def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A session was ended because of the refresh token that was presented."""
         if verdict not in THEFT:
             self.revoked(record)
             return
-        self._feed.revoked(record.session_id)
-        self._publisher.tell(
+        self._ended(record.session_id)
+        self._tell(
             TokenTheftDetected(
                 **self._whose(record), reason=verdict.value, presented_by=by, last_seen=record.circumstances
             )
@@ -61,7 +67,7 @@ class Announcements:
 
     def rejected(self, token: AccessToken, failures: Sequence[ClaimFailure]) -> None:
         """A session did not satisfy the claims asked for."""
-        self._publisher.tell(
+        self._tell(
             ClaimsRejected(
                 handle=token.session_handle,
                 user_id=token.user_id,
@@ -70,6 +76,10 @@ class Announcements:
                 failures=tuple(failures),
             )
         )
+
+    def _ended(self, session_id: str) -> None:
+        if self._feed is not None:
+            self._feed.revoked(session_id)
 
     def _whose(self, record: SessionRecord) -> dict[str, Any]:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
@@ -20,7 +21,8 @@ from fastapi_session.engine.refreshing import Refreshing
 from fastapi_session.engine.standing import Standing
 from fastapi_session.engine.turns import Turns
 from fastapi_session.engine.verified_tokens import VerifiedTokens
-from fastapi_session.events import Subscriber
+from fastapi_session.events import SessionEvent, Subscriber
+from fastapi_session.stores.base import JoinedStore, Store
 
 Random = Callable[[int], bytes]
 """Answers so many random bytes."""
@@ -35,7 +37,7 @@ class Parts:
         """Put the parts together. Raises `ConfigurationError` where store or secret cannot be had."""
         self.clock = clock
         self.random = random
-        self.store = configured_store(config, clock=clock)
+        self.store: Store = configured_store(config, clock=clock)
         self.ring = secret_ring(config, self.store, random=random)
         self.background = Background()
         self.endings = Endings()
@@ -50,8 +52,8 @@ class Parts:
             background=self.background,
         )
         self.feed = self._feed(config)
-        publisher = Publisher(subscribers, background=self.background)
-        self.announcements = Announcements(publisher, feed=self.feed, clock=clock)
+        self.publisher = Publisher(subscribers, background=self.background)
+        self.announcements = Announcements(self.publisher.tell, feed=self.feed, clock=clock)
         self.refreshing = Refreshing(
             self.store,
             ring=self.ring,
@@ -63,6 +65,17 @@ class Parts:
         self.standing = Standing(self.store, ring=self.ring, feed=self.feed)
         self.acknowledgements = Acknowledgements(self.store, ring=self.ring, background=self.background)
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
+
+    def within(self, store: JoinedStore) -> Parts:
+        """Answer these parts, but that they write to *store* and tell of it as its transaction commits."""
+
+        def tell(event: SessionEvent) -> None:
+            store.on_commit(lambda: self.publisher.tell(event))
+
+        parts = copy(self)
+        parts.store = store
+        parts.announcements = Announcements(tell, feed=None, clock=self.clock)
+        return parts
 
     def _feed(self, config: SessionConfig) -> RevocationFeed:
         max_age = config.revocation_feed_max_age

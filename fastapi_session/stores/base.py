@@ -10,8 +10,8 @@ never answers one caller with another caller's record.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from fastapi_session.model import FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
 
@@ -112,3 +112,18 @@ class NoticeStore(Protocol):
 
 class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):
     """What a deployment configures: one place for sessions, keys and the revocation feed."""
+
+
+class JoinedStore(Store, Protocol):
+    """A store whose sessions are written in a transaction of the user's."""
+
+    def on_commit(self, tell: Callable[[], None]) -> None:
+        """Call *tell* as the transaction commits; never, where it is rolled back."""
+
+
+@runtime_checkable
+class TransactionalStore(Protocol):
+    """A store that can write inside a transaction of the user's."""
+
+    def within(self, connection: Any) -> JoinedStore:
+        """Answer a store that writes in the open transaction of *connection*, and whose writes end as that ends."""

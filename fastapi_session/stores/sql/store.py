@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -32,6 +32,7 @@ class SqlStore(SqlSessions):
         self, engine: AsyncEngine | str, *, clock: Clock | None = None, timeout: timedelta = timedelta(seconds=5)
     ) -> None:
         self._engine = OwnEngine(engine) if isinstance(engine, str) else GivenEngine(engine)
+        self._timeout = timeout
         self._pooled = PooledConnections(self._engine, timeout=timeout)
         super().__init__(self._pooled, clock=clock)
 
@@ -50,7 +51,7 @@ class SqlStore(SqlSessions):
     async def close(self) -> None:
         """Finish what was asked, and close the connections of an engine of its own. The store may be opened again."""
         await self._pooled.idle()
-        await self._engine.close()
+        await self._engine.close(patience=self._timeout)
 
     async def create_all(self) -> None:
         """Create the tables that are missing, in development and tests. In production, migrate."""
@@ -101,6 +102,21 @@ class JoinedStore(SqlSessions):
         self.signing_keys = store.signing_keys
         self.replace_key = store.replace_key
         self.delete_key = store.delete_key
+        self._untold: list[Callable[[], None]] = []
+        event.listen(connection.sync_connection, "commit", self._committing)
+        event.listen(connection.sync_connection, "rollback", self._rolled_back)
+
+    def on_commit(self, tell: Callable[[], None]) -> None:
+        """Call *tell* as the transaction commits; never, where it is rolled back."""
+        self._untold.append(tell)
+
+    def _committing(self, _connection: Connection) -> None:
+        untold, self._untold = self._untold, []
+        for tell in untold:
+            tell()
+
+    def _rolled_back(self, _connection: Connection) -> None:
+        self._untold = []
 
     async def open(self) -> None:
         """Do nothing: the connection is the user's."""

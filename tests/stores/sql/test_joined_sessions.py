@@ -1,0 +1,108 @@
+"""Sessions that are created and ended in the user's own transaction live and die with it, and are told of when it commits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fastapi_session import ConfigurationError, SessionConfig, Sessions, UnauthorisedError
+from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
+from fastapi_session.stores.sql import SqlStore
+from fastapi_session.testing import HandClock
+
+SECOND = timedelta(seconds=1)
+
+
+class Told(list[SessionEvent]):
+    """Takes down every event."""
+
+    async def __call__(self, event: SessionEvent) -> None:
+        self.append(event)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine, clock: HandClock, told: Told) -> AsyncIterator[Sessions]:
+    config = SessionConfig(store=SqlStore(engine, clock=clock), secret="s" * 32)
+    sessions = Sessions(config, clock=clock, subscribers=[told])
+    await sessions.jwks()
+    yield sessions
+    await sessions.close()
+
+
+async def test_a_rolled_back_transaction(sessions: Sessions, engine: AsyncEngine, told: Told) -> None:
+    """A session that was created there has never been, one that was revoked goes on, and nobody is told."""
+    old = await sessions.create("ada")
+    async with engine.connect() as connection:
+        joined = sessions.within(connection)
+        new = await joined.create("ada", replacing=old.access_token.session_handle)
+        assert [new.access_token.session_handle] == await joined.revoke_all("ada")
+        assert 0 == len(await joined.of_user("ada"))
+        await connection.rollback()
+    await sessions.close()
+
+    assert [old.access_token.session_handle] == [found.handle for found in await sessions.of_user("ada")]
+    assert old.access_token == await sessions.verify(old.tokens.access_token)
+    assert [SessionCreated] == [type(event) for event in told]
+
+
+async def test_a_committed_transaction(sessions: Sessions, engine: AsyncEngine, clock: HandClock, told: Told) -> None:
+    """What was created is there and what was revoked is over, for this process too after an interval; events come then."""
+    old = await sessions.create("ada")
+    await sessions.close()
+    async with engine.begin() as connection:
+        joined = sessions.within(connection)
+        assert await joined.revoke(old.access_token.session_handle)
+        new = await joined.create("ada")
+        assert await joined.merge_into_access_token_payload(new.access_token.session_handle, {"role": "guest"})
+        assert 1 == len(told)
+    clock.advance(SECOND)
+    await sessions.close()
+
+    assert [SessionCreated, SessionRevoked, SessionCreated] == [type(event) for event in told]
+    with pytest.raises(UnauthorisedError):
+        await sessions.verify(old.tokens.access_token)
+    assert new.tokens.refresh_token is not None
+    fresh = await sessions.refresh(new.tokens.refresh_token)
+    assert {"role": "guest"} == (await sessions.verify(fresh.tokens.access_token)).custom
+
+
+async def test_one_transaction_after_another(sessions: Sessions, engine: AsyncEngine, told: Told) -> None:
+    """What one transaction undid is not told when the next one on the same connection commits."""
+    async with engine.connect() as connection:
+        joined = sessions.within(connection)
+        await joined.create("ada")
+        await connection.rollback()
+        await joined.create("grace")
+        await connection.commit()
+    await sessions.close()
+
+    assert ["grace"] == [event.user_id for event in told]
+
+
+async def test_a_subclass_keeps_its_verbs(engine: AsyncEngine, clock: HandClock) -> None:
+    """Verbs that a subclass changed are changed inside the transaction too."""
+
+    class Shouting(Sessions):
+        async def revoke(self, handle: str) -> bool:
+            raise LookupError(handle)
+
+    sessions = Shouting(SessionConfig(store=SqlStore(engine, clock=clock), secret="s" * 32), clock=clock)
+    async with engine.connect() as connection:
+        with pytest.raises(LookupError):
+            await sessions.within(connection).revoke("a")
+
+
+def test_a_store_without_transactions() -> None:
+    """Where there is no transaction to write in, that is said, and what to do."""
+    sessions = Sessions(SessionConfig(store="memory:"))
+
+    with pytest.raises(ConfigurationError, match="SqlStore has"):
+        sessions.within(object())
