@@ -60,8 +60,8 @@ class Engine(Protocol):
     def ways(self) -> Ways:
         """Answer the ways to a connection for the running event loop."""
 
-    async def close(self) -> None:
-        """Let go of what is one's own."""
+    async def close(self, *, patience: timedelta) -> None:
+        """Let go of what is one's own, and wait no longer than *patience* for a server that does not answer."""
 
 
 class GivenEngine:
@@ -78,7 +78,7 @@ class GivenEngine:
         """Answer the ways through the user's engine, whichever event loop is running."""
         return self._ways
 
-    async def close(self) -> None:
+    async def close(self, *, patience: timedelta) -> None:
         """Do nothing: it is the user's."""
 
 
@@ -105,12 +105,16 @@ class OwnEngine:
             self._ways[loop] = Ways.through(self._unpooled())
         return self._ways[loop]
 
-    async def close(self) -> None:
-        """Close the connections of the running event loop."""
+    async def close(self, *, patience: timedelta) -> None:
+        """Close the connections of the running event loop; those whose server is silent are dropped after *patience*."""
         loop = asyncio.get_running_loop()
         self._pooling.discard(loop)
         if (ways := self._ways.pop(loop, None)) is not None:
-            await ways.together.dispose()
+            try:
+                async with asyncio.timeout(patience.total_seconds()):
+                    await ways.together.dispose()
+            except TimeoutError:
+                await ways.together.dispose(close=False)
 
     def _unpooled(self) -> AsyncEngine:
         return new_engine(self._url, poolclass=NullPool)

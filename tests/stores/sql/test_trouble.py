@@ -16,6 +16,8 @@ from fastapi_session.model import SessionRecord
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
+from tests.reliability.proxy import proxied
+from tests.reliability.store_proxy import by_port, way_to
 from tests.stores.sql.conftest import SERVERS
 from tests.stores.sql.servers import Server
 
@@ -226,3 +228,14 @@ class TestEventLoops:
             await asyncio.to_thread(loop.join)
 
         assert [*names, "here"] == sorted(answered)
+
+
+async def test_closing_does_not_wait_for_a_silent_server(url: str, engine: AsyncEngine) -> None:
+    """A store whose network swallows everything closes after its timeout, so that the application can end."""
+    async with proxied(way_to(url)) as network:
+        store = SqlStore(by_port(url, network.port), timeout=timedelta(seconds=0.5))
+        await store.open()
+        network.silence()
+        async with asyncio.timeout(10):
+            await store.close()
+        network.resume()
