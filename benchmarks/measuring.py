@@ -66,6 +66,14 @@ def print_rates(title: str, figures: Figures, *, base: str) -> None:
         print(f"{name:46} {median(values):10.0f} {spread(values):7.0%} {'':10} {speed:7.2f}")
 
 
+def print_sizes(title: str, figures: Figures, *, base: str) -> None:
+    """Print how large each is, and how many times as large as *base*."""
+    print(f"\n{title:46} {'median':>10} {'spread':>7} {'':10} {'times':>7}")
+    for name, values in figures.items():
+        times = median(ratios(figures, name, base))
+        print(f"{name:46} {median(values):10.0f} {spread(values):7.0%} {'':10} {times:7.2f}")
+
+
 def print_ratios(figures: Figures, name: str, others: Iterable[str]) -> None:
     """Print how many times as often as each of *others* it is done by *name*."""
     for other in others:

@@ -1,6 +1,6 @@
 """How soon a socket closes whose session is revoked: from asking a real server for it until the client reads the close.
 
-    python benchmarks/revoke_to_close.py [sockets]
+    python -m benchmarks.revoke_to_close [sockets]
 
 All sockets of one user at once by `revoke_all`, then as many of as many users, one sign-out after the other. Server and
 clients are two processes of this machine, the sessions in SQLite.
@@ -9,23 +9,21 @@ clients are two processes of this machine, the sessions in SQLite.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import socket
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import httpx2
-import uvicorn
 from fastapi import Depends, FastAPI, WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 
+from benchmarks.applications import SECRET
+from benchmarks.serving import HOST, Served, folder, served
 from fastapi_session import (
     CreateSession,
     Session,
@@ -45,16 +43,11 @@ Verified = Annotated[Session, Depends(verify_session())]
 Headers = dict[str, str]
 
 
-def application(folder: Path) -> FastAPI:
+def application(path: Path) -> FastAPI:
     """Build an application whose socket only waits."""
     app = FastAPI()
-    store = f"sqlite:///{folder / 'sessions.db'}"
-    install(
-        app,
-        SessionConfig(
-            store=store, secret="a benchmark has nothing to hide from anybody", api_domain="http://localhost"
-        ),
-    )
+    store = f"sqlite:///{path / 'sessions.db'}"
+    install(app, SessionConfig(store=store, secret=SECRET, api_domain="http://localhost"))
     app.include_router(session_router())
 
     @app.post("/login/{user_id}")
@@ -72,28 +65,6 @@ def application(folder: Path) -> FastAPI:
             pass
 
     return app
-
-
-def serve(listening: socket.socket, folder: Path) -> None:
-    """Serve until terminated."""
-    config = uvicorn.Config(application(folder), log_level="error")
-    uvicorn.Server(config).run(sockets=[listening])
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Serve in another process, and answer where."""
-    # Only of a socket that says it is TCP asyncio knows to send small packets at once.
-    with tempfile.TemporaryDirectory() as folder, socket.socket(proto=socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(1024)
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(listening, Path(folder)))
-        process.start()
-        try:
-            yield f"127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            process.terminate()
-            process.join()
 
 
 async def opened(client: httpx2.AsyncClient, user_id: str) -> tuple[Headers, ClientConnection]:
@@ -143,9 +114,9 @@ def told(name: str, seconds: list[float]) -> str:
     return f"{name:<24}{len(ordered):>8}{p50:>10.1f}{p99:>10.1f}{ordered[-1]:>10.1f}"
 
 
-async def main(sockets: int, address: str) -> None:
+async def main(sockets: int, server: Served) -> None:
     """Measure both, and print the table."""
-    async with httpx2.AsyncClient(base_url=f"http://{address}", trust_env=False, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=f"http://{HOST}:{server.port}", trust_env=False, timeout=60) as client:
         rows = [
             told("revoke_all, one user", await all_at_once(client, sockets)),
             told("sign-out, one by one", await one_by_one(client, sockets)),
@@ -154,5 +125,5 @@ async def main(sockets: int, address: str) -> None:
 
 
 if __name__ == "__main__":
-    with served() as server:
+    with folder() as path, served(partial(application, path)) as server:
         asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else SOCKETS, server))
