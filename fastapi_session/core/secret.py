@@ -68,6 +68,10 @@ class SecretRing:
         """Answer the secret named *kid*, or `None`."""
         return self._by_kid.get(kid)
 
+    def is_earlier(self, kid: int) -> bool:
+        """Say whether the secret named *kid* is known, and not the newest."""
+        return kid in self._by_kid and kid != self.newest.kid
+
     def __getitem__(self, kid: int) -> Secret:
         """Answer the secret of a token that this ring has read."""
         return self._by_kid[kid]

@@ -15,8 +15,6 @@ algorithm does not retire the one before it, but only the second such key does, 
 A static key verifies for ever. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
 newest became active. It is due at once where there is none of the algorithm that is asked for, or tokens are to live
 longer than the newest was made for.
-
-A private key stands in the store encrypted with AES-256-GCM, its identity as associated data.
 """
 
 from __future__ import annotations
@@ -25,15 +23,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jose import jwk
 from jose.backends.base import Key
 
+from fastapi_session.core import sealing
 from fastapi_session.core.secret import SecretRing
-from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SigningKeyRecord
 
 Algorithm = Literal["ES256", "RS256"]
@@ -46,7 +42,6 @@ STATIC: Family = "s"
 RELOAD_MARGIN = 120_000
 """Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
 
-NONCE_BYTES = 12
 _RSA_BITS = 3072
 
 
@@ -189,14 +184,13 @@ def seal(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     public = jwk.construct(private.public_key(), policy.algorithm).to_dict()
-    associated = _associated_data(kid, policy.algorithm)
     return SigningKeyRecord(
         kid=kid,
         family=due.family,
         sequence=due.sequence,
         algorithm=policy.algorithm,
         public_jwk=public,
-        private_key=nonce + AESGCM(ring.newest.encrypt).encrypt(nonce, der, associated),
+        private_key=sealing.encrypt(der, kid=kid, algorithm=policy.algorithm, secret=ring.newest, nonce=nonce),
         secret_kid=ring.newest.kid,
         created_at=now,
         activates_at=due.activates_at,
@@ -206,26 +200,8 @@ def seal(
 
 def unseal(record: SigningKeyRecord, ring: SecretRing) -> SigningKey:
     """Answer the key of *record*, ready to sign. Raises `ConfigurationError` where no secret of *ring* opens it."""
-    secret = ring.get(record.secret_kid)
-    if secret is None:
-        raise _wrong_secret(record)
-    nonce, sealed = record.private_key[:NONCE_BYTES], record.private_key[NONCE_BYTES:]
-    try:
-        der = AESGCM(secret.encrypt).decrypt(nonce, sealed, _associated_data(record.kid, record.algorithm))
-    except (InvalidTag, ValueError) as error:
-        raise _wrong_secret(record) from error
+    der = sealing.decrypt(record, ring)
     # What AES-GCM has authenticated needs no second check, which takes a tenth of a second with the interpreter held.
     loaded = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
     private = jwk.construct(loaded, record.algorithm)
     return SigningKey(record=record, private=private, public=private.public_key())
-
-
-def _associated_data(kid: str, algorithm: str) -> bytes:
-    return f"fastapi_session/signing-key|{kid}|{algorithm}".encode()
-
-
-def _wrong_secret(record: SigningKeyRecord) -> ConfigurationError:
-    return ConfigurationError(
-        f"secret: it does not open the signing key {record.kid} in the store, so it is not the secret that made the "
-        "sessions there; give the earlier secret, or a list with the new one first and the earlier one after it"
-    )

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi_session.clock import Clock
+from fastapi_session.core.sealing import NONCE_BYTES
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.core.signing_keys import (
-    NONCE_BYTES,
     ROTATING,
     STATIC,
     DueKey,
@@ -23,6 +23,7 @@ from fastapi_session.core.signing_keys import (
     unseal,
 )
 from fastapi_session.engine.background import Background, SingleFlight
+from fastapi_session.engine.resealing import Resealing
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.base import SigningKeyStore
@@ -58,6 +59,7 @@ class Keyring:
         self._background = background
         self._keys = SigningKeys()
         self._known: dict[str, SigningKey] = {}
+        self._resealing = Resealing(store, ring=ring, clock=clock, random=random, background=background)
         self._reading = SingleFlight(self._read_again, background=background)
         self._making = SingleFlight(self._make, background=background)
         self._asked = 0
@@ -137,6 +139,7 @@ class Keyring:
         known = {**before, **{key.kid: key for key in opened}}
         self._known = {record.kid: known[record.kid] for record in records}
         self._keys = SigningKeys(self._known.values())
+        self._resealing.look(records)
 
     async def _make_later(self, due: DueKey) -> None:
         try:

@@ -78,3 +78,11 @@ def test_a_ring_that_is_none(count: int, message: str) -> None:
     """An empty list, and one that has a secret twice, are mistakes of the configuration."""
     with pytest.raises(ConfigurationError, match=f"secret: .*{message}"):
         SecretRing([Secret.from_material(MATERIAL)] * count)
+
+
+def test_an_earlier_secret() -> None:
+    """Every secret of the ring but the newest is an earlier one; what is not in it, nobody knows."""
+    newest, earlier, stranger = (Secret.from_material(MATERIAL + number) for number in (b"1", b"2", b"3"))
+    ring = SecretRing([newest, earlier])
+
+    assert [False, True, False] == [ring.is_earlier(secret.kid) for secret in (newest, earlier, stranger)]

@@ -1,0 +1,71 @@
+"""Processes of a deployment to test: each with its own view of the signing keys of one store."""
+
+from __future__ import annotations
+
+from fastapi_session.clock import Clock
+from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.signing_keys import Algorithm, KeyPolicy
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.deployment import PUBLISH_LEAD, milliseconds
+from fastapi_session.engine.keyring import Keyring
+from fastapi_session.stores.base import Store
+from tests.engine.engines import DAY, HOUR, SECRET, secrets
+
+WEEK = 7 * DAY
+RING = secrets(SECRET)
+
+
+def policy(algorithm: Algorithm = "ES256") -> KeyPolicy:
+    return KeyPolicy(
+        algorithm=algorithm,
+        rotation_interval=milliseconds(WEEK),
+        publish_lead=milliseconds(PUBLISH_LEAD),
+        token_lifetime=milliseconds(HOUR),
+    )
+
+
+class Process:
+    """One process of a deployment: its keyring, and what it does in the background."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, ring: SecretRing = RING, algorithm: Algorithm = "ES256", jitter: int = 0
+    ) -> None:
+        self.background = Background()
+        self.keyring = Keyring(
+            store,
+            ring=ring,
+            policy=policy(algorithm),
+            clock=clock,
+            random=_Random(jitter),
+            background=self.background,
+        )
+
+    async def signing_kid(self, *, static: bool = False) -> str:
+        """Answer the kid that signs, once all that this causes in the background is done."""
+        key = await self.keyring.signing_key(static=static)
+        await self.background.finish()
+        return key.kid
+
+    async def knows(self, kid: str) -> bool:
+        key = await self.keyring.verifying_key(kid)
+        await self.background.finish()
+        return key is not None
+
+    async def published(self) -> list[str]:
+        return [key["kid"] for key in (await self.keyring.jwks())["keys"]]
+
+
+class _Random:
+    """Single bytes are the jitter; everything longer differs from call to call, and from process to process."""
+
+    _counter = iter(range(1, 2**31))
+
+    def __init__(self, jitter: int) -> None:
+        self._jitter = jitter
+
+    def __call__(self, count: int) -> bytes:
+        return bytes([self._jitter]) if count == 1 else next(self._counter).to_bytes(count, "big")
+
+
+async def kids(store: Store) -> list[str]:
+    return [record.kid for record in await store.signing_keys()]
