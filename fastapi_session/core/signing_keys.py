@@ -15,6 +15,9 @@ algorithm does not retire the one before it, but only the second such key does, 
 A static key verifies for ever. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
 newest became active. It is due at once where there is none of the algorithm that is asked for, or tokens are to live
 longer than the newest was made for.
+
+In an emergency a key is deleted, whatever its state. Its place in the order may be taken again, because a key is known by
+its kid alone, and no kid is used twice.
 """
 
 from __future__ import annotations
@@ -130,6 +133,15 @@ class SigningKeys:
         lasting = self._lasting(keys, policy.algorithm, until=following.activates_at)
         suffices = lasting and (family == STATIC or _suffices(lasting[-1].record, policy, until=following.activates_at))
         return None if suffices else following
+
+    def replacement(self, kid: str, *, now: int) -> DueKey | None:
+        """Answer the key to be made, and to sign at once, before the key named *kid* may go; `None` where none has to be."""
+        for family in (ROTATING, STATIC):
+            keys = self._family(family)
+            active = [key.kid for key in keys if key.record.activates_at <= now]
+            if active[-1:] == [kid]:
+                return DueKey(family, keys[-1].record.sequence + 1, now)
+        return None
 
     def expired(self, *, now: int) -> list[str]:
         """Answer the kids whose last token has expired."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi_session.clock import Clock
@@ -59,6 +59,7 @@ class Keyring:
         self._background = background
         self._keys = SigningKeys()
         self._known: dict[str, SigningKey] = {}
+        self._deleted: set[str] = set()  # one a rotation: what was deleted once never comes back under its kid
         self._resealing = Resealing(store, ring=ring, clock=clock, random=random, background=background)
         self._reading = SingleFlight(self._read_again, background=background)
         self._making = SingleFlight(self._make, background=background)
@@ -111,6 +112,27 @@ class Keyring:
         await self._reload_when_due()
         return self._keys.jwks(now=self._clock())
 
+    async def revoke(self, kid: str) -> bool:
+        """Delete the key named *kid*, refuse its tokens from now on, and say whether it was there.
+
+        Where it is the one that signs, a new one that signs at once is made before. Raises `StoreUnavailable`, and may then
+        be tried again.
+        """
+        await self._make_replacement(kid)
+        deleted = await self._store.delete_key(kid)
+        self.forget(kid)
+        return deleted
+
+    def forget(self, kid: str) -> None:
+        """Know that the key named *kid* was deleted: it neither signs nor verifies any more. No I/O.
+
+        A reading that is under way does not bring it back, and the next request that needs a key reads anew.
+        """
+        self._deleted.add(kid)
+        if kid in self._known:
+            self._know(self._known.values())
+            self._reload_at = self._ask_for_unknown_at = 0
+
     async def _reload_when_due(self) -> None:
         if not self._answered or self._reload_at <= self._clock():
             await self._reading()
@@ -137,15 +159,28 @@ class Keyring:
             return  # a later question was answered first
         self._answered = asked
         known = {**before, **{key.kid: key for key in opened}}
-        self._known = {record.kid: known[record.kid] for record in records}
-        self._keys = SigningKeys(self._known.values())
+        self._know(known[record.kid] for record in records)
         self._resealing.look(records)
+
+    def _know(self, keys: Iterable[SigningKey]) -> None:
+        self._known = {key.kid: key for key in keys if key.kid not in self._deleted}
+        self._keys = SigningKeys(self._known.values())
 
     async def _make_later(self, due: DueKey) -> None:
         try:
             await self._making(due)
         except (StoreUnavailable, ConfigurationError):
             logger.warning("the next signing key could not be made yet", exc_info=True)
+
+    async def _make_replacement(self, kid: str) -> None:
+        """Make the key that takes over from the key named *kid*, where that is the one that signs."""
+        await self._reload()
+        attempts = 0
+        while (due := self._keys.replacement(kid, now=self._clock())) is not None:
+            if attempts == _ATTEMPTS:
+                raise StoreUnavailable("no key could be made in the place of the one to be revoked")
+            attempts += 1
+            await self._make(due)
 
     async def _make(self, due: DueKey) -> None:
         """Make the key that is due, unless another process has, and drop those whose last token has expired."""

@@ -232,6 +232,22 @@ def test_a_static_key_is_not_outgrown_by_longer_lives() -> None:
     assert DueKey("s", 1, NOW + LEAD) == keys.due("s", now=NOW, policy=policy("RS256"))
 
 
+@pytest.mark.parametrize(
+    ("state", "kid", "now", "expected"),
+    [
+        ("pending", "d-second", SECOND_AT - 1, None),
+        ("active", "d-first", SECOND_AT - 1, DueKey("d", 2, SECOND_AT - 1)),
+        ("active", "d-second", SECOND_AT, DueKey("d", 2, SECOND_AT)),
+        ("retired", "d-first", SECOND_AT, None),
+        ("static", "s-static", SECOND_AT, DueKey("s", 1, SECOND_AT)),
+        ("unknown", "d-unknown", SECOND_AT, None),
+    ],
+)
+def test_what_takes_the_place_of_a_revoked_key(state: str, kid: str, now: int, expected: DueKey | None) -> None:
+    """Only where the key signs another one has to be made before it goes, which comes after all others and signs at once."""
+    assert expected == KEYS.replacement(kid, now=now)
+
+
 def test_a_clock_before_the_first_key() -> None:
     """A machine whose clock is behind the one that made the first key signs with it all the same."""
     signing = SigningKeys([FIRST]).signing("d", now=NOW - HOUR, algorithm="ES256")
