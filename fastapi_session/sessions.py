@@ -117,14 +117,15 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """
         now = self.now()
         payload = json_object(access_token_payload, "access_token_payload")
-        payload = merged(payload, await self._fetched(self.claims, user_id, tenant_id, payload))
+        if fetched := await self._fetched(self.claims, user_id, tenant_id, payload):
+            payload = json_object(merged(payload, fetched), "access_token_payload")
         token = self._first_token()
         record = SessionRecord(
             session_id=token.session_id,
             tenant_id=tenant_name(tenant_id),
             user_id=name(user_id, "user_id"),
             recipe_user_id=name(recipe_user_id or user_id, "recipe_user_id"),
-            access_token_payload=access_token.custom_claims(json_object(payload, "access_token_payload")),
+            access_token_payload=access_token.custom_claims(payload),
             session_data=json_object(session_data, "session_data"),
             version=0,
             created_at=now,

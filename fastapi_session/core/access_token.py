@@ -12,13 +12,13 @@ What `parse` answers is not to be believed before `verify` has.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi_session.core import base64url
 from fastapi_session.core.payload import copied
+from fastapi_session.core.segment import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.core.strict_json import read_object
 from fastapi_session.errors import PayloadError, TryRefreshTokenError
@@ -157,7 +157,7 @@ def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
 
 def _signing_input(token: AccessToken, key: SigningKey) -> str:
     header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": VERSION}
-    text = f"{_segment(header)}.{_segment(token.claims())}"
+    text = f"{segment(header)}.{segment(token.claims())}"
     length = len(text) + 1 + SIGNATURE_LENGTH[key.algorithm]
     if length > MAX_LENGTH:
         raise PayloadError(
@@ -165,10 +165,6 @@ def _signing_input(token: AccessToken, key: SigningKey) -> str:
             "keep large values in session_data"
         )
     return text
-
-
-def _segment(value: dict[str, Any]) -> str:
-    return base64url.encode(json.dumps(value, separators=(",", ":")).encode("ascii"))
 
 
 def _json_object(segment: str) -> dict[str, Any] | None:

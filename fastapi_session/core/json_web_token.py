@@ -5,10 +5,8 @@ They carry no `version` in their header, without which nothing is read as an acc
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from fastapi_session.core import base64url
+from fastapi_session.core.segment import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.model import Json
 
@@ -17,9 +15,5 @@ def mint(payload: Json, key: SigningKey, *, now: int, validity: int) -> str:
     """Answer *payload* signed by *key*, issued at *now* and valid for *validity*, both milliseconds."""
     header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT"}
     claims = {**payload, "iat": now // 1000, "exp": (now + validity) // 1000}
-    signing_input = f"{_segment(header)}.{_segment(claims)}"
+    signing_input = f"{segment(header)}.{segment(claims)}"
     return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
-
-
-def _segment(value: dict[str, Any]) -> str:
-    return base64url.encode(json.dumps(value, separators=(",", ":")).encode("ascii"))

@@ -13,6 +13,7 @@ MAX_NAME = 255
 MAX_DEPTH = 64
 """Objects and lists in one another. Deeper ones some reader, here or elsewhere, will not read back."""
 
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # once: json.dumps would make one each time
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -23,7 +24,7 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
     text that UTF-8 cannot encode.
     """
     try:
-        text = json.dumps(dict(value or {}), allow_nan=False, ensure_ascii=False)
+        text = _JSON.encode(dict(value or {}))
         text.encode()
         copy: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:

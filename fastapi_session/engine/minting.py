@@ -15,7 +15,19 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.model import Json, SessionRecord, Tokens
 
-_WIDEST_HASH = "0" * 64
+
+@dataclass(frozen=True, slots=True)
+class _Proofs:
+    """What an access token says of the refresh token that it goes with, and of the anti-CSRF token."""
+
+    own: str
+    parent: str | None
+    anti_csrf: str | None
+
+
+_WIDEST = _Proofs("0" * 64, "0" * 64, "0" * 64)
+_ROOM = 4 * len("0" * 64)
+"""More characters than the first token of a session can have less than those that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +57,21 @@ class Mint:
         Raises `PayloadError` where the payload is too large; for the first token of a session already where those that
         follow, which say more, would be.
         """
-        if token.generation == 0:
-            self.ensure_fits(record, key=key)
         made_by = self._ring[token.kid]
-        content = replace(
-            self._content(record, key=key),
-            refresh_token_hash=token.fingerprint.hex(),
-            parent_refresh_token_hash=token.parent.hex() if token.generation else None,
-            anti_csrf_token=refresh_token.anti_csrf_token(token, made_by) if anti_csrf else None,
+        proofs = _Proofs(
+            own=token.fingerprint.hex(),
+            parent=token.parent.hex() if token.generation else None,
+            anti_csrf=refresh_token.anti_csrf_token(token, made_by) if anti_csrf else None,
         )
-        tokens = replace(
-            _tokens(content, key),
+        content = self._content(record, proofs, key=key)
+        tokens = _tokens(
+            content,
+            key,
             refresh_token=refresh_token.mint(token, made_by),
             refresh_token_expires_at=record.lineage.idle_expires_at,
         )
+        if token.generation == 0 and len(tokens.access_token) > access_token.MAX_LENGTH - _ROOM:
+            self.ensure_fits(record, key=key)
         return IssuedSession(content, tokens)
 
     def reissue(self, content: AccessToken, payload: Json, *, key: SigningKey) -> IssuedSession:
@@ -68,18 +81,18 @@ class Mint:
 
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey) -> None:
         """Raise `PayloadError` where the access token of *record* would not fit into a cookie."""
-        access_token.ensure_fits(self._content(record, key=key), key)
+        access_token.ensure_fits(self._content(record, _WIDEST, key=key), key)
 
-    def _content(self, record: SessionRecord, *, key: SigningKey) -> AccessToken:
+    def _content(self, record: SessionRecord, proofs: _Proofs, *, key: SigningKey) -> AccessToken:
         now = self._clock()
         return AccessToken(
             user_id=record.user_id,
             recipe_user_id=record.recipe_user_id,
             tenant_id=record.tenant_id,
             session_handle=record.handle,
-            refresh_token_hash=_WIDEST_HASH,
-            parent_refresh_token_hash=_WIDEST_HASH,
-            anti_csrf_token=_WIDEST_HASH,
+            refresh_token_hash=proofs.own,
+            parent_refresh_token_hash=proofs.parent,
+            anti_csrf_token=proofs.anti_csrf,
             issuer=self._issuer,
             issued_at=now // 1000,
             expires_at=self._expires_at(now, record, key),
@@ -93,10 +106,14 @@ class Mint:
         return min(max((now + shortened) // 1000, now // 1000 + 1), record.lineage.idle_expires_at // 1000)
 
 
-def _tokens(content: AccessToken, key: SigningKey) -> Tokens:
+def _tokens(
+    content: AccessToken, key: SigningKey, *, refresh_token: str | None = None, refresh_token_expires_at: int = 0
+) -> Tokens:
     return Tokens(
         access_token=access_token.mint(content, key),
         access_token_expires_at=content.expires_at * 1000,
         claims=content.claims(),
         anti_csrf_token=content.anti_csrf_token,
+        refresh_token=refresh_token,
+        refresh_token_expires_at=refresh_token_expires_at,
     )

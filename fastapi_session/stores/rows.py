@@ -48,10 +48,13 @@ KEY_COLUMNS = (
 
 Row = Sequence[Any]
 
+# Once: json.dumps would make one each time.
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
+
 
 def dump_json(value: Json) -> str:
     """Answer *value* as JSON text. Raises ValueError or TypeError for what JSON cannot say, NaN included."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _JSON.encode(value)
 
 
 def load_json(text: str) -> Json:

@@ -15,6 +15,7 @@ from httpx2 import Response
 
 from fastapi_session import IssuedSession
 from fastapi_session.core import access_token
+from fastapi_session.core.segment import segment
 from fastapi_session.testing import HandClock
 from tests.web.conftest import Deploy
 from tests.web.deployment import HOUR, WINDOW, Deployment, deployed, engine
@@ -109,7 +110,7 @@ def other_header(**changed: str) -> Callable[[str], str]:
         parsed = access_token.parse(token)
         assert parsed is not None
         header = {"alg": "ES256", "kid": parsed.kid, "typ": "JWT", "version": "5", **changed}
-        return ".".join([access_token._segment(header), *token.split(".")[1:]])
+        return ".".join([segment(header), *token.split(".")[1:]])
 
     return alter
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fastapi_session import SessionConfig, Tokens
 from fastapi_session.core import access_token, base64url
+from fastapi_session.core.segment import segment
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cookies import EPOCH
 from fastapi_session.web.transport import Credentials, Outcome, Transport, read
@@ -292,7 +293,7 @@ class TestParsing:
     )
     def test_any_json(self, header: Any, claims: dict[str, Any]) -> None:
         """No JSON under a header that is not ours is read, whatever its claims."""
-        parts = [access_token._segment(header), access_token._segment(claims), base64url.encode(b"signature")]
+        parts = [segment(header), segment(claims), base64url.encode(b"signature")]
 
         assert access_token.parse(".".join(parts)) is None
 
@@ -305,7 +306,7 @@ class TestParsing:
     def test_any_claims(self, claims: dict[str, Any]) -> None:
         """Under a header of ours, claims are read only if each has its type."""
         header = {"alg": "ES256", "kid": "d-1", "typ": "JWT", "version": "5"}
-        parts = [access_token._segment(header), access_token._segment(claims), base64url.encode(b"signature")]
+        parts = [segment(header), segment(claims), base64url.encode(b"signature")]
         parsed = access_token.parse(".".join(parts))
 
         if parsed is not None:
