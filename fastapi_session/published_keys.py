@@ -40,3 +40,11 @@ class PublishedKeys:
     def discovery(self) -> dict[str, str]:
         """Answer the discovery document: who issues the tokens, and where the keys are (OpenID Connect Discovery, section 3)."""
         return {"issuer": self.config.issuer, "jwks_uri": f"{self.config.issuer}/jwt/jwks.json"}
+
+    async def revoke_signing_key(self, kid: str) -> bool:
+        """Delete the signing key named *kid*, as after a leak of it, and say whether it was there.
+
+        What it signed is refused from now on, in other processes within two seconds; clients refresh and go on with
+        another key. Services that verify by the JWKS have to read it again. Raises `StoreUnavailable`.
+        """
+        return await self._parts.keyring.revoke(kid)

@@ -158,12 +158,12 @@ class Sessions(SessionsByHandle, PublishedKeys):
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
         now, feed = self.now(), self._parts.feed
+        if feed.is_behind(now):
+            await feed.catch_up()  # first of all, since it may tell of the key
         key = await self._parts.keyring.verifying_key(parsed.kid)
         content = self._parts.verified_tokens.verify(parsed, key, now=now)
         if not proof.holds(content.anti_csrf_token):
             raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
-        if feed.is_behind(now):
-            await feed.catch_up()
         if (notice := feed.about(content.session_id)) is not None:
             await self._parts.standing.heed(notice, content)
         if check_database:

@@ -69,6 +69,11 @@ class Keyring:
         self._ask_for_unknown_at = 0
         self._make_again_at = 0
 
+    @property
+    def token_lifetime(self) -> int:
+        """The longest life (milliseconds) of an access token that a known key signs or has signed."""
+        return max([self._policy.token_lifetime, *(key.record.token_lifetime for key in self._known.values())])
+
     async def signing_key(self, *, static: bool = False) -> SigningKey:
         """Answer the key to sign with now, and see to it that the next one is made when it is due.
 

@@ -84,8 +84,8 @@ class Parts:
             clock=self.clock,
             background=self.background,
             endings=self.endings,
-            key_deleted=lambda _: None,
+            key_deleted=self.keyring.forget,
             interval=milliseconds(config.revocation_feed_interval),
             max_age=None if max_age is None else milliseconds(max_age),
-            kept_for=lambda: milliseconds(config.access_token_validity),
+            kept_for=lambda: self.keyring.token_lifetime,
         )
