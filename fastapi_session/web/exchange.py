@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope
@@ -105,9 +104,9 @@ class Exchange:
 
 def exchange_of(connection: HTTPConnection) -> Exchange:
     """Answer the exchange of *connection*. Raises `ConfigurationError` where `install` was not called on its application."""
-    exchange: Any = connection.scope.get(SCOPE_KEY)
+    exchange: Exchange | None = connection.scope.get(SCOPE_KEY)
     if exchange is None:
         raise ConfigurationError(
             "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route"
         )
-    return cast("Exchange", exchange)
+    return exchange

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import ParsedAccessToken
-from fastapi_session.core.anti_csrf import NOT_ASKED
+from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import SessionError, UnauthorisedError
+from fastapi_session.errors import SessionError
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.presented import (
@@ -32,11 +34,23 @@ async def required_session(
     """
     exchange = exchange_of(connection)
     try:
-        session = await _proven_session(connection, exchange, requirements)
-        if session is None:
-            if requirements.session_required:
-                raise UnauthorisedError("no access token of ours came with the request")
+        method, presented = presented_access_token(connection, exchange)
+        if presented is None:
+            requirements.allow_none()
             return None
+        is_socket = connection.scope["type"] == "websocket"
+        ended = _expected_end(connection, exchange, method=method, presented=presented) if is_socket else None
+        content = await exchange.sessions.verify(
+            presented,
+            check_database=requirements.check_database,
+            proof=_proof(connection, exchange, method=method, is_asked=requirements.anti_csrf_check),
+        )
+        if ended is not None:
+            exchange.guarded = (content, ended)
+        session = Session(content, presented.text, exchange=exchange, method=method, types=requirements.types)
+        issued = exchange.issued
+        if issued is not None and issued.access_token.session_handle == session.handle:
+            session.send(issued)  # another dependency of this request has changed it
         validators = requirements.asked(exchange.sessions.validators, session)
         if validators:
             await session.assert_claims(*validators)
@@ -46,31 +60,19 @@ async def required_session(
     return session
 
 
-async def _proven_session(
-    connection: HTTPConnection, exchange: Exchange, requirements: Requirements[Payload, Data]
-) -> Session[Payload, Data] | None:
-    """Answer the session whose access token came, `None` where none of ours did."""
-    method, presented = presented_access_token(connection, exchange)
-    if presented is None:
-        return None
-    is_socket = connection.scope["type"] == "websocket"
-    if is_socket and method == "cookie":
+def _expected_end(
+    connection: HTTPConnection, exchange: Exchange, *, method: Method, presented: ParsedAccessToken
+) -> asyncio.Future[None]:
+    """Expect the end of a socket's session before its token is proved, so that none between the two is missed."""
+    if method == "cookie":
         ensure_own_origin(connection, exchange.sessions.config)
-    ended = exchange.expect_end(presented.content.session_handle) if is_socket else None
-    is_safe = is_socket or connection.scope["method"] == "GET"
-    checked = not is_safe if requirements.anti_csrf_check is None else requirements.anti_csrf_check
-    content = await exchange.sessions.verify(
-        presented,
-        check_database=requirements.check_database,
-        proof=anti_csrf_proof(connection, exchange, method=method) if checked else NOT_ASKED,
-    )
-    if ended is not None:
-        exchange.guarded = (content, ended)
-    session = Session(content, presented.text, exchange=exchange, method=method, types=requirements.types)
-    issued = exchange.issued
-    if issued is not None and issued.access_token.session_handle == session.handle:
-        session.send(issued)  # another dependency of this request has changed it
-    return session
+    return exchange.expect_end(presented.content.session_handle)
+
+
+def _proof(connection: HTTPConnection, exchange: Exchange, *, method: Method, is_asked: bool | None) -> AntiCsrfProof:
+    if is_asked is None:
+        is_asked = connection.scope.get("method", "GET") != "GET"  # a socket has none, and is opened by a GET
+    return anti_csrf_proof(connection, exchange, method=method) if is_asked else NOT_ASKED
 
 
 async def refreshed_session(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.errors import UnauthorisedError
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 
@@ -24,6 +25,11 @@ class Requirements(Generic[Payload, Data]):
     check_database: bool = False
     override_global_claim_validators: OverrideValidators | None = None
     types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
+
+    def allow_none(self) -> None:
+        """Raise `UnauthorisedError` where there has to be a session."""
+        if self.session_required:
+            raise UnauthorisedError("no access token of ours came with the request")
 
     def asked(self, globally: Sequence[ClaimValidator], session: Session[Any, Any]) -> Sequence[ClaimValidator]:
         """Answer the validators that *session* has to satisfy, of which *globally* hold for every route."""

@@ -49,7 +49,7 @@ _ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-@dataclass(slots=True)  # not frozen, which would cost each request a microsecond; nobody changes it
+@dataclass(slots=True)  # Not frozen, which would cost each request more than a microsecond.
 class Credentials:
     """What a request brought, not yet believed. Of each cookie all values, in order."""
 
@@ -74,16 +74,20 @@ def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credential
             cookies.append(value)
         elif name in _WANTED:
             values.setdefault(name, value.decode("latin-1"))
-    found = read_cookies(cookies, _COOKIES) if cookies else {}
-    return Credentials(
-        access_cookies=found.get(ACCESS_COOKIE, ()),
-        refresh_cookies=found.get(REFRESH_COOKIE, ()),
-        has_legacy_cookie=LEGACY_COOKIE in found,
-        bearer=_bearer(values.get(b"authorization", "")) or (_bearer_among(subprotocols) if subprotocols else None),
-        anti_csrf=values.get(b"anti-csrf"),
-        has_rid=b"rid" in values,
-        auth_mode=values.get(b"st-auth-mode"),
-    )
+    credentials = Credentials()
+    if cookies:
+        found = read_cookies(cookies, _COOKIES)
+        credentials.access_cookies = found.get(ACCESS_COOKIE, ())
+        credentials.refresh_cookies = found.get(REFRESH_COOKIE, ())
+        credentials.has_legacy_cookie = LEGACY_COOKIE in found
+    if values:
+        credentials.bearer = _bearer(values.get(b"authorization", ""))
+        credentials.anti_csrf = values.get(b"anti-csrf")
+        credentials.has_rid = b"rid" in values
+        credentials.auth_mode = values.get(b"st-auth-mode")
+    if subprotocols and credentials.bearer is None:
+        credentials.bearer = _bearer_among(subprotocols)
+    return credentials
 
 
 _WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode"})
