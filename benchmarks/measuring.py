@@ -51,27 +51,28 @@ def spread(values: Sequence[float]) -> float:
 
 def print_costs(title: str, figures: Figures, *, base: str, digits: int = 1) -> None:
     """Print what each costs, how much that is over *base*, and how fast it is when *base* is 1."""
-    print(f"\n{title:46} {'median':>10} {'spread':>7} {'over':>10} {'speed':>7}")
+    print(f"\n{title:54} {'median':>10} {'spread':>7} {'over':>10} {'speed':>7}")
     for name, values in figures.items():
         over = median(values) - median(figures[base])
         speed = median(ratios(figures, base, name))
-        print(f"{name:46} {median(values):10.{digits}f} {spread(values):7.0%} {over:10.{digits}f} {speed:7.2f}")
+        print(f"{name:54} {median(values):10.{digits}f} {spread(values):7.0%} {over:10.{digits}f} {speed:7.2f}")
 
 
-def print_rates(title: str, figures: Figures, *, base: str) -> None:
-    """Print how often a second each does it, and how many times as often as *base*."""
-    print(f"\n{title:46} {'median':>10} {'spread':>7} {'':10} {'speed':>7}")
+def print_rates(title: str, figures: Figures, *, base: str, cpu: Figures | None = None) -> None:
+    """Print how often a second each does it, and how many times as often as *base*; and what each took of *cpu*."""
+    print(f"\n{title:54} {'median':>10} {'spread':>7} {'CPU us' if cpu else '':>10} {'speed':>7}")
     for name, values in figures.items():
+        taken = f"{median(cpu[name]):.1f}" if cpu else ""
         speed = median(ratios(figures, name, base))
-        print(f"{name:46} {median(values):10.0f} {spread(values):7.0%} {'':10} {speed:7.2f}")
+        print(f"{name:54} {median(values):10.0f} {spread(values):7.0%} {taken:>10} {speed:7.2f}")
 
 
 def print_sizes(title: str, figures: Figures, *, base: str) -> None:
     """Print how large each is, and how many times as large as *base*."""
-    print(f"\n{title:46} {'median':>10} {'spread':>7} {'':10} {'times':>7}")
+    print(f"\n{title:54} {'median':>10} {'spread':>7} {'':10} {'times':>7}")
     for name, values in figures.items():
         times = median(ratios(figures, name, base))
-        print(f"{name:46} {median(values):10.0f} {spread(values):7.0%} {'':10} {times:7.2f}")
+        print(f"{name:54} {median(values):10.0f} {spread(values):7.0%} {'':10} {times:7.2f}")
 
 
 def print_ratios(figures: Figures, name: str, others: Iterable[str]) -> None:

@@ -25,7 +25,7 @@ from benchmarks.serving import folder
 from fastapi_session import Sessions
 
 TOKENS = 4_000
-SESSIONS = 10_000
+SESSIONS = 5_000
 TOKEN = "an access token, as text"
 STATUS = Path("/proc/self/statm")
 

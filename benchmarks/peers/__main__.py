@@ -90,7 +90,7 @@ async def main() -> None:
             await compare(candidates, base=BARE)
     print("\nwhat each proves of a request")
     for name, candidate in candidates.items():
-        print(f"{name:46} {candidate.proves}")
+        print(f"{name:54} {candidate.proves}")
 
 
 if __name__ == "__main__":

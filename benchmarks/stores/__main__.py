@@ -1,10 +1,10 @@
-"""How often a second each store creates and refreshes sessions, with one task and with 32.
+"""How often a second each store creates and refreshes sessions, one at a time and 32 at once.
 
     python -m benchmarks.stores [rounds]
 
 Without tokens: the store alone. Each is measured beside the bare statement of its driver (an INSERT, an UPDATE by the key),
-and a SQL database beside the transaction that selects, compares and updates. PostgreSQL and Valkey come from their wheels,
-MariaDB where it is installed. PostgreSQL flushes each commit, MariaDB, Valkey and SQLite a little later.
+and a SQL database beside the transaction that selects, compares and updates. CPU is that of the process that asks. PostgreSQL
+and Valkey come from their wheels, MariaDB where it is installed. PostgreSQL flushes each commit, the others a little later.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ async def measure(arena: str, contestants: Contestants) -> None:
     for verb, measured in (("create", creating), ("refresh", refreshing)):
         for tasks in TASKS:
             measures = {name: measured(each, sessions, tasks=tasks) for name, each in contestants.items()}
-            figures = await interleaved(measures, rounds=rounds(7))
-            print_rates(f"{arena}: {verb}, {tasks} at once, a second", figures, base=BARE)
+            paces = await interleaved(measures, rounds=rounds(7))
+            figures = {name: [each.a_second for each in values] for name, values in paces.items()}
+            cpu = {name: [each.cpu_microseconds for each in values] for name, values in paces.items()}
+            print_rates(f"{arena}: {verb}, {tasks} at once, a second", figures, base=BARE, cpu=cpu)
             print_ratios(figures, OURS, [name for name in contestants if name not in {BARE, OURS}])
 
 
