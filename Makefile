@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close
+BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
 
 .PHONY: help demo test faults check docs bench clean
 

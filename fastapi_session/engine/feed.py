@@ -30,6 +30,8 @@ from fastapi_session.stores.base import NoticeStore
 
 OVERLAP = 15_000
 """Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
+SLACK = 300_000
+"""Milliseconds that a notice is kept longer than a token may live: so far the clocks of nodes may be apart."""
 WHOLE_EVERY = 60_000
 """Milliseconds between two readings of the whole feed."""
 
@@ -84,7 +86,7 @@ class RevocationFeed:
     @property
     def forgettable_until(self) -> int:
         """Up to which moment of the store's clock notices concern no access token any more."""
-        return self._store_now - self._kept_for() - OVERLAP
+        return self._store_now - self._kept_for() - SLACK
 
     def about(self, session_id: str) -> Notice | None:
         """Answer the notice about the session, if there is one: one dictionary lookup."""

@@ -10,13 +10,20 @@ import pytest
 
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.endings import Endings
-from fastapi_session.engine.feed import OVERLAP, WHOLE_EVERY, RevocationFeed
+from fastapi_session.engine.feed import OVERLAP, SLACK, WHOLE_EVERY, RevocationFeed
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session, new_signing_key
+from tests.conftest import Place
 from tests.engine.engines import HOUR, MILLISECOND, SECOND, TroubledStore, feed_of
+
+
+@pytest.fixture
+def place(any_place: Place) -> Place:
+    """Every kind of store."""
+    return any_place
 
 
 @pytest.fixture
@@ -152,7 +159,7 @@ async def test_what_no_token_refers_to_is_forgotten(store: Store, clock: HandClo
     feed = feed_of(store, clock, background=background)
     session_id = await revoke(store, "a")
     feed.revoked("own")
-    for step in (HOUR, duration(WHOLE_EVERY)):
+    for step in (HOUR, duration(SLACK)):
         await feed.catch_up()
         assert ["session_revoked"] * 2 == kinds(feed, session_id, "own")
         clock.advance(step)

@@ -96,7 +96,8 @@ class OwnEngine:
         loop = asyncio.get_running_loop()
         if loop not in self._pooling:
             self._pooling.add(loop)
-            self._ways[loop] = Ways.through(new_engine(self._url, pool_size=10, pool_recycle=1800))
+            # None beyond the pool: who comes when all are busy waits less than for a connection of his own.
+            self._ways[loop] = Ways.through(new_engine(self._url, pool_size=10, max_overflow=0, pool_recycle=1800))
 
     def ways(self) -> Ways:
         """Answer the ways for the running event loop. Where that was not opened, they connect anew each time."""
