@@ -1,15 +1,16 @@
-"""A clock driven by hand, and a store of each embedded kind that goes by it."""
+"""A clock driven by hand, and a store of each embedded kind that goes by it; of every kind where a module asks for it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
+from tests.conftest import Place, place_of
 from tests.engine.engines import TroubledStore
 
 
@@ -19,12 +20,27 @@ def clock() -> HandClock:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, clock: HandClock, tmp_path: Path) -> AsyncIterator[Store]:
-    urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/sessions.db"}
-    store = store_by_url(urls[request.param], clock=clock)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Where the store is. A module that asks every kind has a fixture of this name of its own."""
+    return place_of(request.param, request)
+
+
+@pytest.fixture
+async def store(place: Place, clock: HandClock) -> AsyncIterator[Store]:
+    store = store_by_url(place.url, clock=clock)
     await store.open()
     yield store
+    await rest()
     await store.close()
+
+
+async def rest() -> None:
+    """Let what engines began in the background come to its end, and break off what has none."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    endless = (await asyncio.wait(others, timeout=0.1))[1] if others else set()
+    for task in endless:
+        task.cancel()
+    await asyncio.gather(*endless, return_exceptions=True)
 
 
 @pytest.fixture

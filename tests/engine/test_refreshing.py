@@ -18,6 +18,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
+from tests.conftest import Place
 from tests.engine.engines import (
     DAY,
     GRACE,
@@ -85,6 +86,12 @@ async def line_of(sessions: Sessions, clock: HandClock, *, rotations: int = 0) -
     for _ in range(rotations):
         await line.rotate()
     return line
+
+
+@pytest.fixture
+def place(any_place: Place) -> Place:
+    """Every kind of store."""
+    return any_place
 
 
 @pytest.fixture
