@@ -28,6 +28,7 @@ from fastapi_session import (
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
 from fastapi_session.web.exchange import Exchange
+from tests.web.asgi import ask
 from tests.web.deployment import Deployment, Verified, application, deployed, engine
 from tests.web.wire import ACCESS, CLEARED, KEPT, NEW, REFRESH, UNAUTHORISED, Held, change, exposed, set_cookies
 
@@ -377,26 +378,11 @@ async def test_nothing_waits_for_the_garbage_collector(
 ) -> None:
     """When a request is over, what it took is given back at once: nothing of ours is held in a cycle."""
     token = (await sessions.create("ada")).tokens.access_token
-    headers = [(b"authorization", f"Bearer {token}".encode())] if status == 200 else []
+    headers = {"authorization": f"Bearer {token}"} if status == 200 else {}
     gc.collect()
     gc.disable()
     try:
-        assert status == await answered(app, method, path, headers)
+        assert status == (await ask(app, method, path, headers)).status_code
         assert [] == [each for each in gc.get_objects() if isinstance(each, Exchange)]
     finally:
         gc.enable()
-
-
-async def answered(app: FastAPI, method: str, path: str, headers: list[tuple[bytes, bytes]]) -> int:
-    """Make one request without a server, and say with which status it was answered."""
-    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
-    statuses = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request"}
-
-    async def send(message: Any) -> None:
-        statuses.append(message.get("status"))
-
-    await app(scope, receive, send)
-    return int(statuses[0])

@@ -1,0 +1,34 @@
+"""Requests without a server and without a client's own work: what is measured or counted is the application alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from httpx2 import Response
+from starlette.types import ASGIApp
+
+NOTHING: Mapping[str, str] = {}
+
+
+async def ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str] = NOTHING) -> Response:
+    """Answer the head of the response of *app* to one request."""
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return Response(sent[0]["status"], headers=sent[0]["headers"])
