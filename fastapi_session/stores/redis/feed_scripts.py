@@ -9,7 +9,8 @@ from fastapi_session.stores.redis.script import Script
 
 NOTICES = Script.of("""
 local moment = integer(now())
-return {ARGV[1], redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[3], '+inf'), moment}
+local notices = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[3], '+inf')
+return {ARGV[1], '[' .. table.concat(notices, ',') .. ']', moment}
 """)
 
 DELETE_NOTICES = Script.of("""

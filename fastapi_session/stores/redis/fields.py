@@ -62,9 +62,9 @@ def key_of(text: str) -> SigningKeyRecord:
     return key_record(_row(text, _KEY_BYTES))
 
 
-def notice_of(text: str) -> Notice:
-    """Answer the notice that a script appended: subject, kind and moment as a JSON array."""
-    return Notice(*json.loads(text))
+def notices_of(text: str) -> list[Notice]:
+    """Answer the notices of a feed: the JSON array *text*, each of them an array of subject, kind and moment."""
+    return [Notice(*each) for each in json.loads(text)]
 
 
 def _pairs(columns: Iterable[str], row: Row) -> list[str]:

@@ -18,7 +18,7 @@ from fastapi_session.stores.redis.fields import (
     key_of,
     key_text,
     lineage_fields,
-    notice_of,
+    notices_of,
     session_fields,
     session_of,
 )
@@ -177,7 +177,7 @@ class RedisStore:
         readings = await asyncio.gather(
             *(self._run(feed_scripts.NOTICES, [feed], field(after)) for feed in self._keys.feeds)
         )
-        notices = [notice_of(as_text(notice)) for appended, _ in readings for notice in appended]
+        notices = [notice for appended, _ in readings for notice in notices_of(as_text(appended))]
         clocks = [int(as_text(now)) for _, now in readings]
         return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(clocks))
 
