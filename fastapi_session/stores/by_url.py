@@ -7,7 +7,7 @@
 | `memory:` | `MemoryStore`, for tests and first steps: gone with the process | |
 | `postgresql+asyncpg://user@host/database`, `postgresql+psycopg://...` | `SqlStore` | `postgres` |
 | `mysql+asyncmy://user@host/database`, `mariadb+asyncmy://...` | `SqlStore` | `mysql` |
-| `redis://host:6379/0`, `valkey://`, or `rediss://` over TLS | `RedisStore` | `redis` |
+| `redis://host:6379/0`, `valkey://`, or `rediss://` and `valkeys://` over TLS | `RedisStore` | `redis` |
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _EXTRAS = {
     "redis": _REDIS,
     "rediss": _REDIS,
     "valkey": _REDIS,
+    "valkeys": _REDIS,
 }
 
 
