@@ -36,7 +36,9 @@ def printed(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
 
 
-@pytest.mark.parametrize("url", ["redis://localhost", "rediss://localhost:6380/1", "valkey://user@localhost/2", "valkeys://localhost"])
+@pytest.mark.parametrize(
+    "url", ["redis://localhost", "rediss://localhost:6380/1", "valkey://user@localhost/2", "valkeys://localhost"]
+)
 def test_redis_and_valkey(url: str) -> None:
     """The schemes of Redis and Valkey name one store."""
     assert RedisStore is type(store_by_url(url, clock=system_clock))
