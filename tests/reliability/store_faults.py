@@ -7,7 +7,7 @@ import os
 import resource
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,8 @@ from fastapi_session.clock import system_clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.sql import SqlStore
+from tests.reliability.proxy import proxied
+from tests.reliability.store_proxy import by_port, way_to
 from tests.stores import redis_servers
 from tests.stores.sql.servers import Server, mariadb, postgres, started
 
@@ -23,18 +25,21 @@ DISK = 8 * 1024 * 1024
 """Bytes of the disk that is filled."""
 PATIENCE = 30
 """Seconds within which a store that comes back is there."""
+TIMEOUT = 5
+"""Seconds that the stores wait for an answer."""
 
-Step = Callable[[Sequence[int]], None]
+Step = Callable[[Sequence[int]], object]
 """Done to the store of the servers whose processes have these numbers."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A store, and the ways to take it from its servers and to give it back."""
+    """A store, the ways to take it from its servers and to give it back, and for how many seconds that is noticed."""
 
     url: str
     begin: Step
     end: Step
+    seconds: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,11 @@ class Outage:
     ended: int
 
 
-async def outage(fault: Fault, pids: Sequence[int], *, seconds: float) -> Outage:
-    """Take the store away for so many *seconds*, and answer when that was: it is back as soon as anybody is answered."""
+async def outage(fault: Fault, pids: Sequence[int]) -> Outage:
+    """Take the store away for a while, and answer when that was: it is back as soon as anybody is answered."""
     began = system_clock()
     await asyncio.to_thread(fault.begin, pids)
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(fault.seconds)
     await asyncio.to_thread(fault.end, pids)
     await answered(partial(ask_as_a_newcomer, fault.url))
     return Outage(began, system_clock())
@@ -88,6 +93,19 @@ async def killed_valkey(folder: Path) -> AsyncIterator[Fault]:
     """A Valkey that appends to its file every second and dies at once."""
     with redis_servers.running(folder) as server:
         yield Fault(server.url, lambda _: server.kill(), lambda _: server.restart())
+
+
+@asynccontextmanager
+async def silent_network(to_store: AbstractAsyncContextManager[Fault]) -> AsyncIterator[Fault]:
+    """A store that lives, behind a network that swallows what is sent: longer than servers wait for an answer."""
+    loop = asyncio.get_running_loop()
+    async with to_store as behind, proxied(way_to(behind.url)) as network:
+        yield Fault(
+            by_port(behind.url, network.port),
+            lambda _: loop.call_soon_threadsafe(network.silence),
+            lambda _: loop.call_soon_threadsafe(network.resume),
+            seconds=TIMEOUT + 3,
+        )
 
 
 @asynccontextmanager
@@ -132,10 +150,13 @@ def fill(junk: Path) -> None:
 @asynccontextmanager
 async def fault_of(kind: str, folder: Path) -> AsyncIterator[Fault]:
     """The fault that a test asks for by its *kind*."""
-    ways = {
+    ways: dict[str, Callable[[], AbstractAsyncContextManager[Fault]]] = {
         "postgresql": partial(killed_database, postgres),
         "mariadb": partial(killed_database, mariadb),
         "valkey": partial(killed_valkey, folder),
+        "postgresql, silent": lambda: silent_network(killed_database(postgres)),
+        "mariadb, silent": lambda: silent_network(killed_database(mariadb)),
+        "valkey, silent": lambda: silent_network(killed_valkey(folder)),
         "sqlite, disk full": partial(full_disk, folder),
         "sqlite, quota exceeded": partial(files_that_cannot_be_written, folder),
     }

