@@ -29,8 +29,8 @@ def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, t
     for pair in pairs if len(pairs) <= MAX_COOKIES else []:
         name, separator, value = pair.partition("=")
         name = name.strip(" \t")
-        if name in names and separator and (text := unquote(value.strip(" \t"), encoding="latin-1")):
-            found[name] = (*found.get(name, ()), text)
+        if name in names and separator and (text := value.strip(" \t")):
+            found[name] = (*found.get(name, ()), unquote(text, encoding="latin-1") if "%" in text else text)
     return found
 
 

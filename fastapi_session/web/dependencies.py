@@ -17,7 +17,6 @@ from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
-from fastapi_session.web.proving import required_session
 from fastapi_session.web.requirements import OverrideValidators, Requirements
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import create_new_session_in_request, refresh_session_in_request
@@ -25,10 +24,10 @@ from fastapi_session.web.session_types import Data, Payload, SessionTypes
 
 
 @dataclass(frozen=True)
-class VerifySession(SecurityBase, Generic[Payload, Data]):
-    """Provides the session that the request proves."""
+class VerifySession(Requirements[Payload, Data], SecurityBase):
+    """Provides the session that the request proves; `None` for OPTIONS and TRACE, which browsers send without credentials."""
 
-    requirements: Requirements[Payload, Data]
+    spared_methods: frozenset[str] = frozenset({"OPTIONS", "TRACE"})
     scheme_name: str = field(init=False, compare=False, repr=False)
     _hash: int = field(init=False, compare=False, repr=False)
 
@@ -36,17 +35,11 @@ class VerifySession(SecurityBase, Generic[Payload, Data]):
 
     def __post_init__(self) -> None:
         """Tell the OpenAPI document whether a session is needed, and work out once what each request asks for thrice."""
-        object.__setattr__(self, "scheme_name", scheme_name(required=self.requirements.session_required))
-        object.__setattr__(self, "_hash", hash(self.requirements))
+        object.__setattr__(self, "scheme_name", scheme_name(required=self.session_required))
+        object.__setattr__(self, "_hash", super().__hash__())
 
     def __hash__(self) -> int:
         return self._hash
-
-    async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
-        """Answer the session; `None` for OPTIONS and TRACE, which browsers send without credentials."""
-        if connection.scope.get("method") in ("OPTIONS", "TRACE"):
-            return None
-        return await required_session(connection, self.requirements)
 
 
 def verify_session(
@@ -68,14 +61,12 @@ def verify_session(
     Refused is with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and where the store is asked 503.
     """
     return VerifySession(
-        Requirements(
-            validators=validators,
-            session_required=session_required,
-            anti_csrf_check=anti_csrf_check,
-            check_database=check_database,
-            override_global_claim_validators=override_global_claim_validators,
-            types=SessionTypes(payload, data),
-        )
+        validators=validators,
+        session_required=session_required,
+        anti_csrf_check=anti_csrf_check,
+        check_database=check_database,
+        override_global_claim_validators=override_global_claim_validators,
+        types=SessionTypes(payload, data),
     )
 
 

@@ -1,15 +1,24 @@
-"""What a route asks of the session of a request."""
+"""What a route asks of the session of a request, and the way from the access token that came to the session."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from starlette.requests import HTTPConnection
+
+from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim_validators import ClaimValidator
-from fastapi_session.errors import UnauthorisedError
+from fastapi_session.errors import SessionError, UnauthorisedError
+from fastapi_session.web.exchange import Exchange, exchange_of
+from fastapi_session.web.presented import anti_csrf_proof, presented_access_token
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.transport import Method
+from fastapi_session.web.websocket_origin import ensure_own_origin
 
 OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
 """Answers the validators of one route, given the global ones and the session."""
@@ -17,7 +26,7 @@ OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Ite
 
 @dataclass(frozen=True)
 class Requirements(Generic[Payload, Data]):
-    """The parameters of `verify_session`, whose words explain them."""
+    """The parameters of `verify_session`, whose words explain them. Nothing is asked of requests of *spared_methods*."""
 
     validators: tuple[ClaimValidator, ...] = ()
     session_required: bool = True
@@ -25,14 +34,61 @@ class Requirements(Generic[Payload, Data]):
     check_database: bool = False
     override_global_claim_validators: OverrideValidators | None = None
     types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
+    spared_methods: frozenset[str] = frozenset()
 
-    def allow_none(self) -> None:
-        """Raise `UnauthorisedError` where there has to be a session."""
+    async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
+        """Answer the session that the request proves, once it meets these requirements.
+
+        `None` only where no session is required and no token of ours came, or nothing is asked. It is one coroutine on
+        purpose: each more would cost every request a microsecond.
+        """
+        if connection.scope.get("method") in self.spared_methods:
+            return None
+        exchange = exchange_of(connection)
+        try:
+            method, presented = presented_access_token(connection, exchange)
+            if presented is None:
+                self._allow_none()
+                return None
+            is_socket = connection.scope["type"] == "websocket"
+            ended = _expected_end(connection, exchange, method=method, presented=presented) if is_socket else None
+            content = await exchange.sessions.verify(
+                presented, check_database=self.check_database, proof=self._proof(connection, exchange, method)
+            )
+            if ended is not None:
+                exchange.guarded = (content, ended)
+            session = Session(content, presented.text, exchange=exchange, method=method, types=self.types)
+            issued = exchange.issued
+            if issued is not None and issued.access_token.session_handle == session.handle:
+                session.send(issued)  # another dependency of this request has changed it
+            validators = self._asked(exchange.sessions.validators, session)
+            if validators:
+                await session.assert_claims(*validators)
+            session.check_shape()
+        except SessionError as error:
+            raise exchange.refuse(error)  # noqa: B904  it is the same error
+        return session
+
+    def _allow_none(self) -> None:
         if self.session_required:
             raise UnauthorisedError("no access token of ours came with the request")
 
-    def asked(self, globally: Sequence[ClaimValidator], session: Session[Any, Any]) -> Sequence[ClaimValidator]:
-        """Answer the validators that *session* has to satisfy, of which *globally* hold for every route."""
+    def _proof(self, connection: HTTPConnection, exchange: Exchange, method: Method) -> AntiCsrfProof:
+        is_asked = self.anti_csrf_check
+        if is_asked is None:
+            is_asked = connection.scope.get("method", "GET") != "GET"  # a socket has none, and is opened by a GET
+        return anti_csrf_proof(connection, exchange, method=method) if is_asked else NOT_ASKED
+
+    def _asked(self, globally: Sequence[ClaimValidator], session: Session[Any, Any]) -> Sequence[ClaimValidator]:
         if self.override_global_claim_validators is None:
             return (*globally, *self.validators)
         return (*self.override_global_claim_validators(globally, session), *self.validators)
+
+
+def _expected_end(
+    connection: HTTPConnection, exchange: Exchange, *, method: Method, presented: ParsedAccessToken
+) -> asyncio.Future[None]:
+    """Expect the end of a socket's session before its token is proved, so that none between the two is missed."""
+    if method == "cookie":
+        ensure_own_origin(connection, exchange.sessions.config)
+    return exchange.expect_end(presented.content.session_handle)

@@ -17,7 +17,6 @@ from fastapi_session.web.proving import (
     forget_legacy_session,
     proven_handles,
     refreshed_session,
-    required_session,
     sent_session,
 )
 from fastapi_session.web.requirements import OverrideValidators, Requirements
@@ -125,17 +124,15 @@ async def get_session_from_request(
     Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database* or where a claim
     has to be fetched `StoreUnavailable`.
     """
-    return await required_session(
-        connection,
-        Requirements(
-            validators=validators,
-            session_required=session_required,
-            anti_csrf_check=anti_csrf_check,
-            check_database=check_database,
-            override_global_claim_validators=override_global_claim_validators,
-            types=SessionTypes(payload, data),
-        ),
+    required = Requirements(
+        validators=validators,
+        session_required=session_required,
+        anti_csrf_check=anti_csrf_check,
+        check_database=check_database,
+        override_global_claim_validators=override_global_claim_validators,
+        types=SessionTypes(payload, data),
     )
+    return await required(connection)
 
 
 async def refresh_session_in_request(
