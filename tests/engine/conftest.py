@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
 from tests.conftest import Place, place_of
 from tests.engine.engines import TroubledStore
@@ -27,7 +26,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 async def store(place: Place, clock: HandClock) -> AsyncIterator[Store]:
-    store = store_by_url(place.url, clock=clock)
+    store = place.store(clock)
     await store.open()
     yield store
     await rest()

@@ -12,7 +12,6 @@ import pytest
 
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
 from tests.engine.engines import engine
@@ -74,7 +73,7 @@ def clock() -> HandClock:
 @pytest.fixture
 async def store(any_place: Place, clock: HandClock) -> AsyncIterator[Store]:
     """An open, empty store of each kind that goes by the clock driven by hand."""
-    store = store_by_url(any_place.url, clock=clock)
+    store = any_place.store(clock)
     await store.open()
     yield store
     await store.close()

@@ -8,11 +8,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fastapi_session.clock import system_clock
-from fastapi_session.config import SessionConfig
-from fastapi_session.sessions import Sessions
 from tests.conftest import Place
 from tests.reliability.processes import PROCESSES
-from tests.reliability.worker import OffsetClock, Order, Task, serve
+from tests.reliability.worker import OffsetClock, Order, Task, engine, serve
 
 WORKERS = 2
 
@@ -24,18 +22,16 @@ class Deployment:
     """
 
     def __init__(self, place: Place, *, by_server: bool, **options: Any) -> None:
-        self._options = {"store": place.url, "secret": "s" * 32, **options}
-        self._by_server = by_server
         self.clock = OffsetClock()
-        config = SessionConfig(**self._options)
-        self.sessions = Sessions(config, clock=system_clock if by_server else self.clock)
+        self.sessions = engine(place, system_clock if by_server else self.clock, **options)
+        self._given = (place, by_server, options)
         self._workers: list[Connection] = []
 
     @contextmanager
     def worker(self, name: str) -> Iterator[Connection]:
         """Start a worker, and let it end in good order."""
         here, there = PROCESSES.Pipe()
-        process = PROCESSES.Process(target=serve, args=(name, self._options, self._by_server, there), daemon=True)
+        process = PROCESSES.Process(target=serve, args=(name, there, *self._given), daemon=True)
         process.start()
         there.close()
         try:

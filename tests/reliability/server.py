@@ -25,7 +25,7 @@ from fastapi_session import (
 from fastapi_session.clock import system_clock
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.by_url import store_by_url
+from tests.conftest import Place
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +40,7 @@ AFTER_COMMIT = 0.080
 class Life:
     """What one life of the server is told: its store, how far its clock is set forward (milliseconds), its luck."""
 
-    url: str
+    place: Place
     offset: int
     seed: int
 
@@ -68,7 +68,7 @@ def hesitating(write: Callable[P, Awaitable[T]], luck: random.Random) -> Callabl
 
 def application(life: Life) -> FastAPI:
     app = FastAPI()
-    store = hesitant(store_by_url(life.url, clock=life.clock), random.Random(life.seed))
+    store = hesitant(life.place.store(life.clock), random.Random(life.seed))
     install(app, Sessions(SessionConfig(store=store, secret=SECRET), clock=life.clock))
     app.include_router(session_router())
 

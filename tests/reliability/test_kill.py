@@ -15,9 +15,7 @@ from multiprocessing.process import BaseProcess
 import httpx
 import pytest
 
-from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.stores.by_url import store_by_url
 from tests.conftest import Place
 from tests.reliability.history import OK, Answer, lost_clients, violations
 from tests.reliability.processes import PROCESSES
@@ -95,7 +93,7 @@ class Client:
 class World:
     """The store that all lives of the server share, and the way to the server that lives now."""
 
-    url: str
+    place: Place
     http: httpx.AsyncClient
     history: list[Answer] = field(default_factory=list)
 
@@ -116,7 +114,7 @@ class World:
 
     async def generations(self) -> dict[str, int]:
         """Answer how far each session has come in the store."""
-        store = store_by_url(self.url, clock=system_clock)
+        store = self.place.store()
         records = [record for number in range(CLIENTS) for record in await store.sessions_of(f"user-{number}")]
         await store.close()
         return {record.session_id: record.lineage.generation for record in records}
@@ -134,7 +132,7 @@ class Kill:
 async def world(place: Place) -> AsyncIterator[World]:
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as http:
-        yield World(place.url, http)
+        yield World(place, http)
 
 
 async def refresh_and_use(client: Client, life: Life, answered: asyncio.Semaphore) -> None:
@@ -166,7 +164,7 @@ async def test_a_kill_loses_no_session(place: Place, amount: Callable[..., int],
     offset = 0
     async with world(place) as here:
         clients = [Client(here.http, here.history, f"user-{number}") for number in range(CLIENTS)]
-        with here.server(Life(here.url, offset, seed=0)):
+        with here.server(Life(here.place, offset, seed=0)):
             for client in clients:
                 await client.sign_in()
         after = await here.generations()
@@ -176,12 +174,12 @@ async def test_a_kill_loses_no_session(place: Place, amount: Callable[..., int],
             offset += luck.choice([1_000, 40_000, 40_000, 120_000, 120_000])
             before = after
             kill = Kill(luck.randrange(CLIENTS // 2), luck.uniform(0, AFTER_COMMIT / 2))
-            await live(here, clients, Life(here.url, offset, number), kill)
+            await live(here, clients, Life(here.place, offset, number), kill)
             after = await here.generations()
             assert before.keys() == after.keys()
             seen.update({fate(client, before, after) for client in clients})
         offset += 40_000
-        await live(here, clients, Life(here.url, offset, seed=0))
+        await live(here, clients, Life(here.place, offset, seed=0))
         generations = await here.generations()
 
     assert {OK: len(here.history)} == Counter(answer.outcome for answer in here.history)

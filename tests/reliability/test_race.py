@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from fastapi_session.config import SessionConfig
-from fastapi_session.sessions import Sessions
 from tests.conftest import Place
 from tests.reliability.deployment import Deployment, deployed
 from tests.reliability.history import OK, THEFT, UNAUTHORISED, Answer, lost_clients, violations
-from tests.reliability.worker import OffsetClock, Task, received, refresh, ring_of
+from tests.reliability.worker import OffsetClock, Task, engine, received, refresh, ring_of
 
 CLIENTS = 64
 MINUTE = 60_000
@@ -97,8 +95,7 @@ async def test_recovery_alone_serves_a_race(
     """Without grace, recovery of lost answers still gives every client of a race the one successor."""
     history: list[Answer] = []
     clock = OffsetClock()
-    config = SessionConfig(store=place.url, secret="s" * 32, refresh_token_rotation_grace_period=grace / 1000)
-    here, there = (Sessions(config, clock=clock) for _ in range(2))
+    here, there = (engine(place, clock, refresh_token_rotation_grace_period=grace / 1000) for _ in range(2))
     await there.open()
     await here.open()
     for _ in range(amount(3, full=50)):

@@ -12,7 +12,6 @@ import pytest
 
 from fastapi_session.errors import SessionError, TokenTheftError, UnauthorisedError
 from fastapi_session.sessions import Sessions
-from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
 from tests.engine.engines import GRACE, created, engine, refreshed
@@ -100,7 +99,7 @@ async def test_a_thief_and_a_victim_part(sessions: Sessions, clock: HandClock) -
 
 async def test_two_engines_agree(place: Place, clock: HandClock) -> None:
     """Two engines never give two successors for one token, in whatever order they are asked."""
-    here, there = (engine(store_by_url(place.url, clock=clock), clock) for _ in range(2))
+    here, there = (engine(place.store(clock), clock) for _ in range(2))
     _, token = await created(here)
     for _ in range(10):
         clock.advance(GRACE)

@@ -20,6 +20,7 @@ from fastapi_session.core import refresh_token
 from fastapi_session.core.secret import Secret, SecretRing
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.sessions import Sessions
+from tests.conftest import Place
 from tests.reliability.history import OK, Answer
 
 
@@ -42,8 +43,10 @@ async def refresh(sessions: Sessions, client: str, *, token: str) -> Answer:
     seen: dict[str, Any] = {}
     try:
         issued = await sessions.refresh(token)
-    except (SessionError, StoreUnavailable) as error:
+    except SessionError as error:
         outcome = error.code
+    except StoreUnavailable as error:
+        outcome = f"{error.code}: {error}"
     else:
         outcome = OK
         seen = {**received(issued.tokens.refresh_token or "", ring), "access_token": issued.tokens.access_token}
@@ -145,9 +148,13 @@ def received_order(orders: Connection) -> Order | None:
     return order
 
 
-def serve(name: str, options: Mapping[str, Any], by_server: bool, orders: Connection) -> None:
+def engine(place: Place, clock: Clock, **options: Any) -> Sessions:
+    """An engine over the store at *place*, as each process of a deployment has one."""
+    return Sessions(SessionConfig(store=place.store(clock), secret="s" * 32, **options), clock=clock)
+
+
+def serve(name: str, orders: Connection, place: Place, by_server: bool, options: Mapping[str, Any]) -> None:
     """Do as *orders* say until there are no more."""
     offset_clock = OffsetClock()
-    clock: Clock = system_clock if by_server else offset_clock
-    sessions = Sessions(SessionConfig(**options), clock=clock)
+    sessions = engine(place, system_clock if by_server else offset_clock, **options)
     asyncio.run(work(sessions, offset_clock, name=name, orders=orders))
