@@ -42,6 +42,11 @@ class Question:
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller and not to the thread
             self.error = error
 
+    @property
+    def was_read_only(self) -> bool:
+        """Whether the file could not be written. A connection that was refused so goes on to be, whatever becomes of the file."""
+        return str(getattr(self.error, "sqlite_errorname", "")).startswith("SQLITE_READONLY")
+
     def settle(self) -> None:
         """Hand the answer to the caller, unless the caller has been cancelled."""
         if self.future.done():
@@ -155,6 +160,8 @@ class Answering:
             if self._connection is None:
                 self._connection = self._connect()
             answer_all(self._connection, group)
+            if any(question.was_read_only for question in group):
+                self._disconnect()
         except Exception as error:  # noqa: BLE001 - the callers are told, and the thread goes on
             for question in group:
                 question.error = error
