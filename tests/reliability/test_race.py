@@ -61,7 +61,7 @@ async def test_a_race_has_one_successor(place: Place, amount: Callable[..., int]
     assert [] == list(violations(history, grace=GRACE))
     assert [] == lost_clients(history)
     assert rounds == len({answer.digest for answer in history})
-    figures(rounds=rounds, refreshes=len(history), rotations=number + 1, thefts=0, refusals=0)
+    figures(rounds=rounds, rotations=number + 1, **Counter(answer.outcome for answer in history))
 
 
 async def test_a_strict_race_has_one_winner_at_most(
@@ -108,4 +108,4 @@ async def test_recovery_alone_serves_a_race(
     await there.close()
 
     assert {OK: len(history)} == Counter(answer.outcome for answer in history)
-    figures(refreshes=len(history), refusals=0)
+    figures(**Counter(answer.outcome for answer in history))
