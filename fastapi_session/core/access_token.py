@@ -41,7 +41,6 @@ STANDARD_CLAIMS = frozenset(
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_NO_HASH = "0" * 64
 _MAX_MOMENT = 253_402_300_800
 """Seconds until the year 10000, which no datetime can say."""
 
@@ -190,31 +189,49 @@ def _is_known_version(version: object) -> bool:
 
 
 def _content(payload: dict[str, Any]) -> AccessToken | None:
-    required = [payload.get(name) for name in ("sub", "sessionHandle", "refreshTokenHash1")]
-    optional = [payload.get(name) for name in ("rsub", "tId", "iss", "parentRefreshTokenHash1", "antiCsrfToken")]
-    hashes = [payload.get("refreshTokenHash1"), payload.get("parentRefreshTokenHash1") or _NO_HASH]
-    moments = [payload.get(name) for name in ("iat", "exp")]
-    if not (
-        all(isinstance(value, str) for value in required)
-        and all(value is None or isinstance(value, str) for value in optional)
-        and all(isinstance(value, str) and _HASH.fullmatch(value) for value in hashes)
-        and all(_is_moment(value) for value in moments)
-    ):
+    try:
+        is_refreshed = bool(_text_or_none(payload, "parentRefreshTokenHash1"))
+        return AccessToken(
+            user_id=_text(payload, "sub"),
+            recipe_user_id=_text_or_none(payload, "rsub") or payload["sub"],
+            tenant_id=_text_or_none(payload, "tId") or PUBLIC_TENANT,
+            session_handle=_text(payload, "sessionHandle"),
+            refresh_token_hash=_hash(payload, "refreshTokenHash1"),
+            parent_refresh_token_hash=_hash(payload, "parentRefreshTokenHash1") if is_refreshed else None,
+            anti_csrf_token=_text_or_none(payload, "antiCsrfToken"),
+            issuer=_text_or_none(payload, "iss") or "",
+            issued_at=_moment(payload, "iat"),
+            expires_at=_moment(payload, "exp"),
+            custom=custom_claims(payload),
+        )
+    except _NotOursError:
         return None
-    return AccessToken(
-        user_id=payload["sub"],
-        recipe_user_id=payload.get("rsub") or payload["sub"],
-        tenant_id=payload.get("tId") or PUBLIC_TENANT,
-        session_handle=payload["sessionHandle"],
-        refresh_token_hash=payload["refreshTokenHash1"],
-        parent_refresh_token_hash=payload.get("parentRefreshTokenHash1"),
-        anti_csrf_token=payload.get("antiCsrfToken"),
-        issuer=payload.get("iss") or "",
-        issued_at=int(payload["iat"]),
-        expires_at=int(payload["exp"]),
-        custom=custom_claims(payload),
-    )
 
 
-def _is_moment(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_MOMENT
+class _NotOursError(Exception):
+    """A claim is missing, or of another type than ours."""
+
+
+def _text(payload: dict[str, Any], name: str) -> str:
+    value = payload.get(name)
+    if isinstance(value, str):
+        return value
+    raise _NotOursError
+
+
+def _text_or_none(payload: dict[str, Any], name: str) -> str | None:
+    return None if payload.get(name) is None else _text(payload, name)
+
+
+def _hash(payload: dict[str, Any], name: str) -> str:
+    value = _text(payload, name)
+    if _HASH.fullmatch(value):
+        return value
+    raise _NotOursError
+
+
+def _moment(payload: dict[str, Any], name: str) -> int:
+    value = payload.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_MOMENT:
+        return int(value)
+    raise _NotOursError
