@@ -118,7 +118,12 @@ async def full_disk(folder: Path) -> AsyncIterator[Fault]:
 
 @asynccontextmanager
 async def files_that_cannot_be_written(folder: Path) -> AsyncIterator[Fault]:
-    """A SQLite file whose servers may write to no file, as where a quota is exceeded."""
+    """A SQLite file whose servers may write to no file, as where a quota is exceeded.
+
+    Raises `PermissionError` where the system cannot do that to a process.
+    """
+    if not hasattr(resource, "prlimit"):
+        raise PermissionError("this system limits no other process")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield Fault(f"sqlite:///{folder}/sessions.db", partial(limit_files, (0, before[1])), partial(limit_files, before))
 

@@ -89,7 +89,7 @@ async def test_how_long_a_token_is_believed(store: Store, clock: HandClock) -> N
 
 async def test_a_revocation_is_heard_by_skewed_clocks(store: Store, clock: HandClock) -> None:
     """R13: two seconds after any node revoked a session no node believes its token, now or ever."""
-    nodes = nodes_of(store, clock, SLIGHT)
+    nodes = nodes_of(store, clock, OFFSETS)
     tokens = {offset: await node.create("alice") for offset, node in nodes.items()}
     for node, issued in zip(reversed(nodes.values()), tokens.values(), strict=True):
         assert await node.revoke(issued.access_token.session_handle)
