@@ -139,6 +139,9 @@ class Reading:
     now: int
 
 
+LATEST = 2**62
+"""A moment (milliseconds) after every other."""
+
 NoticeKind = Literal["session_revoked", "session_stale", "key_deleted"]
 
 

@@ -25,15 +25,17 @@ from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.endings import Endings
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Notice
+from fastapi_session.model import LATEST, FeedReading, Notice
 from fastapi_session.stores.base import NoticeStore
 
 OVERLAP = 15_000
 """Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
 SLACK = 300_000
 """Milliseconds that a notice is kept longer than a token may live: so far the clocks of nodes may be apart."""
-WHOLE_EVERY = 60_000
+WHOLE_EVERY = 300_000
 """Milliseconds between two readings of the whole feed."""
+PIECES = 20
+"""In how many questions the whole feed is read, so that none takes long, however many were revoked."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -145,20 +147,36 @@ class RevocationFeed:
         began = self._clock()
         whole = began >= self._whole_at + WHOLE_EVERY
         try:
-            reading = await self._store.notices(after=0 if whole else self._store_now - OVERLAP)
+            store_now = await (self._hear_all() if whole else self._hear_latest())
         except StoreUnavailable:
             if not self._failing:
                 logger.warning("the revocation feed cannot be read, going on with what is known")
             self._failing = True
             raise
         self._failing = False
-        self._read_at, self._store_now = began, reading.now
-        for notice in reading.notices:
-            self._hear(notice)
+        self._read_at, self._store_now = began, store_now
         if whole:
             self._whole_at = began
             self._forget()
         self._rely()
+
+    async def _hear_latest(self) -> int:
+        """Read what is new, and answer the store's clock."""
+        return self._hear_each(await self._store.notices(after=self._store_now - OVERLAP))
+
+    async def _hear_all(self) -> int:
+        """Read the whole feed piece by piece, and answer the store's clock as it was at the beginning."""
+        now = (await self._store.notices(after=LATEST)).now
+        kept = self._kept_for() + SLACK
+        for piece in range(PIECES, 0, -1):
+            until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
+            self._hear_each(await self._store.notices(after=now - kept * piece // PIECES, until=until))
+        return now
+
+    def _hear_each(self, reading: FeedReading) -> int:
+        for notice in reading.notices:
+            self._hear(notice)
+        return reading.now
 
     def _rely(self) -> None:
         followed = self._following is not None and not self._following.done()

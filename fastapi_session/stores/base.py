@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from fastapi_session.model import FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import LATEST, FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
 
 
 class SessionStore(Protocol):
@@ -99,11 +99,11 @@ class SigningKeyStore(Protocol):
 class NoticeStore(Protocol):
     """The revocation feed: what every process has to hear of, kept until it is cleared away."""
 
-    async def notices(self, *, after: int) -> FeedReading:
-        """Answer what was appended later than *after* (milliseconds of the store's clock), oldest first.
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Answer what was appended later than *after*, and not later than *until*, oldest first.
 
-        The clock is read before the notices. A notice is dated when it is appended, not when its transaction commits: a
-        transaction that stays open for long brings notices that are older than what was answered before.
+        Both are milliseconds of the store's clock, which is read before the notices. A notice is dated when it is appended,
+        not when its transaction commits: one that stays open for long brings notices older than what was answered before.
         """
 
     async def delete_notices(self, *, until: int, limit: int) -> int:

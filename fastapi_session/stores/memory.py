@@ -9,6 +9,7 @@ from dataclasses import replace
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import (
+    LATEST,
     FeedReading,
     Json,
     Lineage,
@@ -167,10 +168,11 @@ class MemoryStore:
             self._note(kid, "key_deleted")
             return True
 
-    async def notices(self, *, after: int) -> FeedReading:
-        """Answer what was appended to the feed later than *after*, oldest first, and the clock."""
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
         with self._lock:
-            return FeedReading(tuple(notice for notice in self._notices if notice.at > after), self._clock())
+            found = (notice for notice in self._notices if after < notice.at <= until)
+            return FeedReading(tuple(found), self._clock())
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many."""

@@ -93,7 +93,7 @@ class NoticeContract:
         assert [Notice("k1", "key_deleted", clock())] == await heard(store)
 
     async def test_the_feed_is_read_from_a_moment_on(self, store: Store, clock: HandClock) -> None:
-        """Notices come oldest first, only those later than the moment asked for, and with the store's clock."""
+        """Notices come oldest first, only those between the moments asked for, and with the store's clock."""
         began, records = clock(), [new_session(f"{n}", now=clock()) for n in range(3)]
         for record in records:
             await store.insert(record)
@@ -104,6 +104,7 @@ class NoticeContract:
 
         assert FeedReading(tuple(every), clock()) == await store.notices(after=0)
         assert FeedReading(tuple(every[1:]), clock()) == await store.notices(after=began + 1_000)
+        assert FeedReading((every[1],), clock()) == await store.notices(after=began + 1_000, until=began + 2_000)
         assert FeedReading((), clock()) == await store.notices(after=clock())
 
     async def test_old_notices_are_deleted_in_batches(self, store: Store, clock: HandClock) -> None:

@@ -16,7 +16,7 @@ from fastapi_session.engine.endings import Endings
 from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import FeedReading, SigningKeyRecord
+from fastapi_session.model import LATEST, FeedReading, SigningKeyRecord
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
@@ -96,9 +96,9 @@ class TroubledStore(MemoryStore):
         await self._turn("acknowledge")
         await super().acknowledge(session_id, current=current)
 
-    async def notices(self, *, after: int) -> FeedReading:
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         await self._turn("notices")
-        return await super().notices(after=after)
+        return await super().notices(after=after, until=until)
 
     async def delete_expired(self, *, limit: int) -> int:
         await self._turn("delete_expired")

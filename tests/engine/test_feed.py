@@ -10,7 +10,7 @@ import pytest
 
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.endings import Endings
-from fastapi_session.engine.feed import OVERLAP, SLACK, WHOLE_EVERY, RevocationFeed
+from fastapi_session.engine.feed import OVERLAP, PIECES, SLACK, WHOLE_EVERY, RevocationFeed
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
@@ -113,6 +113,7 @@ async def test_an_open_feed_follows(store: Store, clock: HandClock, background: 
     await until(lambda: feed.about(session_id) is not None)
     await feed.close()
     await background.finish()
+    clock.advance(SECOND)
 
     assert feed.is_behind(clock())
 
@@ -169,9 +170,26 @@ async def test_what_no_token_refers_to_is_forgotten(store: Store, clock: HandClo
     assert 1 == await store.delete_notices(until=feed.forgettable_until, limit=10)
 
 
+@pytest.mark.parametrize(
+    "age", [timedelta(0), MILLISECOND, HOUR / PIECES, HOUR / 2, HOUR, HOUR + duration(SLACK) - MILLISECOND]
+)
+async def test_a_process_that_begins_hears_of_all(
+    age: timedelta, store: Store, clock: HandClock, background: Background
+) -> None:
+    """A process that begins later knows every revocation of which an access token may be left, whichever piece tells of it."""
+    session_id = await revoke(store, "a")
+    clock.advance(age)
+    feed = feed_of(store, clock, background=background)
+    await feed.catch_up()
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+
+
 async def test_many_wait_for_one_reading(troubled: TroubledStore, clock: HandClock, background: Background) -> None:
     """However many verify at the same time, the store is read once."""
     feed = feed_of(troubled, clock, background=background)
+    await feed.catch_up()
+    troubled.asked.clear()
     await asyncio.gather(*(feed.catch_up() for _ in range(50)))
 
     assert 1 == troubled.asked["notices"]

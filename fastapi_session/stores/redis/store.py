@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import LATEST, FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text
 from fastapi_session.stores.redis.fields import (
@@ -172,10 +172,10 @@ class RedisStore:
         [deleted] = await self._run(key_scripts.DELETE_KEY, self._keys.signing_keys, kid, field(kid))
         return bool(deleted)
 
-    async def notices(self, *, after: int) -> FeedReading:
-        """Answer what was appended to the feed later than *after*, oldest first, and the earliest clock of its shards."""
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
         readings = await asyncio.gather(
-            *(self._run(feed_scripts.NOTICES, [feed], field(after)) for feed in self._keys.feeds)
+            *(self._run(feed_scripts.NOTICES, [feed], field(after), field(until)) for feed in self._keys.feeds)
         )
         notices = [notice for appended, _ in readings for notice in notices_of(as_text(appended))]
         clocks = [int(as_text(now)) for _, now in readings]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Row
 
 from fastapi_session.clock import Clock
-from fastapi_session.model import FeedReading, Notice, NoticeKind
+from fastapi_session.model import LATEST, FeedReading, Notice, NoticeKind
 from fastapi_session.stores.sql import statements
 from fastapi_session.stores.sql.connections import Connections
 from fastapi_session.stores.sql.statements import Parameters, TimedStatements
@@ -22,11 +22,11 @@ class SqlNotices:
         self._clock = clock
         self._timed = TimedStatements(now_given=clock is not None)
 
-    async def notices(self, *, after: int) -> FeedReading:
-        """Answer what was appended to the feed later than *after*, oldest first, and the clock, which is read before."""
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
         # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
         now = self._clock() if self._clock is not None else (await self._rows(statements.CLOCK, {}))[0][0]
-        rows = await self._rows(statements.NOTICES, {"after": after})
+        rows = await self._rows(statements.NOTICES, {"after": after, "until": until})
         return FeedReading(tuple(Notice(row.subject, row.kind, row.at) for row in rows), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:

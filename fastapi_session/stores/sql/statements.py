@@ -77,7 +77,7 @@ DELETE_KEY = delete(SIGNING_KEY).where(_IS_KEY)
 CLOCK = select(Moment())
 NOTICES = (
     select(NOTICE.c.subject, NOTICE.c.kind, NOTICE.c.at)
-    .where(NOTICE.c.at > bindparam("after", type_=BigInteger))
+    .where(NOTICE.c.at > bindparam("after", type_=BigInteger), NOTICE.c.at <= bindparam("until", type_=BigInteger))
     .order_by(NOTICE.c.at, NOTICE.c.notice_id)
 )
 LOCK_NOTICES = (

@@ -83,6 +83,6 @@ DELETE_KEY = "DELETE FROM signing_key WHERE kid = ?"
 
 NOTE = "INSERT INTO notice (subject, kind, at) VALUES (?, ?, ?)"
 
-NOTICES = "SELECT subject, kind, at FROM notice WHERE at > ? ORDER BY at, rowid"
+NOTICES = "SELECT subject, kind, at FROM notice WHERE at > ? AND at <= ? ORDER BY at, rowid"
 
 DELETE_NOTICES = "DELETE FROM notice WHERE rowid IN (SELECT rowid FROM notice WHERE at <= ? LIMIT ?)"

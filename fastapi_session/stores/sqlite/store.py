@@ -11,7 +11,17 @@ from typing import Any
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import FeedReading, Json, Lineage, Notice, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import (
+    LATEST,
+    FeedReading,
+    Json,
+    Lineage,
+    Notice,
+    Reading,
+    Rotation,
+    SessionRecord,
+    SigningKeyRecord,
+)
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_record, key_row, session_record, session_row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
@@ -164,10 +174,10 @@ class SqliteStore:
         """Delete the key, and say whether it was there."""
         return await self._thread.write(lambda db: writes.delete_key(db, kid, now=self._clock())) == 1
 
-    async def notices(self, *, after: int) -> FeedReading:
-        """Answer what was appended to the feed later than *after*, oldest first, and the clock."""
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
         now, rows = await self._thread.read(
-            lambda db: (self._clock(), db.execute(statements.NOTICES, (after,)).fetchall())
+            lambda db: (self._clock(), db.execute(statements.NOTICES, (after, until)).fetchall())
         )
         return FeedReading(tuple(Notice(*row) for row in rows), now)
 
