@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastapi_session.clock import system_clock
-from fastapi_session.core import refresh_token
-from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secret, SecretRing
 from tests.reliability.history import OK, Answer
 from tests.reliability.load_server import SECRET
 from tests.reliability.load_wire import Reply, Wire
 from tests.reliability.store_faults import Outage
+from tests.reliability.worker import received
 
 ACCESS, REFRESH = "sAccessToken", "sRefreshToken"
 RING = SecretRing([Secret.from_material(SECRET.encode())])
@@ -46,12 +43,12 @@ class Browser:
     @property
     def session_id(self) -> str:
         """The session that the refresh token is of."""
-        return content_of(self.cookies[REFRESH]).session_id
+        return str(received(self.cookies[REFRESH], RING)["session"])
 
     @property
     def generation(self) -> int:
         """How often the refresh token has been handed on."""
-        return content_of(self.cookies[REFRESH]).generation
+        return int(received(self.cookies[REFRESH], RING)["generation"])
 
     async def sign_in(self) -> None:
         """Begin a session."""
@@ -144,7 +141,7 @@ class Load:
         before = dict(browser.cookies)
         reply = await browser.refresh()
         outcome = outcome_of(reply)
-        seen = seen_in(browser.cookies[REFRESH]) if outcome == OK else {}
+        seen = received(browser.cookies[REFRESH], RING) if outcome == OK else {}
         self.history.append(Answer(browser.name, asked, presented, began, system_clock(), outcome, **seen))
         if outcome == OK:
             return None
@@ -160,20 +157,6 @@ class Load:
             await asyncio.wait_for(self._ends.wait(), seconds)
         except TimeoutError:
             return
-
-
-def content_of(token: str) -> RefreshToken:
-    """What the refresh token *token* says."""
-    content = refresh_token.read(token, RING)
-    assert content is not None
-    return content
-
-
-def seen_in(token: str) -> dict[str, Any]:
-    """What a history says of the refresh token *token*."""
-    content = content_of(token)
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    return {"session": content.session_id, "generation": content.generation, "digest": digest}
 
 
 def outcome_of(reply: Reply) -> str:
