@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -29,15 +28,13 @@ from fastapi_session import (
 )
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.sql import SqlStore
+from tests.reliability.processes import PROCESSES
 
 SECRET = "the secret that all servers under load share"
 PROMPTLY = 20
 """Seconds within which a server that was told to end has ended."""
 IDLE = 600
 """Seconds after which a server hangs up on a client that says nothing: none does so before the test is over."""
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pytest", "tests.reliability.server", "tests.reliability.load_server"])
 
 HERE = Path("/proc/self/fd")
 
