@@ -100,13 +100,14 @@ class Keyring:
 
         Raises as `signing_key` does where no key is known at all.
         """
-        key = self._keys.verifying(kid, now=self._clock())
+        now = self._clock()
+        key = self._keys.verifying(kid, now=now)
         if key is not None:
-            if self._reload_at <= self._clock():
+            if self._reload_at <= now:
                 self._background.start(self._reload_when_due())
             return key
-        if not self._answered or self._ask_for_unknown_at <= self._clock():
-            self._ask_for_unknown_at = self._clock() + COOLDOWN
+        if not self._answered or self._ask_for_unknown_at <= now:
+            self._ask_for_unknown_at = now + COOLDOWN
             await self._reading()
         else:
             await self._reading.join()  # what another one asked for may bring this key too

@@ -55,8 +55,8 @@ def verify_session(
 
     *validators* have to hold beside the global ones, in whose place *override_global_claim_validators* may put others.
     *session_required=False* provides `None` where no token of ours came. *anti_csrf_check* is by default done for every
-    method but GET. *check_database=True* asks the store whether the session is still there: a revoked one ends at once,
-    at the cost of one round trip. *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+    method but GET. *check_database=True* asks the store whether the session is still there, at the cost of one round trip;
+    without it, what another process revoked is known within two seconds. *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
 
     Refused is with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and where the store is asked 503.
     """
