@@ -85,6 +85,7 @@ class CreateSession(Generic[Payload, Data]):
         recipe_user_id: str | None = None,
         access_token_payload: object = None,
         session_data: object = None,
+        within: object = None,
     ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
         return await create_new_session_in_request(
@@ -96,6 +97,7 @@ class CreateSession(Generic[Payload, Data]):
             session_data=session_data,
             payload=self._types.payload,
             data=self._types.data,
+            within=within,
         )
 
 

@@ -25,7 +25,7 @@ from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
 
 
-async def create_new_session_in_request(
+async def create_new_session_in_request(  # noqa: PLR0913 - all but two are named, and a session has that many sides
     connection: HTTPConnection,
     user_id: str,
     *,
@@ -35,20 +35,23 @@ async def create_new_session_in_request(
     session_data: object = None,
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
+    within: object = None,
 ) -> Session[Payload, Data]:
     """Begin a session of *user_id* and send its tokens with the response. Sessions that the request came with are ended.
 
     *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
     Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given.
+    *within* is a database connection in whose open transaction it is done, as by `Sessions.within`.
     Raises `PayloadError` where one of them cannot be carried, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     method = method_of_new_session(connection, exchange)
     presented = presented_access_tokens(exchange.credentials(connection))
     earlier = await proven_handles(exchange, presented)
+    sessions = exchange.sessions if within is None else exchange.sessions.within(within)
     for handle in earlier[1:]:
-        await exchange.sessions.revoke(handle)
-    issued = await exchange.sessions.create(
+        await sessions.revoke(handle)
+    issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,
         recipe_user_id=recipe_user_id,

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Annotated
 
 import pytest
+from fastapi import Depends, FastAPI
+from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from fastapi_session import ConfigurationError, SessionConfig, Sessions, UnauthorisedError
+from fastapi_session import (
+    ConfigurationError,
+    CreateSession,
+    Session,
+    SessionConfig,
+    Sessions,
+    UnauthorisedError,
+    create_session,
+    install,
+    verify_session,
+)
 from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
@@ -106,3 +119,29 @@ def test_a_store_without_transactions() -> None:
 
     with pytest.raises(ConfigurationError, match="SqlStore has"):
         sessions.within(object())
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_a_route_signs_in_within_its_transaction(
+    is_committed: bool, sessions: Sessions, engine: AsyncEngine
+) -> None:
+    """A route begins a session in the transaction that its own writes are in, and the tokens work if that is committed."""
+    app = FastAPI()
+    install(app, sessions)
+
+    @app.post("/sign-up")
+    async def sign_up(create: Annotated[CreateSession, Depends(create_session())]) -> None:
+        async with engine.connect() as connection:
+            await create("ada", within=connection)
+            await (connection.commit() if is_committed else connection.rollback())
+
+    @app.get("/me")
+    async def me(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> str:
+        return session.user_id
+
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost:8000") as client:
+        await client.post("/sign-up", headers={"st-auth-mode": "cookie"})
+        answer = await client.get("/me")
+
+    assert (200 if is_committed else 401) == answer.status_code
+    assert ([] if not is_committed else ["ada"]) == [found.user_id for found in await sessions.of_user("ada")]
