@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from benchmarks.load import Cost, cost, request
-from benchmarks.measuring import interleaved, print_costs, print_rates, rounds
+from benchmarks.measuring import Figures, interleaved, print_costs, print_rates, rounds
 from benchmarks.serving import Make, Served, served
 
 REQUESTS = 2000
@@ -41,8 +41,11 @@ def cold(server: Served) -> Callable[[], Awaitable[Cost]]:
     return measure
 
 
-async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str = "auto") -> None:
-    """Serve *candidates* by uvicorn's parser *http*, and print what a request costs and how many there are a second."""
+async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str = "auto") -> Figures:
+    """Serve *candidates* by uvicorn's parser *http*, and print what a request costs and how many there are a second.
+
+    Answers the CPU microseconds of each.
+    """
     with ExitStack() as stack:
         measures = {}
         for name, candidate in candidates.items():
@@ -53,3 +56,4 @@ async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str =
     print_costs(f"CPU microseconds a request, http={http}", of_cpu, base=base)
     rates = {name: [each.requests_a_second for each in values] for name, values in costs.items()}
     print_rates(f"requests a second, http={http}", rates, base=base)
+    return of_cpu

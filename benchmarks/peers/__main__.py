@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from benchmarks.applications import (
     application,
@@ -24,6 +25,7 @@ from benchmarks.applications import (
     verified,
 )
 from benchmarks.comparison import Candidate, compare
+from benchmarks.measuring import ratios
 from benchmarks.peers.cookies import starlette, starsessions
 from benchmarks.peers.supertokens import supertokens
 from benchmarks.peers.supertokens_core import supertokens_core
@@ -32,7 +34,7 @@ from benchmarks.peers.users import fastapi_users, fastapi_users_in_memory
 from benchmarks.serving import HOST, folder, served
 from tests.stores.redis_servers import running
 
-BARE = "bare FastAPI"
+BARE, OURS = "bare FastAPI", "fastapi_session, header"
 SIGNED = "signature and expiry"
 KEPT = "that the store knows it"
 
@@ -42,7 +44,7 @@ def ours(path: Path) -> dict[str, Candidate]:
     make = partial(partial, sessions_application)
     asked = f"{SIGNED}, key still valid"
     return {
-        "fastapi_session, header": Candidate(make(verified, bearer_login, None), proves=asked),
+        OURS: Candidate(make(verified, bearer_login, None), proves=asked),
         "fastapi_session, cookie": Candidate(make(verified, cookie_login, None), proves=asked),
         "fastapi_session, cold": Candidate(make(verified, bearer_login, None), cold=True, proves=asked),
         "fastapi_session, check_database, SQLite": Candidate(
@@ -87,10 +89,10 @@ async def main() -> None:
                 **ours(path),
                 **peers(path, core=f"http://{HOST}:{core.port}", valkey=valkey.url),
             }
-            await compare(candidates, base=BARE)
-    print("\nwhat each proves of a request")
+            cpu = await compare(candidates, base=BARE)
+    print(f"\n{f'CPU as a multiple of {OURS}':54} {'times':>7}  what is proved of a request")
     for name, candidate in candidates.items():
-        print(f"{name:54} {candidate.proves}")
+        print(f"{name:54} {median(ratios(cpu, name, OURS)):7.2f}  {candidate.proves}")
 
 
 if __name__ == "__main__":
