@@ -3,8 +3,9 @@
     python -m benchmarks.stores [rounds]
 
 Without tokens: the store alone. Each is measured beside the bare statement of its driver (an INSERT, an UPDATE by the key),
-and a SQL database beside the transaction that selects, compares and updates. CPU is that of the process that asks. PostgreSQL
-and Valkey come from their wheels, MariaDB where it is installed. PostgreSQL flushes each commit, the others a little later.
+and SQL beside a transaction: an INSERT, or the usual SELECT, comparison and UPDATE. CPU is that of the process that asks.
+PostgreSQL and Valkey come from their wheels, MariaDB where it is installed. PostgreSQL flushes each commit, the others a little
+later.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from tests.stores.sql.servers import Server, mariadb, mariadb_program
 
 BARE = "bare statement"
 OURS = "the store"
-USUAL = "SELECT and UPDATE, SQLAlchemy"
+USUAL = "transaction, SQLAlchemy"
 
 Contestants = Mapping[str, Contestant]
 Arena = Callable[[], AbstractAsyncContextManager[Contestants]]
