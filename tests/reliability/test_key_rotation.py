@@ -90,11 +90,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("kind", SHARED if is_full(metafunc.config) else SHARED[:1])
 
 
-async def test_keys_change_unnoticed(
-    kind: str, request: pytest.FixtureRequest, amount: Callable[..., int], figures: Callable[..., None]
-) -> None:
+@pytest.fixture
+def place(kind: str, request: pytest.FixtureRequest) -> Place:
+    """Where the keys are: in a full run in each kind of store, otherwise in a file."""
+    return place_of(kind, request)
+
+
+async def test_keys_change_unnoticed(place: Place, amount: Callable[..., int], figures: Callable[..., None]) -> None:
     """R12: no token is refused before it expires, no key signs that is not published, and each period has one new key."""
-    place, changes = place_of(kind, request), amount(1, full=20)
+    changes = amount(1, full=20)
     clock = FastClock(system_clock(), TIMES)
     async with workers(place, clock) as (one, other):
         reports = [asyncio.create_task(relay(*pair)) for pair in ((one, other), (other, one))]
