@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks.load import Cost, cost, request
+from benchmarks.load import Clients, Cost, request
 from benchmarks.measuring import Figures, interleaved, print_costs, print_rates, rounds
 from benchmarks.serving import Make, Served, served
 
-REQUESTS = 2000
+REQUESTS = 400
+"""A round is short, so that on a busy machine some of them are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +23,21 @@ class Candidate:
     proves: str = ""
 
 
-def warm(server: Served) -> Callable[[], Awaitable[Cost]]:
+def warm(server: Served, clients: Clients) -> Callable[[], Awaitable[Cost]]:
     """Measure the same request again and again."""
     requests = [request(server.login())] * REQUESTS
 
     async def measure() -> Cost:
-        return cost(server, requests)
+        return clients.cost(requests)
 
     return measure
 
 
-def cold(server: Served) -> Callable[[], Awaitable[Cost]]:
+def cold(server: Served, clients: Clients) -> Callable[[], Awaitable[Cost]]:
     """Measure requests whose tokens are new to the server."""
 
     async def measure() -> Cost:
-        return cost(server, [request(server.login()) for _ in range(REQUESTS)])
+        return clients.cost([request(server.login()) for _ in range(REQUESTS)])
 
     return measure
 
@@ -50,8 +51,9 @@ async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str =
         measures = {}
         for name, candidate in candidates.items():
             server = stack.enter_context(served(candidate.make, http=http))
-            measures[name] = cold(server) if candidate.cold else warm(server)
-        costs = await interleaved(measures, rounds=rounds(15))
+            clients = stack.enter_context(Clients(server))
+            measures[name] = (cold if candidate.cold else warm)(server, clients)
+        costs = await interleaved(measures, rounds=rounds(50))
     of_cpu = {name: [each.cpu_microseconds for each in values] for name, values in costs.items()}
     print_costs(f"CPU microseconds a request, http={http}", of_cpu, base=base)
     rates = {name: [each.requests_a_second for each in values] for name, values in costs.items()}

@@ -32,19 +32,11 @@ def request(headers: Mapping[str, str]) -> bytes:
     return f"GET / HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
 
 
-def cost(server: Served, requests: Sequence[bytes]) -> Cost:
-    """Have *server* answer *requests*, and answer what each cost."""
-    with Clients(server) as clients:
-        spent, began = server.cpu_seconds(), time.perf_counter()
-        clients.send_all(requests)
-        taken, spent = time.perf_counter() - began, server.cpu_seconds() - spent
-    return Cost(spent / len(requests) * 1e6, len(requests) / taken)
-
-
 class Clients:
-    """So many connections to one server."""
+    """So many connections to *server*."""
 
     def __init__(self, server: Served) -> None:
+        self._server = server
         self._selector = selectors.DefaultSelector()
         self._sockets = [socket.create_connection((HOST, server.port)) for _ in range(CONNECTIONS)]
         for connection in self._sockets:
@@ -60,6 +52,13 @@ class Clients:
         for connection in self._sockets:
             connection.close()
         self._selector.close()
+
+    def cost(self, requests: Sequence[bytes]) -> Cost:
+        """Have the server answer *requests*, and answer what each cost."""
+        spent, began = self._server.cpu_seconds(), time.perf_counter()
+        self.send_all(requests)
+        taken, spent = time.perf_counter() - began, self._server.cpu_seconds() - spent
+        return Cost(spent / len(requests) * 1e6, len(requests) / taken)
 
     def send_all(self, requests: Sequence[bytes]) -> None:
         """Send *requests*, each as soon as a connection is free, until all are answered with 200."""

@@ -19,6 +19,8 @@ from typing import Any
 import uvicorn
 
 HOST = "127.0.0.1"
+PATIENCE = 3600
+"""Seconds that a connection may wait while others are measured."""
 
 Make = Callable[[], Any]
 """Answers an ASGI application. It is called in the process that serves it, so it has to be picklable."""
@@ -72,7 +74,8 @@ def served(make: Make, *, http: str = "auto") -> Iterator[Served]:
 
 def serve(make: Make, listening: socket.socket, questions: Connection, http: Any) -> None:
     """Serve until terminated."""
-    server = uvicorn.Server(uvicorn.Config(make(), http=http, access_log=False, log_level="warning"))
+    config = uvicorn.Config(make(), http=http, access_log=False, log_level="warning", timeout_keep_alive=PATIENCE)
+    server = uvicorn.Server(config)
     threading.Thread(target=answer, args=(server, questions), daemon=True).start()
     server.run(sockets=[listening])
 
