@@ -19,7 +19,7 @@ from tests.reliability.proxy import Ending, Fate, Proxy, always, proxied, to_add
 from tests.reliability.store_proxy import by_port, way_to
 
 SEED = 10
-AT_ONCE = 100
+AT_ONCE = 50
 PATIENCE = 1.5
 """Seconds after which a client gives up a request."""
 IMPATIENCE = 0.4
