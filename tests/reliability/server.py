@@ -38,29 +38,36 @@ AFTER_COMMIT = 0.080
 
 @dataclass(frozen=True)
 class Life:
-    """What one life of the server is told: its store, how far its clock is set forward (milliseconds), its luck."""
+    """What one life of the server is told: its store, how far its clock is set forward (milliseconds), its luck.
+
+    After each commit of a refresh it waits *after_commit* seconds at most.
+    """
 
     place: Place
     offset: int
     seed: int
+    after_commit: float = AFTER_COMMIT
 
     def clock(self) -> int:
         return system_clock() + self.offset
 
 
-def hesitant(store: Store, luck: random.Random) -> Store:
+def hesitant(store: Store, life: Life) -> Store:
     """Let *store* wait a little before and after each write of a refresh, so that a kill finds it on either side."""
+    luck = random.Random(life.seed)
     for name in ("rotate", "replace"):
-        setattr(store, name, hesitating(getattr(store, name), luck))
+        setattr(store, name, hesitating(getattr(store, name), luck, after_commit=life.after_commit))
     return store
 
 
-def hesitating(write: Callable[P, Awaitable[T]], luck: random.Random) -> Callable[P, Awaitable[T]]:
+def hesitating(
+    write: Callable[P, Awaitable[T]], luck: random.Random, *, after_commit: float
+) -> Callable[P, Awaitable[T]]:
     @wraps(write)
     async def slow_write(*args: P.args, **kwargs: P.kwargs) -> T:
         await asyncio.sleep(luck.uniform(0, BEFORE_COMMIT))
         written = await write(*args, **kwargs)
-        await asyncio.sleep(luck.uniform(0, AFTER_COMMIT))
+        await asyncio.sleep(luck.uniform(0, after_commit))
         return written
 
     return slow_write
@@ -68,7 +75,7 @@ def hesitating(write: Callable[P, Awaitable[T]], luck: random.Random) -> Callabl
 
 def application(life: Life) -> FastAPI:
     app = FastAPI()
-    store = hesitant(life.place.store(life.clock), random.Random(life.seed))
+    store = hesitant(life.place.store(life.clock), life)
     install(app, Sessions(SessionConfig(store=store, secret=SECRET), clock=life.clock))
     app.include_router(session_router())
 
