@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
@@ -56,9 +57,10 @@ class Deployment:
         """Answer what came of the tasks, when all are done."""
         return [result for worker in self._workers for result in worker.recv()]
 
-    def do(self, tasks: Sequence[Task]) -> list[Any]:
-        self.begin(tasks)
-        return self.results()
+    async def do(self, tasks: Sequence[Task]) -> list[Any]:
+        """Answer what came of *tasks*. Meanwhile this process goes on: what it has begun may hold a lock on the session."""
+        await asyncio.to_thread(self.begin, tasks)
+        return await asyncio.to_thread(self.results)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ async def test_no_claim_is_lost(place: Place, figures: Callable[..., None]) -> N
     """R22: two hundred clients each lay a claim of their own over one payload, and all are there in the end."""
     async with deployed(place) as deployment:
         handle, _ = await created(deployment.sessions)
-        merges = deployment.do([Task("merge", {"handle": handle})] * 200)
+        merges = await deployment.do([Task("merge", {"handle": handle})] * 200)
         session = await deployment.sessions.information(handle)
 
     assert [True] * 200 == [merge["done"] for merge in merges]
@@ -30,7 +30,7 @@ async def test_no_count_is_lost(place: Place, amount: Callable[..., int], figure
     each = amount(5, full=500)
     async with deployed(place) as deployment:
         handle, _ = await created(deployment.sessions, session_data={"counter": 0})
-        counts = deployment.do([Task("count", {"handle": handle, "times": each})] * CLIENTS)
+        counts = await deployment.do([Task("count", {"handle": handle, "times": each})] * CLIENTS)
         session = await deployment.sessions.information(handle)
 
     assert [each] * CLIENTS == counts

@@ -18,9 +18,9 @@ MINUTE = 60_000
 GRACE = 30_000
 
 
-def race(deployment: Deployment, token: str) -> list[Answer]:
+async def race(deployment: Deployment, token: str) -> list[Answer]:
     """What all clients saw who refreshed *token* at once."""
-    answers: list[Answer] = deployment.do([Task("refresh", {"token": token})] * CLIENTS)
+    answers: list[Answer] = await deployment.do([Task("refresh", {"token": token})] * CLIENTS)
     return answers
 
 
@@ -49,7 +49,7 @@ async def test_a_race_has_one_successor(place: Place, amount: Callable[..., int]
         token, session_id = issued.tokens.refresh_token or "", issued.access_token.session_handle
         for number in range(rounds):
             deployment.clock.offset += MINUTE
-            answers = race(deployment, token)
+            answers = await race(deployment, token)
             history += answers
             assert {OK: CLIENTS} == Counter(answer.outcome for answer in answers)
             assert {(session_id, number, number + 1)} == {
@@ -76,7 +76,7 @@ async def test_a_strict_race_has_one_winner_at_most(
     ) as deployment:
         for _ in range(rounds):
             issued = await deployment.sessions.create("alice")
-            answers = race(deployment, issued.tokens.refresh_token or "")
+            answers = await race(deployment, issued.tokens.refresh_token or "")
             history += answers
             outcomes.update(answer.outcome for answer in answers)
             assert 1 >= sum(answer.outcome == OK for answer in answers)

@@ -79,7 +79,7 @@ async def test_a_revocation_is_final_in_every_process(
             await asyncio.sleep(luck.uniform(0, SPREAD))
             assert await sessions.revoke(handle)
             revoked[handle] = sessions.now()
-            results = deployment.results()
+            results = await asyncio.to_thread(deployment.results)
             history += (result for result in results if isinstance(result, Answer))
             merges = [result for result in results if not isinstance(result, Answer)]
             changes += (merge["done"] for merge in merges)
