@@ -9,7 +9,7 @@ BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to
 help:
 	@echo "make demo    run the example application on http://localhost:8000"
 	@echo "make test    run every test"
-	@echo "make faults  race, kill and replay at full length on every store, and print what was seen (an hour)"
+	@echo "make faults  race, kill and replay at full length on every store, and print what was seen (hours)"
 	@echo "make check   lint, types, import contracts, house rules"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   print what sessions cost, as ratios of one run"
