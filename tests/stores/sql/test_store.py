@@ -201,7 +201,7 @@ class TestGivenEngine:
         old = own.pool
         await store.close()
 
-        assert (1, 0) == (used, old.checkedin())  # type: ignore[attr-defined]
+        assert (1, 0) == (used, old.checkedin())  # type: ignore[attr-defined]  # typed as any pool
 
 
 class TestJoining:
