@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,16 +19,12 @@ from sqlalchemy.pool import NullPool
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
-from fastapi_session.stores.sql import SqlStore
-from fastapi_session.stores.sqlite import SqliteStore
 from tests.stores import redis_servers
 from tests.stores.sql.conftest import make_empty_tables
 from tests.stores.sql.servers import mariadb, mariadb_program, postgres, started
 
 SHARED = ("sqlite", "postgresql", "mariadb", "valkey")
 """The kinds of store that several processes can have together."""
-
-PATIENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +35,7 @@ class Place:
     url: str
 
     def store(self, clock: Clock = system_clock) -> Store:
-        """A store there, not opened yet, whose patience outlasts a busy machine."""
-        if self.kind == "sqlite":
-            return SqliteStore(self.url.removeprefix("sqlite:///"), clock=clock, busy_timeout=PATIENCE)
-        if self.kind in {"postgresql", "mariadb"}:
-            return SqlStore(self.url, clock=None if clock is system_clock else clock, timeout=PATIENCE)
+        """A store there, not opened yet."""
         return store_by_url(self.url, clock=clock)
 
 
@@ -91,7 +82,7 @@ async def mariadb_store_url(mysql_url: str) -> str:
 async def valkey_store_url(valkey_url: str) -> str:
     async with Redis.from_url(valkey_url) as client:
         await client.flushall()
-    return f"{valkey_url}?timeout={PATIENCE.seconds}&socket_timeout={PATIENCE.seconds}"
+    return valkey_url
 
 
 async def empty_tables(url: str) -> None:

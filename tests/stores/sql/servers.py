@@ -93,12 +93,12 @@ def postgres_programs(folder: Path) -> Path:
     return package / "pginstall" / "bin"
 
 
-def postgres(folder: Path) -> Server:
-    """Answer a new PostgreSQL in the empty *folder*, not started yet."""
+def postgres(folder: Path, *, flushes: bool = False) -> Server:
+    """Answer a new PostgreSQL in the empty *folder*, not started yet. Only if it *flushes*, commits outlive a power cut."""
     programs = postgres_programs(own_folder(folder))
     data, pid_file = folder / "data", folder / "data" / "postmaster.pid"
     run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync")
-    settings = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
+    settings = ["-c", "listen_addresses=", "-c", f"fsync={flushes}", "-c", "max_connections=200"]
     return Server(
         folder,
         [programs / "postgres", "-D", data, "-k", folder, *settings],
