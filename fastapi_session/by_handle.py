@@ -88,8 +88,11 @@ class SessionsByHandle:
         return [record.handle for record in alive]
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
-        """Give a future that is done when the session named *handle* is revoked: at once, or within two seconds elsewhere."""
-        return self._parts.endings.expected(split_handle(handle)[0])
+        """Give a future that is done when the session named *handle* is revoked: at once, or within two seconds elsewhere.
+
+        It is done already where that is known.
+        """
+        return self._parts.feed.ending(split_handle(handle)[0])
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""

@@ -25,6 +25,7 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
+from fastapi_session.engine.verified_tokens import ProvedAccessToken
 from fastapi_session.errors import ClaimFailure, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import (
@@ -154,21 +155,24 @@ class Sessions(SessionsByHandle, PublishedKeys):
         `TryRefreshTokenError` where a refresh may help; `StoreUnavailable` with *check_database*, or where the revocation
         feed is older than it may be.
         """
-        parsed = self.parse(token) if isinstance(token, str) else token
-        if parsed is None:
-            raise UnauthorisedError("access token: not one of ours")
-        now, feed = self.now(), self._parts.feed
-        if feed.is_behind(now):
+        parts, parsed = self._parts, self.parse(token) if isinstance(token, str) else token
+        now, feed, keyring = parts.clock(), parts.feed, parts.keyring
+        if now >= feed.trusted_until:
             await feed.catch_up()  # first of all, since it may tell of the key
-        key = await self._parts.keyring.verifying_key(parsed.kid)
-        content = self._parts.verified_tokens.verify(parsed, key, now=now)
-        if not proof.holds(content.anti_csrf_token):
+        if (
+            not isinstance(parsed, ProvedAccessToken)
+            or not parsed.stands(keyring.keys, now)
+            or now >= keyring.reload_at
+        ):
+            parsed = await self._prove(parsed)
+        content = parsed.content
+        if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
             raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
-        if (notice := feed.about(content.session_id)) is not None:
-            await self._parts.standing.heed(notice, content)
+        if (notice := feed.about(parsed.session_id)) is not None:
+            await parts.standing.heed(notice, content)
         if check_database:
-            await self._parts.standing.check_database(content)
-        self._parts.acknowledgements.used(content)
+            await parts.standing.check_database(content)
+        parts.acknowledgements.used(content)
         return content
 
     async def refresh(
@@ -221,6 +225,13 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """Answer the handle of the session that *parsed* was signed for, expired or not; `None` where it proves nothing."""
         genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
         return parsed.content.session_handle if genuine else None
+
+    async def _prove(self, parsed: ParsedAccessToken | None) -> ProvedAccessToken:
+        if parsed is None:
+            raise UnauthorisedError("access token: not one of ours")
+        keyring = self._parts.keyring
+        await keyring.verifying_key(parsed.kid)  # so that it is among the keys
+        return self._parts.verified_tokens.prove(parsed, keyring.keys, now=self.now())
 
     def _first_token(self) -> RefreshToken:
         session_id, secret = self._parts.random(16).hex(), self._parts.random(32)

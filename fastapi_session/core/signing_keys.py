@@ -22,6 +22,7 @@ its kid alone, and no kid is used twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -121,8 +122,11 @@ class SigningKeys:
 
     def verifying(self, kid: str, *, now: int) -> SigningKey | None:
         """Answer the key named *kid* if it still verifies at *now*."""
-        key = self._by_kid.get(kid)
-        return None if key is None or self._verifies_until.get(kid, now + 1) <= now else key
+        return self._by_kid.get(kid) if now < self.verifies_until(kid) else None
+
+    def verifies_until(self, kid: str) -> float:
+        """Answer when the key named *kid* verifies no more, in milliseconds; infinity while no successor is known."""
+        return self._verifies_until.get(kid, math.inf)
 
     def due(self, family: Family, *, now: int, policy: KeyPolicy) -> DueKey | None:
         """Answer the key that has to be made at *now*, or `None`."""

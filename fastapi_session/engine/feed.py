@@ -18,8 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background, SingleFlight
@@ -63,13 +63,15 @@ class RevocationFeed:
         self._max_age = max_age
         self._kept_for = kept_for
         self._known: dict[str, Notice] = {}
+        self.about = self._known.get  # no function of ours: each request asks
+        """Answers the notice about a session, by its id, if there is one."""
         self._reading = SingleFlight(self._read, background=background)
         self._following: asyncio.Task[None] | None = None
         self._read_at: int | None = None
         self._store_now = 0
         self._whole_at = -math.inf
         self._failing = False
-        self._trusted_until: float = -math.inf
+        self.trusted_until: float = -math.inf  # from when on `catch_up` has to be waited for, who relies on the feed
 
     def __len__(self) -> int:
         """Answer how many sessions have a notice here."""
@@ -90,13 +92,14 @@ class RevocationFeed:
         """Up to which moment of the store's clock notices concern no access token any more."""
         return self._store_now - self._kept_for() - SLACK
 
-    def about(self, session_id: str) -> Notice | None:
-        """Answer the notice about the session, if there is one: one dictionary lookup."""
-        return self._known.get(session_id)
-
-    def is_behind(self, now: int) -> bool:
-        """Say whether `catch_up` has to be waited for before the feed is relied on at *now*."""
-        return now >= self._trusted_until
+    @contextmanager
+    def ending(self, session_id: str) -> Iterator[asyncio.Future[None]]:
+        """Give a future that is done when the session is revoked: at once where that is known already."""
+        with self._endings.expected(session_id) as ended:
+            notice = self.about(session_id)
+            if notice is not None and notice.kind == "session_revoked":
+                ended.set_result(None)
+            yield ended
 
     def revoked(self, session_id: str) -> None:
         """Know at once that this process revoked the session."""
@@ -132,7 +135,7 @@ class RevocationFeed:
         except StoreUnavailable:
             if self._max_age is not None and (self.age is None or self.age >= self._max_age):
                 raise
-            self._trusted_until = self._clock() + self._interval
+            self.trusted_until = self._clock() + self._interval
 
     async def _follow(self) -> None:
         try:
@@ -141,7 +144,7 @@ class RevocationFeed:
                 with suppress(StoreUnavailable):
                     await self._reading()
         finally:
-            self._trusted_until = -math.inf  # from here on, who verifies has to read
+            self.trusted_until = -math.inf  # from here on, who verifies has to read
 
     async def _read(self) -> None:
         began = self._clock()
@@ -181,7 +184,7 @@ class RevocationFeed:
     def _rely(self) -> None:
         followed = self._following is not None and not self._following.done()
         within = self._max_age if followed else self._interval
-        self._trusted_until = math.inf if within is None or self._read_at is None else self._read_at + within
+        self.trusted_until = math.inf if within is None or self._read_at is None else self._read_at + within
 
     def _hear(self, notice: Notice) -> None:
         if notice.kind == "key_deleted":
@@ -196,7 +199,9 @@ class RevocationFeed:
 
     def _forget(self) -> None:
         until = self.forgettable_until
-        self._known = {subject: notice for subject, notice in self._known.items() if notice.at > until}
+        for subject, notice in list(self._known.items()):
+            if notice.at <= until:
+                del self._known[subject]
 
 
 def _weight(notice: Notice) -> int:

@@ -57,7 +57,7 @@ class Keyring:
         self._clock = clock
         self._random = random
         self._background = background
-        self._keys = SigningKeys()
+        self.keys = SigningKeys()
         self._known: dict[str, SigningKey] = {}
         self._deleted: set[str] = set()  # one a rotation: what was deleted once never comes back under its kid
         self._resealing = Resealing(store, ring=ring, clock=clock, random=random, background=background)
@@ -65,7 +65,7 @@ class Keyring:
         self._making = SingleFlight(self._make, background=background)
         self._asked = 0
         self._answered = 0
-        self._reload_at = 0
+        self.reload_at = 0
         self._ask_for_unknown_at = 0
         self._make_again_at = 0
 
@@ -84,8 +84,8 @@ class Keyring:
         await self._reload_when_due()
         for _ in range(_ATTEMPTS):
             now = self._clock()
-            key = self._keys.signing(family, now=now, algorithm=self._policy.algorithm)
-            due = self._keys.due(family, now=now, policy=self._policy)
+            key = self.keys.signing(family, now=now, algorithm=self._policy.algorithm)
+            due = self.keys.due(family, now=now, policy=self._policy)
             if due is not None and key is None:
                 await self._making(due)
             elif due is not None and self._make_again_at <= now:
@@ -101,9 +101,9 @@ class Keyring:
         Raises as `signing_key` does where no key is known at all.
         """
         now = self._clock()
-        key = self._keys.verifying(kid, now=now)
+        key = self.keys.verifying(kid, now=now)
         if key is not None:
-            if self._reload_at <= now:
+            if self.reload_at <= now:
                 self._background.start(self._reload_when_due())
             return key
         if not self._answered or self._ask_for_unknown_at <= now:
@@ -111,12 +111,12 @@ class Keyring:
             await self._reading()
         else:
             await self._reading.join()  # what another one asked for may bring this key too
-        return self._keys.verifying(kid, now=self._clock())
+        return self.keys.verifying(kid, now=self._clock())
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Answer the JWK Set of every key that verifies (RFC 7517, section 5)."""
         await self._reload_when_due()
-        return self._keys.jwks(now=self._clock())
+        return self.keys.jwks(now=self._clock())
 
     async def revoke(self, kid: str) -> bool:
         """Delete the key named *kid*, refuse its tokens from now on, and say whether it was there.
@@ -137,21 +137,21 @@ class Keyring:
         self._deleted.add(kid)
         if kid in self._known:
             self._know(self._known.values())
-            self._reload_at = self._ask_for_unknown_at = 0
+            self.reload_at = self._ask_for_unknown_at = 0
 
     async def _reload_when_due(self) -> None:
-        if not self._answered or self._reload_at <= self._clock():
+        if not self._answered or self.reload_at <= self._clock():
             await self._reading()
 
     async def _read_again(self) -> None:
         jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
-        self._reload_at = self._clock() + RELOAD_INTERVAL - jitter  # meanwhile the others go on with the keys they have
+        self.reload_at = self._clock() + RELOAD_INTERVAL - jitter  # meanwhile the others go on with the keys they have
         try:
             await self._reload()
         except (StoreUnavailable, ConfigurationError):
             if not self._answered:
                 raise
-            self._reload_at = self._clock() + COOLDOWN
+            self.reload_at = self._clock() + COOLDOWN
             logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
 
     async def _reload(self) -> None:
@@ -169,8 +169,9 @@ class Keyring:
         self._resealing.look(records)
 
     def _know(self, keys: Iterable[SigningKey]) -> None:
-        self._known = {key.kid: key for key in keys if key.kid not in self._deleted}
-        self._keys = SigningKeys(self._known.values())
+        known = {key.kid: key for key in keys if key.kid not in self._deleted}
+        if known != self._known:  # what was proved with these keys stays proved as long as they stay the same
+            self._known, self.keys = known, SigningKeys(known.values())
 
     async def _make_later(self, due: DueKey) -> None:
         try:
@@ -182,7 +183,7 @@ class Keyring:
         """Make the key that takes over from the key named *kid*, where that is the one that signs."""
         await self._reload()
         attempts = 0
-        while (due := self._keys.replacement(kid, now=self._clock())) is not None:
+        while (due := self.keys.replacement(kid, now=self._clock())) is not None:
             if attempts == _ATTEMPTS:
                 raise StoreUnavailable("no key could be made in the place of the one to be revoked")
             attempts += 1
@@ -192,7 +193,7 @@ class Keyring:
         """Make the key that is due, unless another process has, and drop those whose last token has expired."""
         private = await asyncio.to_thread(generate_private_key, self._policy.algorithm)
         await self._store.insert_key(self._record(private, due))
-        for kid in self._keys.expired(now=self._clock()):
+        for kid in self.keys.expired(now=self._clock()):
             await self._store.delete_key(kid)
         await self._reload()
 

@@ -1,57 +1,62 @@
-"""Access tokens that have been proved already: the same text, signed by the same key, is not proved again.
+"""Access tokens that have been proved already: the same text, signed by a key of the same set, is not proved again.
 
-A hit is never more trusting than a miss. What can change is looked at each time: whether the key still verifies (the keyring
-answers the same key, or another, or none), whether the token has expired, and all that comes after the signature.
-Only proved tokens are kept, so nobody fills the memory who has not been given them; and no more than a bound, oldest first out.
+A hit is never more trusting than a miss. What can change is looked at each time: whether the keys are still those among which
+its own was found, whether the token or its key has had its time, and all that comes after the signature.
+Only proved tokens are kept, so nobody fills the memory who has not been given them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from fastapi_session.core import access_token
-from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
-from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.core.signing_keys import SigningKeys
+from fastapi_session.engine.recent import CAPACITY, Recent
 
-CAPACITY = 4_096
-"""Tokens in each of two halves. A token that is seen again moves to the newer one; the older one is dropped as a whole."""
 
-Entry = tuple[ParsedAccessToken, SigningKey]
+@dataclass(frozen=True, slots=True)
+class ProvedAccessToken(ParsedAccessToken):
+    """A genuine access token, and how long that need not be proved again: with *keys*, *until* a moment in milliseconds."""
+
+    session_id: str
+    keys: SigningKeys = field(repr=False)
+    until: float
+
+    def stands(self, keys: SigningKeys, now: int) -> bool:
+        """Say whether the token would be proved again at *now* by *keys*, those that are known then."""
+        return self.keys is keys and now < self.until
 
 
 class VerifiedTokens:
     """What one process has proved lately. It is shared between requests, so nobody changes what is in it."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._newer: dict[str, Entry] = {}
-        self._older: dict[str, Entry] = {}
+        self._proved = Recent[str, ProvedAccessToken](capacity)
 
     def __len__(self) -> int:
         """Answer how many tokens are kept."""
-        return len(self._newer) + len(self._older)
+        return len(self._proved)
 
     def parse(self, text: str) -> ParsedAccessToken | None:
-        """Answer *text* taken apart, as `access_token.parse` does. It is not to be believed before `verify`."""
-        entry = self._find(text)
-        return access_token.parse(text) if entry is None else entry[0]
+        """Answer *text* taken apart, as `access_token.parse` does. What was proved before is a `ProvedAccessToken`."""
+        return self._proved.find(text) or access_token.parse(text)
 
-    def verify(self, parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> AccessToken:
-        """Answer the content of *parsed*, as `access_token.verify` does. Raises `TryRefreshTokenError`."""
-        entry = self._find(parsed.text)
-        if entry is None or entry[1] is not key:
-            content = access_token.verify(parsed, key, now=now)
-            if key is not None:
-                self._keep(parsed.text, (parsed, key))
-            return content
-        access_token.ensure_alive(parsed.content, now=now)
-        return parsed.content
-
-    def _find(self, text: str) -> Entry | None:
-        entry = self._newer.get(text)
-        if entry is None and (entry := self._older.get(text)) is not None:
-            self._keep(text, entry)
-        return entry
-
-    def _keep(self, text: str, entry: Entry) -> None:
-        if len(self._newer) >= self._capacity:
-            self._older, self._newer = self._newer, {}
-        self._newer[text] = entry
+    def prove(self, parsed: ParsedAccessToken, keys: SigningKeys, *, now: int) -> ProvedAccessToken:
+        """Answer *parsed*, proved by the one of *keys* that it names, unless it was already. Raises `TryRefreshTokenError`."""
+        known = self._proved.find(parsed.text)
+        if known is not None and known.stands(keys, now):
+            return known
+        content = access_token.verify(parsed, keys.verifying(parsed.kid, now=now), now=now)
+        proved = ProvedAccessToken(
+            text=parsed.text,
+            kid=parsed.kid,
+            algorithm=parsed.algorithm,
+            signature=parsed.signature,
+            content=content,
+            session_id=content.session_id,
+            keys=keys,
+            until=min(content.expires_at * 1000, keys.verifies_until(parsed.kid)),
+        )
+        self._proved.keep(parsed.text, proved)
+        return proved

@@ -9,9 +9,7 @@ wait for the garbage collector.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import replace
 
 from starlette.requests import HTTPConnection
@@ -23,6 +21,7 @@ from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
+from fastapi_session.web.recognised import Recognised
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
 
 SCOPE_KEY = "fastapi_session.exchange"
@@ -31,16 +30,16 @@ SCOPE_KEY = "fastapi_session.exchange"
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
-    __slots__ = ("_credentials", "_outcome", "_stack", "_transport", "guarded", "issued", "sessions")
+    __slots__ = ("_credentials", "_transport", "issued", "outcome", "proved", "recognised", "sessions")
 
-    def __init__(self, sessions: Sessions, transport: Transport) -> None:
+    def __init__(self, sessions: Sessions, transport: Transport, recognised: Recognised) -> None:
         self.sessions = sessions
+        self.recognised = recognised
         self._transport = transport
         self._credentials: Credentials | None = None
-        self._outcome: Outcome | None = None
-        self._stack: ExitStack | None = None
+        self.outcome: Outcome | None = None
         self.issued: IssuedSession | None = None  # what this request has made of its session
-        self.guarded: tuple[AccessToken, asyncio.Future[None]] | None = None
+        self.proved: AccessToken | None = None  # what came with the request
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Answer what the request of *connection* brought, read once and only if somebody asks."""
@@ -79,27 +78,16 @@ class Exchange:
 
     def write(self, message: Message, scope: Scope) -> Message:
         """Answer *message*, the start of the response to the request of *scope*, with the outcome written onto it."""
-        if self._outcome is None:
+        if self.outcome is None:
             return message
         https = scope.get("scheme") in ("https", "wss")
-        headers = self._transport.write(message.get("headers", ()), self._outcome, now=self.sessions.now(), https=https)
+        headers = self._transport.write(message.get("headers", ()), self.outcome, now=self.sessions.now(), https=https)
         return {**message, "headers": headers}
 
-    def expect_end(self, handle: str) -> asyncio.Future[None]:
-        """Answer a future that is done when the session *handle* is revoked, for as long as this request lasts."""
-        if self._stack is None:
-            self._stack = ExitStack()
-        return self._stack.enter_context(self.sessions.ending(handle))
-
-    def finish(self) -> None:
-        """Wait for no end any more: the request is over."""
-        if self._stack is not None:
-            self._stack.close()
-
     def _recorded(self) -> Outcome:
-        if self._outcome is None:
-            self._outcome = Outcome()
-        return self._outcome
+        if self.outcome is None:
+            self.outcome = Outcome()
+        return self.outcome
 
 
 def exchange_of(connection: HTTPConnection) -> Exchange:

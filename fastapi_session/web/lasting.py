@@ -22,16 +22,14 @@ class SessionOver(Exception):
     """The session ended while something was waited for. It never leaves this package."""
 
 
-async def end_of_session(ended: asyncio.Future[None], *, sessions: Sessions, token: AccessToken) -> str:
-    """Wait until the session of *token* is over, and answer why, in the words of the wire.
-
-    *ended* is done when it is revoked (`Sessions.ending`).
-    """
-    while not ended.done():
-        remaining = token.expires_at - sessions.now() / 1000
-        if remaining <= 0:
-            return TryRefreshTokenError.message
-        await asyncio.wait([ended], timeout=min(remaining, LONGEST_WAIT))
+async def end_of_session(sessions: Sessions, token: AccessToken) -> str:
+    """Wait until the session of *token* is over, and answer why, in the words of the wire."""
+    with sessions.ending(token.session_handle) as revoked:
+        while not revoked.done():
+            remaining = token.expires_at - sessions.now() / 1000
+            if remaining <= 0:
+                return TryRefreshTokenError.message
+            await asyncio.wait([revoked], timeout=min(remaining, LONGEST_WAIT))
     return UnauthorisedError.message
 
 
@@ -57,15 +55,11 @@ async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> 
         end.remove_done_callback(stop)
 
 
-async def until_end(
-    source: AsyncIterator[T], *, ended: asyncio.Future[None], sessions: Sessions, token: AccessToken
-) -> AsyncIterator[T]:
-    """Yield what *source* yields until the session of *token* is over, and close *source* however it ends.
-
-    *ended* is done when the session is revoked (`Sessions.ending`).
-    """
-    end = asyncio.ensure_future(end_of_session(ended, sessions=sessions, token=token))
+async def until_end(source: AsyncIterator[T], *, sessions: Sessions, token: AccessToken) -> AsyncIterator[T]:
+    """Yield what *source* yields until the session of *token* is over, and close *source* however it ends."""
+    end = asyncio.ensure_future(end_of_session(sessions, token))
     try:
+        await asyncio.sleep(0)  # until that knows whether the session is over already
         while True:
             yield await before(end, source.__anext__)
     except (SessionOver, StopAsyncIteration):

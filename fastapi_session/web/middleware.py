@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
+from fastapi_session.web.recognised import Recognised
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
 
@@ -23,26 +24,23 @@ class ExchangeMiddleware:
         self.app = app
         self.sessions = sessions
         self._transport = transport
+        self._recognised = Recognised()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport)
-        if scope["type"] == "websocket":
-            await self._serve_socket(exchange, scope, receive, send)
-            return
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            return self.app(scope, receive, send)
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._recognised)
+        if kind == "websocket":
+            return self._serve_socket(exchange, scope, receive, send)
 
         def send_with_tokens(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
+            if exchange.outcome is not None and message["type"] == "http.response.start":
                 message = exchange.write(message, scope)
             return send(message)
 
-        try:
-            await self.app(scope, receive, send_with_tokens)
-        finally:
-            exchange.finish()
+        return self.app(scope, receive, send_with_tokens)
 
     async def _serve_socket(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         guarded = GuardedSocket(exchange, scope, receive, send)
@@ -53,4 +51,3 @@ class ExchangeMiddleware:
                 raise
         finally:
             guarded.stop()
-            exchange.finish()

@@ -15,6 +15,7 @@ from fastapi_session.config import TokenTransferMethod
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
+from fastapi_session.engine.verified_tokens import ProvedAccessToken
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
@@ -22,6 +23,7 @@ from fastapi_session.errors import (
     UnauthorisedError,
 )
 from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.recognised import what_came
 from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Credentials, Method
 
 
@@ -49,12 +51,30 @@ def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, Pars
 
 def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
     """Answer the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
-    allowed, credentials = allowed_method(connection, exchange), exchange.credentials(connection)
+    scope, allowed = connection.scope, exchange.sessions.config.token_transfer_method
+    if callable(allowed):
+        allowed = allowed(connection, False)
+    if scope["type"] != "http":  # a socket may bring its token as a subprotocol
+        return _counting(connection, exchange, allowed)
+    came = what_came(scope["headers"], allowed)
+    known = exchange.recognised.find(came)
+    if known is not None:
+        return known
+    method, parsed = _counting(connection, exchange, allowed)
+    if isinstance(parsed, ProvedAccessToken):
+        exchange.recognised.keep(came, (method, parsed))
+    return method, parsed
+
+
+def _counting(
+    connection: HTTPConnection, exchange: Exchange, allowed: TokenTransferMethod
+) -> tuple[Method, ParsedAccessToken | None]:
+    credentials = exchange.credentials(connection)
     if credentials.has_legacy_cookie:
         raise TryRefreshTokenError("a cookie of a legacy session came with the request")
     if allowed != "cookie" and credentials.bearer is not None:
         parsed = exchange.sessions.parse(credentials.bearer)
-        if parsed is not None:
+        if isinstance(parsed, ProvedAccessToken):
             return "header", parsed
     if allowed == "header" or not credentials.access_cookies:
         return "header", None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.errors import SessionError, UnauthorisedError
@@ -17,7 +15,6 @@ from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.presented import anti_csrf_proof, presented_access_token
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
-from fastapi_session.web.transport import Method
 from fastapi_session.web.websocket_origin import ensure_own_origin
 
 OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
@@ -42,7 +39,8 @@ class Requirements(Generic[Payload, Data]):
         `None` only where no session is required and no token of ours came, or nothing is asked. It is one coroutine on
         purpose: each more would cost every request a microsecond.
         """
-        if connection.scope.get("method") in self.spared_methods:
+        http_method = connection.scope.get("method", "GET")  # a socket has none, and is opened by a GET
+        if http_method in self.spared_methods:
             return None
         exchange = exchange_of(connection)
         try:
@@ -50,21 +48,18 @@ class Requirements(Generic[Payload, Data]):
             if presented is None:
                 self._allow_none()
                 return None
-            is_socket = connection.scope["type"] == "websocket"
-            ended = _expected_end(connection, exchange, method=method, presented=presented) if is_socket else None
-            content = await exchange.sessions.verify(
-                presented, check_database=self.check_database, proof=self._proof(connection, exchange, method)
-            )
-            if ended is not None:
-                exchange.guarded = (content, ended)
+            proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
+            content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
+            exchange.proved = content
             session = Session(content, presented.text, exchange=exchange, method=method, types=self.types)
-            issued = exchange.issued
-            if issued is not None and issued.access_token.session_handle == session.handle:
-                session.send(issued)  # another dependency of this request has changed it
-            validators = self._asked(exchange.sessions.validators, session)
+            if exchange.issued is not None:
+                session.follow(exchange.issued)  # what another dependency of this request has made of it
+            globally, override = exchange.sessions.validators, self.override_global_claim_validators
+            validators = (globally if override is None else tuple(override(globally, session))) + self.validators
             if validators:
                 await session.assert_claims(*validators)
-            session.check_shape()
+            if self.types.payload is not None:
+                session.check_shape()
         except SessionError as error:
             raise exchange.refuse(error)  # noqa: B904  it is the same error
         return session
@@ -73,22 +68,9 @@ class Requirements(Generic[Payload, Data]):
         if self.session_required:
             raise UnauthorisedError("no access token of ours came with the request")
 
-    def _proof(self, connection: HTTPConnection, exchange: Exchange, method: Method) -> AntiCsrfProof:
-        is_asked = self.anti_csrf_check
-        if is_asked is None:
-            is_asked = connection.scope.get("method", "GET") != "GET"  # a socket has none, and is opened by a GET
-        return anti_csrf_proof(connection, exchange, method=method) if is_asked else NOT_ASKED
-
-    def _asked(self, globally: Sequence[ClaimValidator], session: Session[Any, Any]) -> Sequence[ClaimValidator]:
-        if self.override_global_claim_validators is None:
-            return (*globally, *self.validators)
-        return (*self.override_global_claim_validators(globally, session), *self.validators)
-
-
-def _expected_end(
-    connection: HTTPConnection, exchange: Exchange, *, method: Method, presented: ParsedAccessToken
-) -> asyncio.Future[None]:
-    """Expect the end of a socket's session before its token is proved, so that none between the two is missed."""
-    if method == "cookie":
-        ensure_own_origin(connection, exchange.sessions.config)
-    return exchange.expect_end(presented.content.session_handle)
+    def _proof(self, connection: HTTPConnection, exchange: Exchange, http_method: str) -> AntiCsrfProof:
+        """Answer what a request whose token came in a cookie, which browsers send by themselves, offers against forgery."""
+        if connection.scope["type"] == "websocket":
+            ensure_own_origin(connection, exchange.sessions.config)
+        is_asked = http_method != "GET" if self.anti_csrf_check is None else self.anti_csrf_check
+        return anti_csrf_proof(connection, exchange, method="cookie") if is_asked else NOT_ASKED

@@ -185,13 +185,16 @@ class Session(Generic[Payload, Data]):
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yield what *source* yields, until the session is revoked or its access token ends: for event streams."""
-        ended = self._exchange.expect_end(self.handle)  # from now on, not only from the first event on
-        return until_end(source, ended=ended, sessions=self._exchange.sessions, token=self._content)
+        return until_end(source, sessions=self._exchange.sessions, token=self._content)
 
     def check_shape(self) -> None:
         """Raise `InvalidClaimsError` where the claims have not the model's shape; plain JSON has any."""
-        if self._types.payload is not None:
-            self._types.read_payload(self._content.custom)
+        self._types.read_payload(self._content.custom)
+
+    def follow(self, issued: IssuedSession) -> None:
+        """Go on as *issued* if that is this session, as it was changed elsewhere in the same request."""
+        if issued.access_token.session_handle == self.handle:
+            self.send(issued)
 
     def send(self, issued: IssuedSession) -> None:
         """Go on as *issued*, and send its tokens with the response. Most applications will not need it: the verbs do."""

@@ -103,13 +103,13 @@ class GuardedSocket:
 
     def _guard(self) -> None:
         """Begin to guard, once the socket is open and its session is known, whichever comes last."""
-        guarded = self._exchange.guarded
-        if self._is_open and guarded is not None and self._end is None:
+        proved = self._exchange.proved
+        if self._is_open and proved is not None and self._end is None:
             self._end = asyncio.get_running_loop().create_future()
-            self._watching = asyncio.ensure_future(self._watch(self._end, *guarded))
+            self._watching = asyncio.ensure_future(self._watch(self._end, proved))
 
-    async def _watch(self, end: asyncio.Future[str], token: AccessToken, ended: asyncio.Future[None]) -> None:
-        end.set_result(await end_of_session(ended, sessions=self._exchange.sessions, token=token))
+    async def _watch(self, end: asyncio.Future[str], token: AccessToken) -> None:
+        end.set_result(await end_of_session(self._exchange.sessions, token))
         with suppress(OSError):  # the client has gone, or (TimeoutError) reads nothing
             async with asyncio.timeout(LONGEST_CLOSE):
                 await self._send({"type": "websocket.close", "code": CLOSE_CODE, "reason": end.result()})

@@ -77,6 +77,17 @@ async def test_what_has_ended_does_not_change(clock: HandClock, store: Store, ba
     assert ["session_revoked"] * 2 == kinds(feed, "a", "b")
 
 
+async def test_an_end_that_is_known_is_not_waited_for(clock: HandClock, store: Store, background: Background) -> None:
+    """Who begins to wait for the end of a session that has ended is told at once, and only there."""
+    feed = feed_of(store, clock, background=background)
+    feed.revoked("a")
+    feed.stale("b")
+    with feed.ending("a") as a, feed.ending("b") as b:
+        assert (True, False) == (a.done(), b.done())
+        feed.revoked("b")
+        await asyncio.wait_for(b, 10)
+
+
 async def test_each_change_is_a_notice_of_its_own(clock: HandClock, store: Store, background: Background) -> None:
     """Claims that this process changes twice are two notices, so that what was up to date after the first is asked again."""
     feed = feed_of(store, clock, background=background)
@@ -90,17 +101,17 @@ async def test_each_change_is_a_notice_of_its_own(clock: HandClock, store: Store
 async def test_others_are_heard_after_an_interval(store: Store, clock: HandClock, background: Background) -> None:
     """Before an interval has passed a reading is relied on, from then on the next one is waited for."""
     feed = feed_of(store, clock, background=background)
-    assert feed.is_behind(clock())
+    assert clock() >= feed.trusted_until
     await feed.catch_up()
     session_id = await revoke(store, "a")
     clock.advance(SECOND - MILLISECOND)
-    assert not feed.is_behind(clock())
+    assert clock() < feed.trusted_until
     clock.advance(MILLISECOND)
-    assert feed.is_behind(clock())
+    assert clock() >= feed.trusted_until
     await feed.catch_up()
 
     assert ["session_revoked"] == kinds(feed, session_id)
-    assert not feed.is_behind(clock())
+    assert clock() < feed.trusted_until
 
 
 async def test_an_open_feed_follows(store: Store, clock: HandClock, background: Background) -> None:
@@ -109,13 +120,13 @@ async def test_an_open_feed_follows(store: Store, clock: HandClock, background: 
     await feed.open()
     session_id = await revoke(store, "a")
     clock.advance(HOUR)
-    assert not feed.is_behind(clock())
+    assert clock() < feed.trusted_until
     await until(lambda: feed.about(session_id) is not None)
     await feed.close()
     await background.finish()
     clock.advance(SECOND)
 
-    assert feed.is_behind(clock())
+    assert clock() >= feed.trusted_until
 
 
 async def test_following_survives_an_outage(troubled: TroubledStore, clock: HandClock, background: Background) -> None:
@@ -205,9 +216,9 @@ async def test_a_store_that_is_down_leaves_what_is_known(
     troubled.down = True
     for _ in range(5):
         clock.advance(SECOND)
-        assert feed.is_behind(clock())
+        assert clock() >= feed.trusted_until
         await feed.catch_up()
-        assert not feed.is_behind(clock())
+        assert clock() < feed.trusted_until
 
     assert ["session_revoked"] == kinds(feed, session_id)
     assert 5_000 == feed.age
@@ -223,16 +234,16 @@ async def test_failing_closed(
     await (feed.open() if is_followed else feed.catch_up())
     troubled.down = True
     clock.advance(10 * SECOND - MILLISECOND)
-    if feed.is_behind(clock()):
+    if clock() >= feed.trusted_until:
         await feed.catch_up()
     clock.advance(SECOND)
-    assert feed.is_behind(clock())
+    assert clock() >= feed.trusted_until
     with pytest.raises(StoreUnavailable):
         await feed.catch_up()
     troubled.down = False
     await feed.catch_up()
 
-    assert not feed.is_behind(clock())
+    assert clock() < feed.trusted_until
     await feed.close()
 
 

@@ -10,7 +10,15 @@ import pytest
 from fastapi_session import MemoryStore, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
-from fastapi_session.core.signing_keys import DueKey, SigningKey, generate_private_key, seal, unseal
+from fastapi_session.core.signing_keys import (
+    RELOAD_MARGIN,
+    DueKey,
+    SigningKey,
+    SigningKeys,
+    generate_private_key,
+    seal,
+    unseal,
+)
 from fastapi_session.engine.verified_tokens import VerifiedTokens
 from fastapi_session.testing import HandClock
 from tests.core.keys import HOUR, NOW, POLICY, RING, key
@@ -30,6 +38,7 @@ IMPOSTOR = unseal(
     RING,
 )
 """Another key of the same name."""
+KEYS = SigningKeys([KEY])
 
 
 class CountingKey(SigningKey):
@@ -71,45 +80,72 @@ def minted(user_id: str = "alice", **fields: Any) -> ParsedAccessToken:
 
 
 def test_a_token_is_proved_once(counting: CountingKey) -> None:
-    """The same text under the same key is proved once, and parsed once."""
-    tokens, parsed = VerifiedTokens(), minted()
-    contents = [tokens.verify(parsed, counting, now=NOW) for _ in range(3)]
+    """The same text under the same keys is proved once, and parsed once."""
+    tokens, keys, parsed = VerifiedTokens(), SigningKeys([counting]), minted()
+    proved = [tokens.prove(parsed, keys, now=NOW) for _ in range(3)]
 
-    assert [parsed.content] * 3 == contents
+    assert [parsed.content] * 3 == [each.content for each in proved]
     assert 1 == len(counting.asked)
-    assert tokens.parse(parsed.text) is parsed
+    assert tokens.parse(parsed.text) is proved[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "now", "stands"),
+    [
+        (KEYS, NOW, True),
+        (KEYS, NOW + HOUR - 1, True),
+        (KEYS, NOW + HOUR, False),
+        (SigningKeys([KEY]), NOW, False),
+        (SigningKeys([IMPOSTOR]), NOW, False),
+        (SigningKeys(), NOW, False),
+    ],
+    ids=["proved just now", "its last moment", "expired", "keys read anew", "another key of its name", "no key"],
+)
+def test_a_proof_stands(keys: SigningKeys, now: int, stands: bool) -> None:
+    """A proof stands until the token expires, and only for the very keys that it was made with."""
+    assert stands == VerifiedTokens().prove(minted(), KEYS, now=NOW).stands(keys, now)
+
+
+def test_a_proof_ends_with_its_key() -> None:
+    """A token that outlives its key is not believed longer than the key is."""
+    key_ends = NOW + HOUR // 2
+    first = key("d-key", token_lifetime=HOUR // 2 - RELOAD_MARGIN - 1)
+    keys = SigningKeys([first, key("d-next", sequence=1, activates_at=NOW + 1)])
+    proved = VerifiedTokens().prove(minted(), keys, now=NOW)
+
+    assert (True, False) == (proved.stands(keys, key_ends - 1), proved.stands(keys, key_ends))
 
 
 def test_a_known_token_expires() -> None:
     """A token that was proved is refused from its last millisecond on, as one that was not."""
     tokens, parsed = VerifiedTokens(), minted()
-    tokens.verify(parsed, KEY, now=NOW)
+    tokens.prove(parsed, KEYS, now=NOW)
 
-    assert parsed.content == tokens.verify(parsed, KEY, now=NOW + HOUR - 1)
+    assert parsed.content == tokens.prove(parsed, KEYS, now=NOW + HOUR - 1).content
     with pytest.raises(TryRefreshTokenError, match="expired"):
-        tokens.verify(parsed, KEY, now=NOW + HOUR)
+        tokens.prove(parsed, KEYS, now=NOW + HOUR)
 
 
-def test_a_known_token_ends_with_its_key() -> None:
+def test_a_known_token_ends_with_its_keys() -> None:
     """A token whose key verifies no more is refused, and so is one under another key of the same name."""
     tokens, parsed = VerifiedTokens(), minted()
-    tokens.verify(parsed, KEY, now=NOW)
+    tokens.prove(parsed, KEYS, now=NOW)
 
-    for other in (None, IMPOSTOR):
+    for others in (SigningKeys(), SigningKeys([IMPOSTOR])):
         with pytest.raises(TryRefreshTokenError, match="signed by no key"):
-            tokens.verify(parsed, other, now=NOW)
+            tokens.prove(parsed, others, now=NOW)
 
 
 def test_another_signature_is_another_token() -> None:
     """Known is the whole text: a known payload with another signature is proved anew, and refused."""
     tokens, parsed = VerifiedTokens(), minted()
-    tokens.verify(parsed, KEY, now=NOW)
+    tokens.prove(parsed, KEYS, now=NOW)
     head, _, signature = parsed.text.rpartition(".")
     forged = tokens.parse(f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}")
 
     assert forged is not None
     with pytest.raises(TryRefreshTokenError):
-        tokens.verify(forged, KEY, now=NOW)
+        tokens.prove(forged, KEYS, now=NOW)
 
 
 def test_what_is_not_proved_is_not_kept() -> None:
@@ -117,9 +153,9 @@ def test_what_is_not_proved_is_not_kept() -> None:
     tokens = VerifiedTokens()
     for number in range(50):
         with pytest.raises(TryRefreshTokenError):
-            tokens.verify(minted(str(number), expires_at=NOW // 1000 - 1), KEY, now=NOW)
+            tokens.prove(minted(str(number), expires_at=NOW // 1000 - 1), KEYS, now=NOW)
         with pytest.raises(TryRefreshTokenError):
-            tokens.verify(minted(str(number)), IMPOSTOR, now=NOW)
+            tokens.prove(minted(str(number)), SigningKeys([IMPOSTOR]), now=NOW)
 
     assert 0 == len(tokens)
 
@@ -127,12 +163,13 @@ def test_what_is_not_proved_is_not_kept() -> None:
 def test_a_flood_of_genuine_tokens_is_bounded() -> None:
     """However many tokens are proved, no more than two halves are kept, and what is in use stays."""
     tokens, used = VerifiedTokens(capacity=10), minted("in use")
+    first = tokens.prove(used, KEYS, now=NOW)
     for number in range(100):
-        tokens.verify(used, KEY, now=NOW)
-        tokens.verify(minted(str(number)), KEY, now=NOW)
+        tokens.prove(used, KEYS, now=NOW)
+        tokens.prove(minted(str(number)), KEYS, now=NOW)
         assert len(tokens) <= 20
 
-    assert tokens.parse(used.text) is used
+    assert tokens.parse(used.text) is first
 
 
 async def test_a_revoked_session_is_not_remembered(hand_clock: HandClock) -> None:

@@ -13,6 +13,7 @@ from fastapi_session import Sessions
 from fastapi_session.testing import HandClock
 from fastapi_session.web import sockets
 from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.recognised import Recognised
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
 from tests.web.deployment import engine
@@ -31,7 +32,7 @@ class Socket:
         self.writable = asyncio.Event()
         self.writable.set()
         self.sessions = sessions
-        self.exchange = Exchange(sessions, Transport(sessions.config))
+        self.exchange = Exchange(sessions, Transport(sessions.config), Recognised())
         self.guard = GuardedSocket(self.exchange, {"type": "websocket"}, self.coming.get, self._send)
 
     async def _send(self, message: Message) -> None:
@@ -40,8 +41,7 @@ class Socket:
 
     async def prove(self) -> None:
         """Do what a provider of sessions does."""
-        token = (await self.sessions.create("ada")).access_token
-        self.exchange.guarded = (token, self.exchange.expect_end(token.session_handle))
+        self.exchange.proved = (await self.sessions.create("ada")).access_token
 
     async def end(self) -> None:
         """Revoke the session, and let everybody notice."""
@@ -61,7 +61,6 @@ async def bare(clock: HandClock) -> AsyncIterator[Socket]:
     socket = Socket(sessions)
     yield socket
     socket.guard.stop()
-    socket.exchange.finish()
     await sessions.close()
     await asyncio.sleep(0)
     assert {} == sessions._parts.endings._waiting
