@@ -74,7 +74,7 @@ def _counting(
         raise TryRefreshTokenError("a cookie of a legacy session came with the request")
     if allowed != "cookie" and credentials.bearer is not None:
         parsed = exchange.sessions.parse(credentials.bearer)
-        if isinstance(parsed, ProvedAccessToken):
+        if parsed is not None:
             return "header", parsed
     if allowed == "header" or not credentials.access_cookies:
         return "header", None
