@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +21,12 @@ from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
 from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
-from fastapi_session.errors import ClaimFailure, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import (
     NOT_KNOWN,
@@ -38,14 +38,6 @@ from fastapi_session.model import (
     split_handle,
 )
 from fastapi_session.published_keys import PublishedKeys
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedClaims:
-    """What validators said: every failure, and the session with its new access token where something was fetched."""
-
-    failures: tuple[ClaimFailure, ...]
-    issued: IssuedSession | None
 
 
 class Sessions(SessionsByHandle, PublishedKeys):
@@ -212,19 +204,26 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """
         now = self.now()  # what is fetched from here on is young, however long it takes
         due = claims_to_fetch(validators, token.custom, now=now)
-        fetched = await self._fetched(due, token.user_id, token.tenant_id, token.custom)
-        issued = await self.merge_and_reissue(token, fetched) if fetched else None
-        if fetched and issued is None:
-            raise UnauthorisedError("session: it has ended", clears_tokens=True)
+        issued = await self._reissued_with(token, due) if due else None
         failed = failures(validators, issued.access_token.custom if issued else token.custom, now=now)
         if failed:
             self._parts.announcements.rejected(token, failed)
-        return CheckedClaims(tuple(failed), issued)
+        return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
 
     async def handle_proven_by(self, parsed: ParsedAccessToken) -> str | None:
         """Answer the handle of the session that *parsed* was signed for, expired or not; `None` where it proves nothing."""
         genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
         return parsed.content.session_handle if genuine else None
+
+    async def _reissued_with(self, token: AccessToken, claims: Sequence[Claim[Any]]) -> IssuedSession | None:
+        """Answer the session with *claims* fetched, `None` where none of them has a value."""
+        fetched = await self._fetched(claims, token.user_id, token.tenant_id, token.custom)
+        if not fetched:
+            return None
+        issued = await self.merge_and_reissue(token, fetched)
+        if issued is None:
+            raise UnauthorisedError("session: it has ended", clears_tokens=True)
+        return issued
 
     async def _prove(self, parsed: ParsedAccessToken | None) -> ProvedAccessToken:
         if parsed is None:

@@ -70,8 +70,8 @@ class ValueRule(Generic[T]):
 
     def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
         """Answer the claim where its value is absent or too old."""
-        age = self._age(payload, now)
-        return self.claim if age is None or self._is_too_old(age) else None
+        fetched_at = self.claim.fetched_at(payload)
+        return self.claim if fetched_at is None or self._is_too_old(now - fetched_at) else None
 
     def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
         """Answer the reason in the table's shape."""
@@ -79,22 +79,19 @@ class ValueRule(Generic[T]):
         return None if reason is None else ClaimFailure(self.id, reason)
 
     def _reason(self, payload: Json, now: int) -> dict[str, Any] | None:
-        value, age = self.claim.value(payload), self._age(payload, now)
-        if value is None or age is None:
+        value, fetched_at = self.claim.value(payload), self.claim.fetched_at(payload)
+        if value is None or fetched_at is None:
             return {"message": "value does not exist", **self.expectation.told(), "actualValue": None}
+        age = now - fetched_at
         if self.max_age is not None and self._is_too_old(age):
             limit = self.max_age.total_seconds()
-            return {"message": "expired", "ageInSeconds": age.total_seconds(), "maxAgeInSeconds": limit}
+            return {"message": "expired", "ageInSeconds": age / 1000, "maxAgeInSeconds": limit}
         if not self.expectation.holds(value, self.expectation.expected):
             return {"message": "wrong value", **self.expectation.told(), "actualValue": value}
         return None
 
-    def _age(self, payload: Json, now: int) -> timedelta | None:
-        fetched_at = self.claim.fetched_at(payload)
-        return None if fetched_at is None else timedelta(milliseconds=now - fetched_at)
-
-    def _is_too_old(self, age: timedelta) -> bool:
-        return self.max_age is not None and age > self.max_age
+    def _is_too_old(self, age: int) -> bool:
+        return self.max_age is not None and timedelta(milliseconds=age) > self.max_age
 
 
 def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[Claim[Any]]:
