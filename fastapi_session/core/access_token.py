@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from fastapi_session.core import base64url
@@ -41,6 +42,9 @@ STANDARD_CLAIMS = frozenset(
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_HASH_OR_NONE = re.compile(r"([0-9a-f]{64})?")
+_TEXTS = ("sub", "sessionHandle", "refreshTokenHash1")
+_TEXTS_OR_NONE = ("rsub", "tId", "parentRefreshTokenHash1", "antiCsrfToken", "iss")
 _MAX_MOMENT = 253_402_300_800
 """Seconds until the year 10000, which no datetime can say."""
 
@@ -120,14 +124,12 @@ def parse(text: str) -> ParsedAccessToken | None:
     if len(text) > MAX_LENGTH or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
-    header, payload = _json_object(header_text), _json_object(payload_text)
+    header, payload = _header(header_text), _json_object(payload_text)
     signature = base64url.decode(signature_text)
-    if header is None or payload is None or not signature or not _is_ours(header):
+    content = None if payload is None else _content(payload)
+    if header is None or content is None or not signature:
         return None
-    content = _content(payload)
-    if content is None:
-        return None
-    return ParsedAccessToken(text, header["kid"], header["alg"], signature, content)
+    return ParsedAccessToken(text, header.kid, header.algorithm, signature, content)
 
 
 def verify(parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> AccessToken:
@@ -166,6 +168,21 @@ def _signing_input(token: AccessToken, key: SigningKey) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the header of an access token of ours says."""
+
+    kid: str
+    algorithm: str
+
+
+@lru_cache(maxsize=64)
+def _header(text: str) -> _Header | None:
+    """Answer what a header segment says, `None` where it is not ours. All tokens of a key have the same."""
+    header = _json_object(text)
+    return _Header(header["kid"], header["alg"]) if header is not None and _is_ours(header) else None
+
+
 def _json_object(segment: str) -> dict[str, Any] | None:
     data = base64url.decode(segment)
     return None if data is None else read_object(data)
@@ -189,49 +206,39 @@ def _is_known_version(version: object) -> bool:
 
 
 def _content(payload: dict[str, Any]) -> AccessToken | None:
-    try:
-        is_refreshed = bool(_text_or_none(payload, "parentRefreshTokenHash1"))
-        return AccessToken(
-            user_id=_text(payload, "sub"),
-            recipe_user_id=_text_or_none(payload, "rsub") or payload["sub"],
-            tenant_id=_text_or_none(payload, "tId") or PUBLIC_TENANT,
-            session_handle=_text(payload, "sessionHandle"),
-            refresh_token_hash=_hash(payload, "refreshTokenHash1"),
-            parent_refresh_token_hash=_hash(payload, "parentRefreshTokenHash1") if is_refreshed else None,
-            anti_csrf_token=_text_or_none(payload, "antiCsrfToken"),
-            issuer=_text_or_none(payload, "iss") or "",
-            issued_at=_moment(payload, "iat"),
-            expires_at=_moment(payload, "exp"),
-            custom=custom_claims(payload),
-        )
-    except _NotOursError:
+    """Answer the content that *payload* says, `None` where a claim is missing or of another type than ours."""
+    if not _has_our_claims(payload):
         return None
+    claim = payload.get
+    return AccessToken(
+        user_id=payload["sub"],
+        recipe_user_id=claim("rsub") or payload["sub"],
+        tenant_id=claim("tId") or PUBLIC_TENANT,
+        session_handle=payload["sessionHandle"],
+        refresh_token_hash=payload["refreshTokenHash1"],
+        parent_refresh_token_hash=claim("parentRefreshTokenHash1") or None,
+        anti_csrf_token=claim("antiCsrfToken"),
+        issuer=claim("iss") or "",
+        issued_at=int(payload["iat"]),
+        expires_at=int(payload["exp"]),
+        custom=custom_claims(payload),
+    )
 
 
-class _NotOursError(Exception):
-    """A claim is missing, or of another type than ours."""
+def _has_our_claims(payload: dict[str, Any]) -> bool:
+    for name in _TEXTS:
+        if type(payload.get(name)) is not str:
+            return False
+    for name in _TEXTS_OR_NONE:
+        if (value := payload.get(name)) is not None and type(value) is not str:
+            return False
+    return (
+        _HASH.fullmatch(payload["refreshTokenHash1"]) is not None
+        and _HASH_OR_NONE.fullmatch(payload.get("parentRefreshTokenHash1") or "") is not None
+        and _is_moment(payload.get("iat"))
+        and _is_moment(payload.get("exp"))
+    )
 
 
-def _text(payload: dict[str, Any], name: str) -> str:
-    value = payload.get(name)
-    if isinstance(value, str):
-        return value
-    raise _NotOursError
-
-
-def _text_or_none(payload: dict[str, Any], name: str) -> str | None:
-    return None if payload.get(name) is None else _text(payload, name)
-
-
-def _hash(payload: dict[str, Any], name: str) -> str:
-    value = _text(payload, name)
-    if _HASH.fullmatch(value):
-        return value
-    raise _NotOursError
-
-
-def _moment(payload: dict[str, Any], name: str) -> int:
-    value = payload.get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_MOMENT:
-        return int(value)
-    raise _NotOursError
+def _is_moment(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < _MAX_MOMENT
