@@ -178,7 +178,8 @@ class Sessions(SessionsByHandle, PublishedKeys):
         presented = refresh_token.read(token, ring)
         if presented is None:
             raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
-        if not proof.holds(refresh_token.anti_csrf_token(presented, ring[presented.kid])):
+        expected = refresh_token.anti_csrf_token(presented, ring[presented.kid]) if by_token else None
+        if not proof.holds(expected):
             raise UnauthorisedError(
                 "anti-CSRF: the refresh does not prove that no other site forged it", clears_tokens=by_token
             )

@@ -157,8 +157,7 @@ def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
 
 
 def _signing_input(token: AccessToken, key: SigningKey) -> str:
-    header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": VERSION}
-    text = f"{segment(header)}.{segment(token.claims())}"
+    text = f"{_header_segment(key.algorithm, key.kid)}.{segment(token.claims())}"
     length = len(text) + 1 + SIGNATURE_LENGTH[key.algorithm]
     if length > MAX_LENGTH:
         raise PayloadError(
@@ -174,6 +173,12 @@ class _Header:
 
     kid: str
     algorithm: str
+
+
+@lru_cache(maxsize=64)
+def _header_segment(algorithm: str, kid: str) -> str:
+    """Answer the header segment of the tokens of a key."""
+    return segment({"alg": algorithm, "kid": kid, "typ": "JWT", "version": VERSION})
 
 
 @lru_cache(maxsize=64)

@@ -23,8 +23,10 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
     Raises `PayloadError` naming *what* where JSON cannot say it: other types, keys that are no strings, NaN,
     text that UTF-8 cannot encode.
     """
+    if value is None or value == {}:
+        return {}
     try:
-        text = _JSON.encode(dict(value or {}))
+        text = _JSON.encode(dict(value))
         text.encode()
         copy: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
@@ -33,7 +35,7 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
         ) from error
     if not _is_flatter_than(MAX_DEPTH, copy):
         raise PayloadError(f"{what}: nested deeper than {MAX_DEPTH}, give something flatter")
-    if copy != value and value is not None:
+    if copy != value:
         raise PayloadError(
             f"{what}: JSON reads it back differently (tuples, keys that are no strings); give plain JSON"
         )

@@ -105,7 +105,10 @@ class SigningKeys:
     def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
         self._keys = tuple(sorted(keys, key=lambda key: (key.record.family, key.record.sequence)))
         self._by_kid = {key.kid: key for key in self._keys}
-        self._retires_at = _retirements(self._family(ROTATING))
+        self._families = {
+            family: [key for key in self._keys if key.record.family == family] for family in (ROTATING, STATIC)
+        }
+        self._retires_at = _retirements(self._families[ROTATING])
         self._verifies_until = {
             kid: retires_at + self._by_kid[kid].record.token_lifetime + RELOAD_MARGIN
             for kid, retires_at in self._retires_at.items()
@@ -116,7 +119,7 @@ class SigningKeys:
 
         The first key of all signs at once, also on a machine whose clock is a little behind the one that made it.
         """
-        keys = self._family(family)
+        keys = self._families[family]
         active = [key for key in keys if key.record.activates_at <= now] or keys[:1]
         return next(reversed(self._lasting(active, algorithm, until=now) or active), None)
 
@@ -130,18 +133,19 @@ class SigningKeys:
 
     def due(self, family: Family, *, now: int, policy: KeyPolicy) -> DueKey | None:
         """Answer the key that has to be made at *now*, or `None`."""
-        keys = self._family(family)
+        keys = self._families[family]
         if not keys:
             return DueKey(family, 0, now)
-        following = DueKey(family, keys[-1].record.sequence + 1, now + policy.publish_lead)
-        lasting = self._lasting(keys, policy.algorithm, until=following.activates_at)
-        suffices = lasting and (family == STATIC or _suffices(lasting[-1].record, policy, until=following.activates_at))
-        return None if suffices else following
+        activates_at = now + policy.publish_lead
+        lasting = self._lasting(keys, policy.algorithm, until=activates_at)
+        if lasting and (family == STATIC or _suffices(lasting[-1].record, policy, until=activates_at)):
+            return None
+        return DueKey(family, keys[-1].record.sequence + 1, activates_at)
 
     def replacement(self, kid: str, *, now: int) -> DueKey | None:
         """Answer the key to be made, and to sign at once, before the key named *kid* may go; `None` where none has to be."""
         for family in (ROTATING, STATIC):
-            keys = self._family(family)
+            keys = self._families[family]
             active = [key.kid for key in keys if key.record.activates_at <= now]
             if active[-1:] == [kid]:
                 return DueKey(family, keys[-1].record.sequence + 1, now)
@@ -160,9 +164,6 @@ class SigningKeys:
                 if self.verifying(key.kid, now=now)
             ]
         }
-
-    def _family(self, family: Family) -> list[SigningKey]:
-        return [key for key in self._keys if key.record.family == family]
 
     def _lasting(self, keys: list[SigningKey], algorithm: Algorithm, *, until: int) -> list[SigningKey]:
         """Answer those of *keys* that are of *algorithm* and have not retired at the moment *until*."""

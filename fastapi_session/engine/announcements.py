@@ -25,9 +25,12 @@ class Announcements:
     """Says what happened to a session, in one line for each thing that can happen.
 
     Where the feed is none, what is told may still be undone: then it is heard of as what another process does.
+    Where *tell* is none nobody subscribed, and no event is made.
     """
 
-    def __init__(self, tell: Callable[[SessionEvent], None], *, feed: RevocationFeed | None, clock: Clock) -> None:
+    def __init__(
+        self, tell: Callable[[SessionEvent], None] | None, *, feed: RevocationFeed | None, clock: Clock
+    ) -> None:
         self._tell = tell
         self._feed = feed
         self._clock = clock
@@ -36,17 +39,17 @@ class Announcements:
         """Somebody signed in, and the session *replaced* ended with it."""
         if replaced is not None:
             self._ended(split_handle(replaced)[0])
-        self._tell(SessionCreated(**self._whose(record), circumstances=record.circumstances, replaced=replaced))
+        self._say(SessionCreated, record, circumstances=record.circumstances, replaced=replaced)
 
     def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A client exchanged its refresh token."""
         is_rotated = verdict in (Verdict.ROTATED, Verdict.RECOVERED)
-        self._tell(SessionRefreshed(**self._whose(record), circumstances=by, is_rotated=is_rotated))
+        self._say(SessionRefreshed, record, circumstances=by, is_rotated=is_rotated)
 
     def revoked(self, record: SessionRecord) -> None:
         """A session was ended."""
         self._ended(record.session_id)
-        self._tell(SessionRevoked(**self._whose(record)))
+        self._say(SessionRevoked, record)
 
     def changed(self, record: SessionRecord) -> None:
         """The claims of a session were changed by its handle. No event tells of it."""
@@ -59,32 +62,19 @@ class Announcements:
             self.revoked(record)
             return
         self._ended(record.session_id)
-        self._tell(
-            TokenTheftDetected(
-                **self._whose(record), reason=verdict.value, presented_by=by, last_seen=record.circumstances
-            )
-        )
+        self._say(TokenTheftDetected, record, reason=verdict.value, presented_by=by, last_seen=record.circumstances)
 
     def rejected(self, token: AccessToken, failures: Sequence[ClaimFailure]) -> None:
         """A session did not satisfy the claims asked for."""
-        self._tell(
-            ClaimsRejected(
-                handle=token.session_handle,
-                user_id=token.user_id,
-                tenant_id=token.tenant_id,
-                at=moment(self._clock()),
-                failures=tuple(failures),
-            )
-        )
+        self._say(ClaimsRejected, token, failures=tuple(failures))
 
     def _ended(self, session_id: str) -> None:
         if self._feed is not None:
             self._feed.revoked(session_id)
 
-    def _whose(self, record: SessionRecord) -> dict[str, Any]:
-        return {
-            "handle": record.handle,
-            "user_id": record.user_id,
-            "tenant_id": record.tenant_id,
-            "at": moment(self._clock()),
-        }
+    def _say(self, kind: type[SessionEvent], session: SessionRecord | AccessToken, **more: Any) -> None:
+        if self._tell is None:
+            return
+        handle = session.handle if isinstance(session, SessionRecord) else session.session_handle
+        at = moment(self._clock())
+        self._tell(kind(handle=handle, user_id=session.user_id, tenant_id=session.tenant_id, at=at, **more))

@@ -53,7 +53,7 @@ class Parts:
         )
         self.feed = self._feed(config)
         self.publisher = Publisher(subscribers, background=self.background)
-        self.announcements = Announcements(self.publisher.tell, feed=self.feed, clock=clock)
+        self.announcements = Announcements(self.publisher.tell if subscribers else None, feed=self.feed, clock=clock)
         self.refreshing = Refreshing(
             self.store,
             ring=self.ring,
