@@ -73,6 +73,11 @@ async def no_login() -> Answer:
     return {}
 
 
+async def unread_login() -> Answer:
+    """Answer a header as long as that of a session, for a route that does not read it."""
+    return by_header("x" * 600)
+
+
 async def bearer_login(sessions: Engine) -> Answer:
     """Begin a session whose access token travels as a bearer token."""
     return by_header((await sessions.create("alice")).tokens.access_token)

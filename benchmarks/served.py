@@ -22,6 +22,7 @@ from benchmarks.applications import (
     cookie_login,
     sessions_application,
     trivial,
+    unread_login,
     verified,
 )
 from benchmarks.comparison import Candidate, compare
@@ -36,6 +37,7 @@ def candidates(path: Path) -> dict[str, Candidate]:
     make = partial(partial, sessions_application)
     return {
         BARE: Candidate(partial(application, bare)),
+        "bare FastAPI, sent as long a header": Candidate(partial(application, bare, login=unread_login)),
         "trivial dependency": Candidate(partial(application, trivial)),
         "installed, no session asked": Candidate(make(bare, bearer_login, None)),
         "verify_session(), warm, header": Candidate(make(verified, bearer_login, None)),
