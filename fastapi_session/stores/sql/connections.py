@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,9 +11,11 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Connection
+from sqlalchemy import Engine as SyncEngine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.sql.dialects import DIFFERENCES, error_code
@@ -26,6 +28,16 @@ ATTEMPTS = 5
 """How often a transaction is tried that runs into others."""
 PAUSE = 0.005
 """Seconds between the first two attempts; each further pause is longer by as much."""
+
+POOL: Mapping[str, object] = {
+    "pool_size": 10,
+    # None beyond the pool: who comes when all are busy waits less than for a connection of his own.
+    "max_overflow": 0,
+    "pool_recycle": 1800,
+    # A connection comes back with its transaction ended, or not at all: a ROLLBACK would be a round trip for nothing.
+    "pool_reset_on_return": None,
+}
+"""How the connections of a store's own engine are pooled."""
 
 
 class Connections(Protocol):
@@ -44,9 +56,14 @@ class Ways:
 
     @classmethod
     def through(cls, engine: AsyncEngine) -> Ways:
-        """Answer the ways through *engine*."""
-        differences = DIFFERENCES[engine.dialect.name]
-        return cls(engine.execution_options(**differences.alone), engine.execution_options(**differences.together))
+        """Answer the ways through the user's *engine*, whose connections are switched over when they are lent."""
+        return cls(engine.execution_options(**DIFFERENCES[engine.dialect.name].alone), for_transactions(engine))
+
+    @classmethod
+    def of_our_own(cls, url: str, **options: object) -> Ways:
+        """Answer the ways through a new engine for *url*, whose connections are made for a statement alone."""
+        engine = new_engine(url, **options)
+        return cls(engine, for_transactions(engine))
 
 
 class Engine(Protocol):
@@ -87,7 +104,7 @@ class OwnEngine:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.name = self._unpooled().dialect.name
+        self.name = new_engine(url, poolclass=NullPool).dialect.name
         self._ways: WeakKeyDictionary[asyncio.AbstractEventLoop, Ways] = WeakKeyDictionary()
         self._pooling: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
@@ -96,14 +113,13 @@ class OwnEngine:
         loop = asyncio.get_running_loop()
         if loop not in self._pooling:
             self._pooling.add(loop)
-            # None beyond the pool: who comes when all are busy waits less than for a connection of his own.
-            self._ways[loop] = Ways.through(new_engine(self._url, pool_size=10, max_overflow=0, pool_recycle=1800))
+            self._ways[loop] = Ways.of_our_own(self._url, **POOL)
 
     def ways(self) -> Ways:
         """Answer the ways for the running event loop. Where that was not opened, they connect anew each time."""
         loop = asyncio.get_running_loop()
         if loop not in self._ways:
-            self._ways[loop] = Ways.through(self._unpooled())
+            self._ways[loop] = Ways.of_our_own(self._url, poolclass=NullPool)
         return self._ways[loop]
 
     async def close(self, *, patience: timedelta) -> None:
@@ -116,9 +132,6 @@ class OwnEngine:
                     await ways.together.dispose()
             except TimeoutError:
                 await ways.together.dispose(close=False)
-
-    def _unpooled(self) -> AsyncEngine:
-        return new_engine(self._url, poolclass=NullPool)
 
 
 class PooledConnections:
@@ -157,13 +170,10 @@ class PooledConnections:
                 return await self._attempt(work, alone=alone)
 
     async def _attempt(self, work: Work[T], *, alone: bool) -> T:
-        def transaction(connection: Connection) -> T:
-            with connection.begin():
-                return work(connection)
-
         ways = self._engine.ways()
-        async with (ways.alone if alone else ways.together).connect() as connection:
-            return await connection.run_sync(transaction)
+        engine = ways.alone if alone else ways.together
+        # One greenlet from the loan to the return: an AsyncConnection would take three, and a task to close it.
+        return await greenlet_spawn(in_transaction, engine.sync_engine, work)
 
 
 class JoinedConnection:
@@ -177,6 +187,17 @@ class JoinedConnection:
         """Do *work* in the user's transaction. Raises StoreUnavailable, after which it can only be rolled back."""
         with unavailable(self._name):
             return await self._connection.run_sync(work)
+
+
+def in_transaction(engine: SyncEngine, work: Work[T]) -> T:
+    """Answer what *work* does on a connection of *engine*, in a transaction that ends with it."""
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def for_transactions(engine: AsyncEngine) -> AsyncEngine:
+    """Answer *engine* as one for transactions of several statements. Raises ConfigurationError for an unknown database."""
+    return engine.execution_options(**DIFFERENCES[known(engine.dialect.name)].together)
 
 
 def known(name: str) -> str:

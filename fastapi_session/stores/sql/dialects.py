@@ -25,8 +25,9 @@ class Differences:
     *example* is a URL, *extra* brings its driver. *moment* is its clock as the row is written or read, *statement_moment*
     as the statement began; both in milliseconds since the epoch, and only by the second an index can be searched.
     *alone* are the execution options of a statement that is a transaction by itself, *together* those of a transaction,
-    *connecting* what an engine of ours is made with. *lost_races* are the errors of a transaction that ran into another.
-    *lock* keeps migrations apart until the transaction ends, or until *unlock*.
+    *connecting* what an engine of ours is made with, so that its connections are ready for a statement alone.
+    *lost_races* are the errors of a transaction that ran into another. *lock* keeps migrations apart until the
+    transaction ends, or until *unlock*.
     """
 
     example: str
@@ -48,10 +49,10 @@ _POSTGRESQL = Differences(
     extra="postgres",
     moment="CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)",
     statement_moment="CAST(floor(extract(epoch FROM statement_timestamp()) * 1000) AS BIGINT)",
-    # Costs nothing here, and saves the round trips of BEGIN and COMMIT.
+    # Costs no round trip here, and saves those of BEGIN and COMMIT.
     alone={"isolation_level": "AUTOCOMMIT"},
     together={"isolation_level": "READ COMMITTED"},
-    connecting={},
+    connecting={"isolation_level": "AUTOCOMMIT"},
     lost_races=frozenset({"40001", "40P01"}),
     lock="SELECT pg_advisory_xact_lock(hashtext('fastapi_session'))",
 )

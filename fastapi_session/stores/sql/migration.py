@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from fastapi_session.stores.sql.connections import known, new_engine
+from fastapi_session.stores.sql.connections import for_transactions, new_engine
 from fastapi_session.stores.sql.dialects import DIFFERENCES
 
 VERSION_TABLE = "fastapi_session_version"
@@ -25,12 +25,12 @@ async def migrate(engine: AsyncEngine | str) -> None:
         await migrate(own)
         await own.dispose()
         return
-    async with engine.begin() as connection:
+    async with for_transactions(engine).begin() as connection:
         await connection.run_sync(_upgrade)
 
 
 def _upgrade(connection: Connection) -> None:
-    differences = DIFFERENCES[known(connection.dialect.name)]
+    differences = DIFFERENCES[connection.dialect.name]
     connection.execute(text(differences.lock))
     try:
         command.upgrade(alembic_config(connection), "head")

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
+from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
 from fastapi_session.stores.sql import SqlStore
+from fastapi_session.stores.sql.statements import INSERT, columns
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
 from tests.reliability.proxy import proxied
@@ -169,6 +171,22 @@ class TestCollisions:
         with pytest.raises(StoreUnavailable, match=r"failed: (42703|1054)$"):
             await store._pooled.run(work)
         assert 1 == len(seen)
+
+    async def test_a_failure_leaves_nothing_behind(
+        self, store: SqlStore, engine: AsyncEngine, clock: HandClock
+    ) -> None:
+        """What a transaction had written before it failed is undone, and its connection serves the next one."""
+        record = new_session("a", now=clock())
+
+        def work(connection: Connection) -> None:
+            connection.execute(INSERT, columns(SESSION_COLUMNS, session_row(record)))
+            raise LookupError
+
+        with pytest.raises(StoreUnavailable):
+            await store._pooled.run(work)
+        await store.insert(record)
+
+        assert record == (await SqlStore(engine, clock=clock).get(record.session_id)).record
 
     @pytest.mark.parametrize("driver", ["postgresql+asyncpg"])
     async def test_a_real_deadlock(self, store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:

@@ -1,0 +1,80 @@
+"""How often each verb of `SqlStore` asks its server something, once a connection has seen the statement before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fastapi_session.stores.sql import SqlStore
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import new_session, next_rotation
+from tests.reliability.proxy import Connect, Ends, proxied
+from tests.reliability.store_proxy import by_port, way_to
+from tests.stores.sql.conftest import SERVERS
+
+
+class Asked:
+    """The way to a server, on which it is counted how often the server is sent something."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._times = 0
+
+    async def __call__(self) -> Ends:
+        reader, writer = await self._connect()
+        send = writer.write
+
+        def counted(data: bytes) -> None:
+            self._times += 1
+            send(data)
+
+        writer.write = counted  # type: ignore[assignment,method-assign]  # of this one object
+        return reader, writer
+
+    def times(self) -> int:
+        """Answer how often, and begin anew."""
+        times, self._times = self._times, 0
+        return times
+
+
+@pytest.fixture(params=SERVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def asked(url: str) -> Asked:
+    return Asked(way_to(url))
+
+
+@pytest.fixture
+async def store(url: str, engine: AsyncEngine, asked: Asked, clock: HandClock) -> AsyncIterator[SqlStore]:
+    async with proxied(asked) as network:
+        store = SqlStore(by_port(url, network.port), clock=clock)
+        await store.open()
+        yield store
+        await store.close()
+
+
+async def test_what_each_verb_costs(store: SqlStore, asked: Asked, driver: str, clock: HandClock) -> None:
+    """PostgreSQL is asked once for a statement alone. MySQL commits each, and reads the row that a refresh has written.
+
+    A session that ends and its notice are two statements of one transaction, which PostgreSQL has to be asked to begin.
+    """
+    costs = []
+    for name in ("new to the connection", "known"):
+        record = new_session(name, now=clock())
+        asked.times()
+        await store.insert(record)
+        costs.append(asked.times())
+        await store.rotate(next_rotation(record, debounce=0))
+        costs.append(asked.times())
+        await store.get(record.session_id)
+        costs.append(asked.times())
+        await store.delete(record.session_id)
+        costs.append(asked.times())
+
+    assert ([2, 3, 2, 3] if driver.startswith("mysql") else [1, 1, 1, 4]) == costs[4:]
