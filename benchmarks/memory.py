@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.applications import engine
+from benchmarks.applications import application, by_header, engine, verified
+from benchmarks.in_process import call, request
 from benchmarks.measuring import interleaved, print_sizes, rounds
 from benchmarks.serving import folder
 from fastapi_session import Sessions
@@ -63,6 +64,20 @@ async def cached_token(gauge: Gauge) -> float:
     before = gauge()
     for token in tokens:
         await sessions.verify(token.encode().decode())
+    return (gauge() - before) / TOKENS
+
+
+async def recognised_request(gauge: Gauge) -> float:
+    """Answer what an application keeps of a request whose token was proved before, beside that token."""
+    sessions = engine(None)
+    app = application(verified, sessions=sessions)
+    tokens = await begin(sessions, TOKENS)
+    for token in tokens:
+        await sessions.verify(token.encode().decode())
+    await call(app, request(by_header(tokens[0])))
+    before = gauge()
+    for token in tokens:
+        await call(app, request(by_header(token)))
     return (gauge() - before) / TOKENS
 
 
@@ -119,12 +134,14 @@ def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
     counted = {
         TOKEN: partial(apart, token_text, allocated),
         "a verified token in the cache": partial(apart, cached_token, allocated),
+        "a request that is recognised": partial(apart, recognised_request, allocated),
         "a session in the memory store": partial(apart, session_in_memory, allocated),
         "a session in SQLite, in the process": partial(apart, session_in_sqlite, allocated),
         "a session in SQLite, in the file": partial(apart, session_in_file, allocated),
     }
     held = {
         "a verified token in the cache, held": partial(apart, cached_token, resident),
+        "a request that is recognised, held": partial(apart, recognised_request, resident),
         "a session in the memory store, held": partial(apart, session_in_memory, resident),
         "a session in SQLite, held by the process": partial(apart, session_in_sqlite, resident),
     }
