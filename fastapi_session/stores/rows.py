@@ -48,17 +48,22 @@ KEY_COLUMNS = (
 
 Row = Sequence[Any]
 
+# What most sessions carry, and what needs no parser.
+_EMPTY = "{}"
+
 # Once: json.dumps would make one each time.
 _JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
 def dump_json(value: Json) -> str:
     """Answer *value* as JSON text. Raises ValueError or TypeError for what JSON cannot say, NaN included."""
-    return _JSON.encode(value)
+    return _JSON.encode(value) if value else _EMPTY
 
 
 def load_json(text: str) -> Json:
     """Answer the JSON object that `dump_json` wrote."""
+    if text == _EMPTY:
+        return {}
     value: Json = json.loads(text)
     return value
 
@@ -82,8 +87,8 @@ def session_row(record: SessionRecord) -> Row:
 
 def session_record(row: Row) -> SessionRecord:
     """Answer the record that `session_row` wrote."""
-    session_id, tenant_id, user_id, recipe_user_id, payload, data, version, *rest = row
-    created_at, ip_address, user_agent, *lineage = rest
+    facts, lineage = row[:10], row[10:]
+    session_id, tenant_id, user_id, recipe_user_id, payload, data, version, created_at, ip_address, user_agent = facts
     return SessionRecord(
         session_id,
         tenant_id,

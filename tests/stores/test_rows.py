@@ -65,6 +65,15 @@ def test_json_comes_back(payload: Json) -> None:
     assert payload == load_json(dump_json(payload))
 
 
+def test_empty_objects_are_not_shared() -> None:
+    """Two records without data have an object each, though it is written in the same two characters."""
+    first, second = load_json(dump_json({})), load_json("{}")
+
+    assert "{}" == dump_json(first)
+    assert {} == first == second
+    assert first is not second
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, object(), b"bytes", {1, 2}])
 def test_what_is_not_json_is_refused(value: Any) -> None:
     """Nothing is written that another reader of JSON would not understand."""
