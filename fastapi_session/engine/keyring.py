@@ -10,12 +10,12 @@ from typing import Any
 from fastapi_session.clock import Clock
 from fastapi_session.core.sealing import NONCE_BYTES
 from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.signatures import PrivateKey
 from fastapi_session.core.signing_keys import (
     ROTATING,
     STATIC,
     DueKey,
     KeyPolicy,
-    PrivateKey,
     SigningKey,
     SigningKeys,
     generate_private_key,

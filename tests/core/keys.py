@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.signatures import PrivateKey
 from fastapi_session.core.signing_keys import (
     Algorithm,
     DueKey,
     Family,
     KeyPolicy,
-    PrivateKey,
     SigningKey,
     generate_private_key,
     seal,

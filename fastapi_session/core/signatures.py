@@ -1,0 +1,50 @@
+"""Raw signatures of a JWS, by keys of cryptography.
+
+| algorithm | key | signature | RFC 7518 |
+|---|---|---|---|
+| ES256 | ECDSA on P-256 | SHA-256; R and S, 32 bytes each, big endian | section 3.4 |
+| RS256 | RSA | SHA-256, PKCS #1 version 1.5 | section 3.3 |
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+# Once: each signature would make them anew.
+_SHA256, _ECDSA, _PKCS1 = SHA256(), ec.ECDSA(SHA256()), PKCS1v15()
+_HALF = 32
+"""Bytes of R, and of S."""
+
+
+def sign(message: bytes, key: PrivateKey) -> bytes:
+    """Answer the signature of *message*, by the algorithm that *key* is for."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(message, _PKCS1, _SHA256)
+    r, s = decode_dss_signature(key.sign(message, _ECDSA))
+    return r.to_bytes(_HALF) + s.to_bytes(_HALF)
+
+
+def is_signature(signature: bytes, message: bytes, key: PublicKey) -> bool:
+    """Say whether *signature* is that of *message* by the private part of *key*. No input raises."""
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, message, _PKCS1, _SHA256)
+        else:
+            key.verify(_der(signature), message, _ECDSA)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _der(signature: bytes) -> bytes:
+    """Answer *signature* as cryptography has it. Raises ValueError where it is not of the one length."""
+    if len(signature) != 2 * _HALF:
+        raise ValueError("a signature of another length")
+    return encode_dss_signature(int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:]))
