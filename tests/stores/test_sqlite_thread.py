@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def numbers(db: sqlite3.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT n FROM number ORDER BY n")]
 
 
+def linger() -> None:
+    """Hold the event loop up, and leave the interpreter to other threads."""
+    time.sleep(0.005)
+
+
+def sqlite_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "fastapi_session.sqlite"}
+
+
 class Gate:
     """Keeps the thread busy until it is opened, so that what is asked meanwhile waits together."""
 
@@ -77,6 +87,31 @@ async def test_writes_that_wait_share_a_commit(thread: SqliteThread, executed: S
 
     assert [1] * 100 == answers
     assert ["BEGIN IMMEDIATE", *(f"INSERT INTO number VALUES ({n})" for n in range(100)), "COMMIT"] == executed
+
+
+async def test_what_is_asked_in_one_turn_goes_together(thread: SqliteThread, executed: Statements) -> None:
+    """Tasks that write in the same turn of the event loop share a commit, though the thread has all the time to begin."""
+
+    async def write(n: int) -> int:
+        linger()
+        return await thread.write(insert(n))
+
+    await thread.read(lambda db: db.total_changes)
+    answers = await asyncio.gather(*(write(n) for n in range(5)))
+
+    assert [1] * 5 == answers
+    assert 1 == executed.count("COMMIT")
+
+
+async def test_a_turn_that_closes_is_answered(thread: SqliteThread) -> None:
+    """What was asked in the very turn in which the thread is closed is answered, and opens nothing anew."""
+    before = sqlite_threads()
+    asked = asyncio.create_task(thread.write(insert(1)))
+    await asyncio.sleep(0)
+    await thread.close()
+
+    assert 1 == await asked
+    assert before == sqlite_threads()
 
 
 async def test_a_group_is_bounded(thread: SqliteThread, executed: Statements) -> None:

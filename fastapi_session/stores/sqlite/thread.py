@@ -1,7 +1,9 @@
 """One thread that owns one SQLite connection, and answers coroutines of any event loop.
 
-A question costs one hop to the thread and one back. All that is waiting is answered at once: reads first, outside
-of any transaction, then the writes in one transaction, so that concurrent writers share the price of a commit.
+What the tasks of an event loop ask in one turn of it goes to the thread at the end of the turn, with one hop there and
+one back: a thread that began at the first question would quarrel with the other tasks over the interpreter. All that is
+waiting is answered at once: reads first, outside of any transaction, then the writes in one transaction, so that
+concurrent writers share the price of a commit.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from fastapi_session.errors import StoreUnavailable
 T = TypeVar("T")
 
 LARGEST_GROUP = 256
-"""How many questions are answered at once: no writer waits for more than these, however many come."""
+"""How many questions go to the thread at once, and how many make it take no more: no writer waits for twice as many."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,8 +59,8 @@ class Question:
             self.future.set_exception(self.error)
 
 
-Questions = SimpleQueue[Question | None]
-"""Questions in the order they came; `None` is the end."""
+Questions = SimpleQueue[Sequence[Question] | None]
+"""What was asked together, in the order it came; `None` is the end."""
 
 
 class SqliteThread:
@@ -70,6 +72,7 @@ class SqliteThread:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._questions = Questions()
+        self._asked: dict[asyncio.AbstractEventLoop, list[Question]] = {}
 
     async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Answer what *ask* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
@@ -85,7 +88,7 @@ class SqliteThread:
 
     async def close(self) -> None:
         """Answer what was asked so far, then close the connection and end the thread. The next question opens anew."""
-        self._after_fork()
+        self._hand_over(asyncio.get_running_loop())
         with self._lock:
             thread, self._thread = self._thread, None
             self._questions.put(None)
@@ -94,18 +97,28 @@ class SqliteThread:
             await asyncio.to_thread(thread.join)
 
     async def _put(self, ask: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._after_fork()
-        with self._lock:
-            self._questions.put(Question(ask, writes, future))
-            if self._thread is None:
-                self._thread = self._start()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        asked = self._asked.setdefault(loop, [])
+        if not asked:
+            loop.call_soon(self._hand_over, loop)
+        asked.append(Question(ask, writes, future))
         try:
             return await future
         except (sqlite3.Error, OSError) as error:
             # The name alone: some messages of SQLite quote the value that they complain about.
             reason = getattr(error, "sqlite_errorname", type(error).__name__)
             raise StoreUnavailable(f"SQLite failed: {reason}") from error
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the thread what has been asked in this turn of *loop*."""
+        self._after_fork()
+        asked = self._asked.pop(loop, [])
+        with self._lock:
+            for first in range(0, len(asked), LARGEST_GROUP):
+                self._questions.put(asked[first : first + LARGEST_GROUP])
+            if asked and self._thread is None:
+                self._thread = self._start()
 
     def _start(self) -> threading.Thread:
         # A daemon, so that a program which forgets to close still ends; what was answered is committed.
@@ -178,10 +191,10 @@ def take(questions: Questions) -> tuple[Sequence[Question], bool]:
     """Wait for a question, then take all that are there, and say whether the end was among them."""
     group: list[Question] = []
     while not group or (len(group) < LARGEST_GROUP and not questions.empty()):
-        question = questions.get()
-        if question is None:
+        together = questions.get()
+        if together is None:
             return group, True
-        group.append(question)
+        group.extend(together)
     return group, False
 
 
