@@ -12,7 +12,7 @@ Validators are frozen values: two that say the same are equal, so that FastAPI r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, Protocol
 
@@ -51,8 +51,13 @@ class Expectation:
     """What a value is compared with and how, and the name under which the reason tells it."""
 
     told_as: str
-    expected: Any
+    expected: Any = field(compare=False)
     holds: Callable[[Any, Any], bool]
+    _written: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Compare by what is written: Python has 1 equal to 1.0 and to true, and no claim that is one is the others."""
+        object.__setattr__(self, "_written", repr(self.expected))
 
     def told(self) -> dict[str, Any]:
         """Answer what was expected, as the reason tells it."""

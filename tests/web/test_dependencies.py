@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from fastapi_session import (
     ConfigurationError,
     CreateSession,
+    PrimitiveClaim,
     RefreshSession,
     Session,
     Sessions,
@@ -23,6 +24,13 @@ from fastapi_session import (
 from fastapi_session.testing import HandClock
 from tests.web.deployment import WINDOW, Deployment, Verified, application, deployed, engine
 from tests.web.wire import KEPT, NEW, TRY_REFRESH_TOKEN, change
+
+
+async def no_level(_user_id: str, _tenant_id: str, _payload: object) -> None:
+    """Know of no level."""
+
+
+LEVEL = PrimitiveClaim[float]("level", no_level)
 
 
 class CountingSessions(Sessions):
@@ -46,6 +54,9 @@ def sessions(clock: HandClock) -> CountingSessions:
         (verify_session(), verify_session(), verify_session(session_required=False)),
         (verify_session(), verify_session(check_database=False), verify_session(check_database=True)),
         (verify_session(), verify_session(anti_csrf_check=None), verify_session(anti_csrf_check=False)),
+        (verify_session(LEVEL.has_value(1)), verify_session(LEVEL.has_value(1)), verify_session(LEVEL.has_value(2))),
+        (verify_session(LEVEL.has_value(1)), verify_session(LEVEL.has_value(1)), verify_session(LEVEL.has_value(True))),
+        (verify_session(LEVEL.has_value(1)), verify_session(LEVEL.has_value(1)), verify_session(LEVEL.has_value(1.0))),
         (create_session(), create_session(), refresh_session()),
         (get_sessions(), get_sessions(), verify_session()),
     ],
