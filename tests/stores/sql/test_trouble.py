@@ -101,6 +101,22 @@ class TestWaiting:
         assert await store.rotate(next_rotation(record, debounce=0)) is not None
         await store.close()
 
+    async def test_a_transaction_that_takes_too_long(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
+        """What it had written is undone, and no connection comes back in the midst of it."""
+        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=0.5))
+        await store.open()
+        old, new = (new_session(name, now=clock()) for name in ("old", "new"))
+        await store.insert(old)
+        async with engine.begin() as other:
+            await other.execute(LOCK)
+            with pytest.raises(StoreUnavailable, match=r"failed: TimeoutError$"):
+                await store.insert(new, replacing=old.session_id)
+        await store.insert(new)
+
+        kept = [(await SqlStore(engine, clock=clock).get(record.session_id)).record for record in (old, new)]
+        assert [old, new] == kept
+        await store.close()
+
     async def test_a_storm_of_cancellations(self, store: SqlStore, clock: HandClock) -> None:
         """Of hundreds of callers most vanish at some moment: all others are answered, and no connection stays behind."""
         records = [new_session(f"{n}", now=clock(), user_id=f"{n}") for n in range(100)]
