@@ -34,7 +34,7 @@ POOL: Mapping[str, object] = {
     # None beyond the pool: who comes when all are busy waits less than for a connection of his own.
     "max_overflow": 0,
     "pool_recycle": 1800,
-    # A connection comes back with its transaction ended, or not at all: a ROLLBACK would be a round trip for nothing.
+    # A connection comes back with its transaction ended, or not at all: on MySQL a ROLLBACK is one more round trip.
     "pool_reset_on_return": None,
 }
 """How the connections of a store's own engine are pooled."""
@@ -191,8 +191,14 @@ class JoinedConnection:
 
 def in_transaction(engine: SyncEngine, work: Work[T]) -> T:
     """Answer what *work* does on a connection of *engine*, in a transaction that ends with it."""
-    with engine.begin() as connection:
-        return work(connection)
+    with engine.connect() as connection, connection.begin() as transaction:
+        answer = work(connection)
+        try:
+            transaction.commit()
+        except BaseException:
+            connection.invalidate()  # Nobody would roll it back: for SQLAlchemy a COMMIT that failed is an end.
+            raise
+        return answer
 
 
 def for_transactions(engine: AsyncEngine) -> AsyncEngine:

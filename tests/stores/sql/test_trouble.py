@@ -204,6 +204,22 @@ class TestCollisions:
 
         assert record == (await SqlStore(engine, clock=clock).get(record.session_id)).record
 
+    @pytest.mark.parametrize("driver", ["sqlite+aiosqlite"])
+    async def test_a_commit_that_fails(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
+        """A transaction that SQLite does not commit while another one reads is not left open on its connection."""
+        store = SqlStore(f"{url}?timeout=0.01", clock=clock)
+        await store.open()
+        record = new_session("a", now=clock())
+        async with engine.connect() as reader:
+            await reader.exec_driver_sql("BEGIN")
+            await reader.exec_driver_sql("SELECT count(*) FROM fastapi_session")
+            with pytest.raises(StoreUnavailable, match=r"failed: SQLITE_BUSY$"):
+                await store.insert(record)
+        await store.insert(record)
+
+        assert record == (await SqlStore(engine, clock=clock).get(record.session_id)).record
+        await store.close()
+
     @pytest.mark.parametrize("driver", ["postgresql+asyncpg"])
     async def test_a_real_deadlock(self, store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
         """Whoever loses a deadlock, the store's transaction is done in the end: once."""
