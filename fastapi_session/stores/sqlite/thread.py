@@ -1,9 +1,9 @@
 """One thread that owns one SQLite connection, and answers coroutines of any event loop.
 
-What the tasks of an event loop ask in one turn of it goes to the thread at the end of the turn, with one hop there and
-one back: a thread that began at the first question would quarrel with the other tasks over the interpreter. All that is
-waiting is answered at once: reads first, outside of any transaction, then the writes in one transaction, so that
-concurrent writers share the price of a commit.
+A question that is alone goes to the thread at once, with one hop there and one back. What is asked while others wait
+for an answer goes at the end of the event loop's turn, together: a thread that began at each would quarrel with the other
+tasks over the interpreter. All that is waiting is answered at once: reads first, outside of any transaction, then the
+writes in one transaction, so that concurrent writers share the price of a commit.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class SqliteThread:
         self._thread: threading.Thread | None = None
         self._questions = Questions()
         self._asked: dict[asyncio.AbstractEventLoop, list[Question]] = {}
+        # How many callers wait. Event loops on several threads or a fork may miscount it: that costs a turn, no answer.
+        self._waiting = 0
 
     async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Answer what *ask* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
@@ -100,18 +102,23 @@ class SqliteThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         asked = self._asked.setdefault(loop, [])
-        if not asked:
-            loop.call_soon(self._hand_over, loop)
         asked.append(Question(ask, writes, future))
+        self._waiting += 1
         try:
+            if self._waiting == 1:
+                self._hand_over(loop)
+            elif len(asked) == 1:
+                loop.call_soon(self._hand_over, loop)
             return await future
         except (sqlite3.Error, OSError) as error:
             # The name alone: some messages of SQLite quote the value that they complain about.
             reason = getattr(error, "sqlite_errorname", type(error).__name__)
             raise StoreUnavailable(f"SQLite failed: {reason}") from error
+        finally:
+            self._waiting -= 1
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the thread what has been asked in this turn of *loop*."""
+        """Give the thread what has been asked on *loop* and was not given to it before."""
         self._after_fork()
         asked = self._asked.pop(loop, [])
         with self._lock:
