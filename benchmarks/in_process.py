@@ -39,7 +39,7 @@ from benchmarks.applications import (
 from benchmarks.measuring import interleaved, print_costs, rounds
 from fastapi_session import Sessions
 
-CALLS = 100
+CALLS = 400
 
 BARE, RAW = "bare FastAPI", "dependency with a raw verify"
 BARE_COOKIE = "bare FastAPI, sent the same cookie"
@@ -184,7 +184,7 @@ async def main() -> None:
     """Measure every candidate, and print the table."""
     with tempfile.TemporaryDirectory() as folder:
         memory, sqlite = engine(None, claims=[Role]), engine(Path(folder), claims=[Role])
-        figures = await interleaved(await candidates(memory, sqlite), rounds=rounds(75))
+        figures = await interleaved(await candidates(memory, sqlite), rounds=rounds(30))
         await sqlite.close()
     print_costs("CPU microseconds a request, in process", figures, base=BARE)
     print_beyond(figures, COOKIE, BARE_COOKIE)
