@@ -26,13 +26,14 @@ MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
 def shape(connection: Connection) -> Any:
     """What the database itself says of our tables."""
     inspector = inspect(connection)
+    has_options = connection.dialect.name in {"mysql", "mariadb"}  # of others SQLAlchemy 2.0 does not ask
     return {
         table: (
             [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)],
             inspector.get_pk_constraint(table)["constrained_columns"],
             sorted(inspector.get_indexes(table), key=lambda index: index["name"] or ""),
             inspector.get_unique_constraints(table),
-            inspector.get_table_options(table),
+            inspector.get_table_options(table) if has_options else {},
         )
         for table in METADATA.tables
     }
