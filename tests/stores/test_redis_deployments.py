@@ -120,6 +120,20 @@ async def use_everything(store: RedisStore) -> None:
     assert 4 == await store.delete_notices(until=(await store.notices(after=0)).now, limit=10)
 
 
+SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What the key of an authority is for: certificates."""
+
+
 class Authority:
     """Someone whom nobody knows but from a file, and who certifies servers. All files lie in *directory*."""
 
@@ -128,15 +142,14 @@ class Authority:
         self._directory = directory
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
         self.file = directory / "ca.pem"
-        certificate = self._certify(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+        certificate = self._certify(self._name, self._key, [x509.BasicConstraints(ca=True, path_length=0), SIGNS])
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def certify(self, address: str) -> tuple[Path, Path]:
         """The files with the certificate of a server at *address* and with its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server")])
-        extension = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-        certificate = self._certify(name, key, extension)
+        certificate = self._certify(name, key, [x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])])
         files = self._directory / f"{address}.pem", self._directory / f"{address}.key"
         files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         files[1].write_bytes(
@@ -147,10 +160,10 @@ class Authority:
         return files
 
     def _certify(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, critical: Sequence[x509.ExtensionType]
     ) -> x509.Certificate:
         now = datetime.now(UTC)
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self._name)
@@ -158,9 +171,13 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
             .not_valid_after(now + timedelta(hours=1))
-            .add_extension(extension, critical=True)
-            .sign(self._key, hashes.SHA256())
+            # Without these, Python 3.13 trusts no certificate (RFC 5280, sections 4.2.1.1 and 4.2.1.2).
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
+        for extension in critical:
+            builder = builder.add_extension(extension, critical=True)
+        return builder.sign(self._key, hashes.SHA256())
 
 
 @pytest.fixture
