@@ -51,9 +51,7 @@ def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, Pars
 
 def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
     """Answer the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
-    scope, allowed = connection.scope, exchange.sessions.config.token_transfer_method
-    if callable(allowed):
-        allowed = allowed(connection, False)
+    scope, allowed = connection.scope, allowed_method(connection, exchange)
     if scope["type"] != "http":  # a socket may bring its token as a subprotocol
         return _counting(connection, exchange, allowed)
     came = what_came(scope["headers"], allowed)

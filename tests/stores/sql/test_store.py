@@ -350,7 +350,7 @@ async def test_no_statement_reads_the_whole_table(engine: AsyncEngine, name: str
     }
     statement = getattr(sql if name.isupper() else TimedStatements(now_given=False), name)
     async with engine.connect() as connection:
-        await (await connection.get_raw_connection()).driver_connection.execute("SET enable_seqscan = off")  # type: ignore[union-attr]
+        await (await connection.get_raw_connection()).driver_connection.execute("SET enable_seqscan = off")  # type: ignore[union-attr]  # it has one while it is lent
         plan = [row[0] for row in (await connection.execute(statement, parameters)).cursor.fetchall()]
 
     assert any("Index" in step for step in plan)
