@@ -478,6 +478,7 @@ async def test_a_merge_with_a_new_token(sessions: Sessions, clock: HandClock) ->
     assert again.access_token == await sessions.verify(again.tokens.access_token, check_database=True)
     assert {"plan": "pro"} == again.access_token.custom
     assert issued.tokens.access_token_expires_at == again.tokens.access_token_expires_at
+    assert issued.access_token.issued_at + 600 == again.access_token.issued_at
     assert again.tokens.refresh_token is None
 
 

@@ -75,8 +75,16 @@ class Mint:
         return IssuedSession(content, tokens)
 
     def reissue(self, content: AccessToken, payload: Json, *, key: SigningKey) -> IssuedSession:
-        """Answer the session of *content* with an access token of the same life and other custom claims."""
-        changed = replace(content, custom=access_token.custom_claims(payload))
+        """Return the session of *content* with an access token that is issued now, with *payload* as its custom claims.
+
+        It ends when that of *content* does. Clients learn from the moment of issue how far their clock is off.
+        """
+        changed = replace(
+            content,
+            issuer=self._issuer,
+            issued_at=self._clock() // 1000,
+            custom=access_token.custom_claims(payload),
+        )
         return IssuedSession(changed, _tokens(changed, key))
 
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey) -> None:

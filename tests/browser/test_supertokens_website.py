@@ -171,6 +171,15 @@ def test_a_changed_payload_reaches_the_client(client: Client) -> None:
     assert 1 == client.server.refreshes
 
 
+def test_a_changed_payload_tells_the_client_the_time(client: Client) -> None:
+    """The client sets its clock by the token of a changed payload, so that token is issued when it is sent."""
+    client.page.wait_for_function("accessTokenEnds() - 1000 < Date.now()")
+    before = client.page.evaluate("Date.now()")
+    client.call("POST", "/plan")
+
+    assert before < client.ask("getAccessTokenPayloadSecurely")["iat"] * 1000 + 1000
+
+
 def test_a_replayed_refresh_token_ends_the_session(client: Client) -> None:
     """A copy of a used refresh token is theft, and the client learns that its session has ended."""
     answer = client.replay_until_refused(client.rotate())

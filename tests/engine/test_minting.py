@@ -135,12 +135,13 @@ def test_the_tokens_say_what_the_content_says() -> None:
     assert SECOND == refresh_token.read(issued.tokens.refresh_token or "", RING)
 
 
-def test_a_reissue_keeps_the_life_of_the_token() -> None:
-    """New claims come in a token that ends with the one before, without a refresh token."""
+def test_a_reissue_is_of_now_and_ends_as_before() -> None:
+    """New claims come in a token that is issued now and ends with the one before, without a refresh token."""
     before = issue(mint(luck=2**31), record(access_token_payload={"plan": "free"}))
-    after = mint().reissue(before.access_token, {"plan": "pro", "exp": 2**40, "sub": "root"}, key=KEY)
+    made = mint(now=NOW + 12_999)
+    after = made.reissue(before.access_token, {"plan": "pro", "exp": 2**40, "iat": 1, "sub": "root"}, key=KEY)
 
-    assert replace(before.access_token, custom={"plan": "pro"}) == after.access_token
+    assert replace(before.access_token, issued_at=NOW // 1000 + 12, custom={"plan": "pro"}) == after.access_token
     assert after.tokens.refresh_token is None
 
 
