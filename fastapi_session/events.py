@@ -35,10 +35,10 @@ class SessionEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCreated(SessionEvent):
-    """Somebody signed in. *replaced* is the handle of the session that ended with it, if there was one."""
+    """Somebody signed in. *replaced* are the handles of the sessions whose place this one took: those the client had."""
 
     circumstances: Circumstances
-    replaced: str | None = None
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

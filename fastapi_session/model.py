@@ -142,13 +142,14 @@ class Reading:
 LATEST = 2**62
 """A moment (milliseconds) after every other."""
 
-NoticeKind = Literal["session_revoked", "session_stale", "key_deleted"]
+NoticeKind = Literal["session_revoked", "session_superseded", "session_stale", "key_deleted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What every process has to hear of: a session was revoked, its claims were changed by its handle, a key was deleted.
+    """What every process has to hear of.
 
+    A session was revoked, another took its place, its claims were changed by its handle; a key was deleted.
     *subject* is the session's id or the key's kid; *at* is the store's clock when it happened, in milliseconds.
     """
 

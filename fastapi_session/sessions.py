@@ -25,6 +25,7 @@ from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
+from fastapi_session.engine.records import is_handle
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
 from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
@@ -99,16 +100,17 @@ class Sessions(SessionsByHandle, PublishedKeys):
         recipe_user_id: str | None = None,
         access_token_payload: Json | None = None,
         session_data: Json | None = None,
-        replacing: str | None = None,
+        replacing: Sequence[str] = (),
         anti_csrf: bool = False,
         circumstances: Circumstances = NOT_KNOWN,
     ) -> IssuedSession:
-        """Begin a session of *user_id*, and end the one whose handle is *replacing* in the same transaction.
+        """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
 
+        Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
         """
-        now = self.now()
+        now, replaced = self.now(), _handles(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
         if fetched := await self._fetched(self.claims, user_id, tenant_id, payload):
             payload = json_object(merged(payload, fetched), "access_token_payload")
@@ -126,8 +128,8 @@ class Sessions(SessionsByHandle, PublishedKeys):
             lineage=self._first_lineage(token, now),
         )
         issued = self._parts.mint.issue(record, token, key=await self._signing_key(), anti_csrf=anti_csrf)
-        await self.store.insert(record, replacing=split_handle(replacing)[0] if replacing else None)
-        self._parts.announcements.created(record, replaced=replacing)
+        await self.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
+        self._parts.announcements.created(record, replaced=replaced)
         self._parts.housekeeping.tidy()
         return issued
 
@@ -246,3 +248,9 @@ class Sessions(SessionsByHandle, PublishedKeys):
             idle_timeout=milliseconds(self.config.idle_timeout),
             absolute_timeout=None if absolute is None else milliseconds(absolute),
         )
+
+
+def _handles(replacing: Sequence[str]) -> list[str]:
+    """Return the handles in *replacing*, which may be a single one, that a session can have."""
+    given = [replacing] if isinstance(replacing, str) else replacing
+    return list(dict.fromkeys(handle for handle in given if is_handle(handle)))

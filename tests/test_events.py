@@ -127,14 +127,14 @@ async def test_a_life(begin: Begin, clock: HandClock, diary: Diary) -> None:
     ] == await told(sessions, diary)
 
 
-async def test_a_session_in_the_place_of_another(begin: Begin, diary: Diary) -> None:
-    """Whoever signs in again is told of together with the session that ended for it."""
+async def test_a_session_in_the_place_of_others(begin: Begin, diary: Diary) -> None:
+    """Whoever signs in again is told of together with the sessions that ended for it."""
     sessions = begin(diary)
-    first = (await sessions.create("ada")).access_token.session_handle
-    await sessions.create("ada", replacing=first)
+    first, second = [(await sessions.create("ada")).access_token.session_handle for _ in range(2)]
+    await sessions.create("ada", replacing=[first, second, first])
 
     replaced = [event.replaced for event in await told(sessions, diary) if isinstance(event, SessionCreated)]
-    assert [None, first] == replaced
+    assert [(), (), (first, second)] == replaced
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -163,6 +163,15 @@ async def test_a_new_session_replaces_the_old(sessions: Sessions) -> None:
         await sessions.refresh(token)
 
 
+@pytest.mark.parametrize("handle", ["", "a", "\ud800", "0" * 31, "0" * 33])
+async def test_what_is_no_handle_is_not_replaced(handle: str, sessions: Sessions) -> None:
+    """A session in the place of what no session can be called begins, and the feed hears of nothing."""
+    await sessions.create("alice", replacing=[handle])
+
+    assert 1 == len(await sessions.of_user("alice"))
+    assert () == (await sessions.store.notices(after=0)).notices
+
+
 async def test_concurrent_sign_ins(sessions: Sessions) -> None:
     """Fifty who sign in at once, to a deployment without keys, all get sessions of their own that one key signed."""
     issued = await asyncio.gather(*(sessions.create(f"user-{number}") for number in range(50)))

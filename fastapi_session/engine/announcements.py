@@ -35,11 +35,12 @@ class Announcements:
         self._feed = feed
         self._clock = clock
 
-    def created(self, record: SessionRecord, *, replaced: str | None) -> None:
-        """Somebody signed in, and the session *replaced* ended with it."""
-        if replaced is not None:
-            self._ended(split_handle(replaced)[0])
-        self._say(SessionCreated, record, circumstances=record.circumstances, replaced=replaced)
+    def created(self, record: SessionRecord, *, replaced: Sequence[str]) -> None:
+        """Somebody signed in, in the place of the sessions whose handles are *replaced*."""
+        if self._feed is not None:
+            for handle in replaced:
+                self._feed.superseded(split_handle(handle)[0])
+        self._say(SessionCreated, record, circumstances=record.circumstances, replaced=tuple(replaced))
 
     def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A client exchanged its refresh token."""

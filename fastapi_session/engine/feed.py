@@ -18,14 +18,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.endings import Endings
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import LATEST, FeedReading, Notice
+from fastapi_session.model import LATEST, FeedReading, Notice, NoticeKind
 from fastapi_session.stores.base import NoticeStore
 
 OVERLAP = 15_000
@@ -36,6 +36,9 @@ WHOLE_EVERY = 300_000
 """Milliseconds between two readings of the whole feed."""
 PIECES = 20
 """In how many questions the whole feed is read, so that none takes long, however many were revoked."""
+
+ENDED: Mapping[NoticeKind, int] = {"session_revoked": 1, "session_superseded": 2}
+"""The notices after which a session is over, and which of them counts: a client may have the tokens of a successor."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -97,13 +100,17 @@ class RevocationFeed:
         """Give a future that is done when the session is revoked: at once where that is known already."""
         with self._endings.expected(session_id) as ended:
             notice = self.about(session_id)
-            if notice is not None and notice.kind == "session_revoked":
+            if notice is not None and notice.kind in ENDED:
                 ended.set_result(None)
             yield ended
 
     def revoked(self, session_id: str) -> None:
         """Know at once that this process revoked the session."""
         self._hear(Notice(session_id, "session_revoked", self._clock()))
+
+    def superseded(self, session_id: str) -> None:
+        """Know at once that this process put another session in the place of this one."""
+        self._hear(Notice(session_id, "session_superseded", self._clock()))
 
     def stale(self, session_id: str) -> None:
         """Know at once that this process changed the claims of the session."""
@@ -194,7 +201,7 @@ class RevocationFeed:
         if known is not None and (_weight(known), known.at) >= (_weight(notice), notice.at):
             return
         self._known[notice.subject] = notice
-        if notice.kind == "session_revoked":
+        if notice.kind in ENDED:
             self._endings.announce(notice.subject)
 
     def _forget(self) -> None:
@@ -206,4 +213,4 @@ class RevocationFeed:
 
 def _weight(notice: Notice) -> int:
     """Answer which notice counts: what has ended does not change any more."""
-    return 1 if notice.kind == "session_revoked" else 0
+    return ENDED.get(notice.kind, 0)

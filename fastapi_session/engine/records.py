@@ -16,11 +16,16 @@ ATTEMPTS = 1_000
 _SESSION_ID = re.compile("[0-9a-f]{32}")
 
 
+def is_handle(handle: str) -> bool:
+    """Say whether *handle* has the form of a session's handle. A store need not know what to make of any other."""
+    return _SESSION_ID.fullmatch(split_handle(handle)[0]) is not None
+
+
 async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
     """Answer the record that *handle* names, tenant included, if no deadline of it has passed."""
+    if not is_handle(handle):
+        return None
     session_id, tenant_id = split_handle(handle)
-    if not _SESSION_ID.fullmatch(session_id):
-        return None  # a store need not know what to make of it
     reading = await store.get(session_id)
     record = reading.record
     if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):

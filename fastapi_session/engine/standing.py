@@ -12,7 +12,7 @@ from __future__ import annotations
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import stands
 from fastapi_session.core.secret import SecretRing
-from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.engine.feed import ENDED, RevocationFeed
 from fastapi_session.engine.records import live_record
 from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.model import Notice, SessionRecord
@@ -37,7 +37,7 @@ class Standing:
         Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` where the feed fails closed: otherwise,
         a token is believed while the store is down.
         """
-        if notice.kind == "session_revoked":
+        if notice.kind in ENDED:
             raise _ended()
         known, up_to_date = self._up_to_date.get(notice.subject, (None, None))
         if known is notice and up_to_date == token:

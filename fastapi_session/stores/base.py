@@ -20,7 +20,8 @@ class SessionStore(Protocol):
     """Keeps one record a session. Its clock (milliseconds since the epoch) decides about windows and deadlines.
 
     Whatever deletes a session (but for `delete_expired`: no access token outlives the deadline) appends the notice
-    `session_revoked` in the same transaction, so that no process can miss what another one did.
+    `session_revoked` in the same transaction, and `insert` the notice `session_superseded`, so that no process can miss
+    what another one did.
     """
 
     async def open(self) -> None:
@@ -29,10 +30,11 @@ class SessionStore(Protocol):
     async def close(self) -> None:
         """Let go of what `open` took; writes that were answered are durable. The store may be opened again."""
 
-    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
-        """Keep a new *record* and, in the same transaction, delete the session whose id is *replacing*.
+    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
+        """Keep a new *record* and, in the same transaction, delete the sessions whose ids are *replacing*.
 
-        An id that exists already is never overwritten: `StoreUnavailable`.
+        For each of those append the notice `session_superseded`, whether it was still there or not: its client may have
+        the tokens of the new one. An id that exists already is never overwritten: `StoreUnavailable`.
         """
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:

@@ -43,14 +43,15 @@ class MemoryStore:
     async def close(self) -> None:
         """Do nothing: what is kept stays as long as the store itself."""
 
-    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
-        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
+        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
         copy = session_record(session_row(record))
         with self._lock:
             if copy.session_id in self._sessions:
                 raise StoreUnavailable("the session id exists already")
-            if replacing is not None:
-                self._delete(replacing)
+            for superseded in replacing:
+                self._sessions.pop(superseded, None)
+                self._note(superseded, "session_superseded")
             self._sessions[copy.session_id] = copy
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:

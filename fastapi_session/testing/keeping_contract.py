@@ -82,25 +82,26 @@ class KeepingContract:
         await store.insert(first)
         await store.insert(second)
 
-        for replacing in (None, second.session_id, first.session_id):
+        for replacing in ([], [second.session_id], [first.session_id]):
             assert await unavailable(store.insert(replace(first, user_id="thief"), replacing=replacing))
 
         assert first == (await store.get(first.session_id)).record
         assert second == (await store.get(second.session_id)).record
 
-    async def test_inserting_replaces_a_session(self, store: Store, clock: HandClock) -> None:
-        """A session that takes the place of another is there, and the other is gone."""
-        old, new = new_session("a", now=clock()), new_session("b", now=clock())
-        await store.insert(old)
-        await store.insert(new, replacing=old.session_id)
+    async def test_inserting_replaces_sessions(self, store: Store, clock: HandClock) -> None:
+        """A session that takes the place of others is there, those are gone, and no other is."""
+        first, second, other, new = (new_session(name, now=clock()) for name in "abcd")
+        for record in (first, second, other):
+            await store.insert(record)
+        await store.insert(new, replacing=[first.session_id, second.session_id])
 
-        assert (await store.get(old.session_id)).record is None
-        assert new == (await store.get(new.session_id)).record
+        kept = [(await store.get(record.session_id)).record for record in (first, second, other, new)]
+        assert [None, None, other, new] == kept
 
     async def test_replacing_a_session_that_is_gone_inserts(self, store: Store, clock: HandClock) -> None:
         """The session to be replaced need not be there any more."""
         record = new_session("a", now=clock())
-        await store.insert(record, replacing="0" * 32)
+        await store.insert(record, replacing=["0" * 32])
 
         assert record == (await store.get(record.session_id)).record
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
+from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import FeedReading, Notice, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
@@ -13,6 +15,11 @@ from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session,
 def revoked(record: SessionRecord, *, at: int) -> Notice:
     """Answer the notice that *record* was revoked *at* a moment (milliseconds)."""
     return Notice(record.session_id, "session_revoked", at)
+
+
+def superseded(record: SessionRecord, *, at: int) -> Notice:
+    """Return the notice that another session took the place of *record* *at* a moment (milliseconds)."""
+    return Notice(record.session_id, "session_superseded", at)
 
 
 async def heard(store: Store) -> list[Notice]:
@@ -52,14 +59,28 @@ class NoticeContract:
 
         assert {revoked(record, at=clock()) for record in records} == set(await heard(store))
 
-    async def test_a_replaced_session_is_noted(self, store: Store, clock: HandClock) -> None:
-        """A session that ends with the beginning of another one is noted; one that was not there is not."""
+    async def test_replaced_sessions_are_noted(self, store: Store, clock: HandClock) -> None:
+        """Sessions whose place another one takes are noted as superseded, also one that was revoked before."""
         first, second, third = (new_session(name, now=clock()) for name in "abc")
-        await store.insert(first)
-        await store.insert(second, replacing=first.session_id)
-        await store.insert(third, replacing=first.session_id)
+        for record in (first, second):
+            await store.insert(record)
+        await store.delete(first.session_id)
+        ended = clock()
+        clock.advance(duration(1_500))
+        await store.insert(third, replacing=[first.session_id, second.session_id])
 
-        assert [revoked(first, at=clock())] == await heard(store)
+        every = [revoked(first, at=ended), superseded(first, at=clock()), superseded(second, at=clock())]
+        assert set(every) == set(await heard(store))
+
+    async def test_an_insertion_that_fails_notes_nothing(self, store: Store, clock: HandClock) -> None:
+        """Where the new session cannot be kept, nobody hears that it took another's place."""
+        first, second = (new_session(name, now=clock()) for name in "ab")
+        for record in (first, second):
+            await store.insert(record)
+        with suppress(StoreUnavailable):
+            await store.insert(first, replacing=[second.session_id])
+
+        assert [] == await heard(store)
 
     async def test_expired_sessions_are_not_noted(self, store: Store, clock: HandClock) -> None:
         """Clearing away what has expired tells nobody: no access token outlives its session's deadline."""

@@ -49,15 +49,13 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     presented = presented_access_tokens(exchange.credentials(connection))
     earlier = await proven_handles(exchange, presented)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
-    for handle in earlier[1:]:
-        await sessions.revoke(handle)
     issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,
         recipe_user_id=recipe_user_id,
         access_token_payload=types.write_payload(access_token_payload),
         session_data=types.write_data(session_data),
-        replacing=earlier[0] if earlier else None,
+        replacing=earlier,
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
     )

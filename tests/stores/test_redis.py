@@ -170,7 +170,7 @@ class TestKeeping:
         """However sessions and keys go, no key of theirs remains when the feed has been cleared."""
         first, second, third, fourth = (new_session(name, now=clock()) for name in "abcd")
         await store.insert(first)
-        await store.insert(second, replacing=first.session_id)
+        await store.insert(second, replacing=[first.session_id])
         await store.insert(third)
         await store.insert(fourth)
         await store.insert_key(new_signing_key("k", now=clock()))

@@ -57,8 +57,12 @@ async def heard(store: RedisStore) -> list[tuple[str, str]]:
     return sorted((notice.subject, notice.kind) for notice in (await store.notices(after=0)).notices)
 
 
+def noted(records: list[SessionRecord], kind: str) -> list[tuple[str, str]]:
+    return sorted((record.session_id, kind) for record in records)
+
+
 def revoked(records: list[SessionRecord]) -> list[tuple[str, str]]:
-    return sorted((record.session_id, "session_revoked") for record in records)
+    return noted(records, "session_revoked")
 
 
 class TestAppending:
@@ -75,23 +79,33 @@ class TestAppending:
         records = [new_session(f"{n}", now=system_clock()) for n in range(20)]
         await store.insert(records[0])
         for before, after in pairwise(records):
-            await store.insert(after, replacing=before.session_id)
+            await store.insert(after, replacing=[before.session_id])
 
-        assert revoked(records[:-1]) == await heard(store)
+        assert noted(records[:-1], "session_superseded") == await heard(store)
 
     async def test_what_the_server_let_go_is_not_noted(self, store: RedisStore, client: Redis) -> None:
         """A session that its server has expired ends long after its last access token: nobody has to hear of it."""
-        first, second, third = await kept_sessions(store, number=3)
+        first, second = await kept_sessions(store, number=2)
         for key in [key async for key in client.scan_iter("*:session:*")]:
             await client.pexpire(key, 1)
         await asyncio.sleep(0.01)
         await store.delete(first.session_id)
         await store.delete(second.session_id, expected=second.lineage)
-        successor = new_session("successor", now=system_clock())
-        await store.insert(successor, replacing=third.session_id)
 
-        assert [successor] == list(await store.delete_all_of("user"))
-        assert revoked([successor]) == await heard(store)
+        assert [] == list(await store.delete_all_of("user"))
+        assert [] == await heard(store)
+
+    async def test_what_the_server_let_go_is_superseded(self, store: RedisStore, client: Redis) -> None:
+        """Where a session takes the place of one that its server has expired, the client may have its tokens: it is noted."""
+        [expired] = await kept_sessions(store, number=1)
+        for key in [key async for key in client.scan_iter("*:session:*")]:
+            await client.pexpire(key, 1)
+        await asyncio.sleep(0.01)
+        successor = new_session("successor", now=system_clock())
+        await store.insert(successor, replacing=[expired.session_id])
+
+        assert [successor] == list(await store.sessions_of("user"))
+        assert noted([expired], "session_superseded") == await heard(store)
 
     async def test_the_same_session_may_be_noted_often(self, store: RedisStore) -> None:
         """Each change that marks a session stale is told, though session and kind are the same."""

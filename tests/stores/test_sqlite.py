@@ -240,7 +240,7 @@ class TestSharing:
         db.execute("CREATE TRIGGER keep BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'no'); END")
         db.close()
         answers = await asyncio.gather(
-            store.insert(new, replacing=old.session_id), store.insert(other), return_exceptions=True
+            store.insert(new, replacing=[old.session_id]), store.insert(other), return_exceptions=True
         )
 
         assert [StoreUnavailable, type(None)] == [type(answer) for answer in answers]

@@ -62,13 +62,28 @@ end
 """
 
 
-INSERT = Script.of(f"""{COMMON}
+SUPERSEDING = f"""{COMMON}
+local function supersede(first)  -- the key in this place and those after it; ARGV[3] has the ids of their sessions
+    for place, id in ipairs(cjson.decode(ARGV[3])) do
+        local key = KEYS[first + place - 1]
+        if redis.call('EXISTS', key) == 1 then forget(key, name(key)) end
+        note(feed, cjson.encode(id), '"session_superseded"')
+    end
+end
+"""
+
+INSERT = Script.of(f"""{SUPERSEDING}
 if redis.call('EXISTS', session) == 1 then return {{ARGV[1], 0}} end
-if KEYS[5] then delete(KEYS[5]) end
-redis.call('HSET', session, unpack(ARGV, 3))
+supersede(5)
+redis.call('HSET', session, unpack(ARGV, 4))
 redis.call('ZADD', by_user, 0, name(session))
 end_later()
 return {{ARGV[1], 1}}
+""")
+
+SUPERSEDE = Script.of(f"""{SUPERSEDING}
+supersede(4)
+return {{ARGV[1]}}
 """)
 
 ROTATE = Script.of(f"""{COMMON}

@@ -55,16 +55,17 @@ class RedisStore:
         """Finish what was asked and close the connections of this event loop. The store may be used again."""
         await self._calls.close()
 
-    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
-        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
+        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
         shard = self._keys.shard_of(record.session_id)
-        together = replacing is not None and self._keys.shard_of(replacing) == shard
-        keys = shard.keys(record.session_id, *([replacing] if replacing and together else []))
-        [inserted] = await self._run(scripts.INSERT, keys, *session_fields(record))
+        together = [each for each in replacing if self._keys.shard_of(each) == shard]
+        keys = shard.keys(record.session_id, *together)
+        [inserted] = await self._run(scripts.INSERT, keys, field(together), *session_fields(record))
         if not inserted:
             raise StoreUnavailable("the session id exists already")
-        if replacing is not None and not together:
-            await self.delete(replacing)
+        for elsewhere in replacing:
+            if elsewhere not in together:
+                await self._change(scripts.SUPERSEDE, elsewhere, field([elsewhere]))
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""

@@ -18,17 +18,17 @@ LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
 class SqlSessions(SqlNotices):
     """Keeps sessions beside the revocation feed. The database's clock decides, unless *clock* is given."""
 
-    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
-        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
+        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
         row = statements.columns(SESSION_COLUMNS, session_row(record))
 
         def work(connection: Connection) -> None:
             connection.execute(statements.INSERT, row)
-            if replacing is not None:
-                deleted = connection.execute(statements.DELETE, {"given_session_id": replacing}).rowcount
-                self._note(connection, "session_revoked", [replacing] * deleted)
+            if replacing:
+                connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
+                self._note(connection, "session_superseded", replacing)
 
-        await self._connections.run(work, alone=replacing is None)
+        await self._connections.run(work, alone=not replacing)
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""

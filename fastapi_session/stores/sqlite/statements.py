@@ -49,6 +49,8 @@ REPLACE = f"""
 
 DELETE = "DELETE FROM session WHERE session_id = ? RETURNING session_id"
 
+DELETE_SUPERSEDED = "DELETE FROM session WHERE session_id = ?"
+
 DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING session_id"
 
 ACKNOWLEDGE = "UPDATE session SET acknowledged = TRUE WHERE session_id = ? AND current = ? AND NOT acknowledged"

@@ -63,10 +63,10 @@ class SqliteStore:
         """Finish what was asked, close the file and end the thread. The store may be used again."""
         await self._thread.close()
 
-    async def insert(self, record: SessionRecord, *, replacing: str | None = None) -> None:
-        """Keep a new *record* in the place of the session *replacing*. Raises StoreUnavailable where its id exists."""
+    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
+        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
         row = session_row(record)
-        if replacing is None:
+        if not replacing:
             await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
         else:
             await self._thread.write(

@@ -17,11 +17,13 @@ from fastapi_session.stores.sqlite import statements
 Parameters = Row | dict[str, Any]
 
 
-def insert_replacing(db: sqlite3.Connection, row: Row, *, replacing: str, now: int) -> None:
-    """Insert a session, and delete the one whose id is *replacing*."""
+def insert_replacing(db: sqlite3.Connection, row: Row, *, replacing: Sequence[str], now: int) -> None:
+    """Insert a session, and delete those whose ids are *replacing*."""
+    superseded = [(session_id,) for session_id in replacing]
     with _together(db):
         db.execute(statements.INSERT, row)
-        _note(db, db.execute(statements.DELETE, (replacing,)), "session_revoked", now=now)
+        db.executemany(statements.DELETE_SUPERSEDED, superseded)
+        _note(db, superseded, "session_superseded", now=now)
 
 
 def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int) -> Sequence[Row]:

@@ -22,7 +22,7 @@ from fastapi_session.testing.records import duration, new_session, new_signing_k
 OLD, NEW = new_session("old", now=0), new_session("new", now=0)
 
 NOTED: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
-    "insert": lambda store: store.insert(NEW, replacing=OLD.session_id),
+    "insert": lambda store: store.insert(NEW, replacing=[OLD.session_id]),
     "delete": lambda store: store.delete(OLD.session_id),
     "a conditional delete": lambda store: store.delete(OLD.session_id, expected=OLD.lineage),
     "delete_all_of": lambda store: store.delete_all_of("user"),

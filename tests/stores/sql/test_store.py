@@ -124,7 +124,7 @@ class TestRaces:
         old = new_session("old", now=milliseconds())
         await store.insert(old)
         news = [new_session(f"{n}", now=milliseconds()) for n in range(16)]
-        await asyncio.gather(*(store.insert(new, replacing=old.session_id) for new in news))
+        await asyncio.gather(*(store.insert(new, replacing=[old.session_id]) for new in news))
 
         kept = {record.session_id for record in await store.sessions_of("user")}
         assert {new.session_id for new in news} == kept
@@ -212,7 +212,7 @@ class TestJoining:
         await store.insert(old)
         async with pool.connect() as connection:
             joined: SessionStore = store.within(connection)
-            await joined.insert(new, replacing=old.session_id)
+            await joined.insert(new, replacing=[old.session_id])
             assert [new] == list(await joined.sessions_of("user"))
             await connection.rollback()
 

@@ -110,7 +110,7 @@ class TestWaiting:
         async with engine.begin() as other:
             await other.execute(LOCK)
             with pytest.raises(StoreUnavailable, match=r"failed: TimeoutError$"):
-                await store.insert(new, replacing=old.session_id)
+                await store.insert(new, replacing=[old.session_id])
         await store.insert(new)
 
         kept = [(await SqlStore(engine, clock=clock).get(record.session_id)).record for record in (old, new)]
