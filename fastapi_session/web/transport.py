@@ -127,17 +127,17 @@ class Transport:
         self._older_attributes = _attributes(config, config.older_cookie_domain)
 
     def write(self, headers: RawHeaders, outcome: Outcome, *, now: int, https: bool) -> list[tuple[bytes, bytes]]:
-        """Answer the response *headers* with *outcome* written onto them, at *now* (milliseconds).
+        """Return the response *headers* with *outcome* written onto them, at *now* (milliseconds).
 
         *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
+        No cache keeps the response, whatever *headers* said: its next reader would be given these tokens, or lose their own.
         """
         secure = "; Secure" if https and self._secure_by_scheme and "Secure" not in self._attributes else ""
         sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
         named = dict(self._named(outcome, sent))
         cookies = [*self._cookies(outcome, now, secure)]
-        kept = [(name, value) for name, value in headers if not (sent and name.lower() == b"cache-control")]
-        if sent:
-            kept.append((b"cache-control", b"no-store"))
+        kept = [(name, value) for name, value in headers if not _instructs_caches(name.lower())]
+        kept.append((b"cache-control", b"no-store"))
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((b"set-cookie", cookie) for cookie in cookies)
         return _exposing(kept, named)
@@ -201,6 +201,18 @@ def _attributes(config: SessionConfig, domain: str | None) -> str:
             "; Secure" if config.cookie_secure else "",
         ]
     )
+
+
+def _instructs_caches(name: bytes) -> bool:
+    """Say whether a header tells a cache what to keep: `Cache-Control`, those that stand above it, and their elders.
+
+    A content delivery network obeys a targeted one, as `CDN-Cache-Control`, in place of `Cache-Control` (RFC 9213, 2.2).
+    """
+    return name.endswith(b"cache-control") or name in _OTHER_CACHE_HEADERS
+
+
+_OTHER_CACHE_HEADERS = frozenset({b"surrogate-control", b"x-accel-expires"})
+"""What Fastly and nginx obey in place of `Cache-Control`."""
 
 
 def _exposing(headers: list[tuple[bytes, bytes]], named: dict[str, str]) -> list[tuple[bytes, bytes]]:

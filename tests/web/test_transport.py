@@ -200,15 +200,15 @@ class TestSetCookie:
 PLAIN = Transport(SessionConfig(store="memory:", secret=SECRET))
 
 
+def tokens(**fields: Any) -> Tokens:
+    given = {"access_token": "a", "access_token_expires_at": 1, "claims": {"sub": "ada"}, "anti_csrf_token": None}
+    return Tokens(**{**given, **fields})
+
+
 class TestWriting:
     @pytest.fixture
     def transport(self) -> Transport:
         return Transport(SessionConfig(store="memory:", secret=SECRET, older_cookie_domain="old.example.com"))
-
-    @staticmethod
-    def tokens(**fields: Any) -> Tokens:
-        given = {"access_token": "a", "access_token_expires_at": 1, "claims": {"sub": "ada"}, "anti_csrf_token": None}
-        return Tokens(**{**given, **fields})
 
     def test_nothing_of_the_response_is_lost(self, transport: Transport) -> None:
         """Headers of the application stay, in order, its own cookies among them; what it exposes is exposed as well."""
@@ -225,38 +225,61 @@ class TestWriting:
             (b"Set-Cookie", b"theme=dark"),
             (b"x", b"1"),
             (b"set-cookie", b"lang=en"),
+            (b"cache-control", b"no-store"),
             (b"st-access-token", b""),
             (b"st-refresh-token", b""),
             (b"front-token", b"remove"),
             (b"access-control-expose-headers", b"x, y, z, st-access-token, st-refresh-token, front-token"),
         ] == written
 
-    def test_tokens_are_not_cached(self, transport: Transport) -> None:
-        """A response that brings tokens must not be cached, whatever the application said."""
-        headers = [(b"Cache-Control", b"public, max-age=60")]
-        sent = transport.write(headers, Outcome({"header": self.tokens()}), now=0, https=False)
-        cleared = transport.write(headers, Outcome({"header": None}), now=0, https=False)
+    @pytest.mark.parametrize(
+        "name",
+        [
+            b"Cache-Control",
+            b"cache-control",
+            b"CDN-Cache-Control",
+            b"Cloudflare-CDN-Cache-Control",
+            b"Surrogate-Control",
+            b"X-Accel-Expires",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            Outcome({"header": tokens()}),
+            Outcome({"header": None}),
+            Outcome({"cookie": None}),
+            Outcome(older_cookies=("sAccessToken",)),
+            Outcome(clears_legacy_cookie=True),
+        ],
+        ids=["sent", "cleared", "cookies cleared", "older cookies cleared", "legacy cookie cleared"],
+    )
+    def test_no_change_of_tokens_is_cached(self, outcome: Outcome, name: bytes, transport: Transport) -> None:
+        """A response that sends or clears tokens is kept by no cache, whatever the application told it, and by which header."""
+        written = transport.write([(name, b"public, max-age=60"), (b"vary", b"x")], outcome, now=0, https=False)
 
-        assert [b"no-store"] == [value for name, value in sent if name.lower() == b"cache-control"]
-        assert [b"public, max-age=60"] == [value for name, value in cleared if name.lower() == b"cache-control"]
+        told = [header for header in written if header[0].lower() in {name.lower(), b"cache-control", b"vary"}]
+
+        assert [(b"vary", b"x"), (b"cache-control", b"no-store")] == told
 
     def test_the_older_domain(self, transport: Transport) -> None:
         """A cookie of the older domain is cleared there, and says nothing of tokens."""
         written = transport.write([], Outcome(older_cookies=("sAccessToken",)), now=0, https=False)
 
         assert [
+            (b"cache-control", b"no-store"),
             (
                 b"set-cookie",
                 b"sAccessToken=; Path=/; Expires=%b; HttpOnly; Domain=old.example.com; SameSite=Lax" % EPOCH.encode(),
-            )
+            ),
         ] == written
 
     @given(st.text(st.characters(max_codepoint=255)), st.text(), st.dictionaries(st.text(), st.text()))
     @example("".join(map(chr, range(256))), "".join(map(chr, range(256))), {"\r\nset-cookie": "x=1"})
     def test_no_line_ends(self, token: str, user_id: str, claims: dict[str, str]) -> None:
         """Whatever a session is about, no header has a control character, and no cookie an attribute of its own."""
-        tokens = self.tokens(access_token=token, claims={**claims, "sub": user_id}, refresh_token=token)
-        written = PLAIN.write([], Outcome({"cookie": tokens}), now=0, https=False)
+        issued = tokens(access_token=token, claims={**claims, "sub": user_id}, refresh_token=token)
+        written = PLAIN.write([], Outcome({"cookie": issued}), now=0, https=False)
 
         assert [] == [value for _, value in written if min(value) < 32 or max(value) > 126]
         assert [5, 5] == [len(value.split(b"; ")) for name, value in written if name == b"set-cookie"]
