@@ -182,9 +182,7 @@ class Sessions(SessionsByHandle, PublishedKeys):
             raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
         expected = refresh_token.anti_csrf_token(presented, ring[presented.kid]) if by_token else None
         if not proof.holds(expected):
-            raise UnauthorisedError(
-                "anti-CSRF: the refresh does not prove that no other site forged it", clears_tokens=by_token
-            )
+            raise UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
         key = await self._signing_key()  # what can fail fails before the write
         record, answer = await self._parts.refreshing.advance(presented, by=circumstances)
         return self._parts.mint.issue(record, answer, key=key, anti_csrf=by_token)

@@ -95,8 +95,20 @@ def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> t
         return "header", bearer
     if cookie is not None:
         return "cookie", cookie
-    stale = allowed != "header" and bool(credentials.access_cookies)
+    stale = allowed != "header" and _left_over(connection, exchange)
     raise UnauthorisedError("no refresh token came with the request", clears_tokens=stale)
+
+
+def _left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
+    """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
+
+    Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
+    of the refresh cookie, while a server does.
+    """
+    cookies = exchange.credentials(connection).access_cookies
+    token = access_token.parse(cookies[0]) if cookies else None
+    proof = anti_csrf_proof(connection, exchange, method="cookie")
+    return bool(cookies) and proof.holds(token.content.anti_csrf_token if token else None)
 
 
 def may_be_refresh_token(bearer: str | None) -> bool:

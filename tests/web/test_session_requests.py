@@ -305,6 +305,66 @@ class TestAntiCsrf:
         assert 401 == deployment.post("/me", second.to_call(), {"anti-csrf": first.anti_csrf or ""}).status_code
         assert 200 == deployment.post("/me", second.to_call(), {"anti-csrf": second.anti_csrf or ""}).status_code
 
+    @pytest.mark.parametrize("mode", ["VIA_CUSTOM_HEADER", "VIA_TOKEN"])
+    @pytest.mark.parametrize("more", [{}, {"content-type": "text/plain", "origin": "https://mallory.example"}])
+    @pytest.mark.parametrize(
+        ("verb", "path", "brings"),
+        [
+            ("POST", "/auth/session/refresh", "both cookies"),
+            ("POST", "/auth/session/%72efresh", "the access cookie"),
+            ("POST", "/auth/signout", "the access cookie"),
+            ("POST", "/auth/%73ignout", "the access cookie"),
+            ("POST", "/merge", "the access cookie"),
+            ("POST", "/me", "the access cookie"),
+            ("HEAD", "/me", "the access cookie"),
+            ("GET", "/guarded", "the access cookie"),
+            ("GET", "/me", "the access cookie"),
+        ],
+    )
+    def test_another_site_changes_nothing(
+        self, mode: str, more: dict[str, str], verb: str, path: str, brings: str, deploy: Deploy
+    ) -> None:
+        """Whatever another site has a browser send, the user keeps tokens and session.
+
+        It chooses the path, and so which cookies come: a browser compares paths as they are written, a server decoded.
+        """
+        deployment = deploy(anti_csrf=mode)
+        held = deployment.login("cookie")
+        deployment.clock.advance(WINDOW)
+        cookies = held.to_refresh() if brings == "both cookies" else held.to_call()
+        response = deployment.request(verb, path, cookies, more)
+
+        assert KEPT == change(response)
+        assert 404 != response.status_code
+        assert ["ada"] == deployment.users()
+        assert 200 == deployment.refresh(held, {"rid": "x", "anti-csrf": held.anti_csrf or ""}).status_code
+
+    @pytest.mark.parametrize(
+        ("mode", "offers", "tokens"),
+        [
+            ("NONE", "nothing", CLEARED),
+            ("VIA_CUSTOM_HEADER", "nothing", KEPT),
+            ("VIA_CUSTOM_HEADER", "rid", CLEARED),
+            ("VIA_TOKEN", "nothing", KEPT),
+            ("VIA_TOKEN", "rid", KEPT),
+            ("VIA_TOKEN", "wrong token", KEPT),
+            ("VIA_TOKEN", "token", CLEARED),
+        ],
+    )
+    def test_an_access_cookie_alone(self, mode: str, offers: str, tokens: dict[str, str], deploy: Deploy) -> None:
+        """An access token that nothing can refresh any more is cleared, if it is the client itself that asks."""
+        deployment = deploy(anti_csrf=mode)
+        held = deployment.login("cookie")
+        offer = {
+            "nothing": {},
+            "rid": {"rid": "x"},
+            "token": {"anti-csrf": held.anti_csrf or ""},
+            "wrong token": {"anti-csrf": "wrong"},
+        }
+        response = deployment.post("/auth/session/refresh", held.to_call(), offer[offers])
+
+        assert (401, UNAUTHORISED, tokens) == (response.status_code, response.json(), change(response))
+
     def test_another_session_s_token_proves_nothing(self, deploy: Deploy) -> None:
         """The anti-CSRF token of another session does not prove this one."""
         deployment = deploy(anti_csrf="VIA_TOKEN")
