@@ -20,12 +20,10 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
-from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
-from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
-from fastapi_session.engine.records import is_handle
+from fastapi_session.engine.records import handles_in
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
 from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
@@ -34,7 +32,6 @@ from fastapi_session.model import (
     PUBLIC_TENANT,
     Circumstances,
     Json,
-    Lineage,
     SessionRecord,
     split_handle,
 )
@@ -110,11 +107,11 @@ class Sessions(SessionsByHandle, PublishedKeys):
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
         """
-        now, replaced = self.now(), _handles(replacing)
+        now, replaced = self.now(), handles_in(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
         if fetched := await self._fetched(self.claims, user_id, tenant_id, payload):
             payload = json_object(merged(payload, fetched), "access_token_payload")
-        token = self._first_token()
+        token = self._parts.beginning.token()
         record = SessionRecord(
             session_id=token.session_id,
             tenant_id=tenant_name(tenant_id),
@@ -125,7 +122,7 @@ class Sessions(SessionsByHandle, PublishedKeys):
             version=0,
             created_at=now,
             circumstances=circumstances,
-            lineage=self._first_lineage(token, now),
+            lineage=self._parts.beginning.lineage(token, now=now),
         )
         issued = self._parts.mint.issue(record, token, key=await self._signing_key(), anti_csrf=anti_csrf)
         await self.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
@@ -232,23 +229,3 @@ class Sessions(SessionsByHandle, PublishedKeys):
         keyring = self._parts.keyring
         await keyring.verifying_key(parsed.kid)  # so that it is among the keys
         return self._parts.verified_tokens.prove(parsed, keyring.keys, now=self.now())
-
-    def _first_token(self) -> RefreshToken:
-        session_id, secret = self._parts.random(16).hex(), self._parts.random(32)
-        return refresh_token.first(session_id, secret=secret, kid=self._parts.ring.newest.kid)
-
-    def _first_lineage(self, token: RefreshToken, now: int) -> Lineage:
-        absolute = self.config.absolute_timeout
-        return Lineage.first(
-            refresh_token.stored_hash(token.fingerprint, self._parts.ring.newest),
-            kid=token.kid,
-            now=now,
-            idle_timeout=milliseconds(self.config.idle_timeout),
-            absolute_timeout=None if absolute is None else milliseconds(absolute),
-        )
-
-
-def _handles(replacing: Sequence[str]) -> list[str]:
-    """Return the handles in *replacing*, which may be a single one, that a session can have."""
-    given = [replacing] if isinstance(replacing, str) else replacing
-    return list(dict.fromkeys(handle for handle in given if is_handle(handle)))

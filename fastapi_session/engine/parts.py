@@ -10,6 +10,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.engine.acknowledgements import Acknowledgements
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.beginning import Beginning
 from fastapi_session.engine.deployment import configured_store, key_policy, milliseconds, rotation_policy, secret_ring
 from fastapi_session.engine.endings import Endings
 from fastapi_session.engine.feed import RevocationFeed
@@ -42,6 +43,7 @@ class Parts:
         self.background = Background()
         self.endings = Endings()
         self.turns = Turns()
+        self.beginning = Beginning(config, ring=self.ring, random=random)
         self.mint = Mint(config, ring=self.ring, clock=clock, random=random)
         self.keyring = Keyring(
             self.store,

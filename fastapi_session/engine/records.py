@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord, split_handle
@@ -19,6 +19,12 @@ _SESSION_ID = re.compile("[0-9a-f]{32}")
 def is_handle(handle: str) -> bool:
     """Say whether *handle* has the form of a session's handle. A store need not know what to make of any other."""
     return _SESSION_ID.fullmatch(split_handle(handle)[0]) is not None
+
+
+def handles_in(given: Sequence[str]) -> list[str]:
+    """Return the handles in *given*, which may be a single one, each once and without what can be no handle."""
+    handles = [given] if isinstance(given, str) else given
+    return list(dict.fromkeys(handle for handle in handles if is_handle(handle)))
 
 
 async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
