@@ -42,9 +42,8 @@ STANDARD_CLAIMS = frozenset(
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_HASH_OR_NONE = re.compile(r"([0-9a-f]{64})?")
 _TEXTS = ("sub", "sessionHandle", "refreshTokenHash1")
-_TEXTS_OR_NONE = ("rsub", "tId", "parentRefreshTokenHash1", "antiCsrfToken", "iss")
+_TEXTS_OR_MISSING = ("rsub", "tId", "iss")
 _MAX_MOMENT = 253_402_300_800
 """Seconds until the year 10000, which no datetime can say."""
 
@@ -217,13 +216,13 @@ def _content(payload: dict[str, Any]) -> AccessToken | None:
     claim = payload.get
     return AccessToken(
         user_id=payload["sub"],
-        recipe_user_id=claim("rsub") or payload["sub"],
-        tenant_id=claim("tId") or PUBLIC_TENANT,
+        recipe_user_id=claim("rsub", payload["sub"]),
+        tenant_id=claim("tId", PUBLIC_TENANT),
         session_handle=payload["sessionHandle"],
         refresh_token_hash=payload["refreshTokenHash1"],
-        parent_refresh_token_hash=claim("parentRefreshTokenHash1") or None,
+        parent_refresh_token_hash=claim("parentRefreshTokenHash1"),
         anti_csrf_token=claim("antiCsrfToken"),
-        issuer=claim("iss") or "",
+        issuer=claim("iss", ""),
         issued_at=int(payload["iat"]),
         expires_at=int(payload["exp"]),
         custom=custom_claims(payload),
@@ -234,12 +233,14 @@ def _has_our_claims(payload: dict[str, Any]) -> bool:
     for name in _TEXTS:
         if type(payload.get(name)) is not str:
             return False
-    for name in _TEXTS_OR_NONE:
-        if (value := payload.get(name)) is not None and type(value) is not str:
+    for name in _TEXTS_OR_MISSING:
+        if type(payload.get(name, "")) is not str:
             return False
+    parent, anti_csrf = payload.get("parentRefreshTokenHash1"), payload.get("antiCsrfToken")
     return (
         _HASH.fullmatch(payload["refreshTokenHash1"]) is not None
-        and _HASH_OR_NONE.fullmatch(payload.get("parentRefreshTokenHash1") or "") is not None
+        and (parent is None or (type(parent) is str and _HASH.fullmatch(parent) is not None))
+        and (anti_csrf is None or type(anti_csrf) is str)
         and _is_moment(payload.get("iat"))
         and _is_moment(payload.get("exp"))
     )

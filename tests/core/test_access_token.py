@@ -326,6 +326,18 @@ def test_claims_that_are_needed(name: str, how: str) -> None:
     assert access_token.parse(signed(HEADER, payload)) is None
 
 
+@pytest.mark.parametrize("name", ["rsub", "tId", "iss"])
+def test_null_is_not_missing(name: str) -> None:
+    """A claim that is a text on the wire is none where it is null."""
+    assert access_token.parse(signed(HEADER, {**PAYLOAD, name: None})) is None
+
+
+@pytest.mark.parametrize("name", ["parentRefreshTokenHash1", "antiCsrfToken"])
+def test_claims_that_may_be_null(name: str) -> None:
+    """A session without a parent, or without an anti-CSRF token, says so by null."""
+    assert access_token.parse(signed(HEADER, {**PAYLOAD, name: None})) is not None
+
+
 def test_claims_that_may_be_missing() -> None:
     """What older versions did not write has its default."""
     payload = {name: PAYLOAD[name] for name in ("sub", "sessionHandle", "refreshTokenHash1", "iat", "exp")}
@@ -334,7 +346,7 @@ def test_claims_that_may_be_missing() -> None:
 
 
 @pytest.mark.parametrize("name", ["refreshTokenHash1", "parentRefreshTokenHash1"])
-@pytest.mark.parametrize("value", ["zz", "a" * 63, "A" * 64, "a" * 65, "\u0661" * 64], ids=ascii)
+@pytest.mark.parametrize("value", ["", "zz", "a" * 63, "A" * 64, "a" * 65, "\u0661" * 64], ids=ascii)
 def test_hashes_are_hashes(name: str, value: str) -> None:
     """A hash is 64 lower-case hexadecimal characters."""
     assert access_token.parse(signed(HEADER, {**PAYLOAD, name: value})) is None
