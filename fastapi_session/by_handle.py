@@ -119,11 +119,7 @@ class SessionsByHandle:
 
     async def change_access_token_payload(self, handle: str, change: Callable[[Json], Json]) -> bool:
         """Do as `change_session_data` does, with the session's own claims."""
-        record = await self._change_payload(handle, change, marks_stale=True)
-        if record is None:
-            return False
-        self._parts.announcements.changed(record)
-        return True
+        return await self._change_payload(handle, change, marks_stale=True) is not None
 
     async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:
         """Fetch the value of *claim* and keep it. Says whether the session is there."""
@@ -178,13 +174,18 @@ class SessionsByHandle:
             self._parts.mint.ensure_fits(with_payload, key=key)
             return with_payload
 
-        return await self._change_record(handle, changed, marks_stale=marks_stale)
+        stale = self._parts.announcements.changed if marks_stale else None
+        return await self._change_record(handle, changed, stale=stale)
 
     async def _change_record(
-        self, handle: str, change: Callable[[SessionRecord], SessionRecord], *, marks_stale: bool = False
+        self,
+        handle: str,
+        change: Callable[[SessionRecord], SessionRecord],
+        *,
+        stale: Callable[[SessionRecord], None] | None = None,
     ) -> SessionRecord | None:
         async with self._parts.turns.of(handle):  # other processes are noticed by the version of the record
-            return await change_record(self.store, handle, change=change, marks_stale=marks_stale)
+            return await change_record(self.store, handle, change=change, stale=stale)
 
     async def _signing_key(self) -> SigningKey:
         return await self._parts.keyring.signing_key(static=self._signs_statically)

@@ -139,8 +139,8 @@ class Sessions(SessionsByHandle, PublishedKeys):
     ) -> AccessToken:
         """Answer the content of an access token that is genuine, has not expired and was not revoked.
 
-        What other processes revoked is known within two seconds, without I/O; *check_database* asks the store. It is
-        asked as well, once a token, where the session's claims were changed by its handle.
+        What other processes revoked is known within two seconds, without I/O; *check_database* asks the store, and answers
+        with the claims of there. It is asked as well, once a token, where the session's claims were changed by its handle.
 
         Raises `UnauthorisedError` where it is none of ours or its session has ended, clearing the tokens;
         `TryRefreshTokenError` where a refresh may help; `StoreUnavailable` with *check_database*, or where the revocation
@@ -162,7 +162,7 @@ class Sessions(SessionsByHandle, PublishedKeys):
         if (notice := feed.about(parsed.session_id)) is not None:
             await parts.standing.heed(notice, content)
         if check_database:
-            await parts.standing.check_database(content)
+            content = await parts.standing.check_database(content)
         parts.acknowledgements.used(content)
         return content
 
@@ -184,25 +184,38 @@ class Sessions(SessionsByHandle, PublishedKeys):
         record, answer = await self._parts.refreshing.advance(presented, by=circumstances)
         return self._parts.mint.issue(record, answer, key=key, anti_csrf=by_token)
 
-    async def merge_and_reissue(self, token: AccessToken, changes: Json) -> IssuedSession | None:
+    async def merge_and_reissue(
+        self, token: AccessToken, changes: Json, *, marks_stale: bool = False
+    ) -> IssuedSession | None:
         """Lay *changes* over the claims of the verified *token*'s session, and answer it with a new access token.
 
-        That expires with the old one. `None` where the session has ended. Raises `PayloadError`, `StoreUnavailable`.
+        That expires with the old one. If nobody can send it to the client any more, *marks_stale* has the tokens of before
+        answered "try refresh token", as a change by handle does. `None` if the session has ended. Raises `PayloadError`,
+        `StoreUnavailable`.
         """
-        record = await self._change_payload(token.session_handle, lambda payload: merged(payload, changes))
-        if record is None:
-            return None
-        return self._parts.mint.reissue(token, record.access_token_payload, key=await self._signing_key())
+        record = await self._change_payload(
+            token.session_handle, lambda payload: merged(payload, changes), marks_stale=marks_stale
+        )
+        return None if record is None else await self.reissue(token, record.access_token_payload)
 
-    async def check_claims(self, token: AccessToken, validators: Sequence[ClaimValidator]) -> CheckedClaims:
+    async def reissue(self, token: AccessToken, claims: Json) -> IssuedSession:
+        """Return the session of the verified *token* with an access token of the same end that says *claims*.
+
+        Nothing is written: they have to be those of the store. Raises `PayloadError`, `StoreUnavailable`.
+        """
+        return self._parts.mint.reissue(token, claims, key=await self._signing_key())
+
+    async def check_claims(
+        self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
+    ) -> CheckedClaims:
         """Ask *validators* of the verified *token*, after fetching each claim that they need once.
 
-        No I/O where nothing has to be fetched. Raises `UnauthorisedError` where the session has ended meanwhile,
+        No I/O where nothing has to be fetched. What is fetched is kept as by `merge_and_reissue`. Raises `UnauthorisedError` where the session has ended meanwhile,
         `PayloadError`, `StoreUnavailable`.
         """
         now = self.now()  # what is fetched from here on is young, however long it takes
         due = claims_to_fetch(validators, token.custom, now=now)
-        issued = await self._reissued_with(token, due) if due else None
+        issued = await self._reissued_with(token, due, marks_stale=marks_stale) if due else None
         failed = failures(validators, issued.access_token.custom if issued else token.custom, now=now)
         if failed:
             self._parts.announcements.rejected(token, failed)
@@ -213,12 +226,14 @@ class Sessions(SessionsByHandle, PublishedKeys):
         genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
         return parsed.content.session_handle if genuine else None
 
-    async def _reissued_with(self, token: AccessToken, claims: Sequence[Claim[Any]]) -> IssuedSession | None:
+    async def _reissued_with(
+        self, token: AccessToken, claims: Sequence[Claim[Any]], *, marks_stale: bool
+    ) -> IssuedSession | None:
         """Answer the session with *claims* fetched, `None` where none of them has a value."""
         fetched = await self._fetched(claims, token.user_id, token.tenant_id, token.custom)
         if not fetched:
             return None
-        issued = await self.merge_and_reissue(token, fetched)
+        issued = await self.merge_and_reissue(token, fetched, marks_stale=marks_stale)
         if issued is None:
             raise UnauthorisedError("session: it has ended", clears_tokens=True)
         return issued

@@ -22,6 +22,7 @@ from fastapi_session import (
     SessionConfig,
     SessionInformation,
     Sessions,
+    TryRefreshTokenError,
     UnauthorisedError,
 )
 from fastapi_session.model import Json
@@ -51,6 +52,13 @@ async def fetch_nothing(user_id: str, tenant_id: str, payload: Json) -> None:
 
 Groups = PrimitiveArrayClaim[str]("groups", fetch_nothing)
 Paying = BooleanClaim("paying", fetch_nothing)
+
+CHANGING_NOTHING: dict[str, Callable[[Sessions, str], Any]] = {
+    "fetching no value": lambda sessions, handle: sessions.fetch_and_set_claim(handle, Paying),
+    "merging nothing": lambda sessions, handle: sessions.merge_into_access_token_payload(handle, {}),
+    "merging what is there": lambda sessions, handle: sessions.merge_into_access_token_payload(handle, {"plan": "pro"}),
+    "removing what is not": lambda sessions, handle: sessions.remove_claim(handle, Groups),
+}
 
 
 @pytest.fixture
@@ -338,6 +346,26 @@ class TestClaims:
         users.role = None
         assert await sessions.fetch_and_set_claim(handle, role) is True
         assert "editor" == await sessions.claim_value(handle, role)
+
+    @pytest.mark.parametrize("verb", CHANGING_NOTHING.values(), ids=CHANGING_NOTHING)
+    async def test_what_changes_nothing(self, verb: Callable[[Sessions, str], Any], sessions: Sessions) -> None:
+        """A change that leaves the claims as they are is not written, and no client is told to refresh."""
+        handle = await begun(sessions, access_token_payload={"plan": "pro"})
+        before = (await sessions.store.get(handle)).record
+
+        assert await verb(sessions, handle) is True
+        assert (before, 0) == ((await sessions.store.get(handle)).record, len(sessions._parts.feed))
+
+    @pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ({"n": [0]}, {"n": [False]})])
+    async def test_what_python_takes_for_equal(self, one: Any, other: Any, sessions: Sessions) -> None:
+        """A claim that changes from 1 to true has changed: it is kept, and the token of before is refused."""
+        issued = await sessions.create("ada", access_token_payload={"claim": one})
+        handle = issued.access_token.session_handle
+        assert await sessions.merge_into_access_token_payload(handle, {"claim": other})
+
+        assert repr({"claim": other}) == repr((await found(sessions, handle)).access_token_payload)
+        with pytest.raises(TryRefreshTokenError):
+            await sessions.verify(issued.tokens.access_token)
 
     async def test_validating(
         self, sessions: Sessions, clock: HandClock, users: Users, role: PrimitiveClaim[str]

@@ -269,6 +269,17 @@ async def test_a_check_of_the_database_sees_the_generation(sessions: Sessions, c
         await sessions.verify(issued[0].tokens.access_token, check_database=True)
 
 
+async def test_a_check_of_the_database_brings_its_claims(sessions: Sessions, store: Store, clock: HandClock) -> None:
+    """With the check the claims are those of the store, whoever changed them, and no feed need have told of it."""
+    issued = await sessions.create("alice", access_token_payload={"role": "admin"})
+    token, elsewhere = issued.tokens.access_token, engine(store, clock)
+    await sessions.verify(token)
+    await elsewhere.merge_into_access_token_payload(issued.access_token.session_handle, {"role": "guest"})
+
+    assert {"role": "admin"} == (await sessions.verify(token)).custom
+    assert {"role": "guest"} == (await sessions.verify(token, check_database=True)).custom
+
+
 async def test_a_check_of_a_database_that_lags_behind(sessions: Sessions, store: Store, clock: HandClock) -> None:
     """A token newer than what the store knows is believed: a replica lags, or a write was lost."""
     first = await sessions.create("alice")

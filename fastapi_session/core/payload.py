@@ -14,6 +14,7 @@ MAX_DEPTH = 64
 """Objects and lists in one another. Deeper ones some reader, here or elsewhere, will not read back."""
 
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # once: json.dumps would make one each time
+_ORDERED_JSON = json.JSONEncoder(sort_keys=True)
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -47,6 +48,11 @@ def _is_flatter_than(levels: int, value: Any) -> bool:
         return True
     inner = value.values() if isinstance(value, dict) else value
     return levels > 0 and all(_is_flatter_than(levels - 1, each) for each in inner)
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Say whether two JSON objects are the same, whatever the order of their keys. Python has 1 equal to 1.0 and to true."""
+    return one == other and _ORDERED_JSON.encode(one) == _ORDERED_JSON.encode(other)
 
 
 def copied(payload: Json) -> dict[str, Any]:

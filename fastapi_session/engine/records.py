@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from fastapi_session.core.payload import is_same
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
@@ -40,24 +41,39 @@ async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
 
 
 async def change_record(
-    store: SessionStore, handle: str, *, change: Callable[[SessionRecord], SessionRecord], marks_stale: bool = False
+    store: SessionStore,
+    handle: str,
+    *,
+    change: Callable[[SessionRecord], SessionRecord],
+    stale: Callable[[SessionRecord], None] | None = None,
 ) -> SessionRecord | None:
-    """Write the payload and data that *change* makes of the record; where another writer came first, change theirs.
+    """Write the payload and data that *change* makes of the record; if another writer came first, change theirs.
 
-    With *marks_stale* every process hears of it. Answers the record as written, `None` where there is none. What *change*
-    raises leaves the record as it was.
+    Nothing is written if it makes no difference. With *stale* every process hears of what is written: this one by that
+    function, the others by the store. Return the record as it is then, `None` if there is none. What *change* raises leaves
+    the record as it was.
     """
     for _ in range(ATTEMPTS):
         record = await live_record(store, handle)
         if record is None:
             return None
         changed = change(record)
+        if _says_the_same(record, changed):
+            return record
         if await store.update(
             record.session_id,
             version=record.version,
             access_token_payload=changed.access_token_payload,
             session_data=changed.session_data,
-            marks_stale=marks_stale,
+            marks_stale=stale is not None,
         ):
+            if stale is not None:
+                stale(changed)
             return changed
     raise StoreUnavailable("the session kept changing while it was being changed")
+
+
+def _says_the_same(one: SessionRecord, other: SessionRecord) -> bool:
+    return is_same(one.access_token_payload, other.access_token_payload) and is_same(
+        one.session_data, other.session_data
+    )

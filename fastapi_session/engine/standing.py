@@ -4,12 +4,15 @@
 |---|---|
 | the feed says that it was revoked | unauthorised, tokens cleared; nothing is read |
 | the feed says that its claims were changed by its handle | the store is asked, once a token: has it the claims of now? else try refresh token |
-| nothing | it stands; only where the route asks for it, the store is asked |
+| nothing | it stands; only if the route asks for it the store is asked, and then its claims count |
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.payload import is_same
 from fastapi_session.core.rotation import stands
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.feed import ENDED, RevocationFeed
@@ -39,8 +42,7 @@ class Standing:
         """
         if notice.kind in ENDED:
             raise _ended()
-        known, up_to_date = self._up_to_date.get(notice.subject, (None, None))
-        if known is notice and up_to_date == token:
+        if self._is_up_to_date(token, notice):
             return
         try:
             record = await self._record(token)
@@ -48,21 +50,30 @@ class Standing:
             if self._feed.fails_closed:
                 raise
             return
-        if record.access_token_payload != token.custom:
+        if not is_same(record.access_token_payload, token.custom):
             raise TryRefreshTokenError("access token: the claims of its session were changed")
         if len(self._up_to_date) >= REMEMBERED:
             self._up_to_date.clear()
         self._up_to_date[notice.subject] = notice, token
 
-    async def check_database(self, token: AccessToken) -> None:
-        """Refuse the verified *token* where the store has no session of it, or one that is generations ahead.
+    def _is_up_to_date(self, token: AccessToken, notice: Notice) -> bool:
+        known, up_to_date = self._up_to_date.get(notice.subject, (None, token))
+        if known is not notice:
+            return False
+        return up_to_date is token or (up_to_date == token and is_same(up_to_date.custom, token.custom))
 
-        Raises `UnauthorisedError`, `TryRefreshTokenError` and `StoreUnavailable`.
+    async def check_database(self, token: AccessToken) -> AccessToken:
+        """Return the verified *token* with the claims that its session has in the store.
+
+        Refuse it if the store has no session of it, or one that is generations ahead. Raises `UnauthorisedError`, `TryRefreshTokenError` and `StoreUnavailable`.
         """
         record = await self._record(token)
         own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
         if not stands(own, parent or None, record.lineage, ring=self._ring):
             raise TryRefreshTokenError("access token: of an earlier generation")
+        if is_same(record.access_token_payload, token.custom):
+            return token
+        return replace(token, custom=record.access_token_payload)
 
     async def _record(self, token: AccessToken) -> SessionRecord:
         record = await live_record(self._store, token.session_handle)

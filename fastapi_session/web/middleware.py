@@ -36,8 +36,10 @@ class ExchangeMiddleware:
             return self._serve_socket(exchange, scope, receive, send)
 
         def send_with_tokens(message: Message) -> Awaitable[None]:
-            if exchange.outcome is not None and message["type"] == "http.response.start":
-                message = exchange.write(message, scope)
+            if message["type"] == "http.response.start":
+                exchange.has_answered = True
+                if exchange.outcome is not None:
+                    message = exchange.write(message, scope)
             return send(message)
 
         return self.app(scope, receive, send_with_tokens)

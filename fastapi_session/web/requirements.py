@@ -51,9 +51,14 @@ class Requirements(Generic[Payload, Data]):
             proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
             content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
             exchange.proved = content
-            session = Session(content, presented.text, exchange=exchange, method=method, types=self.types)
+            held = (
+                presented.content if self.check_database else content
+            )  # what it says, and not yet what the store says
+            session = Session(held, presented.text, exchange=exchange, method=method, types=self.types)
             if exchange.issued is not None:
                 session.follow(exchange.issued)  # what another dependency of this request has made of it
+            if self.check_database:
+                await session.take_over(content.custom)
             globally, override = exchange.sessions.validators, self.override_global_claim_validators
             validators = (globally if override is None else tuple(override(globally, session))) + self.validators
             if validators:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator
-from fastapi_session.core.payload import merged
+from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
 from fastapi_session.model import Json, SessionInformation, Tokens, moment
@@ -128,11 +128,14 @@ class Session(Generic[Payload, Data]):
     async def merge_into_access_token_payload(self, changes: Json) -> None:
         """Lay *changes* over the custom claims (`None` removes one) and send the new access token with the response.
 
-        Raises `PayloadError` where JSON, the model or a cookie cannot carry them, `UnauthorisedError` where the session has
+        If that has started already (a background task, a stream, an open socket), the client's token is answered "try
+        refresh token" from then on, and the refresh brings the new claims. Raises `PayloadError` where JSON, the model or a cookie cannot carry them, `UnauthorisedError` where the session has
         ended, `StoreUnavailable`.
         """
         self._types.write_payload(merged(self._content.custom, changes))
-        issued = await self._exchange.sessions.merge_and_reissue(self._content, changes)
+        issued = await self._exchange.sessions.merge_and_reissue(
+            self._content, changes, marks_stale=self._exchange.has_answered
+        )
         if issued is None:
             raise self._ended()
         self.send(issued)
@@ -158,7 +161,9 @@ class Session(Generic[Payload, Data]):
     async def assert_claims(self, *validators: ClaimValidator) -> None:
         """Ask *validators*, after fetching what they need. Raises `InvalidClaimsError` with every failure at once."""
         try:
-            checked = await self._exchange.sessions.check_claims(self._content, validators)
+            checked = await self._exchange.sessions.check_claims(
+                self._content, validators, marks_stale=self._exchange.has_answered
+            )
         except SessionError as error:
             raise self._exchange.refuse(error)  # noqa: B904  it is the same error
         if checked.issued is not None:
@@ -195,6 +200,11 @@ class Session(Generic[Payload, Data]):
         """Go on as *issued* if that is this session, as it was changed elsewhere in the same request."""
         if issued.access_token.session_handle == self.handle:
             self.send(issued)
+
+    async def take_over(self, claims: Json) -> None:
+        """Go on with the *claims* that the store has, and send them with the response if they are not those of the token."""
+        if not is_same(claims, self._content.custom):
+            self.send(await self._exchange.sessions.reissue(self._content, claims))
 
     def send(self, issued: IssuedSession) -> None:
         """Go on as *issued*, and send its tokens with the response. Most applications will not need it: the verbs do."""

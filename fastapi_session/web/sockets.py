@@ -62,6 +62,7 @@ class GuardedSocket:
     async def send(self, message: Message) -> None:
         """Send what the application sends. After the end that fails as it does when a client has gone."""
         if message["type"] in RESPONSES:
+            self._exchange.has_answered = True
             message = self._exchange.write(message, self._scope)
         if message["type"] == "websocket.close":
             self.stop()

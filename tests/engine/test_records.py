@@ -109,6 +109,6 @@ async def test_a_record_that_never_stands_still(clock: HandClock) -> None:
     record = new_session("a", now=clock())
     await store.insert(record)
     with pytest.raises(StoreUnavailable, match="kept changing"):
-        await change_record(store, record.handle, change=lambda same: same)
+        await change_record(store, record.handle, change=lambda found: replace(found, session_data={"n": 1}))
 
     assert ATTEMPTS == store.attempts

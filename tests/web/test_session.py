@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
+from fastapi.responses import StreamingResponse
 
-from fastapi_session import PayloadError, PrimitiveClaim, Sessions
+from fastapi_session import PayloadError, PrimitiveClaim, Session, Sessions, verify_session
 from fastapi_session.core import access_token
+from fastapi_session.core.access_token import AccessToken
 from fastapi_session.testing import HandClock
 from tests.web.deployment import Deployment, Verified, engine
-from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, Held, change
+from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, Held, change
 
 
 @pytest.fixture
@@ -174,6 +178,127 @@ def test_claims(app: FastAPI, deployment: Deployment) -> None:
     assert [None, "admin", None, "guest"] == response.json()
     assert parsed is not None
     assert "guest" == ROLE.value(parsed.content.custom)
+
+
+def access_token_of(held: Held) -> AccessToken:
+    """What the access token says that a client holds."""
+    parsed = access_token.parse(held.access)
+    assert parsed is not None
+    return parsed.content
+
+
+Checked = Annotated[Session, Depends(verify_session(check_database=True))]
+
+
+def test_claims_of_a_checked_session(app: FastAPI, deployment: Deployment) -> None:
+    """A route that asks the store has its claims, though nobody told of their change, and so has the client from then on."""
+
+    @app.post("/answer")
+    async def route(session: Checked) -> dict[str, Any]:
+        return dict(session.claims)
+
+    held = deployment.login("header")
+    deployment.get("/me", held.to_call())
+    elsewhere = engine(deployment.clock, store=deployment.sessions.store)
+    handle = access_token_of(held).session_handle
+    deployment.ask(elsewhere.merge_into_access_token_payload, handle, {"plan": "free"})
+    response = deployment.post("/answer", held.to_call())
+    renewed = Held("header", response.headers["st-access-token"], held.refresh)
+
+    assert {"plan": "free"} == response.json() == access_token_of(renewed).custom
+
+
+@pytest.mark.parametrize(
+    ("by_handle", "expected"), [(False, (200, {"plan": "free"})), (True, (401, TRY_REFRESH_TOKEN))]
+)
+def test_claims_changed_in_a_request_that_is_checked(
+    by_handle: bool, expected: tuple[int, Any], app: FastAPI, deployment: Deployment
+) -> None:
+    """What one dependency made of the claims the next one, which asks the store, has too, or the client is to refresh."""
+
+    async def changing(session: Verified) -> None:
+        merge = (
+            partial(deployment.sessions.merge_into_access_token_payload, session.handle)
+            if by_handle
+            else session.merge_into_access_token_payload
+        )
+        await merge({"plan": "free"})
+
+    @app.post("/answer", dependencies=[Depends(changing)])
+    async def route(session: Checked) -> dict[str, Any]:
+        return dict(session.claims)
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert expected == (response.status_code, response.json())
+
+
+async def _merging(session: Session) -> None:
+    await session.merge_into_access_token_payload({"plan": "max"})
+
+
+async def _fetching_what_is_asked(session: Session) -> None:
+    await session.assert_claims(ROLE.has_value("admin"))
+
+
+def _in_the_background(app: FastAPI, late: Callable[[Session], Awaitable[None]]) -> None:
+    @app.post("/late")
+    async def route(session: Verified, tasks: BackgroundTasks) -> None:
+        tasks.add_task(late, session)
+
+
+def _in_a_stream(app: FastAPI, late: Callable[[Session], Awaitable[None]]) -> None:
+    @app.post("/late")
+    async def route(session: Verified) -> StreamingResponse:
+        async def body() -> AsyncIterator[str]:
+            yield "before"
+            await late(session)
+            yield "after"
+
+        return StreamingResponse(body())
+
+
+def _at_the_exit_of_a_dependency(app: FastAPI, late: Callable[[Session], Awaitable[None]]) -> None:
+    async def resource(session: Verified) -> AsyncIterator[None]:
+        yield
+        await late(session)
+
+    @app.post("/late", dependencies=[Depends(resource)])
+    async def route() -> None: ...
+
+
+@pytest.mark.parametrize("late", [_merging, _fetching_what_is_asked])
+@pytest.mark.parametrize("where", [_in_the_background, _in_a_stream, _at_the_exit_of_a_dependency])
+def test_claims_that_change_when_the_response_has_left(
+    where: Callable[..., Any], late: Callable[..., Any], app: FastAPI, deployment: Deployment
+) -> None:
+    """What no response can tell any more the client hears of with its next request, which is told to refresh."""
+    where(app, late)
+    held = deployment.login()
+    served = deployment.post("/late", held.to_call())
+    told = deployment.get("/me", held.to_call())
+
+    assert (200, KEPT) == (served.status_code, change(served))
+    assert (401, TRY_REFRESH_TOKEN) == (told.status_code, told.json())
+    assert 200 == deployment.get("/me", deployment.refreshed(held).to_call()).status_code
+
+
+def test_claims_that_change_in_an_open_socket(app: FastAPI, deployment: Deployment) -> None:
+    """So it is with a change that an open socket makes."""
+
+    @app.websocket("/late")
+    async def endpoint(websocket: WebSocket, session: Verified) -> None:
+        await websocket.accept()
+        await session.set_claim_value(ROLE, "guest")
+        await websocket.send_text(str(session.get_claim_value(ROLE)))
+
+    held = deployment.login()
+    with deployment.client.websocket_connect("/late", headers=held.to_call()) as socket:
+        assert "guest" == socket.receive_text()
+
+    told = deployment.get("/me", held.to_call())
+
+    assert (401, TRY_REFRESH_TOKEN) == (told.status_code, told.json())
 
 
 def test_tokens_to_attach_oneself(app: FastAPI, deployment: Deployment) -> None:
