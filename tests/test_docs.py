@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,6 +31,12 @@ TEXTS = {name: page.read_text("utf-8") for name, page in PAGES.items()}
 EXAMPLES = {name: "\n".join(EXAMPLE.findall(text)) for name, text in TEXTS.items() if EXAMPLE.search(text)}
 
 Run = Callable[[str], ModuleType]
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a secret as the pages ask for it, in the environment."""
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", secrets.token_urlsafe(48))
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fastapi_session.errors import ConfigurationError
-
-MINIMUM_SECRET_BYTES = 32
+from fastapi_session.secret_strength import MINIMUM_SECRET_BYTES
 
 
 @dataclass(frozen=True, slots=True)

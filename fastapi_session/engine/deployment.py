@@ -10,10 +10,11 @@ from pathlib import Path
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.rotation import RotationPolicy
-from fastapi_session.core.secret import MINIMUM_SECRET_BYTES, Secret, SecretRing
+from fastapi_session.core.secret import Secret, SecretRing
 from fastapi_session.core.signing_keys import KeyPolicy
 from fastapi_session.engine.secret_file import read_or_create
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.secret_strength import MINIMUM_SECRET_BYTES
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore

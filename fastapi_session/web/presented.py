@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.config import TokenTransferMethod
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
@@ -22,6 +21,7 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
+from fastapi_session.settings import TokenTransferMethod
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.recognised import what_came
 from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Credentials, Method

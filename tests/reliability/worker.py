@@ -21,6 +21,7 @@ from fastapi_session.core.secret import Secret, SecretRing
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.sessions import Sessions
 from tests.conftest import Place
+from tests.engine.engines import SECRET
 from tests.reliability.history import OK, Answer
 
 
@@ -150,7 +151,7 @@ def received_order(orders: Connection) -> Order | None:
 
 def engine(place: Place, clock: Clock, **options: Any) -> Sessions:
     """An engine over the store at *place*, as each process of a deployment has one."""
-    return Sessions(SessionConfig(store=place.store(clock), secret="s" * 32, **options), clock=clock)
+    return Sessions(SessionConfig(store=place.store(clock), secret=SECRET, **options), clock=clock)
 
 
 def serve(name: str, orders: Connection, place: Place, by_server: bool, options: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ from fastapi_session.testing.records import (
 )
 from tests.stores.redis_servers import REDIS, VALKEY, running
 
-GIVEN_URL = os.environ.get("FASTAPI_SESSION_TEST_REDIS_URL")
+GIVEN_URL = os.environ.get("TEST_FASTAPI_SESSION_REDIS_URL")
 SERVERS = {"valkey": VALKEY, "redis": REDIS, "given": GIVEN_URL}
 """Valkey always, redis-server where it is installed, and a server of one's own where a URL is given."""
 

@@ -86,7 +86,7 @@ def test_each_error_by_itself(
 ) -> None:
     """Each outcome has a class by which it can be answered differently, and what it does to the tokens stays."""
     store = BrokenStore(clock=clock) if error_class is StoreUnavailable else "memory:"
-    sessions = engine(clock, store=store, older_cookie_domain="old.example.com")
+    sessions = engine(clock, store=store, older_cookie_domain="testserver")
     app = application(sessions)
     app.add_exception_handler(error_class, teapot)
     with deployed(app, sessions, clock) as deployment:

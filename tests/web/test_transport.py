@@ -208,7 +208,10 @@ def tokens(**fields: Any) -> Tokens:
 class TestWriting:
     @pytest.fixture
     def transport(self) -> Transport:
-        return Transport(SessionConfig(store="memory:", secret=SECRET, older_cookie_domain="old.example.com"))
+        api_domain = "http://api.old.example.com"
+        return Transport(
+            SessionConfig(store="memory:", secret=SECRET, api_domain=api_domain, older_cookie_domain="old.example.com")
+        )
 
     def test_nothing_of_the_response_is_lost(self, transport: Transport) -> None:
         """Headers of the application stay, in order, its own cookies among them; what it exposes is exposed as well."""

@@ -25,6 +25,7 @@ from fastapi_session import (
 from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
+from tests.engine.engines import SECRET
 
 SECOND = timedelta(seconds=1)
 
@@ -43,7 +44,7 @@ def told() -> Told:
 
 @pytest.fixture
 async def sessions(engine: AsyncEngine, clock: HandClock, told: Told) -> AsyncIterator[Sessions]:
-    config = SessionConfig(store=SqlStore(engine, clock=clock), secret="s" * 32)
+    config = SessionConfig(store=SqlStore(engine, clock=clock), secret=SECRET)
     sessions = Sessions(config, clock=clock, subscribers=[told])
     await sessions.jwks()
     yield sessions
@@ -107,7 +108,7 @@ async def test_a_subclass_keeps_its_verbs(engine: AsyncEngine, clock: HandClock)
         async def revoke(self, handle: str) -> bool:
             raise LookupError(handle)
 
-    sessions = Shouting(SessionConfig(store=SqlStore(engine, clock=clock), secret="s" * 32), clock=clock)
+    sessions = Shouting(SessionConfig(store=SqlStore(engine, clock=clock), secret=SECRET), clock=clock)
     async with engine.connect() as connection:
         with pytest.raises(LookupError):
             await sessions.within(connection).revoke("a")

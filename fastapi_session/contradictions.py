@@ -1,0 +1,133 @@
+"""Settings that do not go together, each with its field and its fix: what is refused, and what is only doubted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from fastapi_session import cookie_domain
+from fastapi_session.environment import Stranger, strangers
+from fastapi_session.origin import Origin
+from fastapi_session.secret_strength import weakness
+from fastapi_session.settings import Settings, are_one_site, is_https
+
+_LONGEST = timedelta(days=3650)
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_MAKE_A_SECRET = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+
+
+def problems(config: Settings) -> Iterator[str]:
+    """Return all that cannot be right."""
+    for kind in (_origins, _cookie_domains, _cookies, _durations, _feed, _answers, _secrets, _misspelt):
+        yield from kind(config)
+
+
+def _origins(config: Settings) -> Iterator[str]:
+    for field in ("api_domain", "website_domain"):
+        if Origin.parse(getattr(config, field)) is None:
+            yield f"{field}: give an origin with its scheme and nothing after the host, as in https://api.example.com"
+    if not _PATH.fullmatch(config.api_base_path):
+        yield "api_base_path: give a plain path without a slash at its end, as in /auth"
+
+
+def _cookie_domains(config: Settings) -> Iterator[str]:
+    api, domain, older = Origin.parse(config.api_domain), config.cookie_domain, config.older_cookie_domain
+    if api is None:
+        return
+    if domain is not None and (why := cookie_domain.refusal(domain, api)):
+        yield f"cookie_domain: {why}"
+    if older and (why := cookie_domain.refusal(older, api)):
+        yield f"older_cookie_domain: {why}, or '' where the older cookies had no Domain"
+    if older is not None and cookie_domain.bare(older) == cookie_domain.bare(domain or ""):
+        yield "older_cookie_domain: it is cookie_domain itself; give the domain of before, or leave it out"
+
+
+def _cookies(config: Settings) -> Iterator[str]:
+    api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
+    if api is None or website is None:
+        return
+    if config.cookie_same_site == "none" and not config.cookie_secure and not (api.is_local and website.is_local):
+        yield "cookie_same_site: browsers refuse SameSite=None without Secure; serve the API by https, or set cookie_secure"
+    if config.cookie_secure and api.scheme == "http" and not api.is_local:
+        yield "cookie_secure: browsers drop Secure cookies of an http origin; make api_domain the https origin they see"
+    if config.cookie_same_site == "none" and config.anti_csrf == "NONE" and config.token_transfer_method != "header":
+        yield "anti_csrf: with cookie_same_site='none' pages of every site send the cookies; give VIA_CUSTOM_HEADER or VIA_TOKEN"
+    if config.token_transfer_method == "cookie" and (why := _cookies_stay_behind(config)):
+        yield why
+
+
+def _cookies_stay_behind(config: Settings) -> str | None:
+    """Return why the pages of the website have no cookies, if they have none."""
+    if config.cookie_same_site == "none" or are_one_site(config.api_domain, config.website_domain):
+        return None
+    return (
+        f"cookie_same_site: browsers send no cookies from {config.website_domain}, which is another site than api_domain; "
+        "leave it out, or give 'none'"
+    )
+
+
+def _durations(config: Settings) -> Iterator[str]:
+    zero, second = timedelta(0), timedelta(seconds=1)
+    if config.access_token_validity < second:
+        yield "access_token_validity: give at least one second"
+    if config.idle_timeout - config.refresh_token_rotation_grace_period <= config.access_token_validity:
+        yield (
+            "idle_timeout: it must be longer than access_token_validity and refresh_token_rotation_grace_period "
+            "together, else no refresh keeps a session alive"
+        )
+    if config.absolute_timeout is not None and config.absolute_timeout <= config.access_token_validity:
+        yield "absolute_timeout: it must be longer than access_token_validity, or None"
+    for field in ("idle_timeout", "absolute_timeout", "access_token_dynamic_signing_key_update_interval"):
+        if (getattr(config, field) or zero) > _LONGEST:
+            yield f"{field}: give at most ten years"
+    if not zero <= config.refresh_token_rotation_grace_period <= timedelta(seconds=300):
+        yield "refresh_token_rotation_grace_period: give 0 to 300 seconds"
+    if config.access_token_dynamic_signing_key_update_interval < timedelta(hours=1):
+        yield "access_token_dynamic_signing_key_update_interval: give at least one hour"
+
+
+def _feed(config: Settings) -> Iterator[str]:
+    interval, max_age = config.revocation_feed_interval, config.revocation_feed_max_age
+    if not timedelta(milliseconds=100) <= interval <= timedelta(seconds=60):
+        yield "revocation_feed_interval: give 0.1 to 60 seconds"
+    if max_age is not None and max_age <= interval:
+        yield "revocation_feed_max_age: it must be longer than revocation_feed_interval, or None"
+
+
+def _answers(config: Settings) -> Iterator[str]:
+    if not 0 <= config.access_token_validity_jitter <= 0.25:
+        yield "access_token_validity_jitter: give 0 to 0.25"
+    for field in ("session_expired_status_code", "invalid_claim_status_code"):
+        if not 400 <= getattr(config, field) <= 499:
+            yield f"{field}: give a status from 400 to 499"
+    if config.session_expired_status_code == config.invalid_claim_status_code:
+        yield "invalid_claim_status_code: clients tell it from session_expired_status_code, so the two must differ"
+
+
+def _secrets(config: Settings) -> Iterator[str]:
+    if not config.secrets and is_https(config.api_domain):
+        yield f"secret: an https api_domain needs one of your own (FASTAPI_SESSION_SECRET); {_MAKE_A_SECRET}"
+    for why in filter(None, map(weakness, config.secrets)):
+        yield f"secret: {why}, so anybody can guess it; {_MAKE_A_SECRET}"
+
+
+def _misspelt(config: Settings) -> Iterator[str]:
+    """Tell of variables that are settings but for their spelling, as an argument of such a name is refused."""
+    for variable in _strangers(config):
+        if variable.meant:
+            yield f"{variable.name}: there is no such setting; {variable.meant} may be meant"
+
+
+def doubts(config: Settings) -> Iterator[str]:
+    """Tell of what may be right, but mostly is not."""
+    if config.token_transfer_method not in {"cookie", "header"} and (why := _cookies_stay_behind(config)):
+        yield why
+    for variable in _strangers(config):
+        if not variable.meant:
+            yield f"{variable.name}: there is no such setting, it is ignored"
+
+
+def _strangers(config: Settings) -> Iterator[Stranger]:
+    return strangers(os.environ, prefix=config.model_config["env_prefix"], settings=type(config).model_fields)

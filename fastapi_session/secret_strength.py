@@ -1,0 +1,33 @@
+"""Secrets that are long enough and yet known to everybody."""
+
+from __future__ import annotations
+
+MINIMUM_SECRET_BYTES = 32
+
+_FEW = 6
+"""Random text of 32 characters has more different ones, digits alone included."""
+
+_PRINTED = frozenset(
+    {
+        b"replace me by 48 random bytes from the command below",
+        b"at least 32 characters that nobody can guess",
+        b"python -c 'import secrets; print(secrets.token_urlsafe(48))'",
+    }
+)
+"""What pages of the documentation print, or have printed, where a secret has to stand."""
+
+
+def weakness(secret: bytes) -> str | None:
+    """Return what makes *secret* easy to guess, `None` where nothing is seen, or where it is too short to be taken at all."""
+    if len(secret) < MINIMUM_SECRET_BYTES:
+        return None
+    if secret.strip() in _PRINTED:
+        return "it is what the documentation prints"
+    if len(set(secret)) < _FEW or _repeats(secret):
+        return "it repeats a few characters"
+    return None
+
+
+def _repeats(secret: bytes) -> bool:
+    """Say whether *secret* is a shorter text, over and over."""
+    return any(secret[period:] == secret[:-period] for period in range(1, len(secret) // 2 + 1))

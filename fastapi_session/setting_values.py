@@ -1,0 +1,54 @@
+"""How a setting is read that is more than a word or a number: durations, secrets, the store's URL."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
+from pydantic_settings import NoDecode
+
+_USERS_PASSWORD = re.compile(r"(?<=://)([^:@/?#]*):.*@", re.DOTALL)
+_PASSWORD_OPTION = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE)
+
+
+class StoreUrl(str):
+    """The URL of a store. As text it is itself, and in every printed form without its password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(self.printed)
+
+    @property
+    def printed(self) -> str:
+        """The URL with `***` in place of each password."""
+        return _PASSWORD_OPTION.sub(r"\1***", _USERS_PASSWORD.sub(r"\1:***@", self))
+
+
+def _plain_seconds(value: object) -> object:
+    return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdecimal() else value
+
+
+def _list_of_secrets(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+
+
+def _url(value: Any) -> Any:
+    return StoreUrl(value) if isinstance(value, str) else value
+
+
+def _printed(value: Any) -> str:
+    return value.printed if isinstance(value, StoreUrl) else str(value)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
+"""A `timedelta`; as text a number of seconds, or ISO 8601 (`PT1H`)."""
+
+Secrets = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
+"""One secret or several, newest first; as text one secret, whatever it looks like, or a JSON list."""
+
+StoreSetting = Annotated[Any, AfterValidator(_url), PlainSerializer(_printed, when_used="json")]
+"""A store, or the URL of one, whose password neither a printed configuration nor one dumped as JSON tells."""

@@ -1,0 +1,127 @@
+"""The settings of a deployment: what each one is, what it is by default, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fastapi_session.origin import Origin
+from fastapi_session.setting_values import Duration, Secrets, StoreSetting
+
+TokenTransferMethod = Literal["cookie", "header", "any"]
+SameSite = Literal["lax", "strict", "none"]
+AntiCsrf = Literal["NONE", "VIA_CUSTOM_HEADER", "VIA_TOKEN"]
+
+
+def is_https(origin: str) -> bool:
+    """Say whether the text *origin* names an https origin."""
+    parsed = Origin.parse(origin)
+    return parsed is not None and parsed.scheme == "https"
+
+
+def are_one_site(api_domain: str, website_domain: str) -> bool:
+    """Say whether browsers send SameSite cookies from the pages of *website_domain* to *api_domain*, so far as both are origins."""
+    api, website = Origin.parse(api_domain), Origin.parse(website_domain)
+    return api is None or website is None or api.same_site(website)
+
+
+def _default_same_site(data: dict[str, Any]) -> SameSite:
+    return "lax" if are_one_site(data.get("api_domain", ""), data.get("website_domain", "")) else "none"
+
+
+def _default_anti_csrf(data: dict[str, Any]) -> AntiCsrf:
+    return "VIA_CUSTOM_HEADER" if data.get("cookie_same_site") == "none" else "NONE"
+
+
+class Settings(BaseSettings):
+    """The settings, each right by itself. Whether they go together is asked where they become a `SessionConfig`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FASTAPI_SESSION_",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+    )
+
+    api_domain: str = "http://localhost:8000"
+    """Origin under which browsers reach this API."""
+    website_domain: str = Field(default_factory=lambda data: data.get("api_domain", ""))
+    """Origin of the pages that call it. Default: the API's own."""
+    api_base_path: str = "/auth"
+    """Path, as the browser sees it, below which `session_router()` answers."""
+
+    store: StoreSetting = "sqlite:///sessions.db"
+    """Where sessions are kept: a URL (`sqlite:///file`, `postgresql+asyncpg://...`, `redis://...`, `memory:`) or a store object."""
+    secret: Secrets = None
+    """At least 32 random bytes, or several such, newest first. Default (SQLite, no https): a key file beside the database."""
+
+    token_transfer_method: TokenTransferMethod | Callable[[Any, bool], TokenTransferMethod] = "any"
+    """Where tokens travel, or a function of (connection, for_create) that says so."""
+    cookie_domain: str | None = None
+    """`Domain` of the cookies. Default: none, the API's host alone."""
+    older_cookie_domain: str | None = None
+    """What `cookie_domain` was before it was changed ("" where it was none), so that old cookies are cleared."""
+    cookie_secure: bool = Field(default_factory=lambda data: is_https(data.get("api_domain", "")))
+    """`Secure` on the cookies. Default: where `api_domain` is https, and on every request that came by https."""
+    cookie_same_site: SameSite = Field(default_factory=_default_same_site)
+    """`SameSite` of the cookies. Default: none where API and website are different sites, else lax."""
+    anti_csrf: AntiCsrf = Field(default_factory=_default_anti_csrf)
+    """How a request in cookie mode proves that no other site forged it."""
+    expose_access_token_to_frontend_in_cookie_based_auth: bool = False
+    """Send the access token in a header as well, where scripts can read it."""
+
+    session_expired_status_code: int = 401
+    """Status of "unauthorised", "try refresh token" and "token theft detected"."""
+    invalid_claim_status_code: int = 403
+    """Status of "invalid claim"."""
+
+    access_token_validity: Duration = timedelta(hours=1)
+    """How long an access token is believed."""
+    access_token_validity_jitter: float = 0.10
+    """Up to which part each access token's life is shortened at random. It makes a patient thief betray himself."""
+    idle_timeout: Duration = timedelta(days=100)
+    """How long a session lives without a refresh."""
+    absolute_timeout: Duration | None = None
+    """How long a session lives at all. Default: as long as it is refreshed."""
+
+    refresh_token_rotation_grace_period: Duration = timedelta(seconds=30)
+    """How long after a rotation the token before is still answered (with the same successor). 0 is strict."""
+    lost_response_recovery: bool = True
+    """Answer the token before for as long as its successor has not been used.
+
+    Switch it off where other services alone verify the access tokens: here nothing would tell that it was used."""
+    recent_token_reuse_behaviour: Literal["TOKEN_THEFT", "UNAUTHORISED"] = "TOKEN_THEFT"
+    """What a client is told whose token was rotated once since. The session is revoked either way."""
+
+    revocation_feed_interval: Duration = timedelta(seconds=1)
+    """How often each process reads what others revoked."""
+    revocation_feed_max_age: Duration | None = None
+    """Answer 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
+
+    use_dynamic_access_token_signing_key: bool = True
+    """Sign with rotating keys; otherwise with one that stays."""
+    access_token_dynamic_signing_key_update_interval: Duration = timedelta(hours=168)
+    """How long each rotating key signs."""
+    access_token_signing_algorithm: Literal["ES256", "RS256"] = "ES256"
+    """ES256 (P-256), or RS256 (RSA, 3072 bit) for verifiers that know nothing newer."""
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of access tokens: the API's origin and base path."""
+        return f"{Origin.parse(self.api_domain)}{self.api_base_path}"
+
+    @property
+    def refresh_path(self) -> str:
+        """Path of the refresh endpoint, as the browser sees it."""
+        return f"{self.api_base_path}/session/refresh"
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The configured secrets as bytes, newest first; empty where none is configured."""
+        given = (self.secret,) if isinstance(self.secret, SecretStr) else self.secret or ()
+        return tuple(secret.get_secret_value().encode() for secret in given)
