@@ -7,7 +7,7 @@ Every method raises `StoreUnavailable` where the store is down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
@@ -16,11 +16,11 @@ from typing import Any, Self, TypeVar
 from fastapi_session.core import access_token
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
-from fastapi_session.core.payload import is_name, json_object, merged
+from fastapi_session.core.payload import copied, is_name, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
-from fastapi_session.errors import ClaimFailure, ConfigurationError
+from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError
 from fastapi_session.model import Json, SessionInformation, SessionRecord, split_handle
 from fastapi_session.stores.base import TransactionalStore
 
@@ -101,11 +101,12 @@ class SessionsByHandle:
     async def change_session_data(self, handle: str, change: Callable[[Json], Json]) -> bool:
         """Write what *change* makes of the data, and ask it again where another writer came first: no change is lost.
 
-        Says whether the session is there. What *change* or `PayloadError` raises leaves the data as it was.
+        *change* is given a copy and returns the data as they are to be. Says whether the session is there. What *change*
+        raises, or a `PayloadError` for what it returns, leaves the data as they were.
         """
 
         def changed(record: SessionRecord) -> SessionRecord:
-            return replace(record, session_data=json_object(change(record.session_data), "session_data"))
+            return replace(record, session_data=_made(change, of=record.session_data, what="session_data"))
 
         return await self._change_record(handle, changed) is not None
 
@@ -169,7 +170,7 @@ class SessionsByHandle:
         key = await self._signing_key()
 
         def changed(record: SessionRecord) -> SessionRecord:
-            payload = json_object(change(record.access_token_payload), "access_token_payload")
+            payload = _made(change, of=record.access_token_payload, what="access_token_payload")
             with_payload = replace(record, access_token_payload=access_token.custom_claims(payload))
             self._parts.mint.ensure_fits(with_payload, key=key)
             return with_payload
@@ -189,6 +190,14 @@ class SessionsByHandle:
 
     async def _signing_key(self) -> SigningKey:
         return await self._parts.keyring.signing_key(static=self._signs_statically)
+
+
+def _made(change: Callable[[Json], object], *, of: Json, what: str) -> dict[str, Any]:
+    """Return what *change* makes of a copy: a store may hold the original. Raises `PayloadError` if that is no JSON object."""
+    value = change(copied(of))
+    if not isinstance(value, Mapping):  # `None` after a change in place, most likely: nobody means to forget all by it
+        raise PayloadError(f"{what}: the change returned {type(value).__name__}, return the object as it is to be")
+    return json_object(value, what)
 
 
 def _can_have_sessions(user_id: str, tenant_id: str | None) -> bool:

@@ -291,6 +291,17 @@ class TestChanging:
             await sessions.update_session_data(handle, {"n": {1, 2}})
         assert before == await found(sessions, handle)
 
+    async def test_a_change_in_place(self, sessions: Sessions) -> None:
+        """A change is given a copy: what it does to that and does not return is not written, and forgets nothing."""
+        handle = await begun(sessions, access_token_payload={"roles": ["a"]}, session_data={"cart": ["apple"]})
+
+        with pytest.raises(PayloadError, match="session_data: the change returned NoneType"):
+            await sessions.change_session_data(handle, lambda data: data["cart"].append("pear"))
+        with pytest.raises(PayloadError, match="access_token_payload: the change returned NoneType"):
+            await sessions.change_access_token_payload(handle, lambda payload: payload["roles"].append("b"))
+        information = await found(sessions, handle)
+        assert ({"roles": ["a"]}, {"cart": ["apple"]}) == (information.access_token_payload, information.session_data)
+
     async def test_a_change_that_fails(self, sessions: Sessions) -> None:
         """What the change raises is raised, and leaves everything as it was."""
         handle = await begun(sessions, session_data={"theme": "dark"})

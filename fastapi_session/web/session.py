@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -187,6 +187,22 @@ class Session(Generic[Payload, Data]):
         data = self._types.write_data(session_data) or {}
         if not await self._exchange.sessions.update_session_data(self.handle, data):
             raise self._ended()
+
+    async def change_session_data(self, change: Callable[[Data], object]) -> Data:
+        """Write what *change* makes of the session data, a model or plain JSON, and return it: no other writer's change is lost.
+
+        *change* is given a copy, and asked again if another writer came first: it should do nothing else. What it raises
+        leaves the data as they were. Raises as `get_session_data` does.
+        """
+        made: list[Json] = []
+
+        def changed(data: Json) -> Json:
+            made.append(self._types.change_data(data, change))
+            return made[-1]
+
+        if not await self._exchange.sessions.change_session_data(self.handle, changed):
+            raise self._ended()
+        return self._types.read_data(made[-1])
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yield what *source* yields, until the session is revoked or its access token ends: for event streams."""

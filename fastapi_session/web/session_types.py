@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, cast
 
@@ -49,6 +50,14 @@ class SessionTypes(Generic[Payload, Data]):
     def write_data(self, value: object) -> Json | None:
         """Answer *value*, a model or plain JSON, as session data. Raises `PayloadError` where it has not the shape."""
         return _written(self.data, value, "session_data")
+
+    def change_data(self, data: Json, change: Callable[[Data], object]) -> Json:
+        """Return what *change* makes of the store's *data*. Raises `PayloadError` if either has not the shape, or it made nothing."""
+        value = change(self.read_data(data))
+        written = None if value is None else self.write_data(value)
+        if written is None:  # a change in place, most likely: nobody means to forget all by it
+            raise PayloadError("session_data: the change returned nothing, return the data as they are to be")
+        return written
 
 
 def _read(model: type[Any] | None, value: Json) -> object:

@@ -23,6 +23,7 @@ async def of_models(session: Session[Claims, Cart], connection: HTTPConnection) 
     _ = session.claims.colour  # type: ignore[attr-defined]
     _ = session.claims["role"]  # type: ignore[index]
     _ = (await session.get_session_data()).colour  # type: ignore[attr-defined]
+    await session.change_session_data(lambda cart: cart.colour)  # type: ignore[attr-defined]
     _plain: Session = session  # type: ignore[assignment]
     optional = await verify_session()(connection)
     _ = optional.user_id  # type: ignore[union-attr]

@@ -35,6 +35,7 @@ async def of_a_session(typed: Session[Claims, Cart], half: Session[Claims], plai
     assert_type(typed.claims.role, str)
     assert_type(await typed.get_session_data(), Cart)
     assert_type((await typed.get_session_data()).items, list[str])
+    assert_type(await typed.change_session_data(lambda cart: cart), Cart)
     assert_type(half.claims, Claims)
     assert_type(await half.get_session_data(), Plain)
     assert_type(plain.claims, Plain)

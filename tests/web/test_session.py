@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -116,6 +117,22 @@ def test_session_data(app: FastAPI, deployment: Deployment) -> None:
     assert KEPT == change(response)
 
 
+def test_changing_session_data(app: FastAPI, deployment: Deployment) -> None:
+    """Of forty requests that each change the data by a function, none undoes another's work, and each is told what it made."""
+
+    @app.post("/answer")
+    async def route(session: Verified) -> list[Any]:
+        data = await asyncio.gather(
+            *(session.change_session_data(lambda data: data | {"n": data.get("n", 0) + 1}) for _ in range(40))
+        )
+        return [await session.get_session_data(), sorted(each["n"] for each in data)]
+
+    response = deployment.post("/answer", deployment.login().to_call())
+
+    assert [{"theme": "dark", "n": 40}, [*range(1, 41)]] == response.json()
+    assert KEPT == change(response)
+
+
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
@@ -123,6 +140,7 @@ def test_session_data(app: FastAPI, deployment: Deployment) -> None:
         ("information", []),
         ("get_session_data", []),
         ("update_session_data", [{}]),
+        ("change_session_data", [dict]),
     ],
 )
 def test_a_session_that_has_ended(verb: str, arguments: list[Any], app: FastAPI, deployment: Deployment) -> None:

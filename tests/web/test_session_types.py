@@ -68,6 +68,21 @@ def test_models_in(app: FastAPI, sessions: Sessions, deployment: Deployment) -> 
     assert ({"plan": "max", "seats": 5}, {"theme": "light"}) == (found.access_token_payload, found.session_data)
 
 
+def test_models_changed(app: FastAPI, deployment: Deployment) -> None:
+    """Data are changed by a function from model to model; what has not the shape, or nothing, is refused and written nowhere."""
+
+    @app.post("/answer")
+    async def route(session: Typed) -> list[str]:
+        changed = await session.change_session_data(lambda data: data.model_copy(update={"theme": f"not {data.theme}"}))
+        with pytest.raises(PayloadError, match=r"session_data: .*theme"):
+            await session.change_session_data(lambda _: {"theme": ["s3cret"]})
+        with pytest.raises(PayloadError, match="the change returned nothing"):
+            await session.change_session_data(lambda _: None)
+        return [changed.theme, (await session.get_session_data()).theme]
+
+    assert ["not dark", "not dark"] == deployment.post("/answer", deployment.login().to_call()).json()
+
+
 def test_claims_of_another_shape(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
     """A session whose claims have not the shape is refused as one that does not satisfy the route, and nothing is told of it."""
 
