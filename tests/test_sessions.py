@@ -163,7 +163,7 @@ async def test_a_new_session_replaces_the_old(sessions: Sessions) -> None:
         await sessions.refresh(token)
 
 
-@pytest.mark.parametrize("handle", ["", "a", "\ud800", "0" * 31, "0" * 33])
+@pytest.mark.parametrize("handle", ["", "a", "\ud800", "\x00" * 32, "é" * 32, "0" * 31, "0" * 33, "0" * 31 + "\n"])
 async def test_what_is_no_handle_is_not_replaced(handle: str, sessions: Sessions) -> None:
     """A session in the place of what no session can be called begins, and the feed hears of nothing."""
     await sessions.create("alice", replacing=[handle])

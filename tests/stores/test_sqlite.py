@@ -247,6 +247,16 @@ class TestSharing:
         kept = await store.sessions_of("user")
         assert {old.session_id, other.session_id} == {record.session_id for record in kept}
 
+    async def test_whatever_is_raised_undoes_what_belongs_together(self, store: SqliteStore, clock: HandClock) -> None:
+        """A write that fails in Python, and not in SQLite, leaves nothing of itself either, and other writes of the group stay."""
+        new, other = (new_session(name, now=clock()) for name in ("new", "other"))
+        answers = await asyncio.gather(
+            store.insert(new, replacing=["\ud800"]), store.insert(other), return_exceptions=True
+        )
+
+        assert [UnicodeEncodeError, type(None)] == [type(answer) for answer in answers]
+        assert [other] == list(await store.sessions_of("user"))
+
     async def test_stores_on_one_file_write_one_successor(self, path: Path, clock: HandClock) -> None:
         """Of tasks that present one token through different connections exactly one is answered with a record."""
         stores: list[Store] = [SqliteStore(path, clock=clock) for _ in range(4)]

@@ -59,6 +59,6 @@ def _together(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("SAVEPOINT together")  # the commit of the group ends it
     try:
         yield
-    except sqlite3.Error:
+    except BaseException:  # of whatever kind: text that UTF-8 cannot encode is no error of SQLite's
         db.execute("ROLLBACK TO together")
         raise
