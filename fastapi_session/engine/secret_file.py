@@ -1,21 +1,36 @@
-"""The secret of an application that configured none: a file beside its database, readable by its owner alone."""
+"""The secret of an application that configured none: a file beside its database, readable by its owner alone.
+
+Whoever else can read it can sign in as anybody, and whoever can write it knows it as well. So a file is used only if
+
+| who | may |
+|---|---|
+| its owner, who is the user of this process or root | anything |
+| its group | read: so Kubernetes and systemd hand files to a process that is not root |
+| others | nothing |
+
+On Windows a file has no such mode, and its folder decides.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from fastapi_session.errors import ConfigurationError
 
 _BYTES = 48
+_TOO_OPEN = stat.S_IWGRP | stat.S_IRWXO
+_ROOT = 0
 
 
 def read_or_create(path: Path) -> bytes:
-    """Answer the secret in the file *path*, made with mode 0600 where there is none.
+    """Return the secret in the file *path*, made with mode 0600 if there is none.
 
-    Several processes that start at once agree on one. Raises `ConfigurationError` where it can be neither read nor made.
+    Several processes that start at once agree on one. Raises `ConfigurationError` if it can be neither read nor made, or if
+    others may have read or written it.
     """
     try:
         return _read(path) or _create(path)
@@ -28,9 +43,29 @@ def read_or_create(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            # Of what was opened: by its name it could be another file by now.
+            _ensure_private(os.fstat(file.fileno()), path)
+            return file.read()
     except FileNotFoundError:
         return None
+
+
+def _ensure_private(status: os.stat_result, path: Path) -> None:
+    """Raise `ConfigurationError` if anybody but this process, root and a group that was let in may know the secret."""
+    if os.name != "posix":
+        return
+    user, mode = os.geteuid(), stat.S_IMODE(status.st_mode)
+    if status.st_uid not in {user, _ROOT}:
+        raise ConfigurationError(
+            f"secret: {path} (mode {mode:04o}) belongs to user {status.st_uid}, and this process is user {user}: "
+            "chown it if that is you as well, or give a secret of your own (FASTAPI_SESSION_SECRET)"
+        )
+    if mode & _TOO_OPEN:
+        raise ConfigurationError(
+            f"secret: {path} has mode {mode:04o}, so others can read or change it: chmod 600 it, and if somebody else "
+            "may have done so, replace the secret (FASTAPI_SESSION_SECRET)"
+        )
 
 
 def _create(path: Path) -> bytes:

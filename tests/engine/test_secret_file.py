@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,16 @@ from fastapi_session.engine.secret_file import read_or_create
 from fastapi_session.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
+
+USER, SOMEBODY, ROOT_USER = 1000, 1001, 0
+OWNERS = [
+    (USER, USER, True),
+    (USER, ROOT_USER, True),
+    (USER, SOMEBODY, False),
+    (ROOT_USER, ROOT_USER, True),
+    (ROOT_USER, USER, False),
+]
+"""Who runs the process, whose the file is, and whether it is used."""
 
 START = """
 import sys
@@ -76,6 +87,59 @@ def test_processes_that_start_at_once_agree(path: Path) -> None:
 
     assert {path.read_text()} == set(secrets)
     assert [path] == [*path.parent.iterdir()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o440, 0o640])
+def test_a_file_that_is_private(mode: int, path: Path) -> None:
+    """A secret is read that nobody else can read or write, but a group that was let in to read."""
+    secret = read_or_create(path)
+    path.chmod(mode)
+
+    assert secret == read_or_create(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o620, 0o644, 0o660, 0o666, 0o777])
+def test_a_file_that_others_can_read_or_write(mode: int, path: Path) -> None:
+    """A secret that others may know is not used: the message names file, mode and fix, and the file stays as it is."""
+    secret = read_or_create(path)
+    path.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match=f"secret: {path} has mode {mode:04o}, .*chmod 600.*SECRET"):
+        read_or_create(path)
+    assert (secret, mode) == (path.read_bytes(), path.stat().st_mode & 0o777)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no owners on this system")
+@pytest.mark.parametrize(("user", "owner", "is_used"), OWNERS)
+def test_whose_file_it_is(user: int, owner: int, is_used: bool, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret is read that belongs to the user of the process or to root, and to nobody else: they know it."""
+    secret = read_or_create(path)
+    given_away(path, owner, monkeypatch)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+
+    if is_used:
+        assert secret == read_or_create(path)
+    else:
+        with pytest.raises(
+            ConfigurationError, match=f"belongs to user {owner}, and this process is user {user}: chown"
+        ):
+            read_or_create(path)
+
+
+def given_away(path: Path, owner: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let *path* belong to *owner*: in earnest if the tests run as root, else as far as `fstat` tells."""
+    if os.geteuid() == 0:
+        os.chown(path, owner, -1)
+        return
+    fstat = os.fstat
+
+    def told(descriptor: int) -> os.stat_result:
+        status = fstat(descriptor)
+        return os.stat_result([owner if place == stat.ST_UID else value for place, value in enumerate(status[:10])])
+
+    monkeypatch.setattr(os, "fstat", told)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
