@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -22,6 +23,10 @@ from fastapi_session.stores.by_url import store_by_url
 from tests.stores import redis_servers
 from tests.stores.sql.conftest import make_empty_tables
 from tests.stores.sql.servers import mariadb, mariadb_program, postgres, started
+
+# How long an example takes says how busy the machine is. What has to be fast is measured where it is promised.
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 SHARED = ("sqlite", "postgresql", "mariadb", "valkey")
 """The kinds of store that several processes can have together."""

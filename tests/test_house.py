@@ -11,6 +11,7 @@ from statistics import median, quantiles
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("fastapi_session", "example_app") for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 MODULE_LINES = 250
 FUNCTION_LINES = 50
@@ -95,11 +96,39 @@ def test_no_state_hides_in_a_scope() -> None:
     assert [] == [place for place, node in nodes() if isinstance(node, ast.Global | ast.Nonlocal)]
 
 
+def cannot_fail(assertion: ast.expr) -> bool:
+    """Say whether *assertion* is true by its form: `a if b else c == d` is a choice between `a` and a comparison."""
+    match assertion:
+        case ast.IfExp() | ast.GeneratorExp() | ast.JoinedStr() | ast.Lambda():
+            return True
+        case ast.Constant(value=value):
+            return bool(value)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts) | ast.Dict(values=parts):
+            return bool(parts)
+        case ast.BoolOp(op=ast.Or(), values=parts):
+            return any(map(cannot_fail, parts))
+        case ast.BoolOp(values=parts):
+            return all(map(cannot_fail, parts))
+    return False
+
+
+def test_assertions_can_fail() -> None:
+    """No assertion is true by its form: in particular, none chooses between a value and a comparison."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in TESTS
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Assert) and cannot_fail(node.test)
+    ]
+
+    assert [] == found
+
+
 def test_a_type_error_is_ignored_by_name() -> None:
     """Every `type: ignore` names the error it ignores, here and in the tests."""
     bare = re.compile(r"#\s*type:\s*ignore(?!\[)")
     found = []
-    for path in [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]:
+    for path in [*MODULES, *TESTS]:
         with path.open("rb") as file:
             comments = [token for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
         found += [f"{path.relative_to(ROOT)}:{comment.start[0]}" for comment in comments if bare.search(comment.string)]

@@ -366,7 +366,7 @@ class TestAsking:
         """The global validators and the route's own are asked, and every failure is told at once."""
         response = deployment.get(path, deployment.login("header").to_call())
 
-        assert 403 if failed else 200 == response.status_code
+        assert (403 if failed else 200) == response.status_code
         told = (response.json() or {}).get("claimValidationErrors", [])
         assert failed == [failure["id"] for failure in told]
 

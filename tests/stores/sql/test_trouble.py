@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import await_only
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
 from fastapi_session.stores.sql import SqlStore
-from fastapi_session.stores.sql.statements import INSERT, columns
+from fastapi_session.stores.sql.statements import DELETE, INSERT, columns
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
 from tests.reliability.proxy import proxied
@@ -24,6 +25,8 @@ from tests.stores.sql.conftest import SERVERS
 from tests.stores.sql.servers import Server
 
 LOCK = text("SELECT session_id FROM fastapi_session FOR UPDATE")
+LOCK_ONE = text("SELECT session_id FROM fastapi_session WHERE session_id = :session_id FOR UPDATE")
+BLOCKED = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 COLLISIONS = {
     "postgresql": "DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$",
@@ -221,22 +224,41 @@ class TestCollisions:
         await store.close()
 
     @pytest.mark.parametrize("driver", ["postgresql+asyncpg"])
-    async def test_a_real_deadlock(self, store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
-        """Whoever loses a deadlock, the store's transaction is done in the end: once."""
-        records = [new_session(name, now=clock(), created_at=n) for n, name in enumerate("ab")]
-        for record in records:
-            await store.insert(record)
-        one = text("SELECT 1 FROM fastapi_session WHERE session_id = :session_id FOR UPDATE")
-        async with engine.begin() as other:
-            await other.execute(text("SET deadlock_timeout = '10s'"))
-            await other.execute(one, {"session_id": records[1].session_id})
-            deletion = asyncio.create_task(store.delete_all_of("user"))
-            await asyncio.sleep(0.2)
-            await other.execute(one, {"session_id": records[0].session_id})
+    async def test_a_real_deadlock(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
+        """A transaction of the store's that loses a deadlock is done in the end: once."""
+        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=60))
+        first, second = (new_session(name, now=clock()) for name in "ab")
+        await store.insert(first)
+        await store.insert(second)
+        attempts: list[int] = []
+        locked = asyncio.Event()
 
-        assert records == sorted(await deletion, key=lambda record: record.created_at)
-        noted = [notice.subject for notice in (await store.notices(after=0)).notices]
-        assert sorted(record.session_id for record in records) == sorted(noted)
+        def work(connection: Connection) -> None:
+            attempts.append(connection.execute(LOCK_ONE, {"session_id": first.session_id}).rowcount)
+            locked.set()
+            if len(attempts) == 1:
+                await_only(blocked(engine))  # this one begins to wait last, and finds the deadlock
+            connection.execute(DELETE, {"given_session_id": second.session_id})
+
+        async with engine.begin() as other:
+            await other.execute(text("SET LOCAL deadlock_timeout = '1h'"))
+            await other.execute(LOCK_ONE, {"session_id": second.session_id})
+            deletion = asyncio.create_task(store._pooled.run(work))
+            await locked.wait()
+            await other.execute(LOCK_ONE, {"session_id": first.session_id})
+        await deletion
+
+        assert [1, 1] == attempts
+        assert [first] == list(await store.sessions_of("user"))
+        await store.close()
+
+
+async def blocked(engine: AsyncEngine) -> None:
+    """Wait until somebody waits for a lock in the PostgreSQL of *engine*."""
+    async with engine.connect() as connection:
+        while not (await connection.execute(BLOCKED)).scalar_one():
+            await connection.rollback()  # what is told of others is the same all through a transaction
+            await asyncio.sleep(0.01)
 
 
 class TestEventLoops:
