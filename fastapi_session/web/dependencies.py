@@ -27,9 +27,12 @@ from fastapi_session.web.session_types import Data, Payload, SessionTypes
 
 @dataclass(frozen=True, eq=False)
 class VerifySession(Requirements[Payload, Data], SecurityBase):
-    """Provides the session that the request proves; `None` for OPTIONS and TRACE, which browsers send without credentials."""
+    """Provides the session that the request proves, whatever its method.
 
-    spared_methods: frozenset[str] = frozenset({"OPTIONS", "TRACE"})
+    None has to be spared: FastAPI runs providers only for methods that a route lists, and a CORS preflight, which comes
+    without credentials, is answered by the middleware before.
+    """
+
     scheme_name: str = field(init=False, repr=False)
 
     model = COOKIE_SCHEME

@@ -23,7 +23,7 @@ OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Ite
 
 @dataclass(frozen=True)
 class Requirements(Generic[Payload, Data]):
-    """The parameters of `verify_session`, whose words explain them. Nothing is asked of requests of *spared_methods*."""
+    """The parameters of `verify_session`, whose words explain them."""
 
     validators: tuple[ClaimValidator, ...] = ()
     session_required: bool = True
@@ -31,17 +31,14 @@ class Requirements(Generic[Payload, Data]):
     check_database: bool = False
     override_global_claim_validators: OverrideValidators | None = None
     types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
-    spared_methods: frozenset[str] = frozenset()
 
     async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
         """Answer the session that the request proves, once it meets these requirements.
 
-        `None` only where no session is required and no token of ours came, or nothing is asked. It is one coroutine on
-        purpose: each more would cost every request a microsecond.
+        `None` only if no session is required and no token of ours came. It is one coroutine on purpose: each more would
+        cost every request a microsecond.
         """
         http_method = connection.scope.get("method", "GET")  # a socket has none, and is opened by a GET
-        if http_method in self.spared_methods:
-            return None
         exchange = exchange_of(connection)
         try:
             method, presented = presented_access_token(connection, exchange)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.testclient import TestClient
 
 from fastapi_session import (
@@ -125,18 +126,58 @@ def test_a_synchronous_endpoint(app: FastAPI, deployment: Deployment) -> None:
     assert 401 == deployment.get("/sync").status_code
 
 
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_that_a_route_lists_is_guarded(method: str, app: FastAPI, deployment: Deployment) -> None:
+    """Whoever registers a handler for a method has it guarded, OPTIONS and TRACE too: by route, by router and optionally."""
+
+    async def handler(session: Annotated[Session, Depends(verify_session())]) -> str:
+        return session.user_id
+
+    async def anybody() -> str:
+        return "secret"
+
+    router = APIRouter(dependencies=[Depends(verify_session())])
+    router.add_api_route("/by-router", anybody, methods=[method])
+    app.include_router(router)
+    app.add_api_route("/by-route", handler, methods=[method])
+    app.add_api_route("/of-several", handler, methods=METHODS)
+    held = deployment.login()
+    for path in ("/by-router", "/by-route", "/of-several"):
+        refused, answered = (deployment.request(method, path, headers) for headers in ({}, held.to_call()))
+
+        assert (401, 200) == (refused.status_code, answered.status_code)
+        assert "secret" not in refused.text
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
-def test_requests_that_browsers_send_without_credentials(method: str, app: FastAPI, deployment: Deployment) -> None:
-    """OPTIONS and TRACE are let through without a session, whatever comes with them."""
-
-    @app.api_route("/any", methods=["GET", "OPTIONS", "TRACE"])
-    async def any_method(session: Annotated[Session | None, Depends(verify_session())]) -> bool:
-        return session is None
-
+def test_a_method_that_no_route_lists_asks_no_session(
+    method: str, app: FastAPI, sessions: CountingSessions, deployment: Deployment
+) -> None:
+    """What the application has not registered is answered before any provider runs, whatever comes with it."""
+    app.router.dependencies.append(Depends(verify_session()))
+    app.get("/any", dependencies=[Depends(verify_session())])(lambda: None)
     for headers in ({}, deployment.login().to_call(), {"cookie": "sAccessToken=junk"}):
         response = deployment.request(method, "/any", headers)
 
-        assert (200, True, KEPT) == (response.status_code, response.json(), change(response))
+        assert (405, KEPT) == (response.status_code, change(response))
+    assert 0 == sessions.verified
+
+
+def test_a_preflight_never_reaches_a_provider(clock: HandClock) -> None:
+    """A CORS preflight comes without credentials, and is answered by the middleware even where a route lists OPTIONS."""
+    sessions = engine(clock)
+    app = application(sessions)
+    app.add_middleware(CORSMiddleware, allow_origins=["https://page.example"], allow_credentials=True)
+    app.options("/me", dependencies=[Depends(verify_session())])(lambda: None)
+    with deployed(app, sessions, clock) as deployment:
+        origin = {"origin": "https://page.example"}
+        preflight = deployment.request("OPTIONS", "/me", origin, {"access-control-request-method": "GET"})
+        other = deployment.request("OPTIONS", "/me", origin)
+
+    assert (200, 401) == (preflight.status_code, other.status_code)
 
 
 def test_head_is_checked_as_post_is(app: FastAPI, clock: HandClock) -> None:
