@@ -68,8 +68,6 @@ def _counting(
     connection: HTTPConnection, exchange: Exchange, allowed: TokenTransferMethod
 ) -> tuple[Method, ParsedAccessToken | None]:
     credentials = exchange.credentials(connection)
-    if credentials.has_legacy_cookie:
-        raise TryRefreshTokenError("a cookie of a legacy session came with the request")
     if allowed != "cookie" and credentials.bearer is not None:
         parsed = exchange.sessions.parse(credentials.bearer)
         if parsed is not None:

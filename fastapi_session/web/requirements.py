@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim_validators import ClaimValidator
-from fastapi_session.errors import SessionError, UnauthorisedError
+from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.presented import anti_csrf_proof, presented_access_token
 from fastapi_session.web.session import Session
@@ -43,7 +43,7 @@ class Requirements(Generic[Payload, Data]):
         try:
             method, presented = presented_access_token(connection, exchange)
             if presented is None:
-                self._allow_none()
+                self._allow_none(connection, exchange)
                 return None
             proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
             content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
@@ -66,9 +66,12 @@ class Requirements(Generic[Payload, Data]):
             raise exchange.refuse(error)  # noqa: B904  it is the same error
         return session
 
-    def _allow_none(self) -> None:
-        if self.session_required:
-            raise UnauthorisedError("no access token of ours came with the request")
+    def _allow_none(self, connection: HTTPConnection, exchange: Exchange) -> None:
+        if not self.session_required:
+            return
+        if exchange.credentials(connection).has_legacy_cookie:
+            raise TryRefreshTokenError("a cookie of a legacy session came, and no access token of ours")
+        raise UnauthorisedError("no access token of ours came with the request")
 
     def _proof(self, connection: HTTPConnection, exchange: Exchange, http_method: str) -> AntiCsrfProof:
         """Answer what a request whose token came in a cookie, which browsers send by themselves, offers against forgery."""

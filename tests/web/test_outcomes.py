@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,10 @@ def twice(at: Deployment, method: str) -> Response:
     return at.get("/me", {"cookie": f"{ACCESS}={held.access}; {ACCESS}={held.access}"})
 
 
-def beside_legacy_cookie(path: str) -> Callable[[Deployment, str], Response]:
+def beside_legacy_cookie(path: str, after: timedelta = timedelta()) -> Callable[[Deployment, str], Response]:
     def request(at: Deployment, method: str) -> Response:
         headers = at.login(method).to_call()
+        at.clock.advance(after)
         return at.get(path, headers, {"cookie": f"{headers.get('cookie', 'other=1')}; {LEGACY}=1"})
 
     return request
@@ -244,12 +246,23 @@ ROWS = [
     Row("bearer, no rid", post_without_proof("/me"), 200, ADA, KEPT, methods=HEADER, options=RID),
     Row("bearer, no anti-csrf", post_without_proof("/me"), 200, ADA, KEPT, methods=HEADER, options=TOKEN),
     Row("duplicate access cookies", twice, 401, TRY_REFRESH_TOKEN, KEPT, methods=COOKIE),
-    Row("legacy cookie", beside_legacy_cookie("/me"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("beside a legacy cookie", beside_legacy_cookie("/me"), 200, ADA, KEPT),
+    Row("expired, beside a legacy cookie", beside_legacy_cookie("/me", HOUR), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("legacy cookie alone", of_nobody("/me", cookie=f"{LEGACY}=1"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("legacy cookie and junk", of_nobody("/me", cookie=f"{ACCESS}=junk; {LEGACY}=1"), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("optional", optional, 200, ADA, KEPT),
     Row("optional, nothing", of_nobody("/optional"), 200, {"user_id": None}, KEPT),
     Row("optional, junk", of_nobody("/optional", cookie=f"{ACCESS}=junk"), 200, {"user_id": None}, KEPT),
     Row("optional, expired", expired("/optional"), 401, TRY_REFRESH_TOKEN, KEPT),
-    Row("optional, legacy cookie", beside_legacy_cookie("/optional"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("optional, beside a legacy cookie", beside_legacy_cookie("/optional"), 200, ADA, KEPT),
+    Row("optional, legacy cookie", of_nobody("/optional", cookie=f"{LEGACY}=1"), 200, {"user_id": None}, KEPT),
+    Row(
+        "refresh: legacy cookie alone",
+        of_nobody("/auth/session/refresh", cookie=f"{LEGACY}=1"),
+        401,
+        UNAUTHORISED,
+        {LEGACY: "cleared"},
+    ),
     Row("revoked", revoked, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("gone, with database check", gone, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("refresh: no token", of_nobody("/auth/session/refresh"), 401, UNAUTHORISED, KEPT),
@@ -490,3 +503,22 @@ def test_the_legacy_cookie_goes_with_a_refresh(
         f"{LEGACY}=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
         in response.headers.get_list("set-cookie")
     )
+
+
+@pytest.mark.parametrize("method", ["cookie", "header"])
+def test_a_legacy_cookie_that_cannot_be_cleared(method: str, deploy: Deploy) -> None:
+    """Verify and refresh agree though a legacy cookie stays, as one that a sibling set for the domain above both."""
+    deployment = deploy()
+    sibling = {"cookie": f"{LEGACY}=of-a-sibling"}
+    held = deployment.login(method)
+    deployment.clock.advance(HOUR)
+    expired = deployment.get("/me", beside(sibling, held.to_call()))
+    refreshed = Held.of(deployment.post("/auth/session/refresh", beside(sibling, held.to_refresh())), method)
+
+    assert TRY_REFRESH_TOKEN == expired.json()
+    assert ADA == deployment.get("/me", beside(sibling, refreshed.to_call())).json()
+
+
+def beside(cookies: dict[str, str], headers: dict[str, str]) -> dict[str, str]:
+    """*headers*, their cookies before those of *cookies*."""
+    return headers | {"cookie": "; ".join([*filter(None, [headers.get("cookie")]), cookies["cookie"]])}
