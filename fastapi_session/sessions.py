@@ -134,6 +134,10 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """Answer *token* taken apart, `None` where it has not the structure of an access token. Not to be believed yet."""
         return self._parts.verified_tokens.parse(token)
 
+    def is_refresh_token(self, text: str) -> bool:
+        """Say whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O."""
+        return refresh_token.read(text, self._parts.ring) is not None
+
     async def verify(
         self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
     ) -> AccessToken:

@@ -4,14 +4,14 @@
 |---|---|
 | create | as configured; `any` is cookie where `st-auth-mode` says so, else header |
 | verify | a bearer token that has the structure of ours, then the cookie, as far as each is allowed |
-| refresh | a bearer token, then the cookie, as far as each is allowed; answered in the same |
+| refresh | a bearer token that is a refresh token of ours, then the cookie, as far as each is allowed; answered in the same |
 """
 
 from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
@@ -89,7 +89,7 @@ def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> t
         _refuse_duplicates(exchange, credentials)
     cookie = credentials.refresh_cookies[0] if credentials.refresh_cookies and allowed != "header" else None
     bearer = credentials.bearer if allowed != "cookie" else None
-    if bearer is not None and (cookie is None or may_be_refresh_token(bearer)):
+    if bearer is not None and (cookie is None or exchange.sessions.is_refresh_token(bearer)):
         return "header", bearer
     if cookie is not None:
         return "cookie", cookie
@@ -107,11 +107,6 @@ def _left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
     token = access_token.parse(cookies[0]) if cookies else None
     proof = anti_csrf_proof(connection, exchange, method="cookie")
     return bool(cookies) and proof.holds(token.content.anti_csrf_token if token else None)
-
-
-def may_be_refresh_token(bearer: str | None) -> bool:
-    """Say whether *bearer* may be one of ours, and not an access token or what an application uses itself."""
-    return bearer is not None and len(bearer) == refresh_token.LENGTH
 
 
 def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: Method) -> AntiCsrfProof:

@@ -10,7 +10,6 @@ from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.presented import (
     anti_csrf_proof,
-    may_be_refresh_token,
     presented_refresh_token,
 )
 from fastapi_session.web.session import Session
@@ -31,7 +30,7 @@ async def refreshed_session(
     )
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])
-    if method == "cookie" and may_be_refresh_token(credentials.bearer):
+    if method == "cookie" and credentials.bearer is not None and exchange.sessions.is_refresh_token(credentials.bearer):
         exchange.clear(["header"])
     return sent_session(issued, exchange=exchange, method=method, types=types)
 

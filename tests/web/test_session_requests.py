@@ -208,12 +208,17 @@ class TestRefresh:
             ("any", "cookie", NEW["cookie"]),
             ("any", "header cookie", NEW["header"] | OTHER_CLEARED["header"]),
             ("any", "foreign cookie", NEW["cookie"]),
+            ("any", "look-alike cookie", NEW["cookie"]),
+            ("any", "another's cookie", NEW["cookie"]),
+            ("any", "altered cookie", NEW["cookie"]),
+            ("any", "altered", CLEARED),
             ("any", "access cookie", NEW["cookie"]),
             ("any", "foreign", CLEARED),
             ("cookie", "cookie", NEW["cookie"]),
             ("cookie", "header cookie", NEW["cookie"] | OTHER_CLEARED["cookie"]),
             ("cookie", "access cookie", NEW["cookie"]),
             ("cookie", "foreign cookie", NEW["cookie"]),
+            ("cookie", "look-alike cookie", NEW["cookie"]),
             ("cookie", "header", KEPT),
             ("header", "header", NEW["header"]),
             ("header", "header cookie", NEW["header"] | OTHER_CLEARED["header"]),
@@ -228,8 +233,13 @@ class TestRefresh:
         deployment = deploy(token_transfer_method=lambda _, for_create: "any" if for_create else allowed)
         ada, bob = deployment.login("cookie", "ada"), deployment.login("header", "bob")
         deployment.clock.advance(WINDOW)
+        others = deploy(secret="another secret of thirty-two bytes or more").login("header")
+        altered = replace(bob, refresh=bob.refresh[:-9] + ("A" if bob.refresh[-9] != "A" else "B") + bob.refresh[-8:])
         headers = {
             "header": bob.to_refresh(),
+            "look-alike": {"authorization": f"Bearer {'A' * len(bob.refresh)}"},
+            "another's": others.to_refresh(),
+            "altered": altered.to_refresh(),
             "access": bob.to_call(),
             "foreign": {"authorization": "Bearer of-the-application"},
             "cookie": ada.to_refresh(),
