@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi_session.core import json_web_token
 from fastapi_session.core.payload import json_object
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.parts import Parts
-from fastapi_session.errors import PayloadError
+from fastapi_session.errors import PayloadError, StoreUnavailable
 from fastapi_session.model import Json
 
 
@@ -21,20 +22,36 @@ class PublishedKeys:
         self.config = config
         self._parts = parts
 
-    async def create_jwt(self, payload: Json, *, validity: timedelta, use_static_signing_key: bool = True) -> str:
-        """Answer *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
+    async def create_jwt(
+        self,
+        payload: Json,
+        *,
+        validity: timedelta,
+        use_static_signing_key: bool = True,
+        typ: str = json_web_token.TYPE,
+    ) -> str:
+        """Return *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
 
-        It is no access token and opens no session. Raises `PayloadError`, also where *validity* is not positive,
-        `StoreUnavailable`.
+        It is no access token and opens no session. *typ* stands in its header, so that nobody takes it for one (RFC 8725,
+        section 3.11); give "JWT" only for a verifier that knows no other.
+
+        Raises `PayloadError`, also if *validity* is not positive or *typ* no media type, and `StoreUnavailable`.
         """
         if validity <= timedelta(0):
             raise PayloadError("validity: give more than nothing")
+        typ = json_web_token.type_name(typ)
         key = await self._parts.keyring.signing_key(static=use_static_signing_key)
         claims = {"iss": self.config.issuer, **json_object(payload, "payload")}
-        return json_web_token.mint(claims, key, now=self._parts.clock(), validity=milliseconds(validity))
+        return json_web_token.mint(claims, key, typ=typ, now=self._parts.clock(), validity=milliseconds(validity))
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
-        """Answer the public keys that verify access tokens, as a JWK Set (RFC 7517)."""
+        """Return the public keys that verify access tokens and JWTs, as a JWK Set (RFC 7517).
+
+        The key that does not rotate is among them before it has signed anything. Raises `StoreUnavailable` if no key is
+        known at all.
+        """
+        with contextlib.suppress(StoreUnavailable):  # then those that are known
+            await self._parts.keyring.signing_key(static=True)
         return await self._parts.keyring.jwks()
 
     def discovery(self) -> dict[str, str]:

@@ -71,6 +71,7 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """
         await self.store.open()
         await self._signing_key()
+        await self._parts.keyring.signing_key(static=True)  # so that it is published before it signs
         await self._parts.feed.open()
 
     async def close(self) -> None:

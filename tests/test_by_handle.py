@@ -25,6 +25,7 @@ from fastapi_session import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
+from fastapi_session.core.json_web_token import TYPE
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
 
@@ -435,7 +436,8 @@ class TestWithoutARequest:
     async def test_a_jwt(self, static: bool, family: str, sessions: Sessions) -> None:
         """A JWT is proved by the published keys, says what it was told to, and is no access token."""
         token = await sessions.create_jwt({"scope": "mail"}, validity=HOUR, use_static_signing_key=static)
-        kid = jwt.get_unverified_header(token)["kid"]
+        header = jwt.get_unverified_header(token)
+        kid = header["kid"]
         key = jwt.PyJWKSet.from_dict(await sessions.jwks())[kid]
         claims = jwt.decode(
             token, key.key, ["ES256"], issuer="http://localhost:8000/auth", options={"verify_iat": False}
@@ -443,16 +445,32 @@ class TestWithoutARequest:
 
         assert {"iss": "http://localhost:8000/auth", "scope": "mail", "iat": NOW, "exp": NOW + 3600} == claims
         assert kid.startswith(family)
+        assert {"alg": "ES256", "kid": kid, "typ": "service+jwt"} == header
         with pytest.raises(UnauthorisedError):
             await sessions.verify(token)
 
     async def test_a_jwt_that_looks_like_an_access_token(self, sessions: Sessions) -> None:
         """A JWT with all the claims of an access token is none: whoever may have JWTs signed may not sign users in."""
         issued = await sessions.create("ada")
-        token = await sessions.create_jwt(issued.access_token.claims(), validity=HOUR)
+        for typ in (TYPE, "JWT"):
+            token = await sessions.create_jwt(issued.access_token.claims(), validity=HOUR, typ=typ)
 
-        with pytest.raises(UnauthorisedError):
-            await sessions.verify(token)
+            with pytest.raises(UnauthorisedError):
+                await sessions.verify(token)
+
+    async def test_a_jwt_tells_itself_from_an_access_token(self, sessions: Sessions) -> None:
+        """A verifier that asks for one type takes neither kind for the other, and may be given the type that it asks for."""
+        session = (await sessions.create("ada")).tokens.access_token
+        tokens = [session, await sessions.create_jwt({}, validity=HOUR)]
+        tokens.append(await sessions.create_jwt({}, validity=HOUR, typ="mail-order+jwt"))
+
+        assert ["JWT", "service+jwt", "mail-order+jwt"] == [jwt.get_unverified_header(each)["typ"] for each in tokens]
+
+    @pytest.mark.parametrize("typ", ["", "service jwt", "application/jwt", "+jwt", "j" * 128, "jwt\n"])
+    async def test_a_jwt_of_no_type(self, typ: str, sessions: Sessions) -> None:
+        """What is no media type is not written into a header."""
+        with pytest.raises(PayloadError, match="typ"):
+            await sessions.create_jwt({}, validity=HOUR, typ=typ)
 
     @pytest.mark.parametrize("validity", [timedelta(0), -HOUR])
     async def test_a_jwt_that_is_never_valid(self, validity: timedelta, sessions: Sessions) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from fastapi_session import Sessions, TryRefreshTokenError
+from fastapi_session.engine.deployment import PUBLISH_LEAD
+from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import HOUR, SECOND, engine, refresh_token_of
+from tests.engine.engines import HOUR, SECOND, TroubledStore, engine, refresh_token_of
 
 
 @pytest.fixture
@@ -28,12 +31,63 @@ async def two(clock: HandClock, tmp_path: Path) -> AsyncIterator[tuple[Sessions,
     await there.close()
 
 
+async def signing_kid(sessions: Sessions) -> str:
+    """Answer the kid of the key that signs access tokens."""
+    return (await sessions._parts.keyring.signing_key()).kid
+
+
+async def published(sessions: Sessions) -> list[str]:
+    """Answer the kids of the JWKS."""
+    return [key["kid"] for key in (await sessions.jwks())["keys"]]
+
+
+@pytest.mark.parametrize("opens", [True, False], ids=["opened", "not opened"])
+async def test_a_static_key_is_published_before_it_signs(opens: bool, clock: HandClock) -> None:
+    """Whoever has read the JWKS once knows the key of every JWT that is made later, and it signs for good."""
+    sessions = engine(MemoryStore(clock=clock), clock)
+    if opens:
+        await sessions.open()
+        assert ["d-", "s-"] == [key.kid[:2] for key in await sessions.store.signing_keys()]
+    known = await published(sessions)
+    clock.advance(HOUR)
+    token = await sessions.create_jwt({}, validity=HOUR)
+
+    assert jwt.get_unverified_header(token)["kid"] in known
+
+
+async def test_a_static_key_of_another_algorithm_is_published_before_it_signs(clock: HandClock) -> None:
+    """After a change of the algorithm the JWKS has the new key ten minutes before it signs its first JWT."""
+    store = MemoryStore(clock=clock)
+    await engine(store, clock).open()
+    sessions = engine(store, clock, access_token_signing_algorithm="RS256")
+    await sessions.open()
+    await sessions._parts.background.finish()
+    known = await published(sessions)
+    signed = []
+    for _ in range(2):
+        signed.append(jwt.get_unverified_header(await sessions.create_jwt({}, validity=HOUR)))
+        clock.advance(PUBLISH_LEAD)
+
+    assert ["ES256", "RS256"] == [header["alg"] for header in signed]
+    assert signed[1]["kid"] in known
+
+
+async def test_the_keys_are_published_while_the_store_is_down(clock: HandClock) -> None:
+    """A store that is down keeps a key from being made, and none of those that are known from being published."""
+    store = TroubledStore(clock)
+    sessions = engine(store, clock)
+    await sessions.create("ada")
+    store.down = True
+
+    assert [await signing_kid(sessions)] == await published(sessions)
+
+
 async def test_a_key_is_revoked_everywhere(two: tuple[Sessions, Sessions], clock: HandClock) -> None:
     """Tokens that a revoked key signed are refused in every process, and a refresh goes on with another key."""
     here, there = two
     issued = await here.create("ada")
     await there.verify(issued.tokens.access_token)
-    [kid] = [key["kid"] for key in (await here.jwks())["keys"]]
+    kid = await signing_kid(here)
 
     assert [True, False] == [await here.revoke_signing_key(kid) for _ in range(2)]
     for sessions in two:
@@ -43,7 +97,7 @@ async def test_a_key_is_revoked_everywhere(two: tuple[Sessions, Sessions], clock
     fresh = await there.refresh(refresh_token_of(issued))
     for sessions in two:
         assert fresh.access_token == await sessions.verify(fresh.tokens.access_token)
-        assert kid not in [key["kid"] for key in (await sessions.jwks())["keys"]]
+        assert kid not in await published(sessions)
 
 
 async def test_notices_outlive_tokens_of_longer_life(clock: HandClock, tmp_path: Path) -> None:

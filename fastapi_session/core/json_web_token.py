@@ -1,19 +1,36 @@
 """JWTs (RFC 7519) that are no access tokens: what an application wants to have signed for other services.
 
-They carry no `version` in their header, without which nothing is read as an access token (RFC 8725, section 3.12).
+They have a `typ` of their own, as RFC 8725, section 3.11 asks for, so that nobody takes one for the access token of a session,
+nor a session's for one of them, though the same keys sign both. And they carry no `version` in their header, without which
+nothing is read as an access token, whatever its `typ` (section 3.12).
 """
 
 from __future__ import annotations
 
+import re
+
 from fastapi_session.core import base64url
 from fastapi_session.core.segment import segment
 from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json
 
+TYPE = "service+jwt"
+"""The `typ` of a JWT for other services: media type `application/service+jwt`, which is nobody else's."""
 
-def mint(payload: Json, key: SigningKey, *, now: int, validity: int) -> str:
-    """Answer *payload* signed by *key*, issued at *now* and valid for *validity*, both milliseconds."""
-    header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT"}
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")  # RFC 6838, section 4.2
+
+
+def type_name(value: str) -> str:
+    """Return *value*, a media type without its `application/`. Raises `PayloadError`."""
+    if not _TYPE.fullmatch(value):
+        raise PayloadError(f"typ: give a media type without its 'application/', as in {TYPE}")
+    return value
+
+
+def mint(payload: Json, key: SigningKey, *, typ: str, now: int, validity: int) -> str:
+    """Return *payload* signed by *key* as a JWT of the type *typ*, issued at *now* and valid for *validity* (milliseconds)."""
+    header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
     claims = {**payload, "iat": now // 1000, "exp": (now + validity) // 1000}
     signing_input = f"{segment(header)}.{segment(claims)}"
     return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"

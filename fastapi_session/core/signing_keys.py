@@ -12,7 +12,8 @@ The newest active key signs: exactly one. While processes that ask for different
 with the newest of its own algorithm, so that none has to make keys because of the others. That is why a key of another
 algorithm does not retire the one before it, but only the second such key does, which comes a whole interval later.
 
-A static key verifies for ever. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
+A static key verifies for ever. The first is made with the first rotating one, when a deployment opens, so that it is
+published before it signs; one of another algorithm is published as long before as a rotating key. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
 newest became active. It is due at once where there is none of the algorithm that is asked for, or tokens are to live
 longer than the newest was made for.
 

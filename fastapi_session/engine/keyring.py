@@ -62,12 +62,12 @@ class Keyring:
         self._deleted: set[str] = set()  # one a rotation: what was deleted once never comes back under its kid
         self._resealing = Resealing(store, ring=ring, clock=clock, random=random, background=background)
         self._reading = SingleFlight(self._read_again, background=background)
-        self._making = SingleFlight(self._make, background=background)
+        self._making = {family: SingleFlight(self._make, background=background) for family in (ROTATING, STATIC)}
         self._asked = 0
         self._answered = 0
         self.reload_at = 0
         self._ask_for_unknown_at = 0
-        self._make_again_at = 0
+        self._make_again_at = {ROTATING: 0, STATIC: 0}
 
     @property
     def token_lifetime(self) -> int:
@@ -87,9 +87,9 @@ class Keyring:
             key = self.keys.signing(family, now=now, algorithm=self._policy.algorithm)
             due = self.keys.due(family, now=now, policy=self._policy)
             if due is not None and key is None:
-                await self._making(due)
-            elif due is not None and self._make_again_at <= now:
-                self._make_again_at = now + COOLDOWN
+                await self._making[family](due)
+            elif due is not None and self._make_again_at[family] <= now:
+                self._make_again_at[family] = now + COOLDOWN
                 self._background.start(self._make_later(due))
             if key is not None:
                 return key
@@ -175,7 +175,7 @@ class Keyring:
 
     async def _make_later(self, due: DueKey) -> None:
         try:
-            await self._making(due)
+            await self._making[due.family](due)
         except (StoreUnavailable, ConfigurationError):
             logger.warning("the next signing key could not be made yet", exc_info=True)
 
