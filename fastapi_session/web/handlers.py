@@ -8,6 +8,8 @@
 | `DuplicateSessionCookiesError` | 500 | text that names the setting |
 | `StoreUnavailable` | 503, `Retry-After` | `{"message": ...}` |
 
+A WebSocket is refused by the same response before it is accepted, and closed after, as the table of `sockets` says.
+
 What the answer does to the client's tokens was settled when the error was raised, so a handler of one's own,
 registered for any of these classes, answers differently and loses nothing.
 """
@@ -32,7 +34,7 @@ from fastapi_session.errors import (
     StoreUnavailable,
 )
 from fastapi_session.web.exchange import exchange_of
-from fastapi_session.web.sockets import CLOSE_CODE
+from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
 
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
@@ -69,18 +71,18 @@ def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[An
         response = await handler(connection, error)
         if not isinstance(connection, WebSocket):
             return response
-        await _refuse(connection, response, reason=getattr(error, "message", ""))
+        await _refuse(connection, response, error)
         return None
 
     return handle
 
 
-async def _refuse(socket: WebSocket, response: Response, *, reason: str) -> None:
+async def _refuse(socket: WebSocket, response: Response, error: Exception) -> None:
     is_open = socket.application_state is not WebSocketState.CONNECTING
     if not is_open and "websocket.http.response" in socket.scope.get("extensions", {}):
         await socket.send_denial_response(response)
     else:
-        await socket.close(CLOSE_CODE, reason)
+        await socket.close(*close_of(error))
 
 
 def _session_error(error: SessionError, config: SessionConfig) -> Response:
@@ -104,4 +106,4 @@ async def _duplicate_session_cookies(_connection: HTTPConnection, error: Excepti
 
 async def _store_unavailable(_connection: HTTPConnection, error: Exception) -> Response:
     logger.error("the session store is unavailable: %s", error)
-    return JSONResponse({"message": "the session store is unavailable"}, 503, headers={"Retry-After": RETRY_AFTER})
+    return JSONResponse({"message": STORE_UNAVAILABLE}, 503, headers={"Retry-After": RETRY_AFTER})

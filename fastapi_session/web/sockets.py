@@ -4,9 +4,12 @@
 |---|---|---|
 | the session was revoked | 3000 | unauthorised |
 | its access token has ended | 3000 | try refresh token |
+| a `SessionError` that the endpoint raised | 3000 | the error's `message` |
+| the store is down or too slow | 1013 | the session store is unavailable |
+| any other error of ours | 1011 | |
 
-3000 is "unauthorized" in IANA's registry of WebSocket close codes. From that moment nothing that the client sends reaches
-the application, which sees a client that has gone.
+In IANA's registry of WebSocket close codes 3000 is "unauthorized", 1013 "try again later" and 1011 "internal error". Once
+the session has ended nothing that the client sends reaches the application, which sees a client that has gone.
 """
 
 from __future__ import annotations
@@ -21,11 +24,17 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.lasting import SessionOver, before, end_of_session
 from fastapi_session.web.transport import SUBPROTOCOL
 
 CLOSE_CODE = 3000
+TRY_AGAIN_LATER = 1013
+INTERNAL_ERROR = 1011
+
+STORE_UNAVAILABLE = "the session store is unavailable"
+"""What a client is told of a store that is down, by a response or by a close."""
 
 LONGEST_CLOSE = 5.0
 """Seconds that a client which reads nothing can keep its socket from being closed with a reason."""
@@ -34,6 +43,15 @@ RESPONSES = ("websocket.accept", "websocket.http.response.start")
 """The messages that have headers."""
 
 T = TypeVar("T")
+
+
+def close_of(error: Exception) -> tuple[int, str]:
+    """Return the close code and the reason that tell the client of *error*."""
+    if isinstance(error, SessionError):
+        return CLOSE_CODE, error.message
+    if isinstance(error, StoreUnavailable):
+        return TRY_AGAIN_LATER, STORE_UNAVAILABLE
+    return INTERNAL_ERROR, ""
 
 
 class GuardedSocket:

@@ -11,7 +11,18 @@ from fastapi import Depends, FastAPI, WebSocket
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from fastapi_session import Session, Sessions, verify_session
+from fastapi_session import (
+    ClaimFailure,
+    DuplicateSessionCookiesError,
+    InvalidClaimsError,
+    Session,
+    Sessions,
+    StoreUnavailable,
+    TokenTheftError,
+    TryRefreshTokenError,
+    UnauthorisedError,
+    verify_session,
+)
 from fastapi_session.testing import HandClock
 from tests.web.deployment import CROSS_SITE, HOUR, Deployment, application, echo, engine
 from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
@@ -79,6 +90,47 @@ def test_a_refusal_that_clears(deployment: Deployment) -> None:
         pass
 
     assert (401, CLEARED) == (refused.value.status_code, change(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (UnauthorisedError(), 3000, "unauthorised"),
+        (TryRefreshTokenError(), 3000, "try refresh token"),
+        (TokenTheftError("REUSED", user_id="ada", handle="h"), 3000, "token theft detected"),
+        (InvalidClaimsError([ClaimFailure("role")]), 3000, "invalid claim"),
+        (StoreUnavailable("connection refused"), 1013, "the session store is unavailable"),
+        (DuplicateSessionCookiesError("set older_cookie_domain"), 1011, ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_error_after_the_acceptance(
+    error: Exception, code: int, reason: str, app: FastAPI, deployment: Deployment
+) -> None:
+    """An open socket is closed with what the error means: a store that is down tells nobody that he is not signed in."""
+
+    @app.websocket("/broken")
+    async def broken(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise error
+
+    with deployment.client.websocket_connect("/broken") as socket, pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_text()
+
+    assert (code, reason) == (closed.value.code, closed.value.reason)
+
+
+def test_a_store_that_is_down_before_the_acceptance(app: FastAPI, deployment: Deployment) -> None:
+    """A socket that was not accepted yet is refused as a request is: 503, and come again."""
+
+    @app.websocket("/broken")
+    async def broken(_websocket: WebSocket) -> None:
+        raise StoreUnavailable("connection refused")
+
+    with pytest.raises(WebSocketDenialResponse) as refused, deployment.client.websocket_connect("/broken"):
+        pass
+
+    assert (503, "1", KEPT) == (refused.value.status_code, refused.value.headers["retry-after"], change(refused.value))
 
 
 def test_a_session_that_is_revoked(deployment: Deployment) -> None:
