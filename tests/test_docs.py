@@ -19,16 +19,10 @@ import fastapi_session
 from fastapi_session import SessionConfig, errors
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
+from tests.pages import DOCS, EXAMPLES, PAGES, ROOT, TEXTS, examples_of, run_examples
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-PAGES = {str(page.relative_to(ROOT)): page for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]}
-EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`|^::: .*$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
-
-TEXTS = {name: page.read_text("utf-8") for name, page in PAGES.items()}
-EXAMPLES = {name: "\n".join(EXAMPLE.findall(text)) for name, text in TEXTS.items() if EXAMPLE.search(text)}
 
 Run = Callable[[str], ModuleType]
 
@@ -44,13 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the Python examples of a page from top to bottom, as one module, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run_page(name: str) -> ModuleType:
-        module = ModuleType("page")
-        monkeypatch.setitem(sys.modules, "page", module)
-        exec(compile(EXAMPLES[name], name, "exec", dont_inherit=True), vars(module))
-        return module
-
-    return run_page
+    return run_examples
 
 
 def mentions(name: str, words: set[str]) -> set[str]:
@@ -97,7 +85,7 @@ def browser(page: ModuleType) -> TestClient:
 def test_claims(run: Run) -> None:
     """On the page on claims an administrator is let in, another is told what the page says, and changes take effect."""
     page = run("docs/claims.md")
-    told = json.loads(re.findall(r"^```json\n(.*?)^```", TEXTS["docs/claims.md"], re.MULTILINE | re.DOTALL)[0])
+    told = json.loads(examples_of("docs/claims.md", "json")[0])
     with browser(page) as client:
         client.post("/login?user_id=ada")
         assert {"roles": ["admin"]} == client.get("/admin").json()

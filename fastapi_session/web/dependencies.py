@@ -23,6 +23,7 @@ from fastapi_session.web.requirements import OverrideValidators, Requirements
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import create_new_session_in_request, refresh_session_in_request
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.transport import Method
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,7 @@ class CreateSession(Generic[Payload, Data]):
         access_token_payload: object = None,
         session_data: object = None,
         within: object = None,
+        method: Method | None = None,
     ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
         return await create_new_session_in_request(
@@ -110,6 +112,7 @@ class CreateSession(Generic[Payload, Data]):
             payload=self._types.payload,
             data=self._types.data,
             within=within,
+            method=method,
         )
 
 

@@ -2,9 +2,18 @@
 
 | request | method |
 |---|---|
-| create | as configured; `any` is cookie where `st-auth-mode` says so, else header |
+| create | what the route says, else as configured, else as in the table below |
 | verify | a bearer token that has the structure of ours, then the cookie, as far as each is allowed |
 | refresh | a bearer token that is a refresh token of ours, then the cookie, as far as each is allowed; answered in the same |
+
+A new session, where any method is configured and the route says none:
+
+| the request | method |
+|---|---|
+| has `st-auth-mode` | cookie if that is its value, else header |
+| brings an access token of ours as a bearer token | header |
+| was made by a browser for a page of ours, as `browsers` tells it | cookie |
+| anything else | header |
 """
 
 from __future__ import annotations
@@ -17,11 +26,13 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProo
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
+    ConfigurationError,
     DuplicateSessionCookiesError,
     TryRefreshTokenError,
     UnauthorisedError,
 )
 from fastapi_session.settings import TokenTransferMethod
+from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.recognised import what_came
 from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Credentials, Method
@@ -33,12 +44,30 @@ def allowed_method(connection: HTTPConnection, exchange: Exchange, *, for_create
     return configured(connection, for_create) if callable(configured) else configured
 
 
-def method_of_new_session(connection: HTTPConnection, exchange: Exchange) -> Method:
-    """Answer where the tokens of a session travel that begins with this request."""
+def method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, said: Method | None = None) -> Method:
+    """Return where the tokens of a session travel that begins with this request, *said* being the word of its route.
+
+    Raises `ConfigurationError` if *said* is what the configuration rules out: no request could bring such a token.
+    """
     allowed = allowed_method(connection, exchange, for_create=True)
+    if said is not None and allowed not in ("any", said):
+        raise ConfigurationError(
+            f'a session was to begin with method="{said}", but token_transfer_method is "{allowed}": '
+            f'leave method out, or set token_transfer_method to "any"'
+        )
     if allowed == "any":
-        return "cookie" if exchange.credentials(connection).auth_mode == "cookie" else "header"
+        return said or _wished_method(connection, exchange)
     return allowed
+
+
+def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
+    """Return what the client asks for, or what it is known to keep."""
+    credentials = exchange.credentials(connection)
+    if credentials.auth_mode is not None:
+        return "cookie" if credentials.auth_mode == "cookie" else "header"
+    if credentials.bearer is not None and access_token.parse(credentials.bearer) is not None:
+        return "header"
+    return "cookie" if made_for_own_page(connection, exchange.sessions.config) else "header"
 
 
 def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, ParsedAccessToken]]:

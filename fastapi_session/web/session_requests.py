@@ -36,16 +36,21 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
     within: object = None,
+    method: Method | None = None,
 ) -> Session[Payload, Data]:
     """Begin a session of *user_id* and send its tokens with the response. Sessions that the request came with are ended.
 
     *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
     Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given.
     *within* is a database connection in whose open transaction it is done, as by `Sessions.within`.
-    Raises `PayloadError` where one of them cannot be carried, `StoreUnavailable`.
+    By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
+    says nothing, unless a page of another site sent it.
+
+    Raises `PayloadError` where one of them cannot be carried, `ConfigurationError` if `token_transfer_method` rules *method*
+    out, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
-    method = method_of_new_session(connection, exchange)
+    method = method_of_new_session(connection, exchange, said=method)
     presented = presented_access_tokens(exchange.credentials(connection))
     earlier = await proven_handles(exchange, presented)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import UnauthorisedError
-from fastapi_session.origin import Origin
+from fastapi_session.web.browsers import is_configured_origin
 
 
 def ensure_own_origin(connection: HTTPConnection, config: SessionConfig) -> None:
@@ -18,6 +18,5 @@ def ensure_own_origin(connection: HTTPConnection, config: SessionConfig) -> None
     A client that sends no Origin is no browser, and cannot have been tricked.
     """
     given = connection.headers.get("origin")
-    own = {Origin.parse(config.website_domain), Origin.parse(config.api_domain)}
-    if given is not None and Origin.parse(given) not in own:
+    if given is not None and not is_configured_origin(given, config):
         raise UnauthorisedError("the socket was opened by a page of another origin")

@@ -20,7 +20,7 @@ from fastapi_session import (
     session_router,
     verify_session,
 )
-from tests.browser.setup import CLIENT, client_package
+from tests.browser.setup import CLIENT, npm_package
 
 HERE = Path(__file__).parent
 PACKAGES = (CLIENT, "browser-tabs-lock", "supertokens-js-override")
@@ -74,7 +74,7 @@ def page_app() -> FastAPI:
 
 def client_script() -> str:
     """Answer the loader, and every file of the client's packages wrapped into a function and otherwise untouched."""
-    folder = client_package()
+    folder = npm_package(CLIENT).parent
     files = [file for package in PACKAGES for file in sorted((folder / package).rglob("*.js"))]
     modules = "".join(
         f"{json.dumps(str(file.relative_to(folder)))}: function (module, exports, require) {{\n{file.read_text('utf-8')}\n}},\n"

@@ -1,4 +1,4 @@
-"""Find or fetch what the browser tests need: Chromium, and the npm package `supertokens-website`, as it was published.
+"""Find or fetch what the browser tests need: Chromium, and npm packages as they were published.
 
 Run it by `python -m tests.browser.setup`. What cannot be had is named in a line that begins with "SKIPPED:", here and by
 the tests that would need it; that is no failure. What is fetched stays in `.cache/` of the checkout.
@@ -14,11 +14,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache" / "npm"
 CLIENT = "supertokens-website"
-CLIENT_VERSION = "20.1.6"
+SWAGGER = "swagger-ui-dist"
+"""What the page `/docs` of an application is made of."""
+VERSIONS = {CLIENT: "20.1.6", SWAGGER: "5.35.0"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MINUTES = 60
 
@@ -38,12 +41,12 @@ def chromium() -> Path:
     raise Missing("Chromium", f"none of {', '.join(BROWSERS)} is on the PATH, and CHROMIUM names none")
 
 
-def client_package() -> Path:
-    """Answer the folder of npm packages in which the client and all it requires are."""
-    manifest = CACHE / "node_modules" / CLIENT / "package.json"
-    if not manifest.is_file() or json.loads(manifest.read_text("utf-8"))["version"] != CLIENT_VERSION:
-        raise Missing(f"{CLIENT} {CLIENT_VERSION}", "it has not been fetched: run python -m tests.browser.setup")
-    return manifest.parents[1]
+def npm_package(name: str) -> Path:
+    """Return the folder of the npm package *name*, beside which are those that it requires."""
+    manifest = CACHE / "node_modules" / name / "package.json"
+    if not manifest.is_file() or json.loads(manifest.read_text("utf-8"))["version"] != VERSIONS[name]:
+        raise Missing(f"{name} {VERSIONS[name]}", "it has not been fetched: run python -m tests.browser.setup")
+    return manifest.parent
 
 
 def have_chromium() -> Path:
@@ -55,25 +58,27 @@ def have_chromium() -> Path:
     return chromium()
 
 
-def have_client_package() -> Path:
-    """Answer the folder of npm packages, fetched now if it was not there."""
+def have_npm_package(name: str) -> Path:
+    """Return the folder of the npm package *name*, fetched now if it was not there."""
     try:
-        return client_package()
+        return npm_package(name)
     except Missing:
-        fetch_client()
-    return client_package()
+        fetch(name)
+    return npm_package(name)
 
 
-def fetch_client() -> None:
-    """Fetch the client by npm, which compares it with the checksum of the registry. No script of a package is run."""
-    what = f"{CLIENT} {CLIENT_VERSION}"
+def fetch(name: str) -> None:
+    """Fetch a package by npm, which compares it with the checksum of the registry. No script of a package is run."""
+    what = f"{name} {VERSIONS[name]}"
     if shutil.which("npm") is None:
         apt_get("npm", what=what)
     CACHE.mkdir(parents=True, exist_ok=True)
+    # npm removes what it is not asked for.
+    wanted = [f"{each}@{version}" for each, version in VERSIONS.items()]
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
     # In milliseconds: who is offline learns it before losing patience.
     soon = ("--fetch-retries=1", "--fetch-timeout=20000")
-    run("npm", "install", *quiet, *soon, "--prefix", str(CACHE), f"{CLIENT}@{CLIENT_VERSION}", what=what)
+    run("npm", "install", *quiet, *soon, "--prefix", str(CACHE), *wanted, what=what)
 
 
 def apt_get(package: str, *, what: str) -> None:
@@ -98,7 +103,7 @@ def run(*command: str, what: str) -> None:
 
 def main() -> None:
     """Have everything, as far as it can be had, and say what."""
-    needs: tuple[Callable[[], Path], ...] = (have_chromium, have_client_package)
+    needs: list[Callable[[], Path]] = [have_chromium, *(partial(have_npm_package, name) for name in VERSIONS)]
     for need in needs:
         try:
             sys.stdout.write(f"{need()}\n")

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from fastapi_session import SessionConfig
 from tests.browser.client_app import api_app, page_app
 from tests.browser.server import Server, serve
-from tests.browser.setup import Missing, client_package
+from tests.browser.setup import CLIENT, Missing, npm_package
 from tests.browser.waiting import until
 
 Method = Literal["cookie", "header"]
@@ -97,7 +97,7 @@ class Client:
 def package() -> None:
     """Skip what needs the npm client where it could not be had."""
     try:
-        client_package()
+        npm_package(CLIENT)
     except Missing as missing:
         pytest.skip(str(missing))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from fastapi_session import ConfigurationError, CreateSession, create_session
 from fastapi_session.core import access_token
 from tests.web.conftest import Deploy
 from tests.web.deployment import HOUR, WINDOW, Deployment
@@ -27,6 +29,22 @@ from tests.web.wire import (
 )
 
 BOTH_ACCESS = {"front-token": "new", "st-access-token": "new", ACCESS: "new"}
+
+
+BROWSER = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
+FOREIGN_FORM = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "origin": "https://evil.example"}
+
+
+async def login_by(
+    method: Literal["cookie", "header"], create: Annotated[CreateSession, Depends(create_session())]
+) -> None:
+    await create("ada", method=method)
+
+
+async def refused_cookies(create: Annotated[CreateSession, Depends(create_session())]) -> str:
+    with pytest.raises(ConfigurationError) as refusal:
+        await create("ada", method="cookie")
+    return str(refusal.value)
 
 
 def header_to_create(_connection: HTTPConnection, for_create: bool) -> str:
@@ -49,6 +67,13 @@ class TestCreate:
             ("any", {"st-auth-mode": "cookies"}, "header"),
             ("any", {"st-auth-mode": ""}, "header"),
             ("any", {}, "header"),
+            ("any", BROWSER, "cookie"),
+            ("any", BROWSER | {"st-auth-mode": "header"}, "header"),
+            ("any", BROWSER | {"authorization": "Bearer of-the-application"}, "cookie"),
+            ("any", {"sec-fetch-mode": "cors"}, "header"),
+            ("any", FOREIGN_FORM, "header"),
+            ("any", FOREIGN_FORM | {"st-auth-mode": "cookie"}, "cookie"),
+            ("header", BROWSER, "header"),
             ("cookie", {"st-auth-mode": "header"}, "cookie"),
             ("cookie", {}, "cookie"),
             ("header", {"st-auth-mode": "cookie"}, "header"),
@@ -59,10 +84,33 @@ class TestCreate:
         ],
     )
     def test_the_method(self, configured: Any, asked: dict[str, str], method: str, deploy: Deploy) -> None:
-        """What is configured counts, and where that is any, what the client asks for: cookies, else headers."""
+        """What is configured counts, if that is any the client's word, and if it has none what the client is known to keep."""
         response = deploy(token_transfer_method=configured).post("/login?user_id=ada", asked)
 
         assert (200, NEW[method]) == (response.status_code, change(response))
+
+    def test_a_page_that_keeps_our_token_gets_the_next_alike(self, deployment: Deployment) -> None:
+        """A browser that brings an access token of ours as a bearer token is given the new ones in headers."""
+        held = deployment.login("header")
+
+        assert NEW["header"] == change(deployment.post("/login?user_id=ada", held.to_call(), BROWSER))
+
+    @pytest.mark.parametrize("asked", [{}, BROWSER, FOREIGN_FORM, {"st-auth-mode": "header"}])
+    @pytest.mark.parametrize("method", ["cookie", "header"])
+    def test_the_word_of_the_route(self, method: str, asked: dict[str, str], deployment: Deployment) -> None:
+        """What the route says counts more than what the client says."""
+        deployment.app.post("/login-by/{method}")(login_by)
+
+        assert NEW[method] == change(deployment.post(f"/login-by/{method}", asked))
+
+    def test_the_word_of_the_route_keeps_to_the_configuration(self, deploy: Deploy) -> None:
+        """A route cannot begin a session whose tokens no request could bring; the error says what to change."""
+        deployment = deploy(token_transfer_method="header")
+        deployment.app.post("/refused")(refused_cookies)
+
+        told = deployment.post("/refused").json()
+        assert 'method="cookie", but token_transfer_method is "header": leave method out' in told
+        assert [] == deployment.users()
 
     @pytest.mark.parametrize(
         ("before", "now", "tokens"),
