@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from fastapi_session.by_handle import SessionsByHandle
+from fastapi_session.by_token import SessionsByToken
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
+from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
-from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
 from fastapi_session.engine.records import handles_in
@@ -38,7 +37,7 @@ from fastapi_session.model import (
 from fastapi_session.published_keys import PublishedKeys
 
 
-class Sessions(SessionsByHandle, PublishedKeys):
+class Sessions(SessionsByToken, PublishedKeys):
     """Sessions of one deployment: its configuration, store, secrets and clock."""
 
     def __init__(
@@ -58,7 +57,7 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """
         config = config or SessionConfig()
         parts = Parts(config, clock=clock, random=random, subscribers=subscribers)
-        SessionsByHandle.__init__(self, parts, signs_statically=not config.use_dynamic_access_token_signing_key)
+        SessionsByToken.__init__(self, parts, signs_statically=not config.use_dynamic_access_token_signing_key)
         PublishedKeys.__init__(self, config, parts)
         self.claims = tuple(claims)
         self.validators = tuple(validators)
@@ -85,10 +84,6 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """How long ago the revocations of other processes were read, `None` where they never were."""
         age = self._parts.feed.age
         return None if age is None else timedelta(milliseconds=age)
-
-    def now(self) -> int:
-        """Answer what time it is for these sessions, in milliseconds since the epoch."""
-        return self._parts.clock()
 
     async def create(
         self,
@@ -153,8 +148,9 @@ class Sessions(SessionsByHandle, PublishedKeys):
         """
         parts, parsed = self._parts, self.parse(token) if isinstance(token, str) else token
         now, feed, keyring = parts.clock(), parts.feed, parts.keyring
-        if now >= feed.trusted_until:
+        if not feed.trusted_from <= now < feed.trusted_until:
             await feed.catch_up()  # first of all, since it may tell of the key
+            now = parts.clock()
         if (
             not isinstance(parsed, ProvedAccessToken)
             or not parsed.stands(keyring.keys, now)
@@ -189,59 +185,10 @@ class Sessions(SessionsByHandle, PublishedKeys):
         record, answer = await self._parts.refreshing.advance(presented, by=circumstances)
         return self._parts.mint.issue(record, answer, key=key, anti_csrf=by_token)
 
-    async def merge_and_reissue(
-        self, token: AccessToken, changes: Json, *, marks_stale: bool = False
-    ) -> IssuedSession | None:
-        """Lay *changes* over the claims of the verified *token*'s session, and answer it with a new access token.
-
-        That expires with the old one. If nobody can send it to the client any more, *marks_stale* has the tokens of before
-        answered "try refresh token", as a change by handle does. `None` if the session has ended. Raises `PayloadError`,
-        `StoreUnavailable`.
-        """
-        record = await self._change_payload(
-            token.session_handle, lambda payload: merged(payload, changes), marks_stale=marks_stale
-        )
-        return None if record is None else await self.reissue(token, record.access_token_payload)
-
-    async def reissue(self, token: AccessToken, claims: Json) -> IssuedSession:
-        """Return the session of the verified *token* with an access token of the same end that says *claims*.
-
-        Nothing is written: they have to be those of the store. Raises `PayloadError`, `StoreUnavailable`.
-        """
-        return self._parts.mint.reissue(token, claims, key=await self._signing_key())
-
-    async def check_claims(
-        self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
-    ) -> CheckedClaims:
-        """Ask *validators* of the verified *token*, after fetching each claim that they need once.
-
-        No I/O where nothing has to be fetched. What is fetched is kept as by `merge_and_reissue`. Raises `UnauthorisedError` where the session has ended meanwhile,
-        `PayloadError`, `StoreUnavailable`.
-        """
-        now = self.now()  # what is fetched from here on is young, however long it takes
-        due = claims_to_fetch(validators, token.custom, now=now)
-        issued = await self._reissued_with(token, due, marks_stale=marks_stale) if due else None
-        failed = failures(validators, issued.access_token.custom if issued else token.custom, now=now)
-        if failed:
-            self._parts.announcements.rejected(token, failed)
-        return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
-
     async def handle_proven_by(self, parsed: ParsedAccessToken) -> str | None:
         """Answer the handle of the session that *parsed* was signed for, expired or not; `None` where it proves nothing."""
         genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
         return parsed.content.session_handle if genuine else None
-
-    async def _reissued_with(
-        self, token: AccessToken, claims: Sequence[Claim[Any]], *, marks_stale: bool
-    ) -> IssuedSession | None:
-        """Answer the session with *claims* fetched, `None` where none of them has a value."""
-        fetched = await self._fetched(claims, token.user_id, token.tenant_id, token.custom)
-        if not fetched:
-            return None
-        issued = await self.merge_and_reissue(token, fetched, marks_stale=marks_stale)
-        if issued is None:
-            raise UnauthorisedError("session: it has ended", clears_tokens=True)
-        return issued
 
     async def _prove(self, parsed: ParsedAccessToken | None) -> ProvedAccessToken:
         if parsed is None:

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     """What a client is told whose token was rotated once since. The session is revoked either way."""
 
     revocation_feed_interval: Duration = timedelta(seconds=1)
-    """How often each process reads what others revoked."""
+    """How often each process reads what others revoked. It counts everywhere within this and one second more."""
     revocation_feed_max_age: Duration | None = None
     """Answer 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
 

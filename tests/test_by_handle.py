@@ -25,6 +25,7 @@ from fastapi_session import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
+from fastapi_session.by_handle import SessionsByHandle
 from fastapi_session.core.json_web_token import TYPE
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
@@ -227,7 +228,7 @@ NOT_DONE: dict[str, Callable[[Sessions, str], Any]] = {
 
 def test_every_verb_is_asked() -> None:
     """The tables above name every verb that takes a handle and says whether it is there."""
-    verbs = {name for name in vars(Sessions.__mro__[1]) if not name.startswith("_")}
+    verbs = {name for name in vars(SessionsByHandle) if not name.startswith("_")}
 
     verbs -= {"of_user", "revoke_all", "revoke_several", "ending", "within"}
 

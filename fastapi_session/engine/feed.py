@@ -6,11 +6,17 @@
 | another process did | with the next reading, an interval later at most |
 | a transaction stayed open longer than `OVERLAP` after it revoked | with the next reading of the whole feed |
 
-An engine that was opened reads in a task of its own, and verifying waits for nothing. One that was not (an application
-without its lifespan) reads when it verifies and an interval has passed.
+An engine that was opened reads in a task of its own, and so does one in which something waits for the end of a session.
+Otherwise (an application without its lifespan) it is read by who verifies, if an interval has passed.
 
-While the store cannot be read, what is known stays in force and verifying goes on; how old it is, `age` tells.
-With a *max_age* verifying fails closed instead, once that has passed.
+What is known is relied on for an interval and `PATIENCE` after the reading began, by the clock and on both sides: before that
+moment the clock was set back. Beyond that this process was paused, and who verifies waits for the next reading first.
+
+| the last attempt to read | *max_age* | who verifies |
+|---|---|---|
+| is that young | not reached | goes on by what is known, whether the attempt succeeded or not |
+| is younger than an interval | reached | is refused with `StoreUnavailable`, without waiting for anything |
+| is older | | waits for the next one, for `PATIENCE` at most |
 """
 
 from __future__ import annotations
@@ -18,16 +24,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background, SingleFlight
-from fastapi_session.engine.endings import Endings
+from fastapi_session.engine.following import Following
+from fastapi_session.engine.heard import ENDED, Heard
+from fastapi_session.engine.listeners import Listeners, Wake
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import LATEST, FeedReading, Notice, NoticeKind
+from fastapi_session.model import LATEST, Notice
 from fastapi_session.stores.base import NoticeStore
 
+PATIENCE = 1_000
+"""Milliseconds that a reading may take. Who has waited that long goes on without it."""
+ATTEMPTS = 3
+"""How many readings are waited for. More than one only if this process was paused in the middle of it."""
 OVERLAP = 15_000
 """Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
 SLACK = 300_000
@@ -37,14 +49,15 @@ WHOLE_EVERY = 300_000
 PIECES = 20
 """In how many questions the whole feed is read, so that none takes long, however many were revoked."""
 
-ENDED: Mapping[NoticeKind, int] = {"session_revoked": 1, "session_superseded": 2}
-"""The notices after which a session is over, and which of them counts: a client may have the tokens of a successor."""
-
 logger = logging.getLogger("fastapi_session")
 
 
 class RevocationFeed:
-    """What one process has heard of, for as long as an access token of before may live (*kept_for*, in milliseconds)."""
+    """What one process has heard of, for as long as an access token of before may live (*kept_for*, in milliseconds).
+
+    *interval* and *max_age* are milliseconds of *clock*. Who relies on the feed waits for `catch_up` before `trusted_from`
+    and from `trusted_until` on, moments of the same clock.
+    """
 
     def __init__(
         self,
@@ -52,7 +65,7 @@ class RevocationFeed:
         *,
         clock: Clock,
         background: Background,
-        endings: Endings,
+        listeners: Listeners,
         key_deleted: Callable[[str], None],
         interval: int,
         max_age: int | None,
@@ -60,34 +73,36 @@ class RevocationFeed:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._endings = endings
+        self._listeners = listeners
         self._key_deleted = key_deleted
         self._interval = interval
         self._max_age = max_age
         self._kept_for = kept_for
-        self._known: dict[str, Notice] = {}
-        self.about = self._known.get  # no function of ours: each request asks
-        """Answers the notice about a session, by its id, if there is one."""
+        self._heard = Heard()
+        self.about = self._heard.about
+        """Return the notice about a session, by its id, if there is one."""
         self._reading = SingleFlight(self._read, background=background)
-        self._following: asyncio.Task[None] | None = None
+        self._following = Following(self._attempt, interval=interval / 1000)
         self._read_at: int | None = None
+        self._whole_at: int | None = None
         self._store_now = 0
-        self._whole_at = -math.inf
         self._failing = False
-        self.trusted_until: float = -math.inf  # from when on `catch_up` has to be waited for, who relies on the feed
+        self._tried_at: float = -math.inf
+        self.trusted_from: float = math.inf
+        self.trusted_until: float = -math.inf
 
     def __len__(self) -> int:
-        """Answer how many sessions have a notice here."""
-        return len(self._known)
+        """Return of how many sessions there is a notice here."""
+        return len(self._heard)
 
     @property
     def age(self) -> int | None:
-        """How many milliseconds ago the store was read, `None` where it never was."""
+        """How many milliseconds ago the store was read, `None` if it never was."""
         return None if self._read_at is None else max(self._clock() - self._read_at, 0)
 
     @property
     def fails_closed(self) -> bool:
-        """Whether verifying is refused where the store cannot be asked for too long."""
+        """Whether verifying is refused if the store cannot be asked for too long."""
         return self._max_age is not None
 
     @property
@@ -96,121 +111,140 @@ class RevocationFeed:
         return self._store_now - self._kept_for() - SLACK
 
     @contextmanager
+    def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
+        """Call *wake* on this event loop whenever there is something new about the session. Meanwhile the feed is followed."""
+        wish = object()
+        self._following.begin(wish)
+        try:
+            with self._listeners.listening(session_id, wake):
+                yield
+        finally:
+            self._following.end(wish)
+
+    @contextmanager
     def ending(self, session_id: str) -> Iterator[asyncio.Future[None]]:
-        """Give a future that is done when the session is revoked: at once where that is known already."""
-        with self._endings.expected(session_id) as ended:
+        """Give a future that is done when the session has ended: at once if that is known already."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def look() -> None:
             notice = self.about(session_id)
-            if notice is not None and notice.kind in ENDED:
+            if notice is not None and notice.kind in ENDED and not ended.done():
                 ended.set_result(None)
+
+        with self.listening(session_id, look):
+            look()
             yield ended
 
     def revoked(self, session_id: str) -> None:
         """Know at once that this process revoked the session."""
-        self._hear(Notice(session_id, "session_revoked", self._clock()))
+        self._keep(Notice(session_id, "session_revoked", self._clock()))
 
     def superseded(self, session_id: str) -> None:
         """Know at once that this process put another session in the place of this one."""
-        self._hear(Notice(session_id, "session_superseded", self._clock()))
+        self._keep(Notice(session_id, "session_superseded", self._clock()))
 
     def stale(self, session_id: str) -> None:
         """Know at once that this process changed the claims of the session."""
-        if (known := self._known.get(session_id)) is None or known.kind == "session_stale":
-            # Dated by the store's clock as far as it is known, so that its own notice of this, or a later one, is newer.
-            self._known[session_id] = Notice(session_id, "session_stale", self._store_now)
+        self._keep(Notice(session_id, "session_stale", self._store_now))
 
     async def open(self) -> None:
         """Read the feed, and go on to read it on this event loop. Raises `StoreUnavailable`."""
         await self._reading()
-        task = self._following
-        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            # Not in the background, which may be waited for: this has no end.
-            self._following = asyncio.get_running_loop().create_task(self._follow())
-        self._rely()
+        self._following.begin(self)
+        self._rely(self._tried_at)
 
     async def close(self) -> None:
-        """Follow no more on this event loop."""
-        task = self._following
-        if task is not None and task.get_loop() is asyncio.get_running_loop():
-            self._following = None
-            task.cancel()
+        """Follow no more on this event loop, but for who waits for the end of a session there."""
+        task = self._following.end(self)
+        if task is not None:
             await asyncio.wait([task])
+        self._rely(self._tried_at)
 
     async def catch_up(self) -> None:
-        """Read the feed for who verifies now. Raises `StoreUnavailable` where it is too old and cannot be read."""
-        try:
-            await self._reading()
-        except StoreUnavailable:
-            if self._max_age is not None and (self.age is None or self.age >= self._max_age):
-                raise
-            self.trusted_until = self._clock() + self._interval
+        """Wait until what is known may be relied on. Raises `StoreUnavailable` if it is too old and cannot be read."""
+        for _ in range(ATTEMPTS):
+            if not 0 <= self._clock() - self._tried_at < self._interval:
+                await self._attempt()
+            if self.trusted_from <= self._clock() < self.trusted_until:
+                return
+            if self._is_too_old():
+                raise StoreUnavailable("the revocation feed cannot be read, and is older than revocation_feed_max_age")
 
-    async def _follow(self) -> None:
+    async def _attempt(self) -> None:
+        """Wait for a reading, and rely on what is known then, also if it failed."""
+        began = self._clock()
         try:
-            while True:
-                await asyncio.sleep(self._interval / 1000)
-                with suppress(StoreUnavailable):
-                    await self._reading()
-        finally:
-            self.trusted_until = -math.inf  # from here on, who verifies has to read
+            async with asyncio.timeout(None if self._read_at is None else PATIENCE / 1000):
+                await self._reading()
+        except (StoreUnavailable, TimeoutError):
+            if self._read_at is None or 0 <= self._clock() - began < 2 * PATIENCE:
+                self._rely(self._clock())
+            # Otherwise this process was paused meanwhile: that the reading failed says nothing about the store of now.
 
     async def _read(self) -> None:
+        """Read what is new, and from time to time everything. One that begins has read nothing before it has read everything."""
         began = self._clock()
-        whole = began >= self._whole_at + WHOLE_EVERY
         try:
-            store_now = await (self._hear_all() if whole else self._hear_latest())
+            await self._hear_latest()
+            if self._whole_at is None or not 0 <= began - self._whole_at < WHOLE_EVERY:
+                await self._hear_all()
+                self._whole_at = began
+                self._heard.forget(self.forgettable_until)
         except StoreUnavailable:
             if not self._failing:
                 logger.warning("the revocation feed cannot be read, going on with what is known")
             self._failing = True
             raise
         self._failing = False
-        self._read_at, self._store_now = began, store_now
-        if whole:
-            self._whole_at = began
-            self._forget()
-        self._rely()
+        if self._read_at is None:
+            self._note_reading(began)
 
-    async def _hear_latest(self) -> int:
-        """Read what is new, and answer the store's clock."""
-        return self._hear_each(await self._store.notices(after=self._store_now - OVERLAP))
+    async def _hear_latest(self) -> None:
+        """Hear what was appended since the last reading, and note the store's clock."""
+        began, before = self._clock(), self._store_now
+        reading = await self._store.notices(after=LATEST if self._whole_at is None else before - OVERLAP)
+        if reading.now < before:  # the store's clock was set back, and what was appended since is dated before that
+            reading = await self._store.notices(after=reading.now - OVERLAP)
+        self._hear_each(reading.notices)
+        self._store_now = reading.now
+        if self._read_at is not None:
+            self._note_reading(began)
 
-    async def _hear_all(self) -> int:
-        """Read the whole feed piece by piece, and answer the store's clock as it was at the beginning."""
-        now = (await self._store.notices(after=LATEST)).now
-        kept = self._kept_for() + SLACK
+    async def _hear_all(self) -> None:
+        """Hear the whole feed piece by piece, and in between what is new, whenever that is due."""
+        now, kept = self._store_now, self._kept_for() + SLACK
+        due = self._clock() + self._interval
         for piece in range(PIECES, 0, -1):
             until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
-            self._hear_each(await self._store.notices(after=now - kept * piece // PIECES, until=until))
-        return now
+            self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
+            if self._clock() >= due and self._read_at is not None:
+                await self._hear_latest()
+                due = self._clock() + self._interval
 
-    def _hear_each(self, reading: FeedReading) -> int:
-        for notice in reading.notices:
-            self._hear(notice)
-        return reading.now
+    def _hear_each(self, notices: tuple[Notice, ...]) -> None:
+        for notice in notices:
+            if notice.kind == "key_deleted":
+                self._key_deleted(notice.subject)
+            elif self._heard.hear(notice):
+                self._listeners.tell(notice.subject)
 
-    def _rely(self) -> None:
-        followed = self._following is not None and not self._following.done()
-        within = self._max_age if followed else self._interval
-        self.trusted_until = math.inf if within is None or self._read_at is None else self._read_at + within
+    def _keep(self, notice: Notice) -> None:
+        if self._heard.keep(notice):
+            self._listeners.tell(notice.subject)
 
-    def _hear(self, notice: Notice) -> None:
-        if notice.kind == "key_deleted":
-            self._key_deleted(notice.subject)
-            return
-        known = self._known.get(notice.subject)
-        if known is not None and (_weight(known), known.at) >= (_weight(notice), notice.at):
-            return
-        self._known[notice.subject] = notice
-        if notice.kind in ENDED:
-            self._endings.announce(notice.subject)
+    def _note_reading(self, began: int) -> None:
+        self._read_at = began
+        self._rely(began)
 
-    def _forget(self) -> None:
-        until = self.forgettable_until
-        for subject, notice in list(self._known.items()):
-            if notice.at <= until:
-                del self._known[subject]
+    def _rely(self, tried_at: float) -> None:
+        """Rely on what is known, after the attempt of *tried_at*, for as long as the table says."""
+        self._tried_at = self.trusted_from = tried_at
+        self.trusted_until = tried_at + self._interval + (PATIENCE if self._following else 0)
+        if self._max_age is not None:
+            read_at = -math.inf if self._read_at is None else self._read_at
+            self.trusted_until = min(self.trusted_until, read_at + self._max_age)
 
-
-def _weight(notice: Notice) -> int:
-    """Answer which notice counts: what has ended does not change any more."""
-    return ENDED.get(notice.kind, 0)
+    def _is_too_old(self) -> bool:
+        if self._max_age is None:
+            return False
+        return self._read_at is None or not 0 <= self._clock() - self._read_at < self._max_age

@@ -12,10 +12,10 @@ from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.beginning import Beginning
 from fastapi_session.engine.deployment import configured_store, key_policy, milliseconds, rotation_policy, secret_ring
-from fastapi_session.engine.endings import Endings
 from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.housekeeping import Housekeeping
 from fastapi_session.engine.keyring import Keyring
+from fastapi_session.engine.listeners import Listeners
 from fastapi_session.engine.minting import Mint
 from fastapi_session.engine.publisher import Publisher
 from fastapi_session.engine.refreshing import Refreshing
@@ -41,7 +41,7 @@ class Parts:
         self.store: Store = configured_store(config, clock=clock)
         self.ring = secret_ring(config, self.store, random=random)
         self.background = Background()
-        self.endings = Endings()
+        self.listeners = Listeners()
         self.turns = Turns()
         self.beginning = Beginning(config, ring=self.ring, random=random)
         self.mint = Mint(config, ring=self.ring, clock=clock, random=random)
@@ -85,7 +85,7 @@ class Parts:
             self.store,
             clock=self.clock,
             background=self.background,
-            endings=self.endings,
+            listeners=self.listeners,
             key_deleted=self.keyring.forget,
             interval=milliseconds(config.revocation_feed_interval),
             max_age=None if max_age is None else milliseconds(max_age),

@@ -15,7 +15,8 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.payload import is_same
 from fastapi_session.core.rotation import stands
 from fastapi_session.core.secret import SecretRing
-from fastapi_session.engine.feed import ENDED, RevocationFeed
+from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.engine.heard import ENDED
 from fastapi_session.engine.records import live_record
 from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.model import Notice, SessionRecord

@@ -12,8 +12,8 @@ from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.secret import Secret, SecretRing
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.endings import Endings
 from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.engine.listeners import Listeners
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, FeedReading, SigningKeyRecord
@@ -65,7 +65,7 @@ async def refreshed(sessions: Sessions, token: str) -> str:
 def feed_of(store: Store, clock: Clock, *, background: Background, **options: Any) -> RevocationFeed:
     """Answer a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
     chosen: dict[str, Any] = {
-        "endings": Endings(),
+        "listeners": Listeners(),
         "key_deleted": lambda _: None,
         "interval": 1_000,
         "max_age": None,

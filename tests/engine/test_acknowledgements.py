@@ -144,6 +144,7 @@ async def test_verifying_waits_for_nothing(troubled: TroubledStore, sessions: Se
     first = await sessions.create("alice")
     clock.advance(GRACE)
     issued = await sessions.refresh(refresh_token_of(first))
+    await sessions.verify(first.tokens.access_token)  # which has what others revoked read
     troubled.ready.clear()
     content = await asyncio.wait_for(sessions.verify(issued.tokens.access_token), 30)
     troubled.ready.set()

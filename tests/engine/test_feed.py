@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.endings import Endings
-from fastapi_session.engine.feed import OVERLAP, PIECES, SLACK, WHOLE_EVERY, RevocationFeed
+from fastapi_session.engine.feed import OVERLAP, PATIENCE, PIECES, SLACK, WHOLE_EVERY, RevocationFeed
 from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import LATEST, FeedReading
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
@@ -115,12 +115,10 @@ async def test_others_are_heard_after_an_interval(store: Store, clock: HandClock
 
 
 async def test_an_open_feed_follows(store: Store, clock: HandClock, background: Background) -> None:
-    """Opened, it hears of others by itself and nobody who verifies waits for it; closed, they do again."""
+    """Opened, it hears of others by itself, so that who verifies need not read; closed, they do again."""
     feed = feed_of(store, clock, background=background, interval=10)
     await feed.open()
     session_id = await revoke(store, "a")
-    clock.advance(HOUR)
-    assert clock() < feed.trusted_until
     await until(lambda: feed.about(session_id) is not None)
     await feed.close()
     await background.finish()
@@ -156,11 +154,10 @@ async def test_late_transactions_are_heard(
     stores_clock.advance(duration(-lateness))
     session_id = await revoke(store, "a")
     stores_clock.advance(duration(lateness))
-    clock.advance(heard_after - MILLISECOND)
-    if heard_after > SECOND:
-        await feed.catch_up()
+    clock.advance(heard_after - SECOND)
+    await feed.catch_up()
     assert [None] == kinds(feed, session_id)
-    clock.advance(MILLISECOND)
+    clock.advance(SECOND)
     await feed.catch_up()
 
     assert ["session_revoked"] == kinds(feed, session_id)
@@ -201,6 +198,7 @@ async def test_many_wait_for_one_reading(troubled: TroubledStore, clock: HandClo
     feed = feed_of(troubled, clock, background=background)
     await feed.catch_up()
     troubled.asked.clear()
+    clock.advance(SECOND)
     await asyncio.gather(*(feed.catch_up() for _ in range(50)))
 
     assert 1 == troubled.asked["notices"]
@@ -229,7 +227,10 @@ async def test_a_store_that_is_down_leaves_what_is_known(
 async def test_failing_closed(
     is_followed: bool, troubled: TroubledStore, clock: HandClock, background: Background
 ) -> None:
-    """With an age that it must not exceed, the feed refuses from that age on, and serves as soon as the store is back."""
+    """With an age that it must not exceed, the feed refuses from that age on, and serves an interval after the store is back.
+
+    In between the store is asked once an interval, and nobody waits for it.
+    """
     feed = feed_of(troubled, clock, background=background, max_age=10_000)
     await (feed.open() if is_followed else feed.catch_up())
     troubled.down = True
@@ -240,7 +241,12 @@ async def test_failing_closed(
     assert clock() >= feed.trusted_until
     with pytest.raises(StoreUnavailable):
         await feed.catch_up()
+    troubled.asked.clear()
+    with pytest.raises(StoreUnavailable):
+        await feed.catch_up()
+    assert 0 == troubled.asked["notices"]
     troubled.down = False
+    clock.advance(SECOND)
     await feed.catch_up()
 
     assert clock() < feed.trusted_until
@@ -259,10 +265,9 @@ async def test_the_age_is_known(store: Store, clock: HandClock, background: Back
 
 async def test_the_end_of_a_session_is_told(store: Store, clock: HandClock, background: Background) -> None:
     """Who waits for the end of a session is woken where another process revoked it."""
-    endings = Endings()
-    feed = feed_of(store, clock, background=background, endings=endings)
+    feed = feed_of(store, clock, background=background)
     session_id = await revoke(store, "a")
-    with endings.expected(session_id) as ended:
+    with feed.ending(session_id) as ended:
         await feed.catch_up()
         await asyncio.wait_for(ended, 10)
 
@@ -276,3 +281,176 @@ async def test_a_deleted_key_is_told(store: Store, clock: HandClock, background:
     await feed.catch_up()
 
     assert (["k1"], 0) == (deleted, len(feed))
+
+
+async def test_a_process_that_was_paused_reads_first(
+    troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """While it is followed a reading is relied on for an interval and a second; beyond, however late it is, one is waited for."""
+    feed = feed_of(troubled, clock, background=background)
+    await feed.open()
+    for pause in (duration(1_000 + PATIENCE), HOUR):
+        session_id = await revoke(troubled, f"{pause}")
+        clock.advance(pause - MILLISECOND)
+        assert (clock() < feed.trusted_until) is (pause < HOUR)
+        clock.advance(MILLISECOND)
+        assert clock() >= feed.trusted_until
+        await feed.catch_up()
+
+        assert ["session_revoked"] == kinds(feed, session_id)
+    await feed.close()
+
+
+async def test_a_reading_that_began_before_the_pause(
+    troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """What was asked before the pause tells nothing of what happened in it: the next reading is waited for too."""
+    feed = feed_of(troubled, clock, background=background)
+    await feed.catch_up()
+    answers: list[FeedReading] = []
+    ask = troubled.notices
+
+    async def notices(*, after: int, until: int = LATEST) -> FeedReading:
+        reading = await ask(after=after, until=until)
+        if not answers:
+            answers.append(reading)
+            await asyncio.sleep(0.05)
+        return reading
+
+    troubled.notices = notices  # type: ignore[method-assign]
+    clock.advance(SECOND)
+    before = asyncio.ensure_future(feed.catch_up())
+    await until(lambda: len(answers) == 1)
+    session_id = await revoke(troubled, "a")
+    clock.advance(HOUR)
+    await asyncio.gather(before, feed.catch_up())
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_store_that_does_not_answer(
+    paused: bool, troubled: TroubledStore, clock: HandClock, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading is waited for a second and then gone on without; where that second was a pause, the next one is tried first."""
+    monkeypatch.setattr("fastapi_session.engine.feed.PATIENCE", 50)
+    feed = feed_of(troubled, clock, background=background)
+    await feed.catch_up()
+    session_id = await revoke(troubled, "a")
+    troubled.ready.clear()
+    clock.advance(SECOND)
+    waiting = asyncio.ensure_future(feed.catch_up())
+    await until(lambda: troubled.asked["notices"] == PIECES + 2)
+    if paused:
+        clock.advance(HOUR)
+        await asyncio.sleep(0.06)
+        troubled.ready.set()
+    async with asyncio.timeout(10):
+        await waiting
+
+    assert ["session_revoked" if paused else None] == kinds(feed, session_id)
+    assert clock() < feed.trusted_until
+    troubled.ready.set()
+
+
+@pytest.mark.parametrize("back", [MILLISECOND, SECOND, HOUR])
+async def test_a_clock_that_is_set_back(
+    back: timedelta, troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """Where the machine's clock is set back, a reading is not relied on until that clock is there again."""
+    feed = feed_of(troubled, clock, background=background)
+    await feed.open()
+    clock.advance(-back)
+
+    assert not feed.trusted_from <= clock() < feed.trusted_until
+    await feed.catch_up()
+    assert feed.trusted_from <= clock() < feed.trusted_until
+    await feed.close()
+
+
+@pytest.mark.parametrize("back", [MILLISECOND, OVERLAP * MILLISECOND, HOUR])
+async def test_a_store_clock_that_is_set_back(back: timedelta, clock: HandClock, background: Background) -> None:
+    """What happened after the store's clock was set back is heard with the next reading, and later changes are changes too."""
+    stores_clock = HandClock()
+    store = MemoryStore(clock=stores_clock)
+    feed = feed_of(store, clock, background=background)
+    first, second = new_session("a", now=0), new_session("b", now=0)
+    for record in (first, second):
+        await store.insert(record)
+    await change(store, first.session_id, version=0)
+    await feed.catch_up()
+    known = feed.about(first.session_id)
+    stores_clock.advance(-back)
+    await change(store, first.session_id, version=1)
+    await store.delete(second.session_id)
+    clock.advance(SECOND)
+    await feed.catch_up()
+
+    assert ["session_stale", "session_revoked"] == kinds(feed, first.session_id, second.session_id)
+    assert known is not feed.about(first.session_id)
+
+
+async def change(store: Store, session_id: str, *, version: int) -> None:
+    """Change the claims of a session by its handle, as another process does."""
+    claims = {"version": version}
+    assert await store.update(
+        session_id, version=version, access_token_payload=claims, session_data={}, marks_stale=True
+    )
+
+
+async def test_a_change_is_news_once(store: Store, clock: HandClock, background: Background) -> None:
+    """Each reading repeats what was heard some seconds ago: that is no change of its own."""
+    feed = feed_of(store, clock, background=background)
+    record = new_session("a", now=0)
+    await store.insert(record)
+    for version in range(2):
+        await change(store, record.session_id, version=version)
+        clock.advance(MILLISECOND)
+    await feed.catch_up()
+    heard = feed.about(record.session_id)
+    for _ in range(3):
+        clock.advance(SECOND)
+        await feed.catch_up()
+
+    assert heard is feed.about(record.session_id)
+
+
+async def test_who_waits_for_an_end_has_the_feed_followed(
+    store: Store, clock: HandClock, background: Background
+) -> None:
+    """Nobody has to open a feed for who waits: it is followed for as long as somebody does, and no longer."""
+    feed = feed_of(store, clock, background=background, interval=10)
+    session_id = await revoke(store, "another")
+    tasks = asyncio.all_tasks()
+    with feed.ending("a"):
+        session_id = await revoke(store, "a")
+        with feed.ending(session_id) as ended:
+            await asyncio.wait_for(ended, 10)
+        await until(lambda: feed.about(session_id) is not None)
+    await background.finish()
+    await asyncio.sleep(0)
+
+    assert tasks == asyncio.all_tasks()
+
+
+async def test_news_are_heard_while_the_whole_feed_is_read(
+    troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """However long the whole feed takes, what is new meanwhile is heard in between, an interval later at most."""
+    feed = feed_of(troubled, clock, background=background)
+    await feed.catch_up()
+    clock.advance(duration(WHOLE_EVERY))
+    ask, heard_at = troubled.notices, []
+    session_id = ""
+
+    async def notices(*, after: int, until: int = LATEST) -> FeedReading:
+        nonlocal session_id
+        clock.advance(SECOND / 2)
+        session_id = session_id or await revoke(troubled, "a")
+        heard_at.append(feed.about(session_id) is not None)
+        return await ask(after=after, until=until)
+
+    troubled.notices = notices  # type: ignore[method-assign]
+    await feed._reading()
+
+    assert heard_at.index(True) <= 4 < len(heard_at)

@@ -168,9 +168,9 @@ class Served:
         return opened
 
     @property
-    def waiting(self) -> dict[str, Any]:
-        """Who waits for the end of which session."""
-        return self.sessions._parts.endings._waiting
+    def waiting(self) -> int:
+        """Of how many sessions somebody waits for the end."""
+        return len(self.sessions._parts.listeners)
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)

@@ -62,8 +62,9 @@ async def bare(clock: HandClock) -> AsyncIterator[Socket]:
     yield socket
     socket.guard.stop()
     await sessions.close()
-    await asyncio.sleep(0)
-    assert {} == sessions._parts.endings._waiting
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert 0 == len(sessions._parts.listeners)
     assert {asyncio.current_task()} == asyncio.all_tasks()
 
 
