@@ -172,7 +172,7 @@ class SessionsByHandle:
         def changed(record: SessionRecord) -> SessionRecord:
             payload = _made(change, of=record.access_token_payload, what="access_token_payload")
             with_payload = replace(record, access_token_payload=access_token.custom_claims(payload))
-            self._parts.mint.ensure_fits(with_payload, key=key)
+            self._parts.mint.ensure_fits(with_payload, key=key, before=record)
             return with_payload
 
         stale = self._parts.announcements.changed if marks_stale else None

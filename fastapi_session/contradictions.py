@@ -14,6 +14,7 @@ from fastapi_session.secret_strength import weakness
 from fastapi_session.settings import Settings, are_one_site, is_https
 
 _LONGEST = timedelta(days=3650)
+_LONGEST_PATH = 255
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _MAKE_A_SECRET = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -30,6 +31,8 @@ def _origins(config: Settings) -> Iterator[str]:
             yield f"{field}: give an origin with its scheme and nothing after the host, as in https://api.example.com"
     if not _PATH.fullmatch(config.api_base_path):
         yield "api_base_path: give a plain path without a slash at its end, as in /auth"
+    if len(config.api_base_path) > _LONGEST_PATH:
+        yield f"api_base_path: give at most {_LONGEST_PATH} characters, as each access token repeats it"
 
 
 def _cookie_domains(config: Settings) -> Iterator[str]:

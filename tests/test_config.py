@@ -121,6 +121,7 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("api_base_path", {"api_base_path": "/auth/"}, "without a slash at its end"),
     ("api_base_path", {"api_base_path": "/a;b"}, "plain path"),
     ("api_base_path", {"api_base_path": "/auth\n"}, "plain path"),
+    ("api_base_path", {"api_base_path": "/" + "a" * 255}, "at most 255"),
     ("cookie_domain", {"api_domain": API, "cookie_domain": "example.org"}, BELOW),
     ("cookie_domain", {"api_domain": API, "cookie_domain": "ample.com"}, BELOW),
     ("cookie_domain", {"api_domain": API, "cookie_domain": "deep.api.example.com"}, BELOW),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -10,9 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
-from fastapi_session.core import access_token
+from fastapi_session.core import access_token, access_token_size
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.errors import PayloadError, StoreUnavailable, TryRefreshTokenError, UnauthorisedError
@@ -459,7 +461,29 @@ async def test_what_was_merged_fits_every_refresh(sessions: Sessions, clock: Han
         issued = await sessions.refresh(refresh_token_of(issued), proof=proof)
 
     assert {"x": "x" * size} == issued.access_token.custom
-    assert len(issued.tokens.access_token) <= access_token.MAX_LENGTH
+    assert len(issued.tokens.access_token) <= access_token_size.MAX_LENGTH
+
+
+async def test_a_session_outlives_another_algorithm_and_address(store: Store, clock: HandClock) -> None:
+    """With the largest payload there is a session goes on, its token still kept by browsers, and signed out by nothing."""
+    before, size = engine(store, clock), 4096
+    issued = await before.create("alice")
+    while not issued.access_token.custom:
+        with contextlib.suppress(PayloadError):
+            issued = await before.create("alice", access_token_payload={"x": "x" * size})
+        size -= 1
+    size += 1
+    after = engine(store, clock, access_token_signing_algorithm="RS256", api_base_path="/application/v1/auth")
+    for _ in range(2):
+        clock.advance(HOUR)
+        await after._parts.keyring.signing_key()
+        await after._parts.background.finish()
+        issued = await after.refresh(refresh_token_of(issued))
+        assert {"x": "x" * size} == (await after.verify(issued.tokens.access_token)).custom
+
+    assert "RS256" == jwt.get_unverified_header(issued.tokens.access_token)["alg"]
+    assert len(issued.tokens.access_token) <= access_token_size.MAX_LENGTH
+    assert await after.merge_and_reissue(issued.access_token, {"x": "y" * size}) is not None
 
 
 async def test_concurrent_merges_lose_nothing(sessions: Sessions) -> None:

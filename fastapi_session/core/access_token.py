@@ -22,17 +22,14 @@ from fastapi_session.core.payload import copied
 from fastapi_session.core.segment import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.core.strict_json import read_object
-from fastapi_session.errors import PayloadError, TryRefreshTokenError
+from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.model import PUBLIC_TENANT, Json
 
 VERSION = "5"
 OLDEST_VERSION = 3
 
-MAX_LENGTH = 4_080
-"""Characters of an access token, so that name and value fit into the 4,096 bytes of a cookie (RFC 6265bis, section 5.6)."""
-
-SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
-"""Characters of a signature, by algorithm."""
+LONGEST = 8_192
+"""Characters of an access token that is read. None can have as many whose session began with one that a browser keeps."""
 
 STANDARD_CLAIMS = frozenset(
     "sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp".split()
@@ -108,19 +105,14 @@ def custom_claims(payload: Json) -> dict[str, Any]:
 
 
 def mint(token: AccessToken, key: SigningKey) -> str:
-    """Answer *token* signed by *key*. Raises `PayloadError` where it would not fit into a cookie."""
-    signing_input = _signing_input(token, key)
-    return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
-
-
-def ensure_fits(token: AccessToken, key: SigningKey) -> None:
-    """Raise `PayloadError` where `mint` would, without signing."""
-    _signing_input(token, key)
+    """Return *token* signed by *key*, however long it is: whether a browser keeps it was asked when its claims were written."""
+    text = signing_input(token, key)
+    return f"{text}.{base64url.encode(key.sign(text.encode('ascii')))}"
 
 
 def parse(text: str) -> ParsedAccessToken | None:
     """Answer *text* taken apart, or `None` where it has not the structure of an access token of ours."""
-    if len(text) > MAX_LENGTH or text.count(".") != 2:
+    if len(text) > LONGEST or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
     header, payload = _header(header_text), _json_object(payload_text)
@@ -155,15 +147,9 @@ def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
     )
 
 
-def _signing_input(token: AccessToken, key: SigningKey) -> str:
-    text = f"{_header_segment(key.algorithm, key.kid)}.{segment(token.claims())}"
-    length = len(text) + 1 + SIGNATURE_LENGTH[key.algorithm]
-    if length > MAX_LENGTH:
-        raise PayloadError(
-            f"access_token_payload: the access token would have {length} characters, {MAX_LENGTH} is the limit; "
-            "keep large values in session_data"
-        )
-    return text
+def signing_input(token: AccessToken, key: SigningKey) -> str:
+    """Return the text of *token* that *key* signs (RFC 7515, section 5.1)."""
+    return f"{_header_segment(key.algorithm, key.kid)}.{segment(token.claims())}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core import access_token, access_token_size, refresh_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.deployment import milliseconds
+from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json, SessionRecord, Tokens
 
 
@@ -26,8 +28,10 @@ class _Proofs:
 
 
 _WIDEST = _Proofs("0" * 64, "0" * 64, "0" * 64)
-_ROOM = 4 * len("0" * 64)
-"""More characters than the first token of a session can have less than those that follow."""
+_FITS_SURELY = 3_000
+"""Characters of a session's first access token after which all that follow fit, however they are signed."""
+
+logger = logging.getLogger("fastapi_session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,13 @@ class Mint:
         self._ring = ring
         self._clock = clock
         self._random = random
+        self._told_of_length = False
 
     def issue(self, record: SessionRecord, token: RefreshToken, *, key: SigningKey, anti_csrf: bool) -> IssuedSession:
         """Answer *record* with the refresh token *token* and a new access token signed by *key*.
 
-        Raises `PayloadError` where the payload is too large; for the first token of a session already where those that
-        follow, which say more, would be.
+        Raises `PayloadError` if that is the first token of a session, and it or those that follow, which say more, would
+        be too long. A session that goes on is never refused for it.
         """
         made_by = self._ring[token.kid]
         proofs = _Proofs(
@@ -70,8 +75,10 @@ class Mint:
             refresh_token=refresh_token.mint(token, made_by),
             refresh_token_expires_at=record.lineage.idle_expires_at,
         )
-        if token.generation == 0 and len(tokens.access_token) > access_token.MAX_LENGTH - _ROOM:
+        if token.generation == 0 and len(tokens.access_token) > _FITS_SURELY:
             self.ensure_fits(record, key=key)
+        elif len(tokens.access_token) > access_token_size.MAX_LENGTH:
+            self._tell_of_length(record, len(tokens.access_token))
         return IssuedSession(content, tokens)
 
     def reissue(self, content: AccessToken, payload: Json, *, key: SigningKey) -> IssuedSession:
@@ -87,9 +94,28 @@ class Mint:
         )
         return IssuedSession(changed, _tokens(changed, key))
 
-    def ensure_fits(self, record: SessionRecord, *, key: SigningKey) -> None:
-        """Raise `PayloadError` where the access token of *record* would not fit into a cookie."""
-        access_token.ensure_fits(self._content(record, _WIDEST, key=key), key)
+    def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
+        """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
+        content = self._content(record, _WIDEST, key=key)
+        try:
+            access_token_size.ensure_fits(content, key)
+        except PayloadError:
+            was = 0 if before is None else access_token_size.length(self._content(before, _WIDEST, key=key), key)
+            if access_token_size.length(content, key) > was:
+                raise
+
+    def _tell_of_length(self, record: SessionRecord, length: int) -> None:
+        """Say once that browsers drop such tokens. What made them longer is the same for all sessions."""
+        if not self._told_of_length:
+            self._told_of_length = True
+            logger.error(
+                "session %s: its access token has %d characters, and browsers drop cookies with more than %d, so its "
+                "client refreshes in vain; take back what made tokens longer (access_token_signing_algorithm, api_domain, "
+                "api_base_path), or make its access_token_payload smaller",
+                record.handle,
+                length,
+                access_token_size.MAX_LENGTH,
+            )
 
     def _content(self, record: SessionRecord, proofs: _Proofs, *, key: SigningKey) -> AccessToken:
         now = self._clock()

@@ -17,8 +17,9 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
 
-from fastapi_session.core import access_token, base64url
-from fastapi_session.core.access_token import MAX_LENGTH, STANDARD_CLAIMS, AccessToken
+from fastapi_session.core import access_token, access_token_size, base64url
+from fastapi_session.core.access_token import LONGEST, STANDARD_CLAIMS, AccessToken
+from fastapi_session.core.access_token_size import MAX_LENGTH, RESERVE
 from fastapi_session.core.signing_keys import Algorithm, SigningKey, SigningKeys, generate_private_key
 from fastapi_session.errors import PayloadError, TryRefreshTokenError
 from tests.core.keys import HOUR, NOW, PRIVATE, key
@@ -394,7 +395,7 @@ def test_payloads_that_are_not_ours(payload: bytes) -> None:
             id="JSON form",
         ),
         pytest.param(lambda text: base64.b64encode(text.encode()).decode(), id="encoded again"),
-        pytest.param(lambda text: text + "A" * MAX_LENGTH, id="too long"),
+        pytest.param(lambda text: text + "A" * LONGEST, id="too long"),
     ],
 )
 def test_forms_that_are_not_ours(change: Any) -> None:
@@ -412,12 +413,12 @@ def test_protected_names_are_dropped() -> None:
 
 @pytest.mark.parametrize("by", [KEY, RSA], ids=["ES256", "RS256"])
 def test_a_token_fits_into_a_cookie(by: SigningKey) -> None:
-    """The largest token that is minted is read, and with its name just fits into 4,096 bytes; a larger one is refused."""
+    """The largest content that is accepted just fits into 4,096 bytes whoever signs it, but for the reserve; more is refused."""
     size = MAX_LENGTH
     while True:
         content = token(custom={"x": "x" * size})
         try:
-            access_token.ensure_fits(content, by)
+            access_token_size.ensure_fits(content, by)
             break
         except PayloadError as error:
             assert "session_data" in str(error)  # noqa: PT017  the loop goes on until it fits
@@ -425,9 +426,18 @@ def test_a_token_fits_into_a_cookie(by: SigningKey) -> None:
     text = access_token.mint(content, by)
 
     assert content == read(text, by)
-    assert 4096 - 4 <= len("sAccessToken") + len(text) + 4 <= 4096
+    assert len(text) == access_token_size.length(content, by)
+    assert 4096 - 8 <= len("sAccessToken") + access_token_size.length(content, RSA) + RESERVE + 4 <= 4096
     with pytest.raises(PayloadError):
-        access_token.mint(token(custom={"x": "x" * (size + 1)}), by)
+        access_token_size.ensure_fits(token(custom={"x": "x" * (size + 1)}), by)
+
+
+def test_a_token_that_no_browser_keeps_is_read() -> None:
+    """What was signed is read even if it is longer than a cookie may be, up to a length that none has."""
+    content = token(custom={"x": "x" * 4_096})
+
+    assert content == read(access_token.mint(content, KEY))
+    assert access_token.parse(access_token.mint(token(custom={"x": "x" * LONGEST}), KEY)) is None
 
 
 def test_tokens_are_not_printed() -> None:

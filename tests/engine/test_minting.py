@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
-from fastapi_session.core.access_token import MAX_LENGTH
+from fastapi_session.core.access_token_size import MAX_LENGTH
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.signing_keys import DueKey, KeyPolicy, SigningKey, generate_private_key, seal, unseal
 from fastapi_session.engine.minting import IssuedSession, Mint
@@ -21,6 +21,8 @@ from fastapi_session.errors import PayloadError
 from fastapi_session.model import SessionRecord
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
+from fastapi_session.web.transport import front_token
+from tests.core.keys import key
 from tests.engine.engines import HOUR, SECRET, secrets
 
 RING = secrets(SECRET)
@@ -145,13 +147,13 @@ def test_a_reissue_is_of_now_and_ends_as_before() -> None:
     assert after.tokens.refresh_token is None
 
 
-def largest_payload(token: RefreshToken) -> int:
+def largest_payload(token: RefreshToken, **fields: Any) -> int:
     """Answer how many characters a claim of a session that stands at *token* may have."""
     low, high = 0, MAX_LENGTH
     while low < high:
         size = (low + high + 1) // 2
         try:
-            issue(mint(), record(access_token_payload={"x": "x" * size}), token)
+            issue(mint(), record(access_token_payload={"x": "x" * size}, **fields), token)
         except PayloadError:
             high = size - 1
         else:
@@ -159,13 +161,48 @@ def largest_payload(token: RefreshToken) -> int:
     return low
 
 
-def test_what_fits_at_sign_in_fits_at_every_refresh() -> None:
-    """The largest payload that a sign-in accepts is carried by every later token, and by a change that leaves it as it is."""
-    size = largest_payload(FIRST)
-    of = record(access_token_payload={"x": "x" * size})
-    issued = issue(mint(), of, SECOND)
+RSA_KEY = key("d-rsa", algorithm="RS256")
+
+
+@pytest.mark.parametrize("user_id", ["a", "a" * 255, "\u5b57" * 120], ids=["short", "long", "of six characters each"])
+def test_what_fits_at_sign_in_fits_at_every_refresh(user_id: str) -> None:
+    """The largest payload that a sign-in accepts fits after any change of the algorithm, and of the address by a little.
+
+    The access token is kept by a browser, and so is the front token, where the npm client puts it.
+    """
+    fields: dict[str, Any] = {"user_id": user_id, "recipe_user_id": user_id}
+    size = largest_payload(FIRST, **fields)
+    of = record(access_token_payload={"x": "x" * size}, **fields)
+    issued = issue(mint(api_domain="http://localhost:8000", api_base_path="/" + "a" * 52), of, SECOND, key=RSA_KEY)
     mint().ensure_fits(of, key=KEY)
 
-    assert MAX_LENGTH >= len(issued.tokens.access_token) > MAX_LENGTH - 100
+    assert len("st-access-token") + len(issued.tokens.access_token) <= 4096
+    assert len("sFrontToken") + len(front_token(issued.tokens)) <= 4096
+    assert 4096 - 50 < max(
+        len("st-access-token") + len(issued.tokens.access_token), len("sFrontToken") + len(front_token(issued.tokens))
+    )
     with pytest.raises(PayloadError, match="session_data"):
-        mint().ensure_fits(record(access_token_payload={"x": "x" * (size + 1)}), key=KEY)
+        mint().ensure_fits(record(access_token_payload={"x": "x" * (size + 1)}, **fields), key=KEY)
+
+
+def test_a_session_that_is_too_long_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """A session that another version or address let in is carried on, read back, and said once with the way out."""
+    made, of = mint(), record(access_token_payload={"x": "x" * 3_500})
+    issued = [issue(made, of, SECOND, key=by) for by in (KEY, RSA_KEY)][1]
+    parsed = access_token.parse(issued.tokens.access_token)
+    assert parsed is not None
+
+    assert issued.access_token == access_token.verify(parsed, RSA_KEY, now=NOW)
+    [told] = caplog.messages
+    assert of.handle in told
+    assert "take back what made tokens longer" in told
+
+
+def test_a_session_that_is_too_long_may_get_shorter() -> None:
+    """Claims that are too long may be changed, as long as the token gets no longer by it."""
+    before = record(access_token_payload={"x": "x" * 3_500})
+    for size in (0, 3_499, 3_500):
+        mint().ensure_fits(record(access_token_payload={"y": "x" * size}), key=KEY, before=before)
+
+    with pytest.raises(PayloadError, match="session_data"):
+        mint().ensure_fits(record(access_token_payload={"x": "x" * 3_501}), key=KEY, before=before)

@@ -1,0 +1,47 @@
+"""How long an access token may be, so that browsers keep it for as long as its session lives."""
+
+from __future__ import annotations
+
+from fastapi_session.core.access_token import AccessToken, signing_input
+from fastapi_session.core.segment import segment
+from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.errors import PayloadError
+
+MAX_LENGTH = 4_080
+"""Characters of an access token that a browser keeps: name and value fit into the 4,096 bytes of a cookie (RFC 6265bis,
+section 5.6), also where the npm client keeps it as `st-access-token`."""
+
+RESERVE = 64
+"""Characters that are left free when claims are written, for an address that gets longer."""
+
+_FRONT_TOKEN = 4_096 - len("sFrontToken")
+"""Characters of a front token that a browser keeps, in the cookie in which the npm client puts it."""
+
+SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
+"""Characters of a signature, by algorithm."""
+
+
+def ensure_fits(token: AccessToken, key: SigningKey) -> None:
+    """Raise `PayloadError` unless browsers keep a token of this content, whatever the algorithm, at a little longer address.
+
+    So a session whose claims were accepted goes on when the deployment changes its algorithm or its address.
+    """
+    signature = max(SIGNATURE_LENGTH.values()) - SIGNATURE_LENGTH[key.algorithm]
+    needed = max(length(token, key) + signature - MAX_LENGTH, _front_token_length(token) - _FRONT_TOKEN) + RESERVE
+    if needed > 0:
+        raise PayloadError(
+            f"access_token_payload: the access token would be {needed} characters too long for a browser to keep it; "
+            "keep large values in session_data"
+        )
+
+
+def length(token: AccessToken, key: SigningKey) -> int:
+    """Return how many characters *token* has when *key* has signed it."""
+    return len(signing_input(token, key)) + 1 + SIGNATURE_LENGTH[key.algorithm]
+
+
+def _front_token_length(token: AccessToken) -> int:
+    """Return how many characters the front token has that goes with *token*: base64 of its end, its user, its payload."""
+    claims = token.claims()
+    content = {"ate": token.expires_at * 1000, "uid": claims["sub"], "up": claims}
+    return len(segment(content)) + 2  # padded to a multiple of four
