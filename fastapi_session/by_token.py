@@ -12,7 +12,6 @@ from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetc
 from fastapi_session.core.payload import merged
 from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import UnauthorisedError
 from fastapi_session.model import Json
 
 
@@ -69,5 +68,5 @@ class SessionsByToken(SessionsByHandle):
             return None
         issued = await self.merge_and_reissue(token, fetched, marks_stale=marks_stale)
         if issued is None:
-            raise UnauthorisedError("session: it has ended", clears_tokens=True)
+            raise await self.refusal(token.session_handle)
         return issued

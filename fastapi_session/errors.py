@@ -5,6 +5,7 @@ SessionError                          what a client is told about its session
 ├── UnauthorisedError                 401, there is no session
 ├── TryRefreshTokenError              401, there may be one: refresh
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
+├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
 ├── InvalidClaimsError                403, the session does not satisfy the claims asked for
 └── ClearDuplicateSessionCookiesError 200, cookies of an older domain were cleared: refresh again
 ConfigurationError                    the application is set up wrongly; names the setting and the fix
@@ -51,6 +52,16 @@ class TryRefreshTokenError(SessionError):
 
     code = "TRY_REFRESH_TOKEN"
     message = "try refresh token"
+
+
+class SessionSupersededError(SessionError):
+    """A refresh came for a session whose place another one has just taken. Tokens are kept: they may be those of that one.
+
+    A client that comes again, a second later, comes with what it has by then.
+    """
+
+    code = "SESSION_SUPERSEDED"
+    message = "session superseded, come again"
 
 
 class TokenTheftError(SessionError):

@@ -142,7 +142,8 @@ class Sessions(SessionsByToken, PublishedKeys):
         What other processes revoked is known within two seconds, without I/O; *check_database* asks the store, and answers
         with the claims of there. It is asked as well, once a token, where the session's claims were changed by its handle.
 
-        Raises `UnauthorisedError` where it is none of ours or its session has ended, clearing the tokens;
+        Raises `UnauthorisedError` where it is none of ours or its session has ended, clearing the tokens unless another one
+        took its place;
         `TryRefreshTokenError` where a refresh may help; `StoreUnavailable` with *check_database*, or where the revocation
         feed is older than it may be.
         """
@@ -168,7 +169,8 @@ class Sessions(SessionsByToken, PublishedKeys):
     ) -> IssuedSession:
         """Exchange the refresh token *token* for new tokens, as the table of `core.rotation` says.
 
-        Raises `UnauthorisedError`, `TokenTheftError` (the session is then revoked already) and `StoreUnavailable`.
+        Raises `UnauthorisedError`, `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and
+        `StoreUnavailable`.
         """
         ring, by_token = self._parts.ring, proof.mode == "VIA_TOKEN"
         presented = refresh_token.read(token, ring)
@@ -182,9 +184,14 @@ class Sessions(SessionsByToken, PublishedKeys):
         return self._parts.mint.issue(record, answer, key=key, anti_csrf=by_token)
 
     async def handle_proven_by(self, parsed: ParsedAccessToken) -> str | None:
-        """Answer the handle of the session that *parsed* was signed for, expired or not; `None` where it proves nothing."""
-        genuine = access_token.is_signed_by(parsed, await self._parts.keyring.verifying_key(parsed.kid))
-        return parsed.content.session_handle if genuine else None
+        """Return the handle of the session that *parsed* was made for, expired or not; `None` if it proves nothing.
+
+        If its signing key is gone, it is proved by the refresh token that it names. Raises `StoreUnavailable`.
+        """
+        key, content = await self._parts.keyring.verifying_key(parsed.kid), parsed.content
+        if key is None:
+            return content.session_handle if await self._parts.standing.knows(content) else None
+        return content.session_handle if access_token.is_signed_by(parsed, key) else None
 
     async def _prove(self, parsed: ParsedAccessToken | None) -> ProvedAccessToken:
         if parsed is None:

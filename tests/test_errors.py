@@ -13,6 +13,7 @@ from fastapi_session.errors import (
     InvalidClaimsError,
     PayloadError,
     SessionError,
+    SessionSupersededError,
     StoreUnavailable,
     TokenTheftError,
     TryRefreshTokenError,
@@ -30,6 +31,7 @@ ALL: list[type[Exception]] = [
         (UnauthorisedError(), "UNAUTHORISED", "unauthorised"),
         (TryRefreshTokenError(), "TRY_REFRESH_TOKEN", "try refresh token"),
         (TokenTheftError("STALE_LINEAGE", user_id="u", handle="h"), "TOKEN_THEFT_DETECTED", "token theft detected"),
+        (SessionSupersededError(), "SESSION_SUPERSEDED", "session superseded, come again"),
         (InvalidClaimsError([]), "INVALID_CLAIMS", "invalid claim"),
         (
             ClearDuplicateSessionCookiesError(),

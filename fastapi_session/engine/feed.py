@@ -110,6 +110,12 @@ class RevocationFeed:
         """Up to which moment of the store's clock notices concern no access token any more."""
         return self._store_now - self._kept_for() - SLACK
 
+    async def about_now(self, session_id: str) -> Notice | None:
+        """Return the notice about the session after a reading that begins now. Raises `StoreUnavailable`."""
+        await self._reading.join()  # that began before
+        await self._reading()
+        return self.about(session_id)
+
     @contextmanager
     def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
         """Call *wake* on this event loop whenever there is something new about the session. Meanwhile the feed is followed."""

@@ -20,6 +20,7 @@ from fastapi_session.engine.minting import Mint
 from fastapi_session.engine.publisher import Publisher
 from fastapi_session.engine.refreshing import Refreshing
 from fastapi_session.engine.standing import Standing
+from fastapi_session.engine.succession import Succession
 from fastapi_session.engine.turns import Turns
 from fastapi_session.engine.verified_tokens import VerifiedTokens
 from fastapi_session.events import SessionEvent, Subscriber
@@ -56,15 +57,18 @@ class Parts:
         self.feed = self._feed(config)
         self.publisher = Publisher(subscribers, background=self.background)
         self.announcements = Announcements(self.publisher.tell if subscribers else None, feed=self.feed, clock=clock)
+        policy = rotation_policy(config)
+        self.succession = Succession(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(
             self.store,
             ring=self.ring,
-            policy=rotation_policy(config),
+            policy=policy,
             announcements=self.announcements,
+            succession=self.succession,
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
         )
         self.verified_tokens = VerifiedTokens()
-        self.standing = Standing(self.store, ring=self.ring, feed=self.feed)
+        self.standing = Standing(self.store, ring=self.ring, feed=self.feed, succession=self.succession)
         self.acknowledgements = Acknowledgements(self.store, ring=self.ring, background=self.background)
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
 

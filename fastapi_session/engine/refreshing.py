@@ -14,6 +14,7 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.succession import Succession
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
 from fastapi_session.model import Circumstances, Rotation, SessionRecord
 from fastapi_session.stores.base import SessionStore
@@ -34,19 +35,21 @@ class Refreshing:
         ring: SecretRing,
         policy: RotationPolicy,
         announcements: Announcements,
+        succession: Succession,
         reuse_is_theft: bool,
     ) -> None:
         self._store = store
         self._ring = ring
         self._policy = policy
         self._announcements = announcements
+        self._succession = succession
         self._reuse_is_theft = reuse_is_theft
 
     async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
         """Answer the session of the authenticated *token*, which came *by*, and the refresh token to send.
 
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked where it
-        says so, and `StoreUnavailable`.
+        says so, `SessionSupersededError` and `StoreUnavailable`.
         """
         answer = refresh_token.successor(token, self._ring.newest)
         lost: Verdict | None = None
@@ -61,7 +64,9 @@ class Refreshing:
             if decision.verdict is Verdict.ROTATED:
                 continue  # due only since the store was asked
             if reading.record is None:
-                raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
+                raise await self._succession.of_refresh_token(
+                    token.session_id, reason=f"refresh token: {decision.verdict}"
+                )
             # Where another client's reissue came first, the window that it began serves this one too.
             if decision.verdict is lost is Verdict.REISSUE or await self._write(decision, reading.record):
                 return self._outcome(decision, reading.record, by)

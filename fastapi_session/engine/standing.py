@@ -3,6 +3,7 @@
 | known | answer |
 |---|---|
 | the feed says that it was revoked | unauthorised, tokens cleared; nothing is read |
+| the feed says that it was superseded | as the table of `succession` says, tokens kept; nothing is read |
 | the feed says that its claims were changed by its handle | the store is asked, once a token: has it the claims of now? else try refresh token |
 | nothing | it stands; only if the route asks for it the store is asked, and then its claims count |
 """
@@ -18,8 +19,9 @@ from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.heard import ENDED
 from fastapi_session.engine.records import live_record
-from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError, UnauthorisedError
-from fastapi_session.model import Notice, SessionRecord
+from fastapi_session.engine.succession import Succession
+from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError
+from fastapi_session.model import Notice, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
 REMEMBERED = 10_000
@@ -29,10 +31,11 @@ REMEMBERED = 10_000
 class Standing:
     """Judges by the *feed*, and by the *store* where that is not enough."""
 
-    def __init__(self, store: SessionStore, *, ring: SecretRing, feed: RevocationFeed) -> None:
+    def __init__(self, store: SessionStore, *, ring: SecretRing, feed: RevocationFeed, succession: Succession) -> None:
         self._store = store
         self._ring = ring
         self._feed = feed
+        self._succession = succession
         self._up_to_date: dict[str, tuple[Notice, AccessToken]] = {}
 
     async def heed(self, notice: Notice, token: AccessToken) -> None:
@@ -42,7 +45,7 @@ class Standing:
         a token is believed while the store is down.
         """
         if notice.kind in ENDED:
-            raise _ended()
+            raise self._succession.refusal(notice)
         if self._is_up_to_date(token, notice):
             return
         try:
@@ -69,19 +72,30 @@ class Standing:
         Refuse it if the store has no session of it, or one that is generations ahead. Raises `UnauthorisedError`, `TryRefreshTokenError` and `StoreUnavailable`.
         """
         record = await self._record(token)
-        own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
-        if not stands(own, parent or None, record.lineage, ring=self._ring):
+        if not self._goes_with(token, record):
             raise TryRefreshTokenError("access token: of an earlier generation")
         if is_same(record.access_token_payload, token.custom):
             return token
         return replace(token, custom=record.access_token_payload)
 
+    async def knows(self, token: AccessToken) -> bool:
+        """Say whether the store has the session of *token*, and *token* one of its refresh tokens: whoever signed it.
+
+        That is a secret which only the client of the session has been told, so it proves as much as a signature whose key
+        is gone. Raises `StoreUnavailable`.
+        """
+        record = await live_record(self._store, token.session_handle)
+        return record is not None and self._goes_with(token, record)
+
+    def _goes_with(self, token: AccessToken, record: SessionRecord) -> bool:
+        try:
+            own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
+        except ValueError:
+            return False  # of one that nobody signed
+        return stands(own, parent or None, record.lineage, ring=self._ring)
+
     async def _record(self, token: AccessToken) -> SessionRecord:
         record = await live_record(self._store, token.session_handle)
         if record is None:
-            raise _ended()
+            raise await self._succession.of_access_token(split_handle(token.session_handle)[0])
         return record
-
-
-def _ended() -> UnauthorisedError:
-    return UnauthorisedError("session: it has ended", clears_tokens=True)

@@ -3,6 +3,7 @@
 | error | status | body |
 |---|---|---|
 | `UnauthorisedError`, `TryRefreshTokenError`, `TokenTheftError` | `session_expired_status_code` | `{"message": ...}` |
+| `SessionSupersededError` | 503, `Retry-After` | `{"message": ...}` |
 | `InvalidClaimsError` | `invalid_claim_status_code` | `{"message": ..., "claimValidationErrors": [...]}` |
 | `ClearDuplicateSessionCookiesError` | 200 | `{"message": ...}` |
 | `DuplicateSessionCookiesError` | 500 | text that names the setting |
@@ -31,6 +32,7 @@ from fastapi_session.errors import (
     DuplicateSessionCookiesError,
     InvalidClaimsError,
     SessionError,
+    SessionSupersededError,
     StoreUnavailable,
 )
 from fastapi_session.web.exchange import exchange_of
@@ -39,7 +41,7 @@ from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
 RETRY_AFTER = "1"
-"""Seconds after which a client may come again when the store was down."""
+"""Seconds after which a client may come again when the store was down, or its session was superseded."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -54,6 +56,7 @@ def register_handlers(app: FastAPI, config: SessionConfig) -> None:
 
     handlers: list[tuple[type[Exception], Handler]] = [
         (SessionError, session_error),
+        (SessionSupersededError, _session_superseded),
         (DuplicateSessionCookiesError, _duplicate_session_cookies),
         (StoreUnavailable, _store_unavailable),
     ]
@@ -102,6 +105,12 @@ def _failure(claim: str, reason: object) -> dict[str, Any]:
 
 async def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception) -> Response:
     return PlainTextResponse(str(error), 500)
+
+
+async def _session_superseded(connection: HTTPConnection, error: Exception) -> Response:
+    assert isinstance(error, SessionSupersededError)
+    exchange_of(connection).refuse(error)
+    return JSONResponse({"message": error.message}, 503, headers={"Retry-After": RETRY_AFTER})
 
 
 async def _store_unavailable(_connection: HTTPConnection, error: Exception) -> Response:

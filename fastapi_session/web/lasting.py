@@ -1,4 +1,4 @@
-"""How long a request's session lasts: until it is revoked, or until its access token ends, whichever comes first."""
+"""How long a request's session lasts: until it is revoked or superseded, or until its access token ends, whichever comes first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.sessions import Sessions
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ async def end_of_session(sessions: Sessions, token: AccessToken) -> str:
             if remaining <= 0:
                 return TryRefreshTokenError.message
             await asyncio.wait([revoked], timeout=min(remaining, LONGEST_WAIT))
-    return UnauthorisedError.message
+    return sessions.last_word(token.session_handle)
 
 
 async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> T:

@@ -12,7 +12,7 @@ from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
+from fastapi_session.errors import InvalidClaimsError, SessionError
 from fastapi_session.model import Json, SessionInformation, Tokens, moment
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.lasting import until_end
@@ -121,8 +121,15 @@ class Session(Generic[Payload, Data]):
         )
 
     async def revoke(self) -> None:
-        """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended."""
-        await self._exchange.sessions.revoke(self.handle)
+        """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended.
+
+        Where another session took its place meanwhile, the client keeps the tokens of that one. Raises `TryRefreshTokenError`,
+        or `UnauthorisedError` after the grace period.
+        """
+        if not await self._exchange.sessions.revoke(self.handle):
+            refusal = await self._exchange.sessions.refusal(self.handle)
+            if not refusal.clears_tokens:
+                raise refusal
         self._exchange.clear()
 
     async def merge_into_access_token_payload(self, changes: Json) -> None:
@@ -137,7 +144,7 @@ class Session(Generic[Payload, Data]):
             self._content, changes, marks_stale=self._exchange.has_answered
         )
         if issued is None:
-            raise self._ended()
+            raise await self._ended()
         self.send(issued)
 
     async def fetch_and_set_claim(self, claim: Claim[Any]) -> None:
@@ -175,7 +182,7 @@ class Session(Generic[Payload, Data]):
         """Answer what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
         information = await self._exchange.sessions.information(self.handle)
         if information is None:
-            raise self._ended()
+            raise await self._ended()
         return information
 
     async def get_session_data(self) -> Data:
@@ -186,7 +193,7 @@ class Session(Generic[Payload, Data]):
         """Replace what the store keeps with the session, by a model or plain JSON. Raises as `get_session_data` does."""
         data = self._types.write_data(session_data) or {}
         if not await self._exchange.sessions.update_session_data(self.handle, data):
-            raise self._ended()
+            raise await self._ended()
 
     async def change_session_data(self, change: Callable[[Data], object]) -> Data:
         """Write what *change* makes of the session data, a model or plain JSON, and return it: no other writer's change is lost.
@@ -201,7 +208,7 @@ class Session(Generic[Payload, Data]):
             return made[-1]
 
         if not await self._exchange.sessions.change_session_data(self.handle, changed):
-            raise self._ended()
+            raise await self._ended()
         return self._types.read_data(made[-1])
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
@@ -228,5 +235,5 @@ class Session(Generic[Payload, Data]):
         self._exchange.issued = issued
         self._exchange.send(issued.tokens, self._method)
 
-    def _ended(self) -> Exception:
-        return self._exchange.refuse(UnauthorisedError("session: it has ended", clears_tokens=True))
+    async def _ended(self) -> SessionError:
+        return self._exchange.refuse(await self._exchange.sessions.refusal(self.handle))

@@ -3,6 +3,7 @@
 | what ends it | close code | reason |
 |---|---|---|
 | the session was revoked | 3000 | unauthorised |
+| another session took its place | 3000 | try refresh token |
 | its access token has ended | 3000 | try refresh token |
 | a `SessionError` that the endpoint raised | 3000 | the error's `message` |
 | the store is down or too slow | 1013 | the session store is unavailable |

@@ -16,10 +16,6 @@ from fastapi_session.testing import HandClock
 from tests.engine.engines import GRACE, SECOND, TroubledStore, engine, refresh_token_of
 
 
-async def signing_in_again(sessions: Sessions, issued: IssuedSession) -> None:
-    await sessions.create("alice", replacing=issued.access_token.session_handle)
-
-
 async def replaying(sessions: Sessions, issued: IssuedSession) -> None:
     assert isinstance(sessions._parts.clock, HandClock)
     latest = issued
@@ -37,7 +33,6 @@ REVOKING: dict[str, Deed] = {
     "revoke_several": lambda sessions, issued: sessions.revoke_several([issued.access_token.session_handle]),
     "revoke_all": lambda sessions, issued: sessions.revoke_all("alice"),
     "revoke_all but one": lambda sessions, issued: sessions.revoke_all("alice", keep="another"),
-    "signing in again": signing_in_again,
     "theft": replaying,
 }
 

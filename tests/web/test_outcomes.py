@@ -43,6 +43,7 @@ ADA = {"user_id": "ada"}
 LOGGED_IN = ["ada"]
 ENDED: list[str] = []
 CSRF = {"rid": "anti-csrf"}
+SUPERSEDED = {"message": "session superseded, come again"}
 TOO_MANY = {"message": "cookies of an older domain were cleared, refresh again"}
 INVALID_CLAIM = {
     "message": "invalid claim",
@@ -219,6 +220,20 @@ def refresh_duplicates(name: str) -> Callable[[Deployment, str], Response]:
     return request
 
 
+def superseded(path: str, *, late: timedelta = timedelta(0)) -> Callable[[Deployment, str], Response]:
+    """A request of a session that was signed in over, and that is *late* by so much."""
+
+    def request(at: Deployment, method: str) -> Response:
+        held = at.login(method)
+        Held.of(at.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": method}), method)
+        at.clock.advance(late)
+        if path == "refresh":
+            return at.refresh(held)
+        return at.post(path, held.to_call()) if "signout" in path else at.get(path, held.to_call())
+
+    return request
+
+
 COOKIE, HEADER = ("cookie",), ("header",)
 RID, TOKEN = {"anti_csrf": "VIA_CUSTOM_HEADER"}, {"anti_csrf": "VIA_TOKEN"}
 OLDER = {"older_cookie_domain": "testserver"}
@@ -265,6 +280,13 @@ ROWS = [
     ),
     Row("revoked", revoked, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("gone, with database check", gone, 401, UNAUTHORISED, CLEARED, ENDED),
+    Row("superseded", superseded("/me"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("superseded, late", superseded("/me", late=WINDOW), 401, UNAUTHORISED, KEPT),
+    Row("superseded, with database check", superseded("/checked"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("superseded, with database check, late", superseded("/checked", late=WINDOW), 401, UNAUTHORISED, KEPT),
+    Row("sign-out, superseded", superseded("/auth/signout"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("refresh: superseded", superseded("refresh"), 503, SUPERSEDED, KEPT),
+    Row("refresh: superseded, late", superseded("refresh", late=WINDOW), 401, UNAUTHORISED, KEPT),
     Row("refresh: no token", of_nobody("/auth/session/refresh"), 401, UNAUTHORISED, KEPT),
     Row("refresh: access cookie alone", refresh_with_access_cookie_alone, 401, UNAUTHORISED, CLEARED),
     Row(

@@ -198,19 +198,23 @@ async def theft(sessions: Sessions, issued: IssuedSession, clock: HandClock) -> 
         await sessions.refresh(first)
 
 
-async def another_login(sessions: Sessions, issued: IssuedSession, clock: HandClock) -> None:
-    await sessions.create("ada", replacing=handle(issued))
-
-
-@pytest.mark.parametrize("end", [sign_out, sign_out_everywhere, theft, another_login])
+@pytest.mark.parametrize("end", [sign_out, sign_out_everywhere, theft])
 async def test_a_socket_is_closed_however_its_session_is_revoked(
     end: End, served: Served, ada: IssuedSession, clock: HandClock
 ) -> None:
-    """Signing out, here or everywhere, theft, and a login that replaces the session each close its sockets."""
+    """Signing out, here or everywhere, and theft each close its sockets."""
     opened = await served.connect("/echo", bearer(ada.tokens))
     await end(served.sessions, ada, clock)
 
     assert REVOKED == await closed(opened)
+
+
+async def test_a_socket_of_a_superseded_session(served: Served, ada: IssuedSession) -> None:
+    """Where another session takes its place, the client has the tokens of that one, and opens its socket anew with them."""
+    opened = await served.connect("/echo", bearer(ada.tokens))
+    await served.sessions.create("ada", replacing=handle(ada))
+
+    assert EXPIRED == await closed(opened)
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)

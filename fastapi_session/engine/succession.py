@@ -1,0 +1,72 @@
+"""What is told to a client that comes late for a session which is not there any more.
+
+It may have the tokens of a session that took its place by now, in the very same cookies. So for a session that was
+superseded nothing is cleared, and it is never theft; the client is sent to where the new tokens are.
+
+| its session | it comes | with an access token | with a refresh token |
+|---|---|---|---|
+| was superseded | within the grace period | try refresh token, kept | superseded: come again, kept |
+| was superseded | later | unauthorised, kept | unauthorised, kept |
+| was revoked, or has expired | at any time | unauthorised, cleared | unauthorised, cleared |
+
+Sockets and streams of a session that is superseded close with "try refresh token", of one that is revoked with "unauthorised".
+
+Where the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:
+another process may have put a session in its place a moment ago.
+"""
+
+from __future__ import annotations
+
+from typing_extensions import TypeIs
+
+from fastapi_session.clock import Clock
+from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.errors import SessionError, SessionSupersededError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.model import Notice
+
+
+class Succession:
+    """Tells by the *feed* which sessions have a successor; *grace* is in milliseconds of *clock*."""
+
+    def __init__(self, feed: RevocationFeed, *, clock: Clock, grace: int) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._grace = grace
+
+    def refusal(self, notice: Notice | None) -> SessionError:
+        """Return what an access token is told whose session has ended as *notice* says, if there is one."""
+        if not _is_superseded(notice):
+            return UnauthorisedError("session: it has ended", clears_tokens=True)
+        if self._is_late(notice):
+            return UnauthorisedError("session: another one took its place")
+        return TryRefreshTokenError("session: another one has just taken its place")
+
+    async def of_access_token(self, session_id: str) -> SessionError:
+        """Return what an access token is told whose session is not in the store. Raises `StoreUnavailable`."""
+        return self.refusal(await self._notice(session_id))
+
+    async def of_refresh_token(self, session_id: str, *, reason: str) -> SessionError:
+        """Return what a refresh token is told whose session is not in the store. Raises `StoreUnavailable`.
+
+        *reason* is for logs, where it has simply ended.
+        """
+        notice = await self._notice(session_id)
+        if not _is_superseded(notice):
+            return UnauthorisedError(reason, clears_tokens=True)
+        return UnauthorisedError(reason) if self._is_late(notice) else SessionSupersededError(reason)
+
+    def last_word(self, session_id: str) -> str:
+        """Return why a socket or a stream of a session closes that has ended, in the words of the wire."""
+        return (TryRefreshTokenError if _is_superseded(self._feed.about(session_id)) else UnauthorisedError).message
+
+    async def _notice(self, session_id: str) -> Notice | None:
+        notice = self._feed.about(session_id)
+        return notice if _is_superseded(notice) else await self._feed.about_now(session_id)
+
+    def _is_late(self, notice: Notice) -> bool:
+        # On both sides: the notice may be dated by another machine, and a clock may be set back.
+        return abs(self._clock() - notice.at) >= self._grace
+
+
+def _is_superseded(notice: Notice | None) -> TypeIs[Notice]:
+    return notice is not None and notice.kind == "session_superseded"
