@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ import pytest
 from fastapi_session.core import access_token, access_token_size
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
-from fastapi_session.errors import PayloadError, StoreUnavailable, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import (
+    PayloadError,
+    SessionSupersededError,
+    StoreUnavailable,
+    TryRefreshTokenError,
+    UnauthorisedError,
+)
 from fastapi_session.model import SessionInformation, moment
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
@@ -161,7 +168,7 @@ async def test_a_new_session_replaces_the_old(sessions: Sessions) -> None:
 
     assert before != after
     assert [after] == [found.handle for found in await sessions.of_user("alice")]
-    with pytest.raises(UnauthorisedError):
+    with pytest.raises(SessionSupersededError):
         await sessions.refresh(token)
 
 
@@ -322,6 +329,23 @@ async def test_a_signature_proves_a_handle_after_the_end(sessions: Sessions, clo
 
     assert issued.access_token.session_handle == await sessions.handle_proven_by(parsed)
     assert await sessions.handle_proven_by(forged) is None
+
+
+async def test_a_token_whose_key_is_gone(sessions: Sessions) -> None:
+    """It proves its session by the refresh token that it goes with; one that names another proves nothing."""
+    issued = await sessions.create("alice")
+    parsed = sessions.parse(issued.tokens.access_token)
+    assert parsed is not None
+    await sessions.revoke_signing_key(parsed.kid)
+    guessed = [
+        replace(parsed, content=replace(parsed.content, refresh_token_hash=text))
+        for text in ("00" * 32, "no digits", "")
+    ]
+
+    assert issued.access_token.session_handle == await sessions.handle_proven_by(parsed)
+    assert [None] * 3 == [await sessions.handle_proven_by(each) for each in guessed]
+    await sessions.revoke(issued.access_token.session_handle)
+    assert await sessions.handle_proven_by(parsed) is None
 
 
 async def test_a_static_key_signs_where_it_is_asked_for(store: Store, clock: HandClock) -> None:

@@ -56,6 +56,11 @@ class SingleFlight(Generic[P]):
         if task is not None:
             await asyncio.shield(task)
 
+    async def anew(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Wait until the work is done that begins after this call, and raise what it raised."""
+        await self.join()
+        await self(*args, **kwargs)
+
     def _under_way(self) -> asyncio.Task[None] | None:
         """Answer the task that runs on this event loop; that of another one cannot be waited for."""
         task = self._task

@@ -80,8 +80,8 @@ class RevocationFeed:
         self._kept_for = kept_for
         self._heard = Heard()
         self.about = self._heard.about
-        """Return the notice about a session, by its id, if there is one."""
         self._reading = SingleFlight(self._read, background=background)
+        self.read_anew = self._reading.anew  # for who has to know what is known by now
         self._following = Following(self._attempt, interval=interval / 1000)
         self._read_at: int | None = None
         self._whole_at: int | None = None
@@ -109,12 +109,6 @@ class RevocationFeed:
     def forgettable_until(self) -> int:
         """Up to which moment of the store's clock notices concern no access token any more."""
         return self._store_now - self._kept_for() - SLACK
-
-    async def about_now(self, session_id: str) -> Notice | None:
-        """Return the notice about the session after a reading that begins now. Raises `StoreUnavailable`."""
-        await self._reading.join()  # that began before
-        await self._reading()
-        return self.about(session_id)
 
     @contextmanager
     def listening(self, session_id: str, wake: Wake) -> Iterator[None]:

@@ -61,7 +61,10 @@ class Succession:
 
     async def _notice(self, session_id: str) -> Notice | None:
         notice = self._feed.about(session_id)
-        return notice if _is_superseded(notice) else await self._feed.about_now(session_id)
+        if _is_superseded(notice):
+            return notice
+        await self._feed.read_anew()
+        return self._feed.about(session_id)
 
     def _is_late(self, notice: Notice) -> bool:
         # On both sides: the notice may be dated by another machine, and a clock may be set back.
