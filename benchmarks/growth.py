@@ -52,7 +52,7 @@ async def create(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]:
     records = filled.newcomers(OPERATIONS)
     yield [partial(filled.store.insert, record) for record in records]
     for user in users(records):
-        await filled.store.delete_all_of(user)
+        await filled.store.delete_sessions_of(user, limit=100)
 
 
 @asynccontextmanager
@@ -88,7 +88,7 @@ async def revoke_user(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]
     """Revoke all sessions of users."""
     records = filled.newcomers(OPERATIONS)
     await insert(filled, records)
-    yield [partial(filled.store.delete_all_of, user) for user in users(records)]
+    yield [partial(filled.store.delete_sessions_of, user, limit=100) for user in users(records)]
 
 
 @asynccontextmanager

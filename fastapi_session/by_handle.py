@@ -24,6 +24,9 @@ from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadErro
 from fastapi_session.model import Json, SessionInformation, SessionRecord, split_handle
 from fastapi_session.stores.base import TransactionalStore
 
+PIECE = 100
+"""How many sessions of a user the store is asked to end at once."""
+
 T = TypeVar("T")
 
 
@@ -74,14 +77,24 @@ class SessionsByHandle:
     async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
         """End the sessions of *user_id* (of every tenant where none is given) but the one whose handle is *keep*.
 
-        Answers the handles that were ended.
+        Returns the handles that were ended. They end in pieces, so that others are served in between; a session that begins
+        meanwhile may stay. If `StoreUnavailable` is raised in the middle, some have ended, and to call it again ends the rest.
         """
         if keep is not None:
             others = [found.handle for found in await self.of_user(user_id, tenant_id=tenant_id)]
             return await self.revoke_several(handle for handle in others if handle != keep)
         if not _can_have_sessions(user_id, tenant_id):
             return []
-        deleted, now = await self.store.delete_all_of(user_id, tenant_id=tenant_id), self._parts.clock()
+        ended: list[str] = []
+        while True:
+            deleted = await self.store.delete_sessions_of(user_id, tenant_id=tenant_id, limit=PIECE)
+            ended += self._announced(deleted)
+            if len(deleted) < PIECE:
+                return ended
+
+    def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
+        """Tell of the sessions that were *deleted* while they were alive, and return their handles."""
+        now = self._parts.clock()
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
             self._parts.announcements.revoked(record)

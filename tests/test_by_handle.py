@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,17 @@ from fastapi_session import (
     PrimitiveArrayClaim,
     PrimitiveClaim,
     SessionConfig,
+    SessionError,
     SessionInformation,
     Sessions,
+    StoreUnavailable,
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.by_handle import SessionsByHandle
+from fastapi_session.by_handle import PIECE, SessionsByHandle
 from fastapi_session.core.json_web_token import TYPE
-from fastapi_session.model import Json
+from fastapi_session.model import Json, SessionRecord
+from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 
 NOW = 2_000_000_000
@@ -46,6 +49,33 @@ class Users:
     async def fetch_role(self, user_id: str, tenant_id: str, payload: Json) -> str | None:
         self.asked.append((user_id, tenant_id, payload))
         return self.role
+
+
+class Interrupted(MemoryStore):
+    """Notes how many sessions it is asked to delete at most, and fails once, after as many answers as it is told."""
+
+    def __init__(self, *, clock: HandClock) -> None:
+        super().__init__(clock=clock)
+        self.limits: list[int] = []
+        self.fails_after = -1
+
+    async def delete_sessions_of(
+        self, user_id: str, *, tenant_id: str | None = None, limit: int
+    ) -> Sequence[SessionRecord]:
+        self.limits.append(limit)
+        self.fails_after -= 1
+        if self.fails_after == -1:
+            raise StoreUnavailable("the store is down")
+        return await super().delete_sessions_of(user_id, tenant_id=tenant_id, limit=limit)
+
+
+async def outcome(sessions: Sessions, token: str) -> str:
+    """Answer what becomes of an access token."""
+    try:
+        await sessions.verify(token)
+    except SessionError as error:
+        return error.code
+    return "BELIEVED"
 
 
 async def fetch_nothing(user_id: str, tenant_id: str, payload: Json) -> None:
@@ -207,6 +237,31 @@ class TestEnding:
         assert [public] == await sessions.revoke_all("ada", tenant_id="public", keep=kept)
         assert [acme] == await sessions.revoke_all("ada", keep=kept)
         assert [kept] == [found.handle for found in await sessions.of_user("ada")]
+
+    async def test_all_of_a_user_in_pieces(self, clock: HandClock) -> None:
+        """However many sessions a user has, the store is never asked to end more than a piece, and each is ended once."""
+        store = Interrupted(clock=clock)
+        sessions = Sessions(SessionConfig(store=store), clock=clock)
+        handles = {await begun(sessions) for _ in range(2 * PIECE + 1)}
+        ended = await sessions.revoke_all("ada")
+
+        assert (len(handles), handles) == (len(ended), set(ended))
+        assert [PIECE, PIECE, PIECE] == store.limits
+
+    async def test_all_of_a_user_interrupted(self, clock: HandClock) -> None:
+        """If the store fails in the middle, what has ended is known here at once, and to ask again ends the rest."""
+        store = Interrupted(clock=clock)
+        sessions = Sessions(SessionConfig(store=store), clock=clock)
+        await sessions.open()  # from here on the feed is read in the background, and not by who verifies
+        tokens = [(await sessions.create("ada")).tokens.access_token for _ in range(PIECE + 1)]
+        store.fails_after = 1
+        with pytest.raises(StoreUnavailable):
+            await sessions.revoke_all("ada")
+
+        assert PIECE == [await outcome(sessions, token) for token in tokens].count("UNAUTHORISED")
+        assert 1 == len(await sessions.revoke_all("ada"))
+        assert ["UNAUTHORISED"] * len(tokens) == [await outcome(sessions, token) for token in tokens]
+        await sessions.close()
 
 
 UNANSWERED: dict[str, Callable[[Sessions, str], Any]] = {

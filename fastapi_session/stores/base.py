@@ -75,8 +75,14 @@ class SessionStore(Protocol):
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first; of every tenant where none is given."""
 
-    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Delete the user's sessions, expired ones too, in one transaction, and answer what was deleted."""
+    async def delete_sessions_of(
+        self, user_id: str, *, tenant_id: str | None = None, limit: int
+    ) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the user's sessions, expired ones too, and return what was deleted.
+
+        Fewer than *limit* are returned only if, of those that were there when it was called, none is left: one that another
+        transaction holds is waited for. So all are deleted by calls of bounded work, and others are served in between.
+        """
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
@@ -119,12 +120,15 @@ class MemoryStore:
         """Answer the user's sessions that have not expired, oldest first."""
         with self._lock:
             now = self._clock()
-            return [record for record in self._of(user_id, tenant_id) if not record.lineage.expired(now)]
+            living = (record for record in self._of(user_id, tenant_id) if not record.lineage.expired(now))
+            return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
-    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Delete the user's sessions, expired ones too, and answer what was deleted."""
+    async def delete_sessions_of(
+        self, user_id: str, *, tenant_id: str | None = None, limit: int
+    ) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
         with self._lock:
-            records = self._of(user_id, tenant_id)
+            records = [*islice(self._of(user_id, tenant_id), limit)]
             for record in records:
                 self._delete(record.session_id)
             return records
@@ -196,13 +200,12 @@ class MemoryStore:
         self._sessions[record.session_id] = record
         return record
 
-    def _of(self, user_id: str, tenant_id: str | None) -> list[SessionRecord]:
-        found = (
+    def _of(self, user_id: str, tenant_id: str | None) -> Iterator[SessionRecord]:
+        return (
             record
             for record in self._sessions.values()
             if record.user_id == user_id and tenant_id in (None, record.tenant_id)
         )
-        return sorted(found, key=lambda record: (record.created_at, record.session_id))
 
 
 def _applies(rotation: Rotation, lineage: Lineage, *, now: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session
 
 
 class UserContract:
-    """The contract of `sessions_of`, `delete_all_of` and `delete_expired`."""
+    """The contract of `sessions_of`, `delete_sessions_of` and `delete_expired`."""
 
     async def test_sessions_are_answered_oldest_first(self, store: Store, clock: HandClock) -> None:
         """The user's sessions come in the order of their creation, whatever the order of insertion."""
@@ -54,7 +56,7 @@ class UserContract:
 
         assert (2, 0) == (before, after)
 
-    async def test_delete_all_of_a_user(self, store: Store, clock: HandClock) -> None:
+    async def test_delete_sessions_of_a_user(self, store: Store, clock: HandClock) -> None:
         """All of a user's sessions are deleted and answered, expired ones too, and nobody else's."""
         expired = new_session("expired", now=clock(), lineage={"idle_expires_at": clock()})
         living = new_session("living", now=clock(), tenant_id="t1")
@@ -62,20 +64,48 @@ class UserContract:
         for record in (expired, living, others):
             await store.insert(record)
 
-        deleted = await store.delete_all_of("user")
+        deleted = await store.delete_sessions_of("user", limit=100)
         assert sorted([expired.session_id, living.session_id]) == sorted(each.session_id for each in deleted)
         assert living in deleted
-        assert [] == list(await store.delete_all_of("user"))
+        assert [] == list(await store.delete_sessions_of("user", limit=100))
         assert [None, None, others] == [(await store.get(each.session_id)).record for each in (expired, living, others)]
 
-    async def test_delete_all_of_a_user_in_one_tenant(self, store: Store, clock: HandClock) -> None:
+    async def test_delete_sessions_of_a_user_in_one_tenant(self, store: Store, clock: HandClock) -> None:
         """With a tenant, the user's sessions in other tenants stay."""
         public, other = new_session("a", now=clock()), new_session("b", now=clock(), tenant_id="t1")
         await store.insert(public)
         await store.insert(other)
 
-        assert [other] == list(await store.delete_all_of("user", tenant_id="t1"))
+        assert [other] == list(await store.delete_sessions_of("user", tenant_id="t1", limit=100))
         assert [public] == list(await store.sessions_of("user"))
+
+    async def test_sessions_of_a_user_are_deleted_in_portions(self, store: Store, clock: HandClock) -> None:
+        """No more than the limit are deleted at once, each is returned once, and fewer than the limit are the last."""
+        records = [new_session(f"{n}", now=clock()) for n in range(5)]
+        for record in records:
+            await store.insert(record)
+        deleted = [await store.delete_sessions_of("user", limit=limit) for limit in (0, 2, 2, 2, 2)]
+
+        assert [0, 2, 2, 1, 0] == [len(each) for each in deleted]
+        assert {record.session_id for record in records} == {record.session_id for each in deleted for record in each}
+
+    async def test_sessions_of_a_user_are_deleted_side_by_side(self, store: Store, clock: HandClock) -> None:
+        """Whoever is told of fewer than the limit finds none of the sessions any more, though others delete them as well."""
+        records = [new_session(f"{n}", now=clock()) for n in range(24)]
+        for record in records:
+            await store.insert(record)
+
+        async def all_deleted() -> list[str]:
+            deleted: list[str] = []
+            while len(some := await store.delete_sessions_of("user", limit=3)) == 3:
+                deleted += [record.session_id for record in some]
+            assert [] == list(await store.sessions_of("user"))
+            return deleted + [record.session_id for record in some]
+
+        deleted = [
+            session_id for each in await asyncio.gather(*(all_deleted() for _ in range(3))) for session_id in each
+        ]
+        assert sorted(record.session_id for record in records) == sorted(deleted)
 
     async def test_expired_sessions_are_deleted(self, store: Store, clock: HandClock) -> None:
         """At its first deadline a session is deleted, a millisecond before it is not."""

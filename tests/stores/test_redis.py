@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,8 +18,9 @@ from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.redis import RedisStore
-from fastapi_session.stores.redis import store as redis_store
+from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.scripts import LINGER
+from fastapi_session.stores.redis.store import PAGE
 from fastapi_session.testing import HandClock, StoreContract
 from fastapi_session.testing.records import (
     DEBOUNCE,
@@ -176,7 +178,7 @@ class TestKeeping:
         await store.insert_key(new_signing_key("k", now=clock()))
         await store.delete(second.session_id)
         await store.delete(third.session_id, expected=third.lineage)
-        await store.delete_all_of("user")
+        await store.delete_sessions_of("user", limit=100)
         await store.delete_key("k")
         cleared = await store.delete_notices(until=clock(), limit=10)
 
@@ -219,10 +221,10 @@ class TestKeeping:
 
         assert [[record] for record in records] == [list(await store.sessions_of(user)) for user in users]
 
-    async def test_deleting_all_goes_on_until_nothing_moves(self, store: RedisStore, clock: HandClock) -> None:
-        """Sessions that begin while all are being deleted are deleted, or are there afterwards: none is half gone."""
+    async def test_sessions_that_come_and_go_while_all_are_deleted(self, store: RedisStore, clock: HandClock) -> None:
+        """Sessions that begin while others are being deleted are deleted once, or are there afterwards: none is half gone."""
         records = [new_session(f"{n}", now=clock()) for n in range(40)]
-        deletions = [asyncio.create_task(store.delete_all_of("user")) for _ in range(4)]
+        deletions = [asyncio.create_task(store.delete_sessions_of("user", limit=7)) for _ in range(4)]
         await asyncio.gather(*(store.insert(record) for record in records))
         deleted = [record for deletion in deletions for record in await deletion]
         kept = await store.sessions_of("user")
@@ -231,17 +233,25 @@ class TestKeeping:
         read = [(await store.get(record.session_id)).record for record in records]
         assert sorted(each.session_id for each in kept) == sorted(each.session_id for each in read if each is not None)
 
-    async def test_deleting_all_gives_up_in_the_end(
+    async def test_no_script_has_more_to_do_than_it_may(
         self, store: RedisStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Where sessions keep coming and going, that is told instead of deleting a part of them."""
-        record = new_session("a", now=clock())
-        await store.insert(record)
-        monkeypatch.setattr(redis_store, "ATTEMPTS", 0)
-        with pytest.raises(StoreUnavailable, match="kept changing"):
-            await store.delete_all_of("user")
+        """However many sessions a user has, no script reads or deletes more than a page of them."""
+        records = [new_session(f"{n}", now=clock(), created_at=n) for n in range(2 * PAGE + 1)]
+        await asyncio.gather(*(store.insert(record) for record in records))
+        keys: list[int] = []
+        run = store._calls.run
 
-        assert [record] == list(await store.sessions_of("user"))
+        async def counted(script: Script, **asked: Any) -> Sequence[Any]:
+            answer = await run(script, **asked)
+            keys.append(len(asked["keys"]) + len(answer[0]))
+            return answer
+
+        monkeypatch.setattr(store._calls, "run", counted)
+
+        assert records == list(await store.sessions_of("user"))
+        assert PAGE == len(await store.delete_sessions_of("user", limit=PAGE))
+        assert max(keys) <= 2 * PAGE + len(store._keys.shards[0].keys())
 
     async def test_clients_write_one_successor(
         self, url: str, store: RedisStore, prefix: str, clock: HandClock

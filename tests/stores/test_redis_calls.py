@@ -146,7 +146,7 @@ class TestUnavailable:
                 store.acknowledge(record.session_id, current=record.lineage.current),
                 store.update(record.session_id, version=0, access_token_payload={}, session_data={}),
                 store.sessions_of("user"),
-                store.delete_all_of("user"),
+                store.delete_sessions_of("user", limit=100),
                 store.delete_expired(limit=1),
                 store.insert_key(new_signing_key("k", now=1)),
                 store.signing_keys(),

@@ -111,7 +111,7 @@ async def use_everything(store: RedisStore) -> None:
     assert await store.delete(record.session_id)
     assert not await store.delete(record.session_id, expected=rotated.lineage)
     await store.insert(record)
-    assert 1 == len(await store.delete_all_of("user"))
+    assert 1 == len(await store.delete_sessions_of("user", limit=100))
     assert 0 == await store.delete_expired(limit=1)
     key = new_signing_key("k", now=system_clock())
     assert await store.insert_key(key)
@@ -391,7 +391,7 @@ class TestFullMemory:
             with pytest.raises(StoreUnavailable):
                 await store.rotate(next_rotation(records[0], debounce=0))
             unchanged = await read_all(store, records)
-            deleted = await store.delete_all_of("user")
+            deleted = await store.delete_sessions_of("user", limit=100)
             heard = {notice.subject for notice in (await store.notices(after=0)).notices}
 
         assert records == unchanged

@@ -69,7 +69,7 @@ class TestAppending:
     async def test_every_shard_is_heard(self, store: RedisStore, client: Redis) -> None:
         """A user's sessions lie in many shards; all of them are noted, each where it lay."""
         records = await kept_sessions(store, number=100)
-        await store.delete_all_of("user")
+        await store.delete_sessions_of("user", limit=100)
 
         assert revoked(records) == await heard(store)
         assert SHARDS == len([key async for key in client.scan_iter("*:notices")])
@@ -92,7 +92,7 @@ class TestAppending:
         await store.delete(first.session_id)
         await store.delete(second.session_id, expected=second.lineage)
 
-        assert [] == list(await store.delete_all_of("user"))
+        assert [] == list(await store.delete_sessions_of("user", limit=100))
         assert [] == await heard(store)
 
     async def test_what_the_server_let_go_is_superseded(self, store: RedisStore, client: Redis) -> None:
@@ -181,7 +181,7 @@ class TestClearing:
     async def test_all_places_are_cleared(self, store: RedisStore, client: Redis) -> None:
         """Old notices of every shard and of the keys are deleted, never more at once than was asked for."""
         await kept_sessions(store, number=30)
-        await store.delete_all_of("user")
+        await store.delete_sessions_of("user", limit=100)
         await store.insert_key(new_signing_key("k", now=0))
         await store.delete_key("k")
         until = (await store.notices(after=0)).now

@@ -132,7 +132,7 @@ class TestOpening:
 
     @pytest.mark.parametrize(
         "statement",
-        ["ROTATE", "REPLACE", "UPDATE", "DELETE_UNMOVED", "SESSIONS_OF", "DELETE_ALL_OF", "DELETE_EXPIRED"],
+        ["ROTATE", "REPLACE", "UPDATE", "DELETE_UNMOVED", "SESSIONS_OF", "DELETE_SESSIONS_OF", "DELETE_EXPIRED"],
     )
     async def test_no_statement_reads_the_whole_table(self, store: SqliteStore, path: Path, statement: str) -> None:
         """Whatever is asked for is found through an index."""

@@ -137,16 +137,14 @@ return {{ARGV[1], 1}}
 """)
 
 NAMES_OF_USER = Script.of(f"""{COMMON}
-return {{ARGV[1], redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4])}}
+return {{ARGV[1], redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4], 'LIMIT', 0, ARGV[5])}}
 """)
 
-DELETE_ALL_OF = Script.of(f"""{COMMON}
-local names = redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4])
-if table.concat(names) ~= table.concat(ARGV, '', 5) then return {{ARGV[1], false}} end
+DELETE_NAMED = Script.of(f"""{COMMON}
 local records = {{}}
-for place, name in ipairs(names) do
-    records[place] = record(KEYS[place + 3])
-    revoke(KEYS[place + 3], name)
+for place = 4, #KEYS do
+    records[place - 3] = record(KEYS[place])
+    revoke(KEYS[place], ARGV[place - 1])
 end
 return {{ARGV[1], records}}
 """)

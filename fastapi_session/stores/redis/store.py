@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -26,8 +26,8 @@ from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, se
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import dump_json
 
-ATTEMPTS = 100
-"""How often a user's sessions are looked up again, when one of them begins or ends while all are being deleted."""
+PAGE = 100
+"""How many of a user's sessions one script reads at most: it holds up all that others ask of the server."""
 
 
 class RedisStore:
@@ -124,19 +124,19 @@ class RedisStore:
         """Answer the user's sessions that have not expired, oldest first."""
         readings: list[Reading] = []
         for shard in self._keys.shards:
-            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *names_of_user(user_id, tenant_id))
-            readings += await self._read(shard, _session_ids(names))
-        return _oldest_first(
-            reading.record
-            for reading in readings
-            if reading.record is not None and not reading.record.lineage.expired(reading.now)
-        )
+            async for names in self._names_in(shard, names_of_user(user_id, tenant_id)):
+                readings += await self._read(shard, _session_ids(names))
+        living = [each.record for each in readings if each.record and not each.record.lineage.expired(each.now)]
+        return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
-    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Delete the user's sessions, expired ones too, and answer what was deleted."""
-        bounds = names_of_user(user_id, tenant_id)
-        deleted = [record for shard in self._keys.shards for record in await self._delete_all_in(shard, bounds)]
-        return _oldest_first(deleted)
+    async def delete_sessions_of(
+        self, user_id: str, *, tenant_id: str | None = None, limit: int
+    ) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        bounds, deleted = names_of_user(user_id, tenant_id), list[SessionRecord]()
+        for shard in self._keys.shards:
+            deleted += await self._delete_in(shard, bounds, limit=limit - len(deleted))
+        return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
@@ -202,19 +202,27 @@ class RedisStore:
         moment = int(as_text(now))
         return [Reading(None if each is None else session_of(as_text(each)), moment) for each in records]
 
-    async def _delete_all_in(self, shard: Shard, bounds: tuple[str, str]) -> Sequence[SessionRecord]:
-        for _ in range(ATTEMPTS):
-            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds)
+    async def _names_in(self, shard: Shard, bounds: tuple[str, str]) -> AsyncIterator[Sequence[str]]:
+        """Yield the names between *bounds*, in pages: the server is held up by none of them."""
+        lowest, highest = bounds
+        names: Sequence[Any] = [lowest] * PAGE
+        while len(names) == PAGE:
+            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), lowest, highest, field(PAGE))
+            yield names
+            lowest = f"({as_text(names[-1])}" if names else lowest
+
+    async def _delete_in(self, shard: Shard, bounds: tuple[str, str], *, limit: int) -> Sequence[SessionRecord]:
+        """Delete sessions until there are *limit*, or none is left: those that others have deleted meanwhile do not count."""
+        deleted: list[SessionRecord] = []
+        while wanted := limit - len(deleted):
+            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds, field(wanted))
             keys = shard.keys(*_session_ids(names))
-            [records] = await self._run(scripts.DELETE_ALL_OF, keys, *bounds, *map(as_text, names))
-            if records is not None:
-                return [session_of(as_text(record)) for record in records if record is not None]
-        raise StoreUnavailable("the user's sessions kept changing while they were being deleted")
+            [records] = await self._run(scripts.DELETE_NAMED, keys, *map(as_text, names))
+            deleted += [session_of(as_text(record)) for record in records if record is not None]
+            if len(names) < wanted:
+                break
+        return deleted
 
 
 def _session_ids(names: Iterable[Any]) -> list[str]:
     return [session_id_of(as_text(name)) for name in names]
-
-
-def _oldest_first(records: Iterable[SessionRecord]) -> Sequence[SessionRecord]:
-    return sorted(records, key=lambda record: (record.created_at, record.session_id))

@@ -96,15 +96,16 @@ class SqlSessions(SqlNotices):
         parameters = {**statements.user_parameters(user_id, tenant_id), **self._now()}
         return [session_record(row) for row in await self._rows(statement, parameters)]
 
-    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Delete the user's sessions, expired ones too, and answer what was deleted."""
-        parameters = statements.user_parameters(user_id, tenant_id)
-        delete = statements.in_tenant(statements.DELETE_ALL_OF, tenant_id)
-        lock = statements.in_tenant(statements.LOCK_ALL_OF, tenant_id)
+    async def delete_sessions_of(
+        self, user_id: str, *, tenant_id: str | None = None, limit: int
+    ) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        parameters = {**statements.user_parameters(user_id, tenant_id), "limit": limit}
+        lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
 
         def work(connection: Connection) -> Sequence[Row[Any]]:
-            if connection.dialect.delete_returning:
-                rows = connection.execute(delete.returning(*statements.SESSION_ROW), parameters).all()
+            if connection.dialect.update_returning:
+                rows = connection.execute(statements.delete_these(lock), parameters).all()
             else:
                 rows = connection.execute(lock, parameters).all()
                 connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})

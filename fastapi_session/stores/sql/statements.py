@@ -65,8 +65,9 @@ UPDATE = (
     .where(_IS_SESSION, SESSION.c.version == given(SESSION.c.version))
     .values(version=SESSION.c.version + 1)
 )
-LOCK_ALL_OF = select(*SESSION_ROW).where(SESSION.c.user_id == given(SESSION.c.user_id)).with_for_update()
-DELETE_ALL_OF = delete(SESSION).where(SESSION.c.user_id == given(SESSION.c.user_id))
+LOCK_SESSIONS_OF = (
+    select(*SESSION_ROW).where(SESSION.c.user_id == given(SESSION.c.user_id)).limit(_LIMIT).with_for_update()
+)
 DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
 
 INSERT_KEY = insert(SIGNING_KEY)
@@ -154,6 +155,14 @@ def _get() -> Select[Any]:
 def in_tenant(statement: Any, tenant_id: str | None) -> Any:
     """Answer *statement*, restricted to the tenant if one is given."""
     return statement if tenant_id is None else statement.where(SESSION.c.tenant_id == given(SESSION.c.tenant_id))
+
+
+def delete_these(chosen: Select[Any]) -> Any:
+    """Return the statement that deletes the sessions that *chosen* selects, and returns them. Not for MySQL."""
+    # Evaluated once, however often the planner would look into it. Within the statement: where that does not begin with
+    # DELETE, Python's driver of SQLite opens no transaction for it.
+    these = chosen.cte("these", nesting=True)
+    return delete(SESSION).where(SESSION.c.session_id.in_(select(these.c.session_id))).returning(*SESSION_ROW)
 
 
 def user_parameters(user_id: str, tenant_id: str | None) -> Parameters:

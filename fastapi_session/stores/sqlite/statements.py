@@ -64,7 +64,9 @@ SESSIONS_OF = f"""
     SELECT {_SESSION} FROM session WHERE {_OF_USER} AND {DEADLINE} > :now ORDER BY created_at, session_id
 """
 
-DELETE_ALL_OF = f"DELETE FROM session WHERE {_OF_USER} RETURNING {_SESSION}"
+DELETE_SESSIONS_OF = f"""
+    DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {_OF_USER} LIMIT :limit) RETURNING {_SESSION}
+"""
 
 DELETE_EXPIRED = f"""
     DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {DEADLINE} <= :now LIMIT :limit)

@@ -142,10 +142,12 @@ class SqliteStore:
         )
         return [session_record(row) for row in rows]
 
-    async def delete_all_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Delete the user's sessions, expired ones too, and answer what was deleted."""
-        user = {"user_id": user_id, "tenant_id": tenant_id}
-        return [session_record(row) for row in await self._delete(statements.DELETE_ALL_OF, user)]
+    async def delete_sessions_of(
+        self, user_id: str, *, tenant_id: str | None = None, limit: int
+    ) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        some = {"user_id": user_id, "tenant_id": tenant_id, "limit": limit}
+        return [session_record(row) for row in await self._delete(statements.DELETE_SESSIONS_OF, some)]
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many."""

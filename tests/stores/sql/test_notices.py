@@ -25,7 +25,7 @@ NOTED: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
     "insert": lambda store: store.insert(NEW, replacing=[OLD.session_id]),
     "delete": lambda store: store.delete(OLD.session_id),
     "a conditional delete": lambda store: store.delete(OLD.session_id, expected=OLD.lineage),
-    "delete_all_of": lambda store: store.delete_all_of("user"),
+    "delete_sessions_of": lambda store: store.delete_sessions_of("user", limit=100),
     "update": lambda store: store.update(
         OLD.session_id, version=0, access_token_payload={}, session_data={}, marks_stale=True
     ),
@@ -82,7 +82,7 @@ async def test_workers_clear_notices_away_side_by_side(store: SqlStore, clock: H
     """Of many that clear away at once none waits or fails, and each notice is counted once."""
     for n in range(20):
         await store.insert(new_session(f"{n}", now=clock()))
-    await store.delete_all_of("user")
+    await store.delete_sessions_of("user", limit=100)
     counts = await asyncio.gather(*(store.delete_notices(until=clock(), limit=5) for _ in range(4)))
 
     assert 20 == sum(counts) + await store.delete_notices(until=clock(), limit=20)

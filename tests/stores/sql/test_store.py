@@ -164,9 +164,9 @@ class TestWithoutReturning:
         for record in (public, other, someone):
             await silent.insert(record)
 
-        assert [other] == list(await silent.delete_all_of("user", tenant_id="t1"))
-        assert [public] == list(await silent.delete_all_of("user"))
-        assert [] == list(await silent.delete_all_of("user"))
+        assert [other] == list(await silent.delete_sessions_of("user", tenant_id="t1", limit=100))
+        assert [public] == list(await silent.delete_sessions_of("user", limit=100))
+        assert [] == list(await silent.delete_sessions_of("user", limit=100))
         assert [someone] == list(await silent.sessions_of("someone"))
         noted = (await silent.notices(after=0)).notices
         assert [other.session_id, public.session_id] == [notice.subject for notice in noted]
@@ -324,7 +324,7 @@ async def test_a_failure_tells_no_payload(bare_engine: AsyncEngine) -> None:
         "sessions_of",
         "lock_expired",
         "delete_expired",
-        "DELETE_ALL_OF",
+        "LOCK_SESSIONS_OF",
         "DELETE_UNMOVED",
         "NOTICES",
         "LOCK_NOTICES",
