@@ -31,8 +31,7 @@ from fastapi_session.events import (
     SessionRevoked,
     TokenTheftDetected,
 )
-from fastapi_session.model import Circumstances, Tokens
-from fastapi_session.session_information import SessionInformation
+from fastapi_session.model import Circumstances, SessionInformation, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
@@ -48,13 +47,14 @@ from fastapi_session.web.dependencies import (
 )
 from fastapi_session.web.install import install
 from fastapi_session.web.router import session_router
-from fastapi_session.web.session import Session, SessionTokens
+from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import (
     attach_session_to_request,
     create_new_session_in_request,
     get_session_from_request,
     refresh_session_in_request,
 )
+from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.transport import front_token
 
 __all__ = [

@@ -21,8 +21,7 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
 from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError, SessionError
-from fastapi_session.model import Json, SessionRecord, split_handle
-from fastapi_session.session_information import SessionInformation
+from fastapi_session.model import Json, SessionInformation, SessionRecord, split_handle
 from fastapi_session.stores.base import TransactionalStore
 
 PIECE = 100
@@ -104,10 +103,6 @@ class SessionsByHandle:
     async def refusal(self, handle: str) -> SessionError:
         """Return what to tell a client whose session, named *handle*, is not there any more, and whether to clear its tokens."""
         return await self._parts.succession.of_access_token(split_handle(handle)[0])
-
-    def last_word(self, handle: str) -> str:
-        """Return why what waited for the `ending` of the session named *handle* is over, in the words of the wire."""
-        return self._parts.succession.last_word(split_handle(handle)[0])
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.

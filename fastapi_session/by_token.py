@@ -11,6 +11,7 @@ from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import merged
 from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
+from fastapi_session.engine.lasting_session import Ask, LastingSession
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.model import Json
 
@@ -21,6 +22,14 @@ class SessionsByToken(SessionsByHandle):
     def now(self) -> int:
         """Answer what time it is for these sessions, in milliseconds since the epoch."""
         return self._parts.clock()
+
+    def lasting(self, token: AccessToken, ask: Ask) -> LastingSession:
+        """Return the session of the verified *token* as something that goes on with it: a socket, a stream.
+
+        *ask* is told its claims when they have changed, and raises if it may not go on with them.
+        """
+        parts = self._parts
+        return LastingSession(token, feed=parts.feed, standing=parts.standing, clock=parts.clock, ask=ask)
 
     async def merge_and_reissue(
         self, token: AccessToken, changes: Json, *, marks_stale: bool = False

@@ -21,7 +21,7 @@ from fastapi_session.engine.heard import ENDED
 from fastapi_session.engine.records import live_record
 from fastapi_session.engine.succession import Succession
 from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError
-from fastapi_session.model import Notice, SessionRecord, split_handle
+from fastapi_session.model import Json, Notice, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
 REMEMBERED = 10_000
@@ -48,17 +48,28 @@ class Standing:
             raise self._succession.refusal(notice)
         if self._is_up_to_date(token, notice):
             return
-        try:
-            record = await self._record(token)
-        except StoreUnavailable:
-            if self._feed.fails_closed:
-                raise
+        claims = await self.claims_of_now(token, notice)
+        if claims is None:
             return
-        if not is_same(record.access_token_payload, token.custom):
+        if not is_same(claims, token.custom):
             raise TryRefreshTokenError("access token: the claims of its session were changed")
         if len(self._up_to_date) >= REMEMBERED:
             self._up_to_date.clear()
         self._up_to_date[notice.subject] = notice, token
+
+    async def claims_of_now(self, token: AccessToken, notice: Notice) -> Json | None:
+        """Return the claims that the session of the verified *token* has after *notice*, `None` while the store is down.
+
+        Raises `UnauthorisedError` or `TryRefreshTokenError` if it has ended, `StoreUnavailable` if the feed fails closed.
+        """
+        if notice.kind in ENDED:
+            raise self._succession.last_word(notice)
+        try:
+            return (await self._record(token)).access_token_payload
+        except StoreUnavailable:
+            if self._feed.fails_closed:
+                raise
+            return None
 
     def _is_up_to_date(self, token: AccessToken, notice: Notice) -> bool:
         known, up_to_date = self._up_to_date.get(notice.subject, (None, token))
@@ -69,7 +80,8 @@ class Standing:
     async def check_database(self, token: AccessToken) -> AccessToken:
         """Return the verified *token* with the claims that its session has in the store.
 
-        Refuse it if the store has no session of it, or one that is generations ahead. Raises `UnauthorisedError`, `TryRefreshTokenError` and `StoreUnavailable`.
+        Refuse it if the store has no session of it, or one that is generations ahead. Raises `UnauthorisedError`,
+        `TryRefreshTokenError` and `StoreUnavailable`.
         """
         record = await self._record(token)
         if not self._goes_with(token, record):

@@ -55,9 +55,11 @@ class Succession:
             return UnauthorisedError(reason, clears_tokens=True)
         return UnauthorisedError(reason) if self._is_late(notice) else SessionSupersededError(reason)
 
-    def last_word(self, session_id: str) -> str:
-        """Return why a socket or a stream of a session closes that has ended, in the words of the wire."""
-        return (TryRefreshTokenError if _is_superseded(self._feed.about(session_id)) else UnauthorisedError).message
+    def last_word(self, notice: Notice) -> SessionError:
+        """Return why a socket or a stream closes whose session has ended as *notice* says."""
+        if notice.kind == "session_superseded":
+            return TryRefreshTokenError("session: another one took its place")
+        return UnauthorisedError("session: it has ended")
 
     async def _notice(self, session_id: str) -> Notice | None:
         notice = self._feed.about(session_id)

@@ -31,10 +31,6 @@ SESSION_COLUMNS = (
     "acknowledged",
     "idle_expires_at",
     "absolute_expires_at",
-    "exchanged",
-    "used",
-    "used_at",
-    "crossed",
 )
 
 KEY_COLUMNS = (
@@ -118,17 +114,13 @@ def lineage_row(lineage: Lineage) -> Row:
         lineage.acknowledged,
         lineage.idle_expires_at,
         lineage.absolute_expires_at,
-        lineage.exchanged,
-        lineage.used,
-        lineage.used_at,
-        lineage.crossed,
     )
 
 
 def lineage_of(row: Row) -> Lineage:
     """Answer the lineage that `lineage_row` wrote."""
-    generation, current, previous, current_kid, window_at, acknowledged, *rest = row
-    return Lineage(generation, current, previous, current_kid, window_at, bool(acknowledged), *rest)
+    generation, current, previous, current_kid, window_at, acknowledged, idle, absolute = row
+    return Lineage(generation, current, previous, current_kid, window_at, bool(acknowledged), idle, absolute)
 
 
 def key_row(record: SigningKeyRecord) -> Row:

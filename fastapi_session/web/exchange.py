@@ -9,13 +9,13 @@ wait for the garbage collector.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope
 
-from fastapi_session.core.access_token import AccessToken
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import Tokens
@@ -30,17 +30,7 @@ SCOPE_KEY = "fastapi_session.exchange"
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
-    __slots__ = (
-        "_credentials",
-        "_transport",
-        "has_answered",
-        "held",
-        "issued",
-        "outcome",
-        "proved",
-        "recognised",
-        "sessions",
-    )
+    __slots__ = ("_credentials", "_transport", "guard", "has_answered", "issued", "outcome", "recognised", "sessions")
 
     def __init__(self, sessions: Sessions, transport: Transport, recognised: Recognised) -> None:
         self.sessions = sessions
@@ -50,8 +40,7 @@ class Exchange:
         self.outcome: Outcome | None = None
         self.has_answered = False  # the response has started, or the socket is open: nothing more can be sent with it
         self.issued: IssuedSession | None = None  # what this request has made of its session
-        self.proved: AccessToken | None = None  # what came with the request
-        self.held: list[Message] | None = None  # a response that may stand for an error of ours
+        self.guard: Callable[[Any], None] | None = None  # is told the sessions with which an open socket goes on
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Answer what the request of *connection* brought, read once and only if somebody asks."""

@@ -1,36 +1,80 @@
-"""How long a request's session lasts: until it is revoked or superseded, or until its access token ends, whichever comes first."""
+"""How long what goes on with a session may go on: a socket, a stream.
+
+| what happened | it |
+|---|---|
+| the session was revoked, or another took its place | ends |
+| its access token ended | ends |
+| its claims were changed, and its validators refuse those of now | ends |
+| its claims were changed otherwise | goes on with those of now |
+| the process was paused, and has not heard of others since | waits for the feed before anything is delivered |
+| the store cannot be asked | goes on, but ends if the feed fails closed |
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from fastapi_session.core.access_token import AccessToken
-from fastapi_session.errors import TryRefreshTokenError
-from fastapi_session.sessions import Sessions
+from fastapi_session.engine.lasting_session import LastingSession
+from fastapi_session.errors import SessionError, StoreUnavailable
 
 T = TypeVar("T")
 
 LONGEST_WAIT = 60.0
 """Seconds after which the clock is looked at again, so that a machine that slept is noticed."""
+RETRY = 1.0
+"""Seconds after which the store is asked again about claims that were changed while it is down."""
+
+logger = logging.getLogger("fastapi_session")
 
 
 class SessionOver(Exception):
     """The session ended while something was waited for. It never leaves this package."""
 
 
-async def end_of_session(sessions: Sessions, token: AccessToken) -> str:
-    """Wait until the session of *token* is over, and answer why, in the words of the wire."""
-    with sessions.ending(token.session_handle) as revoked:
-        while not revoked.done():
-            remaining = token.expires_at - sessions.now() / 1000
-            if remaining <= 0:
-                return TryRefreshTokenError.message
-            await asyncio.wait([revoked], timeout=min(remaining, LONGEST_WAIT))
-    return sessions.last_word(token.session_handle)
+class Lasting:
+    """Watches over what goes on with *session*, until that is over."""
+
+    def __init__(self, session: LastingSession) -> None:
+        self._session = session
+        self._heard = asyncio.Event()
+        self._over: Exception | None = None
+
+    async def watch(self) -> Exception:
+        """Wait until the session is over, and return the error with which a request would be refused."""
+        with self._session.listening(self._heard.set):
+            while not await self._is_over():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._patience()):
+                        await self._heard.wait()
+                self._heard.clear()
+        assert self._over is not None
+        return self._over
+
+    async def ensure(self) -> None:
+        """Return at once if nothing happened, else when that is heeded. Raises `SessionOver` if the session is over."""
+        if self._over is not None or (not self._session.is_as_before and await self._is_over()):
+            raise SessionOver
+
+    def _patience(self) -> float:
+        if self._session.is_as_before:
+            return min(max(self._session.remaining, 0), LONGEST_WAIT)
+        return RETRY
+
+    async def _is_over(self) -> bool:
+        try:
+            if self._over is None:
+                await self._session.follow()
+        except Exception as error:
+            if not isinstance(error, SessionError | StoreUnavailable):
+                logger.exception("a claim could not be fetched, so what goes on with the session ends")
+            self._over = error
+            self._heard.set()
+        return self._over is not None
 
 
 async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> T:
@@ -55,13 +99,15 @@ async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> 
         end.remove_done_callback(stop)
 
 
-async def until_end(source: AsyncIterator[T], *, sessions: Sessions, token: AccessToken) -> AsyncIterator[T]:
-    """Yield what *source* yields until the session of *token* is over, and close *source* however it ends."""
-    end = asyncio.ensure_future(end_of_session(sessions, token))
+async def until_end(source: AsyncIterator[T], lasting: Lasting) -> AsyncIterator[T]:
+    """Yield what *source* yields until the session of *lasting* is over, and close *source* however it ends."""
+    end = asyncio.ensure_future(lasting.watch())
     try:
-        await asyncio.sleep(0)  # until that knows whether the session is over already
+        await lasting.ensure()
         while True:
-            yield await before(end, source.__anext__)
+            item = await before(end, source.__anext__)
+            await lasting.ensure()
+            yield item
     except (SessionOver, StopAsyncIteration):
         return
     finally:

@@ -47,7 +47,6 @@ class Requirements(Generic[Payload, Data]):
                 return None
             proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
             content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
-            exchange.proved = content
             held = (
                 presented.content if self.check_database else content
             )  # what it says, and not yet what the store says
@@ -58,10 +57,13 @@ class Requirements(Generic[Payload, Data]):
                 await session.take_over(content.custom)
             globally, override = exchange.sessions.validators, self.override_global_claim_validators
             validators = (globally if override is None else tuple(override(globally, session))) + self.validators
+            session.validators = validators
             if validators:
                 await session.assert_claims(*validators)
             if self.types.payload is not None:
                 session.check_shape()
+            if exchange.guard is not None:
+                exchange.guard(session)
         except SessionError as error:
             raise exchange.refuse(error)  # noqa: B904  it is the same error
         return session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -11,30 +11,17 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
+from fastapi_session.engine.lasting_session import Ask
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import InvalidClaimsError, SessionError
-from fastapi_session.model import Json, Tokens, moment
-from fastapi_session.session_information import SessionInformation
+from fastapi_session.model import Json, SessionInformation, Tokens, moment
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.lasting import until_end
+from fastapi_session.web.lasting import Lasting, until_end
+from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method, front_token
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionTokens:
-    """All that a client is to have, for a caller that attaches it itself. *is_new* says that it is not what the client sent.
-
-    *refresh_token* is `None` unless the session was created or refreshed in this request.
-    """
-
-    access_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
-    front_token: str = field(repr=False)
-    anti_csrf_token: str | None = field(repr=False)
-    is_new: bool
 
 
 class Session(Generic[Payload, Data]):
@@ -43,7 +30,7 @@ class Session(Generic[Payload, Data]):
     `Session[MyClaims, MyData]` has *claims* and session data as Pydantic models, `Session` has them as plain JSON.
     """
 
-    __slots__ = ("_content", "_exchange", "_method", "_text", "_tokens", "_types")
+    __slots__ = ("_content", "_exchange", "_method", "_text", "_tokens", "_types", "validators")
 
     def __init__(
         self,
@@ -60,6 +47,8 @@ class Session(Generic[Payload, Data]):
         self._method: Method = method
         self._types = types
         self._tokens: Tokens | None = None
+        self.validators: tuple[ClaimValidator, ...] = ()
+        """What was asked of it for this route, and is asked again of what goes on with it when its claims have changed."""
 
     def __repr__(self) -> str:
         return f"Session(user_id={self.user_id!r}, handle={self.handle!r})"
@@ -213,8 +202,19 @@ class Session(Generic[Payload, Data]):
         return self._types.read_data(made[-1])
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
-        """Yield what *source* yields, until the session is revoked or its access token ends: for event streams."""
-        return until_end(source, sessions=self._exchange.sessions, token=self._content)
+        """Yield what *source* yields until the session may not go on, as an open socket: for event streams."""
+        return until_end(source, self.lasting(self.go_on_with))
+
+    def lasting(self, ask: Ask) -> Lasting:
+        """Return what watches over what goes on with the session. *ask* is told its claims when they have changed."""
+        return Lasting(self._exchange.sessions.lasting(self._content, ask))
+
+    async def go_on_with(self, claims: Json) -> None:
+        """Have the *claims* of now, which were changed elsewhere. Raises `InvalidClaimsError` if they do not satisfy the route."""
+        self._content = replace(self._content, custom=claims)
+        if self.validators:
+            await self.assert_claims(*self.validators)
+        self.check_shape()
 
     def check_shape(self) -> None:
         """Raise `InvalidClaimsError` where the claims have not the model's shape; plain JSON has any."""

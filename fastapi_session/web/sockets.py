@@ -5,8 +5,9 @@
 | the session was revoked | 3000 | unauthorised |
 | another session took its place | 3000 | try refresh token |
 | its access token has ended | 3000 | try refresh token |
+| its claims were changed, and its validators refuse those of now | 3000 | invalid claim |
 | a `SessionError` that the endpoint raised | 3000 | the error's `message` |
-| the store is down or too slow | 1013 | the session store is unavailable |
+| the store is down or too slow, and the feed fails closed or the endpoint asked it | 1013 | the session store is unavailable |
 | any other error of ours | 1011 | |
 
 In IANA's registry of WebSocket close codes 3000 is "unauthorized", 1013 "try again later" and 1011 "internal error". Once
@@ -16,6 +17,7 @@ the session has ended nothing that the client sends reaches the application, whi
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -24,10 +26,11 @@ from typing import TypeVar
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from fastapi_session.core.access_token import AccessToken
 from fastapi_session.errors import SessionError, StoreUnavailable
+from fastapi_session.model import Json
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.lasting import SessionOver, before, end_of_session
+from fastapi_session.web.lasting import Lasting, SessionOver, before
+from fastapi_session.web.session import Session
 from fastapi_session.web.transport import SUBPROTOCOL
 
 CLOSE_CODE = 3000
@@ -64,7 +67,10 @@ class GuardedSocket:
         self._receive = receive
         self._send = send
         self._is_open = False
-        self._end: asyncio.Future[str] | None = None
+        self._sessions: list[Session] = []
+        self._arrived: deque[Message] = deque()
+        self._lasting: Lasting | None = None
+        self._end: asyncio.Future[Exception] | None = None
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -78,6 +84,10 @@ class GuardedSocket:
             return all(self.explains(each) for each in error.exceptions)
         return self.has_ended and isinstance(error, WebSocketDisconnect)
 
+    def add(self, session: Session) -> None:
+        """Guard *session* too. All that a socket asked for are of the one token that came with it."""
+        self._sessions.append(session)
+
     async def send(self, message: Message) -> None:
         """Send what the application sends. After the end that fails as it does when a client has gone."""
         if message["type"] in RESPONSES:
@@ -88,9 +98,12 @@ class GuardedSocket:
         if message["type"] == "websocket.accept":
             message = self._accepting(message)
         try:
+            if message["type"] == "websocket.send":
+                await self._ensure()
             await self._before_end(partial(self._send, message))
         except SessionOver:
-            raise OSError(f"the session has ended: {await self._closed()}") from None
+            _, reason = await self._closed()
+            raise OSError(f"the session has ended: {reason}") from None
         if message["type"] == "websocket.accept":
             self._is_open = True
             self._guard()
@@ -98,16 +111,23 @@ class GuardedSocket:
     async def receive(self) -> Message:
         """Receive what the client sends, or at the end that it has gone."""
         try:
-            message = await self._before_end(self._receive)
+            while True:
+                if not self._arrived:
+                    self._arrived.append(await self._before_end(self._receive))
+                if self._arrived[0]["type"] == "websocket.disconnect":
+                    self.stop()
+                await self._ensure()  # who is cancelled here leaves what has arrived to the next one
+                if self._arrived:
+                    return self._arrived.popleft()
         except SessionOver:
-            return {"type": "websocket.disconnect", "code": CLOSE_CODE, "reason": await self._closed()}
-        if message["type"] == "websocket.disconnect":
-            self.stop()
-        return message
+            code, reason = await self._closed()
+            return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
     def stop(self) -> None:
         """Guard no longer: the socket is closed, or the application has finished."""
         self._is_open = False
+        if not self.has_ended:
+            self._lasting = None
         if self._watching is not None and not self.has_ended:
             self._watching.cancel()
 
@@ -123,20 +143,30 @@ class GuardedSocket:
 
     def _guard(self) -> None:
         """Begin to guard, once the socket is open and its session is known, whichever comes last."""
-        proved = self._exchange.proved
-        if self._is_open and proved is not None and self._end is None:
+        if self._is_open and self._sessions and self._end is None:
             self._end = asyncio.get_running_loop().create_future()
-            self._watching = asyncio.ensure_future(self._watch(self._end, proved))
+            self._lasting = self._sessions[0].lasting(self._ask)
+            self._watching = asyncio.ensure_future(self._watch(self._end, self._lasting))
 
-    async def _watch(self, end: asyncio.Future[str], token: AccessToken) -> None:
-        end.set_result(await end_of_session(self._exchange.sessions, token))
+    async def _ask(self, claims: Json) -> None:
+        for session in tuple(self._sessions):
+            await session.go_on_with(claims)
+
+    async def _ensure(self) -> None:
+        """Let nothing through that comes after the end of the session, whether or not that has been heard of yet."""
+        if self._lasting is not None:
+            await self._lasting.ensure()
+
+    async def _watch(self, end: asyncio.Future[Exception], lasting: Lasting) -> None:
+        end.set_result(await lasting.watch())
+        code, reason = close_of(end.result())
         with suppress(OSError):  # the client has gone, or (TimeoutError) reads nothing
             async with asyncio.timeout(LONGEST_CLOSE):
-                await self._send({"type": "websocket.close", "code": CLOSE_CODE, "reason": end.result()})
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
-    async def _closed(self) -> str:
-        """Wait until the socket has been closed, so that no application finishes before, and answer the reason."""
+    async def _closed(self) -> tuple[int, str]:
+        """Wait until the socket has been closed, so that no application finishes before. Return its code and the reason."""
         assert self._end is not None
         assert self._watching is not None
         await asyncio.wait([self._watching])
-        return self._end.result()
+        return close_of(self._end.result())

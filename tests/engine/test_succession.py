@@ -10,6 +10,7 @@ import pytest
 
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import SessionError, StoreUnavailable
+from fastapi_session.model import Json
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
@@ -169,13 +170,15 @@ async def test_the_window_has_two_sides(here: Sessions, clock: HandClock) -> Non
 
 @pytest.mark.parametrize(("how", "word"), [("superseded", "try refresh token"), ("revoked", "unauthorised")])
 async def test_the_last_word(how: str, word: str, here: Sessions, there: Sessions, clock: HandClock) -> None:
-    """Whoever waits for the end of a session is told why it ended."""
+    """Whatever goes on with a session is told why it ended, however late it hears of it."""
     issued = await here.create("alice")
-    handle = issued.access_token.session_handle
-    with here.ending(handle) as near, there.ending(handle) as far:
-        await end(here, issued, how)
-        clock.advance(SECOND)
-        await there._parts.feed.catch_up()
-        await asyncio.gather(near, far)
 
-    assert [word] * 2 == [sessions.last_word(handle) for sessions in (here, there)]
+    async def ask(_claims: Json) -> None: ...
+
+    near, far = [sessions.lasting(issued.access_token, ask) for sessions in (here, there)]
+    await end(here, issued, how)
+    for lasting, later in ((near, SECOND), (far, GRACE)):
+        clock.advance(later)
+        with pytest.raises(SessionError) as ended:
+            await lasting.follow()
+        assert word == ended.value.message

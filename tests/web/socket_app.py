@@ -64,6 +64,7 @@ def socket_app(sessions: Sessions) -> FastAPI:
         "/admin": _admin,
         "/optional": _optional,
         "/chat": _chat,
+        "/roles": _roles_of_now,
     }.items():
         app.websocket(path)(endpoint)
     app.state.seen = []
@@ -146,6 +147,13 @@ async def _optional(websocket: WebSocket, session: Optional) -> None:
         await websocket.send_text(f"{session.user_id if session else 'nobody'}: {text}")
 
 
+async def _roles_of_now(websocket: WebSocket, session: Verified) -> None:
+    """Tell which roles the session has."""
+    await websocket.accept()
+    async for _ in websocket.iter_text():
+        await websocket.send_text(str(session.get_claim_value(Role)))
+
+
 async def _chat(websocket: WebSocket, session: Verified) -> None:
     await websocket.accept(subprotocol="chat")
     await websocket.receive_text()
@@ -205,7 +213,7 @@ async def _left(served: Served) -> None:
 def _endpoints() -> list[str]:
     """The tasks that serve or guard a socket or a stream."""
     names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
-    return [name for name in names if name.split(".")[-1] in {"run_asgi", "_watch", "end_of_session"}]
+    return [name for name in names if name.split(".")[-1] in {"run_asgi", "_watch", "watch"}]
 
 
 async def until(condition: Callable[[], object]) -> None:

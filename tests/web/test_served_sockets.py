@@ -303,6 +303,67 @@ async def test_an_endpoint_sees_a_client_that_has_gone(served: Served, ada: Issu
     assert [REVOKED] == served.app.state.seen
 
 
+# Claims that are changed while a socket is open
+
+NO_ADMIN = (CLOSE_CODE, "invalid claim")
+
+
+async def test_a_role_that_is_taken_closes_the_sockets_that_ask_for_it(served: Served, ada: IssuedSession) -> None:
+    """A socket whose validators refuse the claims of now is closed with the reason; one that asked for nothing goes on."""
+    admin, echo = [await served.connect(path, bearer(ada.tokens)) for path in ("/admin", "/echo")]
+    await served.sessions.set_claim_value(handle(ada), Role, [])
+
+    assert NO_ADMIN == await closed(admin)
+    await echo.send("still here")
+    assert "ada: still here" == await echo.recv()
+
+
+async def test_a_change_that_the_validators_allow_closes_nothing(served: Served, ada: IssuedSession) -> None:
+    """A socket whose validators hold for the claims of now goes on, and is asked again at the next change."""
+    admin = await served.connect("/admin", bearer(ada.tokens))
+    await served.sessions.set_claim_value(handle(ada), Role, ["admin", "editor"])
+    await admin.send("still here")
+    assert "ada: still here" == await admin.recv()
+    await served.sessions.set_claim_value(handle(ada), Role, ["editor"])
+
+    assert NO_ADMIN == await closed(admin)
+
+
+async def test_an_endpoint_has_the_claims_of_now(served: Served, ada: IssuedSession) -> None:
+    """What an endpoint reads of its session after a change is what the store has."""
+    opened = await served.connect("/roles", bearer(ada.tokens))
+    await opened.send("?")
+    before = await opened.recv()
+    await served.sessions.set_claim_value(handle(ada), Role, ["editor"])
+    await opened.send("?")
+
+    assert ("None", "['editor']") == (before, await opened.recv())
+
+
+async def test_a_global_validator_is_asked_again(clock: HandClock) -> None:
+    """So do the validators that hold for every route, of a socket that asks for nothing else."""
+    sessions = engine(clock, access_token_validity=HOUR)
+    sessions.validators = (Role.includes("admin"),)
+    async with serving(socket_app(sessions), sessions) as served:
+        issued = await sessions.create("ada")
+        opened = await served.connect("/echo", bearer(issued.tokens))
+        await sessions.set_claim_value(handle(issued), Role, [])
+
+        assert NO_ADMIN == await closed(opened)
+
+
+async def test_another_process_takes_a_role(clock: HandClock) -> None:
+    """A socket hears of it as a request does, whichever process changed the claims."""
+    sessions = engine(clock, access_token_validity=HOUR, revocation_feed_interval=0.1)
+    elsewhere = engine(clock, store=sessions.store)
+    async with serving(socket_app(sessions), sessions) as served:
+        issued = await sessions.create("ada")
+        opened = await served.connect("/admin", bearer(issued.tokens))
+        await elsewhere.set_claim_value(handle(issued), Role, [])
+
+        assert NO_ADMIN == await closed(opened)
+
+
 # What the guard must not change
 
 

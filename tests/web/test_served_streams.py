@@ -15,7 +15,7 @@ from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.testing import HandClock
 from fastapi_session.web import lasting
 from tests.web.deployment import HOUR, Verified, engine
-from tests.web.socket_app import Served, bearer, handle, serving, socket_app, until
+from tests.web.socket_app import Admin, Role, Served, bearer, handle, serving, socket_app, until
 
 EVENT = "data: tick\n\n"
 
@@ -58,6 +58,10 @@ def _application(sessions: Sessions) -> FastAPI:
     async def waiting(session: Verified) -> StreamingResponse:
         return StreamingResponse(session.while_alive(ticks(EVENT, pause=600)), media_type="text/event-stream")
 
+    @app.get("/admin-ticks")
+    async def admin(session: Admin) -> StreamingResponse:
+        return StreamingResponse(session.while_alive(ticks(EVENT, pause=600)), media_type="text/event-stream")
+
     @app.get("/flood")
     async def flood(session: Verified) -> StreamingResponse:
         return StreamingResponse(session.while_alive(ticks("x" * 1_000_000, pause=0)))
@@ -74,6 +78,21 @@ async def test_a_stream_ends_when_its_session_is_revoked(path: str, served: Serv
         await served.sessions.revoke(handle(ada))
         async with asyncio.timeout(10):
             assert {"data: tick", ""} >= {line async for line in lines}
+
+    assert ["closed"] == served.app.state.seen
+
+
+async def test_a_stream_ends_with_the_role_that_it_asked_for(served: Served, ada: IssuedSession) -> None:
+    """A role that is taken ends the streams of routes that ask for it, and a change that leaves it does not."""
+    async with served.client() as client, client.stream("GET", "/admin-ticks", headers=bearer(ada.tokens)) as response:
+        lines = response.aiter_lines()
+        assert "data: tick" == await anext(lines)
+        await served.sessions.set_claim_value(handle(ada), Role, ["admin", "editor"])
+        await asyncio.sleep(0.05)
+        assert [] == served.app.state.seen
+        await served.sessions.set_claim_value(handle(ada), Role, ["editor"])
+        async with asyncio.timeout(10):
+            assert {""} >= {line async for line in lines}
 
     assert ["closed"] == served.app.state.seen
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from starlette.types import Message
 
-from fastapi_session import Sessions
+from fastapi_session import Session, Sessions
+from fastapi_session.model import FeedReading
 from fastapi_session.testing import HandClock
 from fastapi_session.web import sockets
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.recognised import Recognised
+from fastapi_session.web.session_types import SessionTypes
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
 from tests.web.deployment import engine
@@ -41,7 +44,15 @@ class Socket:
 
     async def prove(self) -> None:
         """Do what a provider of sessions does."""
-        self.exchange.proved = (await self.sessions.create("ada")).access_token
+        issued = await self.sessions.create("ada")
+        given: Session = Session(
+            issued.access_token,
+            issued.tokens.access_token,
+            exchange=self.exchange,
+            method="header",
+            types=SessionTypes(),
+        )
+        self.guard.add(given)
 
     async def end(self) -> None:
         """Revoke the session, and let everybody notice."""
@@ -215,3 +226,37 @@ async def test_a_client_that_left_unnoticed_is_no_error(socket: Socket) -> None:
     await socket.end()
 
     assert GONE == await socket.guard.receive()
+
+
+async def test_nothing_passes_after_a_pause_before_the_feed_is_read(socket: Socket, clock: HandClock) -> None:
+    """A process that was paused while another one revoked the session neither delivers what came nor sends anything."""
+    elsewhere = engine(clock, store=socket.sessions.store)
+    await elsewhere.revoke_all("ada")
+    clock.advance(timedelta(seconds=6))
+    socket.come("transfer everything")
+
+    assert GONE == await socket.guard.receive()
+    with pytest.raises(OSError, match="unauthorised"):
+        await socket.guard.send({"type": "websocket.send", "text": "secret"})
+    assert [ACCEPT, CLOSED] == socket.sent
+
+
+async def test_a_message_that_waits_for_the_feed_is_not_lost(
+    socket: Socket, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that gives up while the feed is read is given the message when it comes again."""
+    ask, may_answer = socket.sessions.store.notices, asyncio.Event()
+
+    async def notices(**span: int) -> FeedReading:
+        await may_answer.wait()
+        return await ask(**span)
+
+    monkeypatch.setattr(socket.sessions.store, "notices", notices)
+    clock.advance(timedelta(seconds=6))
+    socket.come("one", "two")
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(socket.guard.receive(), 0.01)
+    may_answer.set()
+
+    assert ["one", "two"] == [(await socket.guard.receive())["text"] for _ in range(2)]
