@@ -22,7 +22,7 @@ def create_app(config: SessionConfig | None = None) -> FastAPI:
     config = config or demo_config()
     app = FastAPI(title="fastapi_session example app")
     install(app, config, claims=[ROLES])
-    app.include_router(session_router())
+    app.include_router(session_router(client=True))
     app.include_router(api)
     app.include_router(theft_lab(config.refresh_token_rotation_grace_period))
     app.mount("/page", StaticFiles(directory=PAGE))

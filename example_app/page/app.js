@@ -1,64 +1,50 @@
-/* The page's script: it keeps the session alive, shows it, and plays both sides of the theft lab.
+/* The page's script: it shows the session, and plays both sides of the theft lab.
  *
- * The tokens are in HttpOnly cookies, which no script can read. What a script may know, who is signed in and until
- * when, comes in the header `front-token` with every new access token. It is kept in localStorage, for all tabs.
+ * The session itself is kept by the client that the app serves: its `fetch` refreshes, for all tabs at once. The tokens
+ * are in HttpOnly cookies, which no script can read; what a script may know is in `session.claims`.
  */
 
-const FRONT = "front-token";
+import { createSession } from "/auth/client.js";
+
 const REFRESH = "/auth/session/refresh";
 const LAB = `${REFRESH}/theft-lab`;
 
-/* Without Web Locks (they need https or localhost) a refresh too many is only waste: all get the same successor. */
-const locks = navigator.locks ?? { request: (_name, run) => run() };
+const session = createSession({ fetch: recorded, onEnd: () => ended().catch(failed) });
 
 const count = { requests: 0, refreshes: 0 };
 let lab = { stage: "copy" };
 
-/* Calls: on "try refresh token" refresh once, for all calls of all tabs that wait for it, and call again. */
+/* Calls */
 
 async function send(path, { method = "GET", body } = {}) {
-  const headers = { rid: "session", "st-auth-mode": "cookie" };
-  if (body) headers["content-type"] = "application/json";
-  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  const json = await response.json().catch(() => ({}));
-  keep(response.headers.get(FRONT));
-  record(method, path, response.status, json.outcome ?? (response.ok ? "" : json.message ?? ""));
-  return { ok: response.ok, status: response.status, json };
+  const headers = body && { "content-type": "application/json" };
+  const response = await session.fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  return { ok: response.ok, status: response.status, json: await response.json().catch(() => ({})) };
 }
 
 async function call(path, options) {
-  const before = localStorage.getItem(FRONT);
-  let answer = await send(path, options);
-  if (answer.json.message === "try refresh token" && (await refresh(before))) {
-    answer = await send(path, options);
-    await look();
-  }
-  if (answer.json.message === "unauthorised") keep("remove");
-  if (answer.status === 401 && !session()) await ended();
-  else if (!answer.ok && answer.status !== 403) say(`The server answered ${answer.status}. Please try again.`, true);
+  const { refreshes } = count;
+  const answer = await send(path, options);
+  if (count.refreshes > refreshes) await look();
+  if (current()) listen();
+  const refused = [401, 403].includes(answer.status);
+  if (!answer.ok && !refused) say(`The server answered ${answer.status}. Please try again.`, true);
   return answer;
 }
 
-/* Whoever holds the lock refreshes; whoever waited for it finds another front token than before, and is done. */
-function refresh(before = localStorage.getItem(FRONT)) {
-  return locks.request("refresh", async () => {
-    if (localStorage.getItem(FRONT) === before) await send(REFRESH, { method: "POST" });
-    return session() !== null && localStorage.getItem(FRONT) !== before;
-  });
+/* What goes over the wire, the client's own refreshes among it. */
+async function recorded(request) {
+  const response = await fetch(request);
+  const json = await response.clone().json().catch(() => ({}));
+  record(request.method, new URL(request.url).pathname, response.status, json.outcome ?? (response.ok ? "" : json.message ?? ""));
+  return response;
 }
 
-function keep(front) {
-  if (front === "remove") localStorage.removeItem(FRONT);
-  else if (front) localStorage.setItem(FRONT, front);
-  if (front) listen();
-}
-
-function session() {
-  const front = localStorage.getItem(FRONT);
-  if (!front) return null;
-  const bytes = Uint8Array.from(atob(front), (char) => char.charCodeAt(0));
-  const { uid, ate, up } = JSON.parse(new TextDecoder().decode(bytes));
-  return { user: uid, plan: up.plan, roles: up.roles?.v ?? [], handle: up.sessionHandle, starts: up.iat * 1000, ends: ate };
+function current() {
+  const claims = session.claims;
+  if (!claims) return null;
+  const { iat, exp, plan, roles, sessionHandle } = claims;
+  return { user: session.userId, plan, roles: roles?.v ?? [], handle: sessionHandle, starts: iat * 1000, ends: exp * 1000 };
 }
 
 /* Signing in and out */
@@ -71,14 +57,14 @@ async function signIn(form) {
   if (!answer.ok) return byId("password").select();
   form.reset();
   lab = { stage: "copy" };
-  await show(`Welcome, ${session().user}.`);
+  await show(`Welcome, ${session.userId}.`);
   byId("main").focus({ preventScroll: true });
   scrollTo(0, 0);
 }
 
 async function signOut() {
   hangUp();
-  await call("/auth/signout", { method: "POST" });
+  await session.signOut();
   await show("Signed out.");
   byId("name").focus();
 }
@@ -109,7 +95,7 @@ async function vault() {
 }
 
 async function changePlan() {
-  const plan = session().plan === "pro" ? "free" : "pro";
+  const plan = current().plan === "pro" ? "free" : "pro";
   const { ok } = await call("/api/plan", { method: "POST", body: { plan } });
   if (ok) await show(`The plan is now ${plan}, in the access token too.`);
 }
@@ -141,7 +127,7 @@ async function changeRole(role) {
 let line = null;
 
 function listen() {
-  if (line || untilThen(session()?.ends ?? 0) === 0) return;
+  if (line || untilThen(current()?.ends ?? 0) === 0) return;
   line = new WebSocket(`${location.origin.replace("http", "ws")}/api/live`);
   line.addEventListener("open", () => showLine("open"));
   line.addEventListener("close", hungUp);
@@ -162,7 +148,7 @@ function hungUp({ code, reason }) {
 }
 
 async function revoked() {
-  keep("remove");
+  await session.refresh(); // the refusal clears the cookies
   await show("This session has been revoked.");
   byId("notice").textContent = "Your session was signed out from elsewhere, just now. Please sign in again.";
   byId("name").focus();
@@ -214,7 +200,7 @@ async function copy() {
 }
 
 async function rotate() {
-  await refresh();
+  await session.refresh();
   await call("/api/hello");
   await look();
   const same = "The server handed out the same token again: it is still new.";
@@ -291,7 +277,7 @@ function record(method, path, status, note) {
 }
 
 async function show(text) {
-  const now = session();
+  const now = current();
   const view = now ? "alive" : lab.stage === "caught" ? "ended" : "signed-out";
   const changed = document.body.dataset.view !== view;
   document.body.dataset.view = view;
@@ -339,7 +325,7 @@ const hue = (text) => [...text].reduce((sum, char) => (sum * 31 + char.charCodeA
 
 /* What changes by itself as time goes by: the dial, the window, and which step comes next. */
 function tick() {
-  const now = session();
+  const now = current();
   const left = untilThen(now?.ends ?? 0);
   const dial = document.querySelector(".dial");
   dial.style.setProperty("--left", now ? (100 * left) / (now.ends - now.starts) : 0);

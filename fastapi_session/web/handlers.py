@@ -37,11 +37,14 @@ from fastapi_session.errors import (
 )
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
+from fastapi_session.web.transport import EXPOSE_HEADER
 
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
-RETRY_AFTER = "1"
-"""Seconds after which a client may come again when the store was down, or its session was superseded."""
+AGAIN = {"Retry-After": "1", EXPOSE_HEADER: "Retry-After"}
+"""After how many seconds a client may come again when the store was down, or its session was superseded: readable for pages
+of other origins too.
+"""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -110,9 +113,9 @@ async def _duplicate_session_cookies(_connection: HTTPConnection, error: Excepti
 async def _session_superseded(connection: HTTPConnection, error: Exception) -> Response:
     assert isinstance(error, SessionSupersededError)
     exchange_of(connection).refuse(error)
-    return JSONResponse({"message": error.message}, 503, headers={"Retry-After": RETRY_AFTER})
+    return JSONResponse({"message": error.message}, 503, headers=AGAIN)
 
 
 async def _store_unavailable(_connection: HTTPConnection, error: Exception) -> Response:
     logger.error("the session store is unavailable: %s", error)
-    return JSONResponse({"message": STORE_UNAVAILABLE}, 503, headers={"Retry-After": RETRY_AFTER})
+    return JSONResponse({"message": STORE_UNAVAILABLE}, 503, headers=AGAIN)

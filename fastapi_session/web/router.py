@@ -1,4 +1,4 @@
-"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery."""
+"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery; on demand the client of a page itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.sessions import Sessions
+from fastapi_session.web.client_script import serve_client
 from fastapi_session.web.dependencies import (
     RefreshSession,
     get_sessions,
@@ -25,17 +26,19 @@ PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=
 logger = logging.getLogger("fastapi_session")
 
 
-def session_router(prefix: str = "/auth") -> APIRouter:
-    """Answer the router of the session endpoints.
+def session_router(prefix: str = "/auth", *, client: bool = False) -> APIRouter:
+    """Return the router of the session endpoints.
 
     *prefix* must lead, as the browser sees it, to `api_base_path` of the configuration, because the refresh cookie is bound
-    to that path.
+    to that path. With *client* it serves `client.js` too, the script by which a page keeps its session, and its types.
     """
     router = APIRouter(prefix=prefix, tags=["session"])
     router.post("/session/refresh", summary="Refresh the session")(_refresh)
     router.post("/signout", summary="Sign out")(_sign_out)
     router.get("/jwt/jwks.json", summary="Public keys of access tokens")(_jwks)
     router.get("/.well-known/openid-configuration", summary="Discovery")(_discovery)
+    if client:
+        serve_client(router)
     return router
 
 

@@ -21,8 +21,9 @@ GRACE_PERIOD = timedelta(seconds=2)
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The example app, its tokens living for seconds, its users without more roles than they were made with."""
+def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The example app, its tokens living for seconds or as a test says, its users without more roles than they were made with."""
+    access_token_validity = getattr(request, "param", ACCESS_TOKEN_VALIDITY)
     monkeypatch.setattr(USERS["alice"], "roles", ("user",))
 
     def build(origin: str) -> ASGIApp:
@@ -30,7 +31,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             SessionConfig(
                 api_domain=origin,
                 store=f"sqlite:///{tmp_path / 'example_app.db'}",
-                access_token_validity=ACCESS_TOKEN_VALIDITY,
+                access_token_validity=access_token_validity,
                 refresh_token_rotation_grace_period=GRACE_PERIOD,
             )
         )
@@ -213,6 +214,7 @@ def test_a_replay_after_the_window_is_theft(alice: Page, server: Server) -> None
     assert handle != text(alice, "handle")
 
 
+@pytest.mark.parametrize("server", [timedelta(hours=1)], indirect=True)
 def test_a_session_is_revoked_from_another_browser(alice: Page, browser: Browser, server: Server) -> None:
     """All sessions of a user are listed, and the page whose session is ended says so at once, without a call."""
     with browser.new_context() as elsewhere:

@@ -381,7 +381,7 @@ def test_outcomes(row: Row, method: str, store: str, deploy: Deploy) -> None:
         assert row.json == response.json()
     assert row.tokens == change(response)
     assert row.users == deployment.users()
-    assert {name for name in NAMED if name in response.headers} == set(exposed(response))
+    assert {name for name in (*NAMED, "Retry-After") if name in response.headers} == set(exposed(response))
     assert len(response.headers.get_list(EXPOSED)) == (1 if exposed(response) else 0)
     assert ("no-store" if row.tokens else None) == response.headers.get("cache-control")
 
