@@ -185,10 +185,11 @@ class TestSetCookie:
     )
     def test_attributes(self, options: dict[str, Any], attributes: str, path: str, deploy: Deploy) -> None:
         """Both cookies have, byte for byte, the attributes of the configuration, when they are set and when they are cleared."""
-        deployment = deploy(anti_csrf="NONE", **options)
+        deployment = deploy(**options)
         response = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
         held = deployment.login()
-        cleared = deployment.post(f"{deployment.sessions.config.api_base_path}/signout", held.to_call())
+        path_of_sign_out = f"{deployment.sessions.config.api_base_path}/signout"
+        cleared = deployment.post(path_of_sign_out, held.to_call(), {"rid": "session"})
 
         assert [
             ("sAccessToken", f"Path=/; Expires={ACCESS_END}; HttpOnly{attributes}"),
