@@ -31,7 +31,8 @@ from fastapi_session.events import (
     SessionRevoked,
     TokenTheftDetected,
 )
-from fastapi_session.model import Circumstances, SessionInformation, Tokens
+from fastapi_session.model import Circumstances, Tokens
+from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore

@@ -21,7 +21,8 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
 from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError, SessionError
-from fastapi_session.model import Json, SessionInformation, SessionRecord, split_handle
+from fastapi_session.model import Json, SessionRecord, split_handle
+from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import TransactionalStore
 
 PIECE = 100

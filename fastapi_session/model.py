@@ -22,6 +22,10 @@ def moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+CROSSED_EXCHANGES = 3
+"""How many exchanges `Lineage.crossed` remembers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """Where a session stands in its line of refresh tokens, and until when it may go on.
@@ -29,6 +33,12 @@ class Lineage:
     *current* and *previous* are peppered hashes of the newest refresh token and of the one before
     (`None` before the first rotation). *current_kid* names the secret that made the newest.
     *window_at* is when the newest was handed out, *acknowledged* whether it has been used since.
+
+    Every answer carries an issue id of its own, though all of a generation can be exchanged. *exchanged* is the id of the
+    token that was exchanged for the newest; *used* that of the answer which was first known to be in use, of the newest
+    generation if it is acknowledged and of an earlier one if not, and *used_at* since when (`None` and 0: not known).
+    *crossed* says of the last three exchanges whether somebody presented another id than the one exchanged: a bit each,
+    the newest is bit 0.
     """
 
     generation: int
@@ -39,10 +49,16 @@ class Lineage:
     acknowledged: bool
     idle_expires_at: int
     absolute_expires_at: int | None
+    exchanged: bytes | None = None
+    used: bytes | None = None
+    used_at: int = 0
+    crossed: int = 0
 
     @classmethod
-    def first(cls, current: bytes, *, kid: int, now: int, idle_timeout: int, absolute_timeout: int | None) -> Lineage:
-        """Answer where a session stands that begins at *now*; all in milliseconds."""
+    def first(
+        cls, current: bytes, *, kid: int, used: bytes, now: int, idle_timeout: int, absolute_timeout: int | None
+    ) -> Lineage:
+        """Return where a session stands that begins at *now* with the answer *used*; moments in milliseconds."""
         absolute_expires_at = None if absolute_timeout is None else now + absolute_timeout
         return cls(
             generation=0,
@@ -53,11 +69,17 @@ class Lineage:
             acknowledged=True,
             idle_expires_at=min(now + idle_timeout, absolute_expires_at or now + idle_timeout),
             absolute_expires_at=absolute_expires_at,
+            used=used,
+            used_at=now,
         )
 
     def expired(self, now: int) -> bool:
         """Say whether the idle or the absolute deadline has passed at *now* (milliseconds)."""
         return self.idle_expires_at <= now or (self.absolute_expires_at is not None and self.absolute_expires_at <= now)
+
+    def crossed_before(self, exchanges: int = 1) -> int:
+        """Return what *crossed* becomes with so many further *exchanges* that nobody has crossed yet."""
+        return (self.crossed << exchanges) % (1 << CROSSED_EXCHANGES)
 
     def idle_deadline(self, wished: int) -> int:
         """Answer *wished* (milliseconds), but never later than the absolute deadline."""
@@ -117,13 +139,15 @@ def split_handle(handle: str) -> tuple[str, str]:
 class Rotation:
     """Row D4 of the rotation table as one conditional write: all of it is known before the store is asked.
 
-    *presented* is the peppered hash of the token that came, *successor* that of the token that follows.
+    *presented* is the peppered hash of the token that came and *issue_id* its issue id, *successor* the hash of the token
+    that follows.
     *debounce* and *idle_timeout* are milliseconds, measured by the store's clock; *circumstances* are the request's.
     """
 
     session_id: str
     generation: int
     presented: bytes = field(repr=False)
+    issue_id: bytes
     successor: bytes = field(repr=False)
     successor_kid: int
     debounce: int
@@ -202,39 +226,3 @@ class Tokens:
     anti_csrf_token: str | None = field(repr=False)
     refresh_token: str | None = field(repr=False, default=None)
     refresh_token_expires_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionInformation:
-    """What is known of a session by its handle, without its tokens.
-
-    *last_seen* is who was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at* unless it is
-    refreshed before.
-    """
-
-    handle: str
-    user_id: str
-    recipe_user_id: str
-    tenant_id: str
-    access_token_payload: Json
-    session_data: Json
-    created_at: datetime
-    last_seen_at: datetime
-    last_seen: Circumstances
-    expires_at: datetime
-
-    @classmethod
-    def of(cls, record: SessionRecord) -> SessionInformation:
-        """Answer what *record* says, without what no caller needs."""
-        return cls(
-            handle=record.handle,
-            user_id=record.user_id,
-            recipe_user_id=record.recipe_user_id,
-            tenant_id=record.tenant_id,
-            access_token_payload=record.access_token_payload,
-            session_data=record.session_data,
-            created_at=moment(record.created_at),
-            last_seen_at=moment(record.lineage.window_at),
-            last_seen=record.circumstances,
-            expires_at=moment(record.lineage.idle_expires_at),
-        )

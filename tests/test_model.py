@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from fastapi_session.model import (
     Lineage,
-    SessionInformation,
     Tokens,
     moment,
     session_handle,
     split_handle,
 )
+from fastapi_session.session_information import SessionInformation
 from fastapi_session.testing.records import new_session
 
 NOW = 2_000_000_000_000
 
 
 def lineage(*, idle: int = 100, absolute: int | None = None) -> Lineage:
-    return Lineage.first(b"hash", kid=7, now=NOW, idle_timeout=idle, absolute_timeout=absolute)
+    return Lineage.first(b"hash", kid=7, used=b"the first", now=NOW, idle_timeout=idle, absolute_timeout=absolute)
 
 
 def test_a_moment_is_aware() -> None:

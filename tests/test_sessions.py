@@ -25,7 +25,8 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.model import SessionInformation, moment
+from fastapi_session.model import moment
+from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
@@ -45,6 +46,7 @@ from tests.engine.engines import (
     engine,
     refresh_token_of,
     refreshed,
+    stem,
 )
 
 
@@ -123,7 +125,7 @@ async def test_handles_name_their_tenant(sessions: Sessions) -> None:
 
 async def test_protected_names_are_dropped(sessions: Sessions) -> None:
     """An application cannot speak for the library: our names in its payload are dropped, at sign-in and later."""
-    ours = dict.fromkeys(access_token.STANDARD_CLAIMS, "forged")
+    ours = dict.fromkeys(access_token.RESERVED_CLAIMS, "forged")
     issued = await sessions.create("alice", access_token_payload={**ours, "plan": "pro"})
     handle = issued.access_token.session_handle
     await sessions.merge_into_access_token_payload(handle, {**ours, "role": "user"})
@@ -532,7 +534,7 @@ async def test_merging_and_refreshing_do_not_disturb_each_other(sessions: Sessio
         ),
     )
 
-    assert 1 == len(set(successors))
+    assert 1 == len({stem(successor) for successor in successors})
     assert 20 == len((await known(sessions, handle)).access_token_payload)
 
 
@@ -602,7 +604,7 @@ async def test_two_engines_on_one_store(store: Store, clock: HandClock) -> None:
     assert issued.access_token == await there.verify(issued.tokens.access_token, check_database=True)
     clock.advance(GRACE)
     token = await refreshed(there, refresh_token_of(issued))
-    assert token == await refreshed(here, refresh_token_of(issued))
+    assert stem(token) == stem(await refreshed(here, refresh_token_of(issued)))
 
     assert await there.revoke(issued.access_token.session_handle)
     with pytest.raises(UnauthorisedError):

@@ -3,7 +3,7 @@
 | part | content |
 |---|---|
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
-| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, then the custom claims |
+| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, then the custom claims |
 
 Reading is strict: `parse` answers `None` for all that has not our structure, `verify` raises `TryRefreshTokenError` for what has
 it but proves nothing. The algorithm is the key's; the header's word for it must merely agree.
@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from fastapi_session.core import base64url
+from fastapi_session.core.access_token_header import header_segment, read_header
 from fastapi_session.core.payload import copied
-from fastapi_session.core.segment import segment
+from fastapi_session.core.segment import read_segment, segment
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.core.strict_json import read_object
 from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.model import PUBLIC_TENANT, Json
-
-VERSION = "5"
-OLDEST_VERSION = 3
 
 LONGEST = 8_192
 """Characters of an access token that is read. None can have as many whose session began with one that a browser keeps."""
@@ -34,20 +30,26 @@ LONGEST = 8_192
 STANDARD_CLAIMS = frozenset(
     "sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp".split()
 )
+"""Claims that every token has."""
+
+RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti"}
 """Claims that an application cannot set: in its payload they are dropped."""
 
-_HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
-_KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ISSUE_ID = re.compile(r"[A-Za-z0-9_-]{12}")
 _TEXTS = ("sub", "sessionHandle", "refreshTokenHash1")
-_TEXTS_OR_MISSING = ("rsub", "tId", "iss")
+_TEXTS_OR_MISSING = ("rsub", "tId", "iss", "jti")
 _MAX_MOMENT = 253_402_300_800
 """Seconds until the year 10000, which no datetime can say."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """The content of an access token. Moments are whole seconds since the epoch, *custom* the application's claims."""
+    """The content of an access token. Moments are whole seconds since the epoch, *custom* the application's claims.
+
+    *issue_id* is that of the refresh token it came with, `None` for the first of a session. As `jti` (RFC 7519, section
+    4.1.7) it stays the same when the claims are changed in between.
+    """
 
     user_id: str
     recipe_user_id: str
@@ -60,6 +62,7 @@ class AccessToken:
     issued_at: int
     expires_at: int
     custom: Json = field(repr=False)
+    issue_id: bytes | None = field(repr=False, default=None)
 
     @property
     def session_id(self) -> str:
@@ -79,6 +82,7 @@ class AccessToken:
             "iss": self.issuer,
             "iat": self.issued_at,
             "exp": self.expires_at,
+            **({} if self.issue_id is None else {"jti": base64url.encode(self.issue_id)}),
             **copied(self.custom),
         }
 
@@ -101,7 +105,7 @@ class ParsedAccessToken:
 
 def custom_claims(payload: Json) -> dict[str, Any]:
     """Answer *payload* without the names that are ours."""
-    return {name: value for name, value in payload.items() if name not in STANDARD_CLAIMS}
+    return {name: value for name, value in payload.items() if name not in RESERVED_CLAIMS}
 
 
 def mint(token: AccessToken, key: SigningKey) -> str:
@@ -115,7 +119,7 @@ def parse(text: str) -> ParsedAccessToken | None:
     if len(text) > LONGEST or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
-    header, payload = _header(header_text), _json_object(payload_text)
+    header, payload = read_header(header_text), read_segment(payload_text)
     signature = base64url.decode(signature_text)
     content = None if payload is None else _content(payload)
     if header is None or content is None or not signature:
@@ -149,50 +153,7 @@ def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
 
 def signing_input(token: AccessToken, key: SigningKey) -> str:
     """Return the text of *token* that *key* signs (RFC 7515, section 5.1)."""
-    return f"{_header_segment(key.algorithm, key.kid)}.{segment(token.claims())}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """What the header of an access token of ours says."""
-
-    kid: str
-    algorithm: str
-
-
-@lru_cache(maxsize=64)
-def _header_segment(algorithm: str, kid: str) -> str:
-    """Answer the header segment of the tokens of a key."""
-    return segment({"alg": algorithm, "kid": kid, "typ": "JWT", "version": VERSION})
-
-
-@lru_cache(maxsize=64)
-def _header(text: str) -> _Header | None:
-    """Answer what a header segment says, `None` where it is not ours. All tokens of a key have the same."""
-    header = _json_object(text)
-    return _Header(header["kid"], header["alg"]) if header is not None and _is_ours(header) else None
-
-
-def _json_object(segment: str) -> dict[str, Any] | None:
-    data = base64url.decode(segment)
-    return None if data is None else read_object(data)
-
-
-def _is_ours(header: dict[str, Any]) -> bool:
-    return (
-        header.keys() <= _HEADER_NAMES
-        and header.get("typ") == "JWT"
-        and isinstance(header.get("alg"), str)
-        and isinstance(header.get("kid"), str)
-        and _KID.fullmatch(header["kid"]) is not None
-        and _is_known_version(header.get("version"))
-    )
-
-
-def _is_known_version(version: object) -> bool:
-    if isinstance(version, str) and re.fullmatch("[0-9]{1,3}", version):
-        return int(version) >= OLDEST_VERSION
-    return type(version) is int and version >= OLDEST_VERSION
+    return f"{header_segment(key.algorithm, key.kid)}.{segment(token.claims())}"
 
 
 def _content(payload: dict[str, Any]) -> AccessToken | None:
@@ -212,6 +173,7 @@ def _content(payload: dict[str, Any]) -> AccessToken | None:
         issued_at=int(payload["iat"]),
         expires_at=int(payload["exp"]),
         custom=custom_claims(payload),
+        issue_id=base64url.decode(claim("jti") or "") or None,
     )
 
 
@@ -227,6 +189,7 @@ def _has_our_claims(payload: dict[str, Any]) -> bool:
         _HASH.fullmatch(payload["refreshTokenHash1"]) is not None
         and (parent is None or (type(parent) is str and _HASH.fullmatch(parent) is not None))
         and (anti_csrf is None or type(anti_csrf) is str)
+        and ("jti" not in payload or _ISSUE_ID.fullmatch(payload["jti"]) is not None)
         and _is_moment(payload.get("iat"))
         and _is_moment(payload.get("exp"))
     )

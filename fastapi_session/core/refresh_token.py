@@ -1,19 +1,21 @@
 """Mint, read and derive refresh tokens.
 
-A refresh token is 102 bytes, 136 base64url characters:
+A refresh token is 111 bytes, 148 base64url characters:
 
 | bytes | field |
 |---|---|
-| 1 | version, 1 |
+| 1 | version, 2 |
 | 1 | kid of the secret that made it |
 | 16 | session id |
 | 4 | generation n, big endian |
 | 32 | secret S_n |
 | 32 | P_n = h1(S_{n-1}), zeros for n = 0 |
+| 9 | issue id, random: another one each time the token is handed out |
 | 16 | the first 16 bytes of HMAC-SHA256(mac, all before) |
 
 S_0 is random and S_{n+1} is derived from S_n, so that the same token presented twice has the same successor, whoever asks
-and on whichever node. A store keeps H(S) = HMAC-SHA256(pepper, h1(S)) alone: whoever reads it can make no token of it.
+and on whichever node. The issue id takes no part in that: all tokens of a generation can be exchanged, but whether two
+clients hold the same one can be told. A store keeps H(S) = HMAC-SHA256(pepper, h1(S)) alone: whoever reads it can make no token of it.
 """
 
 from __future__ import annotations
@@ -26,24 +28,31 @@ from dataclasses import dataclass, field
 from fastapi_session.core import base64url
 from fastapi_session.core.secret import Secret, SecretRing
 
-VERSION = 1
-LENGTH = 136
+VERSION = 2
+LENGTH = 148
 """Characters of a refresh token."""
 
-_LAYOUT = struct.Struct(">BB16sI32s32s")
+ISSUE_ID_BYTES = 9
+"""Bytes of an issue id. They fill the last base64url character, so that none has spare bits."""
+
+_LAYOUT = struct.Struct(f">BB16sI32s32s{ISSUE_ID_BYTES}s")
 _MAC_BYTES = 16
 _NO_PARENT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """The content of a refresh token. *secret* is S_n, *parent* is P_n; *session_id* is 32 hexadecimal characters."""
+    """The content of a refresh token. *secret* is S_n, *parent* is P_n; *session_id* is 32 hexadecimal characters.
+
+    *issue_id* tells apart the times that a token of this generation was handed out.
+    """
 
     kid: int
     session_id: str
     generation: int
     secret: bytes = field(repr=False)
     parent: bytes = field(repr=False)
+    issue_id: bytes = field(repr=False)
 
     @property
     def fingerprint(self) -> bytes:
@@ -51,13 +60,15 @@ class RefreshToken:
         return hashlib.sha256(b"fastapi_session/h1" + self.secret).digest()
 
 
-def first(session_id: str, *, secret: bytes, kid: int) -> RefreshToken:
-    """Answer generation 0 of a session, with 32 random bytes as its *secret*."""
-    return RefreshToken(kid=kid, session_id=session_id, generation=0, secret=secret, parent=_NO_PARENT)
+def first(session_id: str, *, secret: bytes, kid: int, issue_id: bytes) -> RefreshToken:
+    """Return generation 0 of a session; *secret* is 32 random bytes, *issue_id* 9."""
+    return RefreshToken(
+        kid=kid, session_id=session_id, generation=0, secret=secret, parent=_NO_PARENT, issue_id=issue_id
+    )
 
 
-def successor(token: RefreshToken, made_by: Secret) -> RefreshToken:
-    """Answer the one token that follows *token*, as the secret *made_by* derives it."""
+def successor(token: RefreshToken, made_by: Secret, *, issue_id: bytes) -> RefreshToken:
+    """Return the one token that follows *token*, as the secret *made_by* derives it, to be handed out as *issue_id*."""
     generation = token.generation + 1
     label = b"fastapi_session/next" + bytes.fromhex(token.session_id) + generation.to_bytes(4, "big")
     return RefreshToken(
@@ -66,14 +77,14 @@ def successor(token: RefreshToken, made_by: Secret) -> RefreshToken:
         generation=generation,
         secret=_hmac(made_by.derive, label + token.secret),
         parent=token.fingerprint,
+        issue_id=issue_id,
     )
 
 
 def mint(token: RefreshToken, made_by: Secret) -> str:
     """Answer the text of *token*, authenticated by the secret whose kid it carries."""
-    body = _LAYOUT.pack(
-        VERSION, token.kid, bytes.fromhex(token.session_id), token.generation, token.secret, token.parent
-    )
+    session_id = bytes.fromhex(token.session_id)
+    body = _LAYOUT.pack(VERSION, token.kid, session_id, token.generation, token.secret, token.parent, token.issue_id)
     return base64url.encode(body + _hmac(made_by.mac, body)[:_MAC_BYTES])
 
 
@@ -82,11 +93,11 @@ def read(text: str, ring: SecretRing) -> RefreshToken | None:
     if len(text) != LENGTH or (data := base64url.decode(text)) is None:
         return None
     body, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
-    version, kid, session_id, generation, token_secret, parent = _LAYOUT.unpack(body)
+    version, kid, session_id, generation, token_secret, parent, issue_id = _LAYOUT.unpack(body)
     made_by = ring.get(kid)
     if version != VERSION or made_by is None or not hmac.compare_digest(_hmac(made_by.mac, body)[:_MAC_BYTES], mac):
         return None
-    return RefreshToken(kid=kid, session_id=session_id.hex(), generation=generation, secret=token_secret, parent=parent)
+    return RefreshToken(kid, session_id.hex(), generation, token_secret, parent, issue_id)
 
 
 def stored_hash(fingerprint: bytes, peppered_by: Secret) -> bytes:

@@ -1,27 +1,40 @@
 """What a presented refresh token means: this table, first match wins. It stands here and nowhere else.
 
-n is the token's generation, H its peppered hash, P its parent's fingerprint; gen, cur, prev, window_at, acked are the row's.
-`now` is the store's clock, read with the row. G is the grace period, D the debounce.
+n is the token's generation, H its peppered hash, P its parent's fingerprint, id its issue id; gen, cur, prev, window_at, acked,
+exchanged, used, used_at, crossed are the row's. `now` is the store's clock, read with the row. G is the grace period,
+D the debounce. "The window is open" means that now and window_at lie less than G apart.
 
 | row | condition | verdict | write | answer |
 |---|---|---|---|---|
 | D0 | length, alphabet, version, kid or MAC wrong | BAD_TOKEN | none, store not asked | unauthorised |
 | D1 | no row, or a deadline passed | GONE | none | unauthorised |
 | D2 | n = gen, H != cur | ORPHANED_BRANCH | revoke | theft |
-| D3 | n = gen, now < window_at + D | CURRENT | acked | the same refresh token |
-| D4 | n = gen | ROTATED | the next generation | the successor |
-| D5 | n = gen - 1, H = prev, now < window_at + G | GRACE | none | the successor |
-| D6 | n = gen - 1, H = prev, not acked, recovery on | REISSUE | window_at = now, if G > 0 | the successor |
-| D7 | n = gen - 1, H = prev | RECENT_PREV | revoke | theft, or unauthorised where so configured |
-| D8 | n = gen + 1, HMAC(pepper, P) = cur | RECOVERED | generation n + 1 | the successor |
-| D9 | n > gen | STORE_REGRESSED | revoke | unauthorised |
-| D10 | otherwise | STALE_LINEAGE | revoke | theft |
+| D3 | n = gen, now < window_at + D | CURRENT | acked, used = id, used_at = now, unless acked; window_at = now, if it lies D ahead | the same generation |
+| D4 | n = gen | ROTATED | the next generation, exchanged = id, crossed moves on | the successor |
+| D5 | n = gen - 1, H = prev, now >= window_at + G, id = used, id != exchanged, used_at + G/3 <= window_at | LEFT_BEHIND | revoke | theft |
+| D6 | n = gen - 1, H = prev, id != exchanged, the two exchanges before this one were crossed | CROSSED | revoke | theft |
+| D7 | n = gen - 1, H = prev, the window is open | GRACE | crossed, if id != exchanged | the successor |
+| D8 | n = gen - 1, H = prev, not acked, recovery on | REISSUE | exchanged = id, window_at = now, if G > 0; if id != exchanged, crossed, used = the old exchanged, used_at = now - G/3 | the successor |
+| D9 | n = gen - 1, H = prev, now < window_at | CLOCK_SET_BACK | window_at = now - G | come again |
+| D10 | n = gen - 1, H = prev | RECENT_PREV | revoke | theft, or unauthorised if so configured |
+| D11 | n = gen + 1, HMAC(pepper, P) = cur | RECOVERED | generation n + 1 | the successor |
+| D12 | n > gen | STORE_REGRESSED | revoke | unauthorised |
+| D13 | otherwise | STALE_LINEAGE | revoke | theft |
 
-The successor of D5 and D6 must hash to cur. Where it does not, the secret that made it is gone: KEY_MISMATCH, unauthorised, no theft.
+The successor of D7 and D8 must hash to cur. If it does not, the secret that made it is gone: KEY_MISMATCH, unauthorised, no theft.
+A row that does not know what was exchanged (`None`) is of before there were issue ids: it accuses nobody by D5 and D6.
 
-Why each row is there: D3 lets two tabs refresh at once, D5 and D6 let a client come back whose answer was lost,
-D8 recovers from a store that lost its last write, and `acked` closes D6 as soon as the successor has been used,
+Why each row is there: D3 lets two tabs refresh at once, D7 and D8 let a client come back whose answer was lost,
+D11 recovers from a store that lost its last write, and `acked` closes D8 as soon as the successor has been used,
 so that a thief cannot live on it.
+
+D5 and D6 find the thief who lets the owner recover by D8, or follows by D7, so that both hold the same generation, each an
+answer of his own. A jar of cookies holds one: what it has used and left does not come back (D5), and answers that overtook
+each other do not cross three exchanges in a row (D6). A message may be on its way for a third of the grace period: G/3.
+
+D3 and D9 bound windows on both sides. One that lies ahead began before the store's clock was set back. By less than its own
+length it counts as open. Further ahead it begins anew with the newest token, and is closed by the one before once its
+successor was used: that may be a late request of a tab, or a replay of long ago; it is neither accused nor answered.
 """
 
 from __future__ import annotations
@@ -33,7 +46,9 @@ from enum import StrEnum
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import SecretRing
-from fastapi_session.model import Lineage
+from fastapi_session.model import CROSSED_EXCHANGES, Lineage
+
+_ALL_CROSSED = 2**CROSSED_EXCHANGES - 1
 
 
 class Verdict(StrEnum):
@@ -44,8 +59,11 @@ class Verdict(StrEnum):
     ORPHANED_BRANCH = "ORPHANED_BRANCH"
     CURRENT = "CURRENT"
     ROTATED = "ROTATED"
+    LEFT_BEHIND = "LEFT_BEHIND"
+    CROSSED = "CROSSED"
     GRACE = "GRACE"
     REISSUE = "REISSUE"
+    CLOCK_SET_BACK = "CLOCK_SET_BACK"
     RECENT_PREV = "RECENT_PREV"
     RECOVERED = "RECOVERED"
     STORE_REGRESSED = "STORE_REGRESSED"
@@ -53,7 +71,9 @@ class Verdict(StrEnum):
     KEY_MISMATCH = "KEY_MISMATCH"
 
 
-THEFT = frozenset({Verdict.ORPHANED_BRANCH, Verdict.RECENT_PREV, Verdict.STALE_LINEAGE})
+THEFT = frozenset(
+    {Verdict.ORPHANED_BRANCH, Verdict.LEFT_BEHIND, Verdict.CROSSED, Verdict.RECENT_PREV, Verdict.STALE_LINEAGE}
+)
 """The verdicts that only a copied token explains."""
 
 
@@ -77,14 +97,17 @@ class Decision:
     answer: RefreshToken | None = None
 
 
-def judge(token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, ring: SecretRing) -> Decision:
-    """Say what the authenticated *token* means for the *row* of its session: rows D1 to D10.
+def judge(
+    token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, ring: SecretRing, issue_id: bytes
+) -> Decision:
+    """Say what the authenticated *token* means for the *row* of its session: rows D1 to D13.
 
-    *token* was read with *ring*, *now* (milliseconds) is the store's clock as it was read with the row.
+    *token* was read with *ring*, *now* (milliseconds) is the store's clock as it was read with the row. *issue_id*, 9 random
+    bytes, is that of the answer, if there is one.
     """
     if row is None or row.expired(now):
         return Decision(Verdict.GONE)
-    case = _Case(token, row, now, policy, ring, presented=_hash(token, ring))
+    case = _Case(token, row, now, policy, ring, presented=_hash(token, ring), issue_id=issue_id)
     ahead = token.generation - row.generation
     if ahead == 0:
         return case.presented_current()
@@ -119,29 +142,41 @@ class _Case:
     policy: RotationPolicy
     ring: SecretRing
     presented: bytes
+    issue_id: bytes
 
     def presented_current(self) -> Decision:
         """n = gen: rows D2, D3, D4."""
         if not _same(self.presented, self.row.current):
             return Decision(Verdict.ORPHANED_BRANCH, revoke=True)
         if self.now < self.row.window_at + self.policy.debounce:
-            write = None if self.row.acknowledged else replace(self.row, acknowledged=True)
-            return Decision(Verdict.CURRENT, write=write, answer=self.token)
+            answer = replace(self.token, issue_id=self.issue_id)
+            return Decision(Verdict.CURRENT, write=_if_new(self._used(), self.row), answer=answer)
         return self._advance(Verdict.ROTATED)
 
     def presented_previous(self) -> Decision:
-        """n = gen - 1: rows D5, D6, D7, and D10 where the hash is another's."""
+        """n = gen - 1: rows D5 to D10, and D13 if the hash is another's."""
         if self.row.previous is None or not _same(self.presented, self.row.previous):
             return Decision(Verdict.STALE_LINEAGE, revoke=True)
-        if self.now < self.row.window_at + self.policy.grace:
-            return self._answer_again(Verdict.GRACE, write=None)
+        if self._is_left_behind():
+            return Decision(Verdict.LEFT_BEHIND, revoke=True)
+        noted = replace(self.row, crossed=self.row.crossed | self._is_crossing())
+        if self._is_crossing() and noted.crossed == _ALL_CROSSED:
+            return Decision(Verdict.CROSSED, revoke=True)
+        if abs(self.now - self.row.window_at) < self.policy.grace:
+            return self._answer_again(Verdict.GRACE, write=noted)
+        return self._presented_late(noted)
+
+    def _presented_late(self, noted: Lineage) -> Decision:
+        """n = gen - 1, and the window is not open: rows D8, D9, D10."""
         if self.policy.lost_response_recovery and not self.row.acknowledged:
-            window = replace(self.row, window_at=self.now) if self.policy.grace else None
-            return self._answer_again(Verdict.REISSUE, write=window)
+            return self._answer_again(Verdict.REISSUE, write=self._reissued(noted))
+        if self.now < self.row.window_at:
+            closed = replace(self.row, window_at=self.now - self.policy.grace)
+            return Decision(Verdict.CLOCK_SET_BACK, write=closed)
         return Decision(Verdict.RECENT_PREV, revoke=True)
 
     def presented_next(self) -> Decision:
-        """n = gen + 1: row D8, and D9 where the token is no child of the current one."""
+        """n = gen + 1: row D11, and D12 if the token is no child of the current one."""
         made_by = self.ring.get(self.row.current_kid)
         if made_by is not None and _same(refresh_token.stored_hash(self.token.parent, made_by), self.row.current):
             return self._advance(Verdict.RECOVERED)
@@ -149,7 +184,7 @@ class _Case:
 
     def _advance(self, verdict: Verdict) -> Decision:
         """Move the row on to the generation after the presented one."""
-        answer = refresh_token.successor(self.token, self.ring.newest)
+        answer = refresh_token.successor(self.token, self.ring.newest, issue_id=self.issue_id)
         write = Lineage(
             generation=answer.generation,
             current=_hash(answer, self.ring),
@@ -159,18 +194,52 @@ class _Case:
             acknowledged=False,
             idle_expires_at=self.row.idle_deadline(self.now + self.policy.idle_timeout),
             absolute_expires_at=self.row.absolute_expires_at,
+            exchanged=self.token.issue_id,
+            used=self.row.used,
+            used_at=self.row.used_at,
+            crossed=self.row.crossed_before(answer.generation - self.row.generation),
         )
         return Decision(verdict, write=write, answer=answer)
 
-    def _answer_again(self, verdict: Verdict, *, write: Lineage | None) -> Decision:
+    def _used(self) -> Lineage:
+        """Note that the newest token has been used, and let a window begin anew that lies too far ahead."""
+        row = self.row
+        if not row.acknowledged:
+            row = replace(row, acknowledged=True, used=self.token.issue_id, used_at=self.now)
+        is_ahead = self.now <= row.window_at - self.policy.debounce
+        return replace(row, window_at=self.now) if is_ahead else row
+
+    def _is_crossing(self) -> bool:
+        """Say whether another token of this generation was exchanged."""
+        return self.row.exchanged is not None and self.row.exchanged != self.token.issue_id
+
+    def _is_left_behind(self) -> bool:
+        """Say whether this token was in use for some time before another one of its generation was exchanged."""
+        row, grace = self.row, self.policy.grace
+        is_left = row.used_at + grace // 3 <= row.window_at and row.window_at + grace <= self.now
+        return self._is_crossing() and row.used == self.token.issue_id and is_left
+
+    def _reissued(self, row: Lineage) -> Lineage:
+        """Let this token take the place of the one that was exchanged, which is left behind if it was another."""
+        if self._is_crossing():
+            row = replace(row, used=row.exchanged, used_at=self.now - self.policy.grace // 3)
+        window_at = self.now if self.policy.grace else row.window_at
+        return replace(row, exchanged=self.token.issue_id, window_at=window_at)
+
+    def _answer_again(self, verdict: Verdict, *, write: Lineage) -> Decision:
         """Hand out the successor that the row already stands at."""
         made_by = self.ring.get(self.row.current_kid)
         if made_by is None:
             return Decision(Verdict.KEY_MISMATCH)
-        answer = refresh_token.successor(self.token, made_by)
+        answer = refresh_token.successor(self.token, made_by, issue_id=self.issue_id)
         if not _same(_hash(answer, self.ring), self.row.current):
             return Decision(Verdict.KEY_MISMATCH)
-        return Decision(verdict, write=write, answer=answer)
+        return Decision(verdict, write=_if_new(write, self.row), answer=answer)
+
+
+def _if_new(lineage: Lineage, row: Lineage) -> Lineage | None:
+    """Return *lineage*, if it says anything else than *row*."""
+    return None if lineage == row else lineage
 
 
 def _hash(token: RefreshToken, ring: SecretRing) -> bytes:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fastapi_session.core import base64url
+from fastapi_session.core.strict_json import read_object
 
 _JSON = json.JSONEncoder(separators=(",", ":"))  # once: json.dumps would make one each time
 
@@ -13,3 +14,9 @@ _JSON = json.JSONEncoder(separators=(",", ":"))  # once: json.dumps would make o
 def segment(value: dict[str, Any]) -> str:
     """Answer *value* as base64url of its JSON text."""
     return base64url.encode(_JSON.encode(value).encode("ascii"))
+
+
+def read_segment(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that *text* says, `None` if it says none (duplicate names included)."""
+    data = base64url.decode(text)
+    return None if data is None else read_object(data)

@@ -45,7 +45,8 @@ class Acknowledgements:
         session_id, _ = split_handle(token.session_handle)
         fingerprint = bytes.fromhex(token.refresh_token_hash)
         for secret in self._ring:
-            await self._store.acknowledge(session_id, current=refresh_token.stored_hash(fingerprint, secret))
+            current = refresh_token.stored_hash(fingerprint, secret)
+            await self._store.acknowledge(session_id, current=current, issue_id=token.issue_id)
 
     def _note_failure(self, refresh_token_hash: str, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is not None:

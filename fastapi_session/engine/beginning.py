@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import refresh_token
-from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.model import Lineage
@@ -24,14 +24,15 @@ class Beginning:
 
     def token(self) -> RefreshToken:
         """Return the first refresh token of a session that nobody has heard of yet."""
-        session_id, secret = self._random(16).hex(), self._random(32)
-        return refresh_token.first(session_id, secret=secret, kid=self._ring.newest.kid)
+        session_id, secret, issue_id = self._random(16).hex(), self._random(32), self._random(ISSUE_ID_BYTES)
+        return refresh_token.first(session_id, secret=secret, kid=self._ring.newest.kid, issue_id=issue_id)
 
     def lineage(self, token: RefreshToken, *, now: int) -> Lineage:
         """Return where the session of its first *token* stands that begins at *now* (milliseconds)."""
         return Lineage.first(
             refresh_token.stored_hash(token.fingerprint, self._ring.newest),
             kid=token.kid,
+            used=token.issue_id,
             now=now,
             idle_timeout=self._idle_timeout,
             absolute_timeout=self._absolute_timeout,

@@ -25,9 +25,10 @@ class _Proofs:
     own: str
     parent: str | None
     anti_csrf: str | None
+    issue_id: bytes | None
 
 
-_WIDEST = _Proofs("0" * 64, "0" * 64, "0" * 64)
+_WIDEST = _Proofs("0" * 64, "0" * 64, "0" * 64, bytes(refresh_token.ISSUE_ID_BYTES))
 _FITS_SURELY = 3_000
 """Characters of a session's first access token after which all that follow fit, however they are signed."""
 
@@ -67,6 +68,7 @@ class Mint:
             own=token.fingerprint.hex(),
             parent=token.parent.hex() if token.generation else None,
             anti_csrf=refresh_token.anti_csrf_token(token, made_by) if anti_csrf else None,
+            issue_id=token.issue_id if token.generation else None,
         )
         content = self._content(record, proofs, key=key)
         tokens = _tokens(
@@ -131,6 +133,7 @@ class Mint:
             issued_at=now // 1000,
             expires_at=self._expires_at(now, record, key),
             custom=access_token.custom_claims(record.access_token_payload),
+            issue_id=proofs.issue_id,
         )
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:

@@ -66,6 +66,7 @@ class Parts:
             announcements=self.announcements,
             succession=self.succession,
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
+            random=random,
         )
         self.verified_tokens = VerifiedTokens()
         self.standing = Standing(self.store, ring=self.ring, feed=self.feed, succession=self.succession)

@@ -7,6 +7,7 @@ row is still what was judged; so no lock is held while Python thinks. This loop 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from fastapi_session.core import refresh_token
@@ -16,7 +17,7 @@ from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.succession import Succession
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
-from fastapi_session.model import Circumstances, Rotation, SessionRecord
+from fastapi_session.model import Circumstances, Lineage, Rotation, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 ATTEMPTS = 5
@@ -37,6 +38,7 @@ class Refreshing:
         announcements: Announcements,
         succession: Succession,
         reuse_is_theft: bool,
+        random: Callable[[int], bytes],
     ) -> None:
         self._store = store
         self._ring = ring
@@ -44,6 +46,7 @@ class Refreshing:
         self._announcements = announcements
         self._succession = succession
         self._reuse_is_theft = reuse_is_theft
+        self._random = random
 
     async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
         """Answer the session of the authenticated *token*, which came *by*, and the refresh token to send.
@@ -51,7 +54,8 @@ class Refreshing:
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked where it
         says so, `SessionSupersededError` and `StoreUnavailable`.
         """
-        answer = refresh_token.successor(token, self._ring.newest)
+        issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
+        answer = refresh_token.successor(token, self._ring.newest, issue_id=issue_id)
         lost: Verdict | None = None
         for _ in range(ATTEMPTS):
             rotated = await self._store.rotate(self._rotation(token, answer, by))
@@ -60,15 +64,15 @@ class Refreshing:
                 return rotated, answer
             reading = await self._store.get(token.session_id)
             row = None if reading.record is None else reading.record.lineage
-            decision = judge(token, row, now=reading.now, policy=self._policy, ring=self._ring)
+            decision = judge(token, row, now=reading.now, policy=self._policy, ring=self._ring, issue_id=issue_id)
             if decision.verdict is Verdict.ROTATED:
                 continue  # due only since the store was asked
             if reading.record is None:
                 raise await self._succession.of_refresh_token(
                     token.session_id, reason=f"refresh token: {decision.verdict}"
                 )
-            # Where another client's reissue came first, the window that it began serves this one too.
-            if decision.verdict is lost is Verdict.REISSUE or await self._write(decision, reading.record):
+            is_served = lost is Verdict.REISSUE and _begins_only_a_window(decision, reading.record.lineage)
+            if is_served or await self._write(decision, reading.record):
                 return self._outcome(decision, reading.record, by)
             lost = decision.verdict
         raise StoreUnavailable("the session kept moving while its refresh token was judged")
@@ -78,6 +82,7 @@ class Refreshing:
             session_id=token.session_id,
             generation=token.generation,
             presented=refresh_token.stored_hash(token.fingerprint, self._ring[token.kid]),
+            issue_id=token.issue_id,
             successor=refresh_token.stored_hash(answer.fingerprint, self._ring.newest),
             successor_kid=answer.kid,
             debounce=self._policy.debounce,
@@ -103,9 +108,17 @@ class Refreshing:
         if decision.answer is not None:
             self._announcements.refreshed(record, verdict=decision.verdict, by=by)
             return replace(record, lineage=decision.write or record.lineage), decision.answer
+        if decision.verdict is Verdict.CLOCK_SET_BACK:
+            raise StoreUnavailable("the store's clock was set back after the session was refreshed: come again")
         if decision.verdict in THEFT and not self._is_excused(decision.verdict):
             raise TokenTheftError(decision.verdict, user_id=record.user_id, handle=record.handle)
         raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
 
     def _is_excused(self, verdict: Verdict) -> bool:
         return verdict is Verdict.RECENT_PREV and not self._reuse_is_theft
+
+
+def _begins_only_a_window(decision: Decision, row: Lineage) -> bool:
+    """Say whether *decision* is a reissue that would write no more than when: one that came first serves this client too."""
+    write = decision.write
+    return write is not None and decision.verdict is Verdict.REISSUE and replace(write, window_at=row.window_at) == row

@@ -42,21 +42,26 @@ class SessionStore(Protocol):
 
         The write happens only where the row's generation and current hash are those of *rotation*, the debounce has
         passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
-        current = successor, its kid, window_at = now, acknowledged = False, the circumstances and
-        idle_expires_at = min(now + idle timeout, absolute). Answers the record as written, or `None`.
+        current = successor, its kid, window_at = now, acknowledged = False, exchanged = issue id, crossed moved on by one
+        exchange, the circumstances and idle_expires_at = min(now + idle timeout, absolute).
+        Answers the record as written, or `None`; so it does while `window_at` is later than its clock, which was set back.
         """
 
     async def get(self, session_id: str) -> Reading:
         """Answer the record (expired or not) together with the store's clock, which is read no earlier than the row."""
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        """Write *lineage* if the row's generation, current, acknowledged and window_at are those of *expected*."""
+        """Write *lineage* if the row stands where *expected* says.
+
+        Compared are generation, current, acknowledged, window_at, exchanged and crossed: with these, all moves that a
+        verdict looks at.
+        """
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
         """Delete the session, if *expected* is given only where `replace` would have written. Say whether it was there."""
 
-    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
-        """Set acknowledged where the row's current hash is *current* and it is not set yet."""
+    async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
+        """Set acknowledged, used = *issue_id* and used_at = now, if the row's current hash is *current* and it is not yet."""
 
     async def update(
         self,

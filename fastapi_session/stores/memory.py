@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from operator import attrgetter
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
@@ -22,6 +23,8 @@ from fastapi_session.model import (
     SigningKeyRecord,
 )
 from fastapi_session.stores.rows import key_record, key_row, session_record, session_row
+
+_compared = attrgetter("generation", "current", "acknowledged", "window_at", "exchanged", "crossed")
 
 
 class MemoryStore:
@@ -87,12 +90,14 @@ class MemoryStore:
                 return False
             return self._delete(session_id)
 
-    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
-        """Note that the refresh token whose hash is *current* has been used."""
+    async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
+        """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
         with self._lock:
             record = self._sessions.get(session_id)
-            if record is not None and record.lineage.current == current:
-                self._keep(replace(record, lineage=replace(record.lineage, acknowledged=True)))
+            if record is None or record.lineage.current != current or record.lineage.acknowledged:
+                return
+            lineage = replace(record.lineage, acknowledged=True, used=issue_id, used_at=self._clock())
+            self._keep(replace(record, lineage=lineage))
 
     async def update(
         self,
@@ -226,13 +231,12 @@ def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
         acknowledged=False,
         idle_expires_at=lineage.idle_deadline(now + rotation.idle_timeout),
         absolute_expires_at=lineage.absolute_expires_at,
+        exchanged=rotation.issue_id,
+        used=lineage.used,
+        used_at=lineage.used_at,
+        crossed=lineage.crossed_before(),
     )
 
 
 def _unmoved(lineage: Lineage, expected: Lineage) -> bool:
-    return (lineage.generation, lineage.current, lineage.acknowledged, lineage.window_at) == (
-        expected.generation,
-        expected.current,
-        expected.acknowledged,
-        expected.window_at,
-    )
+    return _compared(lineage) == _compared(expected)

@@ -31,6 +31,10 @@ SESSION_COLUMNS = (
     "acknowledged",
     "idle_expires_at",
     "absolute_expires_at",
+    "exchanged",
+    "used",
+    "used_at",
+    "crossed",
 )
 
 KEY_COLUMNS = (
@@ -114,13 +118,17 @@ def lineage_row(lineage: Lineage) -> Row:
         lineage.acknowledged,
         lineage.idle_expires_at,
         lineage.absolute_expires_at,
+        lineage.exchanged,
+        lineage.used,
+        lineage.used_at,
+        lineage.crossed,
     )
 
 
 def lineage_of(row: Row) -> Lineage:
     """Answer the lineage that `lineage_row` wrote."""
-    generation, current, previous, current_kid, window_at, acknowledged, idle, absolute = row
-    return Lineage(generation, current, previous, current_kid, window_at, bool(acknowledged), idle, absolute)
+    generation, current, previous, current_kid, window_at, acknowledged, *rest = row
+    return Lineage(generation, current, previous, current_kid, window_at, bool(acknowledged), *rest)
 
 
 def key_row(record: SigningKeyRecord) -> Row:

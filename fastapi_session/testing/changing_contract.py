@@ -8,7 +8,7 @@ from dataclasses import replace
 from fastapi_session.model import Json, Lineage
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
-from fastapi_session.testing.records import MOVED, NOT_COMPARED, digest, new_session
+from fastapi_session.testing.records import MOVED, NOT_COMPARED, digest, duration, issue_id, new_session
 
 
 class ChangingContract:
@@ -26,6 +26,10 @@ class ChangingContract:
             acknowledged=False,
             idle_expires_at=6,
             absolute_expires_at=7,
+            exchanged=issue_id("e"),
+            used=issue_id("u"),
+            used_at=8,
+            crossed=5,
         )
         await store.insert(record)
 
@@ -33,17 +37,18 @@ class ChangingContract:
         assert replace(record, lineage=lineage) == (await store.get(record.session_id)).record
 
     async def test_replace_refuses_what_has_moved(self, store: Store, clock: HandClock) -> None:
-        """A lineage that differs in any one of the four that are compared is left as it is."""
-        record = new_session("a", now=clock())
-        await store.insert(record)
-        for moved in MOVED:
-            expected = replace(record.lineage, **moved)
-            assert not await store.replace(record.session_id, expected=expected, lineage=expected)
+        """A lineage that differs in any one of the six that are compared is left as it is."""
+        for exchanged in (None, issue_id("exchanged")):
+            record = new_session(f"{exchanged!r}", now=clock(), lineage={"exchanged": exchanged})
+            await store.insert(record)
+            for moved in MOVED:
+                expected = replace(record.lineage, **moved)
+                assert not await store.replace(record.session_id, expected=expected, lineage=expected)
 
-        assert record == (await store.get(record.session_id)).record
+            assert record == (await store.get(record.session_id)).record
 
     async def test_replace_compares_nothing_else(self, store: Store, clock: HandClock) -> None:
-        """Deadlines, kid and the previous hash do not decide whether a lineage is the expected one."""
+        """Deadlines, kid, the previous hash and what was used do not decide whether a lineage is the expected one."""
         record = new_session("a", now=clock())
         await store.insert(record)
 
@@ -58,21 +63,34 @@ class ChangingContract:
         assert (await store.get(record.session_id)).record is None
 
     async def test_acknowledge_marks_the_current_token(self, store: Store, clock: HandClock) -> None:
-        """The session is acknowledged by its current hash, however often, and nothing else changes."""
+        """The session is acknowledged by its current hash, once, with the answer used first and when; nothing else changes."""
         record = new_session("a", now=clock(), lineage={"acknowledged": False})
         await store.insert(record)
-        for _ in range(2):
-            await store.acknowledge(record.session_id, current=record.lineage.current)
+        clock.advance(duration(7))
+        lineage = replace(record.lineage, acknowledged=True, used=issue_id("first"), used_at=clock())
+        for name in ("first", "second"):
+            await store.acknowledge(record.session_id, current=record.lineage.current, issue_id=issue_id(name))
+            clock.advance(duration(1))
 
-        acknowledged = replace(record, lineage=replace(record.lineage, acknowledged=True))
+        acknowledged = replace(record, lineage=lineage)
         assert acknowledged == (await store.get(record.session_id)).record
+
+    async def test_acknowledge_needs_no_issue_id(self, store: Store, clock: HandClock) -> None:
+        """An answer of before there were issue ids is acknowledged, and it is not known which it was."""
+        record = new_session("a", now=clock(), lineage={"acknowledged": False})
+        await store.insert(record)
+        await store.acknowledge(record.session_id, current=record.lineage.current, issue_id=None)
+        kept = (await store.get(record.session_id)).record
+
+        assert kept is not None
+        assert (True, None) == (kept.lineage.acknowledged, kept.lineage.used)
 
     async def test_acknowledge_ignores_any_other_token(self, store: Store, clock: HandClock) -> None:
         """A hash that is not the current one acknowledges nothing, and no session is brought back."""
         record = new_session("a", now=clock(), lineage={"acknowledged": False, "previous": digest("p")})
         await store.insert(record)
-        await store.acknowledge(record.session_id, current=digest("p"))
-        await store.acknowledge("0" * 32, current=record.lineage.current)
+        await store.acknowledge(record.session_id, current=digest("p"), issue_id=issue_id("used"))
+        await store.acknowledge("0" * 32, current=record.lineage.current, issue_id=issue_id("used"))
 
         assert record == (await store.get(record.session_id)).record
         assert (await store.get("0" * 32)).record is None

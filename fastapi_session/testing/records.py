@@ -19,15 +19,29 @@ def digest(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
+def issue_id(text: str) -> bytes:
+    """Return 9 bytes that stand for the issue id of the refresh token called *text*."""
+    return digest(text)[:9]
+
+
 MOVED: tuple[Json, ...] = (
     {"generation": 1},
     {"current": digest("another")},
     {"acknowledged": False},
     {"window_at": 1},
+    {"exchanged": b"another"},
+    {"crossed": 1},
 )
 """What makes the lineage of a new session another one, each alone."""
 
-NOT_COMPARED: Json = {"previous": digest("x"), "current_kid": 9, "idle_expires_at": 1, "absolute_expires_at": 1}
+NOT_COMPARED: Json = {
+    "previous": digest("x"),
+    "current_kid": 9,
+    "idle_expires_at": 1,
+    "absolute_expires_at": 1,
+    "used": b"another",
+    "used_at": 1,
+}
 """What does not."""
 
 
@@ -52,6 +66,8 @@ def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: A
             acknowledged=True,
             idle_expires_at=now + IDLE_TIMEOUT,
             absolute_expires_at=None,
+            used=issue_id("S0"),
+            used_at=now,
         ),
     )
     return replace(record, lineage=replace(record.lineage, **(lineage or {})), **fields)
@@ -64,6 +80,7 @@ def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:
         session_id=record.session_id,
         generation=generation,
         presented=record.lineage.current,
+        issue_id=issue_id(f"S{generation}"),
         successor=digest(f"S{generation + 1}"),
         successor_kid=2,
         debounce=DEBOUNCE,

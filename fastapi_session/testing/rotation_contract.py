@@ -8,7 +8,16 @@ from dataclasses import replace
 from fastapi_session.model import Circumstances, Json, Rotation, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
-from fastapi_session.testing.records import DEBOUNCE, IDLE_TIMEOUT, digest, duration, new_session, next_rotation
+from fastapi_session.testing.records import (
+    DEBOUNCE,
+    IDLE_TIMEOUT,
+    SECOND,
+    digest,
+    duration,
+    issue_id,
+    new_session,
+    next_rotation,
+)
 
 
 async def refuses(store: Store, record: SessionRecord, rotation: Rotation) -> bool:
@@ -36,6 +45,7 @@ class RotationContract:
             window_at=clock(),
             acknowledged=False,
             idle_expires_at=clock() + IDLE_TIMEOUT,
+            exchanged=issue_id("S0"),
         )
         assert replace(record, lineage=lineage, circumstances=circumstances) == rotated
         assert rotated == (await store.get(record.session_id)).record
@@ -88,6 +98,24 @@ class RotationContract:
         assert await refuses(store, record, next_rotation(record))
         clock.advance(duration(1))
         assert await store.rotate(next_rotation(record)) is not None
+
+    async def test_rotate_remembers_which_exchanges_were_crossed(self, store: Store, clock: HandClock) -> None:
+        """Each rotation moves the three that are remembered on by one, and forgets the oldest."""
+        for before, after in ((0b000, 0b000), (0b001, 0b010), (0b011, 0b110), (0b110, 0b100), (0b101, 0b010)):
+            record = new_session(f"{before}", now=clock() - DEBOUNCE, lineage={"crossed": before})
+            await store.insert(record)
+            rotated = await store.rotate(next_rotation(record))
+
+            assert rotated is not None
+            assert after == rotated.lineage.crossed
+
+    async def test_rotate_leaves_a_window_of_the_future_to_who_judges(self, store: Store, clock: HandClock) -> None:
+        """A row whose window lies ahead, by little or by much, since the clock was set back, is not written."""
+        for ahead in (1, DEBOUNCE, 3_600 * SECOND):
+            record = new_session(f"{ahead}", now=clock(), lineage={"window_at": clock() + ahead})
+            await store.insert(record)
+
+            assert await refuses(store, record, next_rotation(record))
 
     async def test_rotate_needs_no_debounce(self, store: Store, clock: HandClock) -> None:
         """Where the debounce is zero, a session moves on in the very millisecond of the last time."""

@@ -30,7 +30,17 @@ SCOPE_KEY = "fastapi_session.exchange"
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
-    __slots__ = ("_credentials", "_transport", "guard", "has_answered", "issued", "outcome", "recognised", "sessions")
+    __slots__ = (
+        "_credentials",
+        "_transport",
+        "guard",
+        "has_answered",
+        "held",
+        "issued",
+        "outcome",
+        "recognised",
+        "sessions",
+    )
 
     def __init__(self, sessions: Sessions, transport: Transport, recognised: Recognised) -> None:
         self.sessions = sessions
@@ -41,6 +51,7 @@ class Exchange:
         self.has_answered = False  # the response has started, or the socket is open: nothing more can be sent with it
         self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guard: Callable[[Any], None] | None = None  # is told the sessions with which an open socket goes on
+        self.held: list[Message] | None = None  # a response that may stand for an error of ours
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Answer what the request of *connection* brought, read once and only if somebody asks."""

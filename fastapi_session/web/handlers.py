@@ -24,7 +24,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.requests import HTTPConnection
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
@@ -84,7 +84,9 @@ def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[An
 
 
 async def _refuse(socket: WebSocket, response: Response, error: Exception) -> None:
-    is_open = socket.application_state is not WebSocketState.CONNECTING
+    is_open = exchange_of(
+        socket
+    ).has_answered  # a mounted application has a WebSocket of its own, and its state is not here
     if not is_open and "websocket.http.response" in socket.scope.get("extensions", {}):
         await socket.send_denial_response(response)
     else:

@@ -37,8 +37,8 @@ def install(
     *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
     *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events.
 
-    Answers the engine. A mounted application sees the sessions of the one it is mounted in, but maps errors by its own
-    handlers: install the same engine on it too.
+    Returns the engine. A mounted application has the sessions of the one it is mounted in, and its errors are answered there
+    unless it has handlers for them; install the same engine on it too if its OpenAPI document is to tell of sessions.
 
     Raises `ConfigurationError` where *app* has sessions already, or store or secret cannot be had.
     """

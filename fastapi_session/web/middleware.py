@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.sessions import Sessions
+from fastapi_session.web.answering import SERVER_ERROR, answer_to, keep, release
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.recognised import Recognised
 from fastapi_session.web.sockets import GuardedSocket
@@ -26,32 +28,50 @@ class ExchangeMiddleware:
         self._transport = transport
         self._recognised = Recognised()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one request."""
-        kind = scope["type"]
-        if kind not in ("http", "websocket"):
-            return self.app(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one socket or the lifespan."""
+        if scope["type"] != "http":
+            await self._serve_other(scope, receive, send)
+            return
+        app: Starlette = scope["app"]
         exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._recognised)
-        if kind == "websocket":
-            return self._serve_socket(exchange, scope, receive, send)
 
         def send_with_tokens(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 exchange.has_answered = True
                 if exchange.outcome is not None:
                     message = exchange.write(message, scope)
-            return send(message)
+                if message["status"] >= SERVER_ERROR and scope["app"] is not app:
+                    exchange.held = []
+            return send(message) if exchange.held is None else keep(exchange.held, message)
 
-        return self.app(scope, receive, send_with_tokens)
+        try:
+            await self.app(scope, receive, send_with_tokens)
+        except Exception as error:  # noqa: BLE001 - what is not answered is raised again
+            answer = answer_to(error, app, is_late=exchange.has_answered and exchange.held is None)
+            exchange.has_answered, exchange.held = False, None
+            scope.update({"app": app, SCOPE_KEY: exchange})  # an application within has put its own there
+            await answer(scope, receive, send_with_tokens)
+        finally:
+            if exchange.held is not None:
+                await release(exchange.held, send)
 
-    async def _serve_socket(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        app: Starlette = scope["app"]
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._recognised)
         guarded = GuardedSocket(exchange, scope, receive, send)
         exchange.guard = guarded.add
         try:
             await self.app(scope, guarded.receive, guarded.send)
-        except Exception as error:
-            if not guarded.explains(error):  # an endpoint need not catch what was done to it here
-                raise
+        except Exception as error:  # noqa: BLE001 - as above
+            if guarded.explains(error):  # an endpoint need not catch what was done to it here
+                return
+            answer = answer_to(error, app)
+            scope.update({"app": app, SCOPE_KEY: exchange})
+            await answer(scope, guarded.receive, guarded.send)
         finally:
             guarded.stop()
             exchange.guard = None  # which would be a cycle

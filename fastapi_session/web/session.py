@@ -14,7 +14,8 @@ from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.lasting_session import Ask
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import InvalidClaimsError, SessionError
-from fastapi_session.model import Json, SessionInformation, Tokens, moment
+from fastapi_session.model import Json, Tokens, moment
+from fastapi_session.session_information import SessionInformation
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.lasting import Lasting, until_end
 from fastapi_session.web.session_tokens import SessionTokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
@@ -18,11 +19,17 @@ WINDOW_AT = 5_000_000
 POLICY = RotationPolicy(grace=GRACE, debounce=GRACE, lost_response_recovery=True, idle_timeout=IDLE)
 
 
-def token_at(generation: int, *, ring: SecretRing = RING) -> RefreshToken:
-    """Answer the genuine token of *generation*."""
-    token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=ring.newest.kid)
+ISSUED = b"the one--"
+"""The issue id of the answers that are exchanged and used, unless a test says otherwise."""
+ANSWER = b"the next-"
+"""The issue id of what is answered."""
+
+
+def token_at(generation: int, *, issue_id: bytes = ISSUED, ring: SecretRing = RING) -> RefreshToken:
+    """Return the genuine token of *generation*, as it was handed out as *issue_id*."""
+    token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=ring.newest.kid, issue_id=issue_id)
     for _ in range(generation):
-        token = refresh_token.successor(token, ring.newest)
+        token = refresh_token.successor(token, ring.newest, issue_id=issue_id)
     return token
 
 
@@ -36,15 +43,17 @@ def stored(token: RefreshToken, *, ring: SecretRing = RING) -> bytes:
     return refresh_token.stored_hash(token.fingerprint, ring[token.kid])
 
 
-def row_at(generation: int, *, acknowledged: bool = False, absolute_expires_at: int | None = None) -> Lineage:
-    """Answer the row of a session that moved to *generation* at `WINDOW_AT`."""
-    return Lineage(
+def row_at(generation: int, **fields: Any) -> Lineage:
+    """Return the row of a session that moved to *generation* at `WINDOW_AT`, with *fields* as said."""
+    row = Lineage(
         generation=generation,
         current=stored(token_at(generation)),
         previous=stored(token_at(generation - 1)) if generation else None,
         current_kid=RING.newest.kid,
         window_at=WINDOW_AT,
-        acknowledged=acknowledged,
+        acknowledged=False,
         idle_expires_at=WINDOW_AT + IDLE,
-        absolute_expires_at=absolute_expires_at,
+        absolute_expires_at=None,
+        exchanged=ISSUED if generation else None,
     )
+    return replace(row, **fields)

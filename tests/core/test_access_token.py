@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
 
 from fastapi_session.core import access_token, access_token_size, base64url
-from fastapi_session.core.access_token import LONGEST, STANDARD_CLAIMS, AccessToken
+from fastapi_session.core.access_token import LONGEST, RESERVED_CLAIMS, AccessToken
 from fastapi_session.core.access_token_size import MAX_LENGTH, RESERVE
 from fastapi_session.core.signing_keys import Algorithm, SigningKey, SigningKeys, generate_private_key
 from fastapi_session.errors import PayloadError, TryRefreshTokenError
@@ -306,7 +306,7 @@ def test_headers_that_are_not_ours(header: Any) -> None:
     assert access_token.parse(signed(header, PAYLOAD)) is None
 
 
-@pytest.mark.parametrize("name", sorted(STANDARD_CLAIMS))
+@pytest.mark.parametrize("name", sorted(RESERVED_CLAIMS))
 @pytest.mark.parametrize("value", [5, True, [], {}, ["alice"]], ids=str)
 def test_claims_of_the_wrong_type(name: str, value: Any) -> None:
     """A standard claim of another type is none of ours, whatever its signature."""
@@ -344,6 +344,18 @@ def test_claims_that_may_be_missing() -> None:
     payload = {name: PAYLOAD[name] for name in ("sub", "sessionHandle", "refreshTokenHash1", "iat", "exp")}
 
     assert token(issuer="", parent_refresh_token_hash=None) == read(signed(HEADER, payload))
+
+
+def test_an_issue_id_is_read() -> None:
+    """`jti` is 9 bytes in base64url: written as it is read, and no claim of a token that has none."""
+    assert token(issue_id=b"the first") == read(access_token.mint(token(issue_id=b"the first"), KEY))
+    assert "jti" not in token().claims()
+
+
+@pytest.mark.parametrize("value", ["", "dGhlIGZpcnN", "dGhlIGZpcnN0A", "dGhlIGZpcnN=", "dGhlIGZpcn\u0661A"], ids=ascii)
+def test_issue_ids_are_issue_ids(value: str) -> None:
+    """An issue id is 12 base64url characters."""
+    assert access_token.parse(signed(HEADER, {**PAYLOAD, "jti": value})) is None
 
 
 @pytest.mark.parametrize("name", ["refreshTokenHash1", "parentRefreshTokenHash1"])

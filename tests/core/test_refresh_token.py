@@ -24,19 +24,20 @@ tokens = st.builds(
     generation=st.integers(0, 2**32 - 1),
     secret=st.binary(min_size=32, max_size=32),
     parent=st.binary(min_size=32, max_size=32),
+    issue_id=st.binary(min_size=9, max_size=9),
 )
 
 
 @given(tokens)
 def test_what_is_minted_is_read(token: RefreshToken) -> None:
-    """A token of 136 base64url characters says all there is to say, and is read back as it was."""
+    """A token of 148 base64url characters says all there is to say, and is read back as it was."""
     text = refresh_token.mint(token, RING.newest)
 
-    assert (136, set()) == (len(text), set(text) - set(ALPHABET))
+    assert (148, set()) == (len(text), set(text) - set(ALPHABET))
     assert token == refresh_token.read(text, RING)
 
 
-@given(tokens, st.integers(0, 135), st.sampled_from(ALPHABET))
+@given(tokens, st.integers(0, 147), st.sampled_from(ALPHABET))
 def test_one_other_character_is_refused(token: RefreshToken, position: int, character: str) -> None:
     """No character can be another one, the last included, whose trailing bits most decoders skip."""
     text = refresh_token.mint(token, RING.newest)
@@ -45,7 +46,7 @@ def test_one_other_character_is_refused(token: RefreshToken, position: int, char
     assert (token if changed == text else None) == refresh_token.read(changed, RING)
 
 
-@given(st.text() | st.text(ALPHABET, min_size=130, max_size=142) | st.text(min_size=136, max_size=136))
+@given(st.text() | st.text(ALPHABET, min_size=142, max_size=154) | st.text(min_size=148, max_size=148))
 def test_garbage_is_refused(text: str) -> None:
     """No text that was not minted here is read, and none raises."""
     assert refresh_token.read(text, RING) is None
@@ -74,7 +75,7 @@ def test_another_spelling_is_refused(change: object) -> None:
 def test_another_version_is_refused() -> None:
     """A token of a version that is not known is refused, though its MAC is right."""
     body = base64.urlsafe_b64decode(refresh_token.mint(token_at(0), RING.newest))[:-16]
-    other = bytes([2]) + body[1:]
+    other = bytes([1]) + body[1:]
     mac = refresh_token._hmac(RING.newest.mac, other)[:16]
 
     assert refresh_token.read(base64.urlsafe_b64encode(other + mac).decode(), RING) is None
@@ -91,10 +92,14 @@ def test_another_deployment_is_refused() -> None:
 
 @given(tokens.filter(lambda token: token.generation < 2**32 - 1))
 def test_one_successor(token: RefreshToken) -> None:
-    """The successor follows from the token and the secret alone, a generation on, and carries its parent's fingerprint."""
-    once, again = (refresh_token.successor(token, RING.newest) for _ in range(2))
+    """The successor follows from the token and the secret alone, a generation on, and carries its parent's fingerprint.
 
-    assert once == again
+    Whatever issue id the token came with, and whichever the successor is handed out as.
+    """
+    once = refresh_token.successor(token, RING.newest, issue_id=b"one------")
+    again = refresh_token.successor(replace(token, issue_id=b"another--"), RING.newest, issue_id=b"other----")
+
+    assert once == replace(again, issue_id=b"one------")
     assert (token.session_id, token.generation + 1, token.fingerprint) == (
         once.session_id,
         once.generation,

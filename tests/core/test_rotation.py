@@ -14,11 +14,30 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge, stands
 from fastapi_session.core.secret import Secret, SecretRing
 from fastapi_session.model import Lineage
-from tests.core.lineages import GRACE, IDLE, POLICY, RING, SESSION_ID, WINDOW_AT, fork_at, row_at, stored, token_at
+from tests.core.lineages import (
+    ANSWER,
+    GRACE,
+    IDLE,
+    ISSUED,
+    POLICY,
+    RING,
+    SESSION_ID,
+    WINDOW_AT,
+    fork_at,
+    row_at,
+    stored,
+    token_at,
+)
 
 WITHIN = WINDOW_AT + GRACE - 1
 AFTER = WINDOW_AT + GRACE
+BEHIND = WINDOW_AT - GRACE
+"""Of a clock that was set back so far that no window can be open."""
 STRICT = replace(POLICY, grace=0, debounce=0, lost_response_recovery=False)
+OTHER = b"another--"
+"""The issue id of an answer that another client has got, of the same generation."""
+USED_BEFORE = {"used": OTHER, "used_at": WINDOW_AT - GRACE // 3}
+"""That answer was in use for long enough, before the one called `ISSUED` was exchanged."""
 NO_RECOVERY = replace(POLICY, lost_response_recovery=False)
 
 
@@ -47,6 +66,7 @@ def advanced(generation: int, *, now: int, presented: RefreshToken | None = None
         "window_at": now,
         "acknowledged": False,
         "idle_expires_at": now + IDLE,
+        "exchanged": (presented or token_at(generation)).issue_id,
     }
 
 
@@ -63,7 +83,18 @@ CASES = [
         row_at(3),
         WITHIN,
         Verdict.CURRENT,
-        writes={"acknowledged": True},
+        writes={"acknowledged": True, "used": ISSUED, "used_at": WITHIN},
+        answers=3,
+    ),
+    Case("D3", "a little ahead", token_at(3), row_at(3, acknowledged=True), BEHIND + 1, Verdict.CURRENT, answers=3),
+    Case(
+        "D3",
+        "far ahead",
+        token_at(3),
+        row_at(3, acknowledged=True),
+        BEHIND,
+        Verdict.CURRENT,
+        writes={"window_at": BEHIND},
         answers=3,
     ),
     Case("D3", "acknowledged", token_at(3), row_at(3, acknowledged=True), WITHIN, Verdict.CURRENT, answers=3),
@@ -102,16 +133,168 @@ CASES = [
         writes={**advanced(4, now=AFTER), "idle_expires_at": AFTER + 5},
         answers=4,
     ),
-    Case("D5", "not acknowledged", token_at(2), row_at(3), WITHIN, Verdict.GRACE, answers=3),
-    Case("D5", "acknowledged", token_at(2), row_at(3, acknowledged=True), WITHIN, Verdict.GRACE, answers=3),
-    Case("D5", "generation 0", token_at(0), row_at(1), WINDOW_AT, Verdict.GRACE, answers=1),
-    Case("D6", "answer lost", token_at(2), row_at(3), AFTER, Verdict.REISSUE, writes={"window_at": AFTER}, answers=3),
-    Case("D6", "no window", token_at(2), row_at(3), AFTER, Verdict.REISSUE, answers=3, policy=replace(POLICY, grace=0)),
-    Case("D7", "acknowledged", token_at(2), row_at(3, acknowledged=True), AFTER, Verdict.RECENT_PREV, revokes=True),
-    Case("D7", "recovery off", token_at(2), row_at(3), AFTER, Verdict.RECENT_PREV, revokes=True, policy=NO_RECOVERY),
-    Case("D7", "strict", token_at(2), row_at(3), WINDOW_AT, Verdict.RECENT_PREV, revokes=True, policy=STRICT),
+    Case(
+        "D4",
+        "crossed before",
+        token_at(3, issue_id=OTHER),
+        row_at(3, acknowledged=True, crossed=0b110, **USED_BEFORE),
+        AFTER,
+        Verdict.ROTATED,
+        writes={**advanced(4, now=AFTER), "exchanged": OTHER, "crossed": 0b100},
+        answers=4,
+    ),
+    Case(
+        "D5",
+        "used and left",
+        token_at(2, issue_id=OTHER),
+        row_at(3, **USED_BEFORE),
+        AFTER,
+        Verdict.LEFT_BEHIND,
+        revokes=True,
+    ),
+    Case(
+        "D5",
+        "crossed twice before",
+        token_at(2, issue_id=OTHER),
+        row_at(3, crossed=0b110, **USED_BEFORE),
+        AFTER,
+        Verdict.LEFT_BEHIND,
+        revokes=True,
+    ),
+    *(
+        Case(
+            "D6",
+            when,
+            token_at(2, issue_id=OTHER),
+            row_at(3, **fields),
+            now,
+            Verdict.CROSSED,
+            revokes=True,
+            policy=policy,
+        )
+        for when, fields, now, policy in (
+            ("in the window", {"crossed": 0b110}, WITHIN, POLICY),
+            ("crossed already", {"crossed": 0b111}, WITHIN, POLICY),
+            ("after the window", {"crossed": 0b110}, AFTER, POLICY),
+            ("acknowledged", {"crossed": 0b110, "acknowledged": True}, AFTER, POLICY),
+            ("strict", {"crossed": 0b110}, WINDOW_AT, STRICT),
+            ("used and left, in the window", {"crossed": 0b110, **USED_BEFORE}, WITHIN, POLICY),
+            ("window far ahead", {"crossed": 0b110, **USED_BEFORE}, BEHIND, POLICY),
+        )
+    ),
+    Case(
+        "D7",
+        "crossed once before",
+        token_at(2, issue_id=OTHER),
+        row_at(3, crossed=0b100, acknowledged=True),
+        WITHIN,
+        Verdict.GRACE,
+        writes={"crossed": 0b101},
+        answers=3,
+    ),
+    Case(
+        "D7",
+        "crossed already",
+        token_at(2, issue_id=OTHER),
+        row_at(3, crossed=0b001),
+        WITHIN,
+        Verdict.GRACE,
+        answers=3,
+    ),
+    Case("D7", "same id, all crossed", token_at(2), row_at(3, crossed=0b110), WITHIN, Verdict.GRACE, answers=3),
+    Case(
+        "D7",
+        "exchange unknown",
+        token_at(2),
+        row_at(3, exchanged=None, crossed=0b110),
+        WITHIN,
+        Verdict.GRACE,
+        answers=3,
+    ),
+    Case("D7", "a little ahead", token_at(2), row_at(3, acknowledged=True), BEHIND + 1, Verdict.GRACE, answers=3),
     Case(
         "D8",
+        "crossed",
+        token_at(2, issue_id=OTHER),
+        row_at(3),
+        AFTER,
+        Verdict.REISSUE,
+        writes={
+            "window_at": AFTER,
+            "exchanged": OTHER,
+            "crossed": 0b001,
+            "used": ISSUED,
+            "used_at": AFTER - GRACE // 3,
+        },
+        answers=3,
+    ),
+    Case(
+        "D8",
+        "used just before another was exchanged",
+        token_at(2, issue_id=OTHER),
+        row_at(3, used=OTHER, used_at=WINDOW_AT - GRACE // 3 + 1),
+        AFTER,
+        Verdict.REISSUE,
+        writes={
+            "window_at": AFTER,
+            "exchanged": OTHER,
+            "crossed": 0b001,
+            "used": ISSUED,
+            "used_at": AFTER - GRACE // 3,
+        },
+        answers=3,
+    ),
+    Case(
+        "D8",
+        "crossed, no window",
+        token_at(2, issue_id=OTHER),
+        row_at(3),
+        AFTER,
+        Verdict.REISSUE,
+        writes={"exchanged": OTHER, "crossed": 0b001, "used": ISSUED, "used_at": AFTER},
+        answers=3,
+        policy=replace(POLICY, grace=0),
+    ),
+    Case(
+        "D8",
+        "exchange unknown",
+        token_at(2),
+        row_at(3, exchanged=None),
+        AFTER,
+        Verdict.REISSUE,
+        writes={"window_at": AFTER, "exchanged": ISSUED},
+        answers=3,
+    ),
+    Case("D8", "far ahead", token_at(2), row_at(3), BEHIND, Verdict.REISSUE, writes={"window_at": BEHIND}, answers=3),
+    Case(
+        "D9",
+        "far ahead",
+        token_at(2),
+        row_at(3, acknowledged=True),
+        BEHIND,
+        Verdict.CLOCK_SET_BACK,
+        writes={"window_at": BEHIND - GRACE},
+    ),
+    Case(
+        "D9",
+        "recovery off",
+        token_at(2),
+        row_at(3),
+        BEHIND,
+        Verdict.CLOCK_SET_BACK,
+        writes={"window_at": BEHIND - GRACE},
+        policy=NO_RECOVERY,
+    ),
+    Case("D7", "not acknowledged", token_at(2), row_at(3), WITHIN, Verdict.GRACE, answers=3),
+    Case("D7", "acknowledged", token_at(2), row_at(3, acknowledged=True), WITHIN, Verdict.GRACE, answers=3),
+    Case("D7", "generation 0", token_at(0), row_at(1), WINDOW_AT, Verdict.GRACE, answers=1),
+    Case("D8", "answer lost", token_at(2), row_at(3), AFTER, Verdict.REISSUE, writes={"window_at": AFTER}, answers=3),
+    Case("D8", "no window", token_at(2), row_at(3), AFTER, Verdict.REISSUE, answers=3, policy=replace(POLICY, grace=0)),
+    Case("D10", "acknowledged", token_at(2), row_at(3, acknowledged=True), AFTER, Verdict.RECENT_PREV, revokes=True),
+    Case("D10", "recovery off", token_at(2), row_at(3), AFTER, Verdict.RECENT_PREV, revokes=True, policy=NO_RECOVERY),
+    Case("D10", "strict", token_at(2), row_at(3), WINDOW_AT, Verdict.RECENT_PREV, revokes=True, policy=STRICT),
+    Case(
+        "D11",
         "one write lost",
         token_at(4),
         row_at(3),
@@ -121,7 +304,7 @@ CASES = [
         answers=5,
     ),
     Case(
-        "D8",
+        "D11",
         "of generation 0",
         token_at(1),
         row_at(0),
@@ -130,9 +313,9 @@ CASES = [
         writes=advanced(2, now=AFTER),
         answers=2,
     ),
-    Case("D9", "two writes lost", token_at(5), row_at(3), AFTER, Verdict.STORE_REGRESSED, revokes=True),
+    Case("D12", "two writes lost", token_at(5), row_at(3), AFTER, Verdict.STORE_REGRESSED, revokes=True),
     Case(
-        "D9",
+        "D12",
         "no child of the current",
         replace(token_at(4), parent=fork_at(3).fingerprint),
         row_at(3),
@@ -140,19 +323,19 @@ CASES = [
         Verdict.STORE_REGRESSED,
         revokes=True,
     ),
-    Case("D10", "two generations old", token_at(1), row_at(3), WITHIN, Verdict.STALE_LINEAGE, revokes=True),
-    Case("D10", "three generations old", token_at(0), row_at(3), AFTER, Verdict.STALE_LINEAGE, revokes=True),
-    Case("D10", "fork of the previous", fork_at(2), row_at(3), WITHIN, Verdict.STALE_LINEAGE, revokes=True),
+    Case("D13", "two generations old", token_at(1), row_at(3), WITHIN, Verdict.STALE_LINEAGE, revokes=True),
+    Case("D13", "three generations old", token_at(0), row_at(3), AFTER, Verdict.STALE_LINEAGE, revokes=True),
+    Case("D13", "fork of the previous", fork_at(2), row_at(3), WITHIN, Verdict.STALE_LINEAGE, revokes=True),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row} {case.verdict} {case.when}")
 def test_row(case: Case) -> None:
     """A token before a row at a moment means what the table says, writes what it says, and is answered as it says."""
-    decision = judge(case.token, case.lineage, now=case.now, policy=case.policy, ring=RING)
+    decision = judge(case.token, case.lineage, now=case.now, policy=case.policy, ring=RING, issue_id=ANSWER)
 
     writes = None if case.writes is None or case.lineage is None else replace(case.lineage, **case.writes)
-    answer = None if case.answers is None else token_at(case.answers)
+    answer = None if case.answers is None else token_at(case.answers, issue_id=ANSWER)
     assert Decision(case.verdict, write=writes, revoke=case.revokes, answer=answer) == decision
 
 
@@ -167,21 +350,52 @@ def literal_table(token: RefreshToken, row: Lineage, now: int, policy: RotationP
     """The table once more, condition by condition as it is written down, first match wins."""
     n, gen, current = token.generation, row.generation, stored(token) == row.current
     previous = n == gen - 1 and stored(token) == row.previous
+    another = previous and row.exchanged is not None and token.issue_id != row.exchanged
+    is_open = -policy.grace < now - row.window_at < policy.grace
     child = refresh_token.stored_hash(token.parent, RING.newest) == row.current
+    left = token.issue_id == row.used and row.used_at + policy.grace // 3 <= row.window_at
     rows = [
         (row.idle_expires_at <= now, Verdict.GONE),
         (row.absolute_expires_at is not None and row.absolute_expires_at <= now, Verdict.GONE),
         (n == gen and not current, Verdict.ORPHANED_BRANCH),
         (n == gen and now < row.window_at + policy.debounce, Verdict.CURRENT),
         (n == gen, Verdict.ROTATED),
-        (previous and now < row.window_at + policy.grace, Verdict.GRACE),
+        (another and left and now >= row.window_at + policy.grace, Verdict.LEFT_BEHIND),
+        (another and row.crossed in (0b110, 0b111), Verdict.CROSSED),
+        (previous and is_open, Verdict.GRACE),
         (previous and not row.acknowledged and policy.lost_response_recovery, Verdict.REISSUE),
+        (previous and now < row.window_at, Verdict.CLOCK_SET_BACK),
         (previous, Verdict.RECENT_PREV),
         (n == gen + 1 and child, Verdict.RECOVERED),
         (n > gen, Verdict.STORE_REGRESSED),
         (True, Verdict.STALE_LINEAGE),
     ]
     return next(verdict for holds, verdict in rows if holds)
+
+
+MOMENTS = [
+    BEHIND,
+    BEHIND + 1,
+    WINDOW_AT - 1,
+    WINDOW_AT,
+    WITHIN,
+    AFTER,
+    AFTER + 1,
+    WINDOW_AT + IDLE - 1,
+    WINDOW_AT + IDLE,
+]
+POLICIES = [POLICY, NO_RECOVERY, STRICT, replace(POLICY, grace=0), replace(POLICY, debounce=0)]
+
+
+def differing(tokens: list[RefreshToken], rows: list[Lineage]) -> tuple[int, list[Any]]:
+    """Return how many combinations of *tokens* and *rows* there are at every moment and policy, and which are misjudged."""
+    combinations = list(itertools.product(tokens, rows, MOMENTS, POLICIES))
+    return len(combinations), [
+        (token, row, now, policy)
+        for token, row, now, policy in combinations
+        if judge(token, row, now=now, policy=policy, ring=RING, issue_id=ANSWER).verdict
+        != literal_table(token, row, now, policy)
+    ]
 
 
 def test_every_combination() -> None:
@@ -194,17 +408,23 @@ def test_every_combination() -> None:
         for acknowledged in (True, False)
         for absolute in (None, WINDOW_AT + 1, AFTER + 1)
     ]
-    moments = [WINDOW_AT, WINDOW_AT + 1, WITHIN, AFTER, AFTER + 1, WINDOW_AT + IDLE - 1, WINDOW_AT + IDLE]
-    policies = [POLICY, NO_RECOVERY, STRICT, replace(POLICY, grace=0), replace(POLICY, debounce=0)]
 
-    combinations = list(itertools.product(tokens, rows, moments, policies))
-    differing = [
-        (token, row, now, policy)
-        for token, row, now, policy in combinations
-        if judge(token, row, now=now, policy=policy, ring=RING).verdict != literal_table(token, row, now, policy)
+    assert (25_920, []) == differing(tokens, rows)
+
+
+def test_every_combination_of_answers() -> None:
+    """Whichever answer comes, was exchanged, was used, since when, and after which exchanges: it means what the table says."""
+    tokens = [token_at(generation, issue_id=issue_id) for generation in (3, 4) for issue_id in (ISSUED, OTHER)]
+    rows = [
+        row_at(4, acknowledged=acknowledged, exchanged=exchanged, used=used, used_at=used_at, crossed=crossed)
+        for acknowledged in (True, False)
+        for exchanged in (None, ISSUED, OTHER)
+        for used in (None, OTHER)
+        for used_at in (WINDOW_AT - GRACE // 3, WINDOW_AT - GRACE // 3 + 1, WINDOW_AT)
+        for crossed in (0b000, 0b010, 0b100, 0b110, 0b111)
     ]
 
-    assert (20_160, []) == (len(combinations), differing)
+    assert (32_400, []) == differing(tokens, rows)
 
 
 def test_theft_revokes_and_only_what_revokes_answers_nothing() -> None:
@@ -222,35 +442,46 @@ class TestSecretRotation:
     new = Secret.from_material(b"the newer secret, at least 32 bytes long")
 
     def row(self, ring: SecretRing, token: RefreshToken) -> Lineage:
-        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, ring=ring)
+        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, ring=ring, issue_id=ISSUED)
         assert decision.write is not None
         return decision.write
 
     def first_row(self, token: RefreshToken) -> Lineage:
         current = refresh_token.stored_hash(token.fingerprint, self.old)
-        return Lineage.first(current, kid=self.old.kid, now=WINDOW_AT, idle_timeout=IDLE, absolute_timeout=None)
+        return Lineage.first(
+            current, kid=self.old.kid, used=token.issue_id, now=WINDOW_AT, idle_timeout=IDLE, absolute_timeout=None
+        )
 
     def test_a_token_of_the_older_secret_is_followed_by_one_of_the_newer(self) -> None:
         """The first rotation after a new secret is put before the old one moves the session to it."""
-        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid)
-        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, ring=SecretRing([self.new, self.old]))
+        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid, issue_id=ISSUED)
+        decision = judge(
+            token,
+            self.first_row(token),
+            now=AFTER,
+            policy=POLICY,
+            ring=SecretRing([self.new, self.old]),
+            issue_id=ANSWER,
+        )
 
         assert decision.answer is not None
         assert (Verdict.ROTATED, self.new.kid) == (decision.verdict, decision.answer.kid)
 
     def test_a_repeated_answer_is_the_same_after_the_newest_secret_changed(self) -> None:
         """A token that rotated under the older secret has the same successor when it is presented under a newer one."""
-        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid)
+        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid, issue_id=ISSUED)
         row = self.row(SecretRing([self.old]), token)
-        decision = judge(token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.new, self.old]))
+        decision = judge(
+            token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.new, self.old]), issue_id=ANSWER
+        )
 
-        assert Decision(Verdict.GRACE, answer=refresh_token.successor(token, self.old)) == decision
+        assert Decision(Verdict.GRACE, answer=refresh_token.successor(token, self.old, issue_id=ANSWER)) == decision
 
     def test_a_dropped_secret_is_no_theft(self) -> None:
         """Where the secret that made the successor is gone, the client has to sign in again, and nobody is accused."""
-        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid)
+        token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid, issue_id=ISSUED)
         row = self.row(SecretRing([self.new, self.old]), token)
-        decision = judge(token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.old]))
+        decision = judge(token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.old]), issue_id=ANSWER)
 
         assert Decision(Verdict.KEY_MISMATCH) == decision
 
@@ -259,8 +490,10 @@ class TestSecretRotation:
         token = token_at(2)
         row = replace(row_at(3), current=b"?" * 32)
 
-        assert Decision(Verdict.KEY_MISMATCH) == judge(token, row, now=WITHIN, policy=POLICY, ring=RING)
-        assert Decision(Verdict.KEY_MISMATCH) == judge(token, row, now=AFTER, policy=POLICY, ring=RING)
+        assert Decision(Verdict.KEY_MISMATCH) == judge(
+            token, row, now=WITHIN, policy=POLICY, ring=RING, issue_id=ANSWER
+        )
+        assert Decision(Verdict.KEY_MISMATCH) == judge(token, row, now=AFTER, policy=POLICY, ring=RING, issue_id=ANSWER)
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,14 @@ SECRETS = [Secret.from_material(f"secret number {number}, with at least 32 bytes
 class Books:
     """What happened, as an observer saw it who knows no row."""
 
-    successors: dict[int, str] = field(default_factory=dict)
+    secrets: dict[int, bytes] = field(default_factory=dict)
     handed_out_at: dict[int, int] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
     newest: int = 0
 
-    def hand_out(self, token: RefreshToken, text: str, *, now: int, again: bool) -> None:
-        """Note that *token* was handed out. I1: the same text for the same generation. I2: no generation goes back."""
-        assert text == self.successors.setdefault(token.generation, text), "two tokens of one generation"
+    def hand_out(self, token: RefreshToken, *, now: int, again: bool) -> None:
+        """Note that *token* was handed out. I1: the same secret for the same generation. I2: no generation goes back."""
+        assert token.secret == self.secrets.setdefault(token.generation, token.secret), "two tokens of one generation"
         assert token.generation >= self.newest, "a generation went back"
         if again or token.generation not in self.handed_out_at:
             self.handed_out_at[token.generation] = now
@@ -59,13 +59,19 @@ class World:
     row: Lineage | None = None
     ended: bool = False
     verdicts: list[Verdict] = field(default_factory=list)
+    answers: int = 0
 
     def sign_in(self) -> str:
         """Begin the session and answer its first refresh token."""
-        token = refresh_token.first(SESSION_ID, secret=b"R" * 32, kid=self.ring.newest.kid)
-        current = refresh_token.stored_hash(token.fingerprint, self.ring.newest)
+        issue_id = self._next_issue_id()
+        token = refresh_token.first(SESSION_ID, secret=b"R" * 32, kid=self.ring.newest.kid, issue_id=issue_id)
         self.row = Lineage.first(
-            current, kid=token.kid, now=self.now, idle_timeout=self.policy.idle_timeout, absolute_timeout=None
+            refresh_token.stored_hash(token.fingerprint, self.ring.newest),
+            kid=token.kid,
+            used=issue_id,
+            now=self.now,
+            idle_timeout=self.policy.idle_timeout,
+            absolute_timeout=None,
         )
         return self._hand_out(token, again=False)
 
@@ -76,7 +82,9 @@ class World:
             self.verdicts.append(Verdict.BAD_TOKEN)
             return None
         replay = self.books.is_replay(token, now=self.now)
-        decision = judge(token, self.row, now=self.now, policy=self.policy, ring=self.ring)
+        decision = judge(
+            token, self.row, now=self.now, policy=self.policy, ring=self.ring, issue_id=self._next_issue_id()
+        )
         assert not (replay and decision.answer), "a replay was answered"  # I4
         assert not (self.ended and decision.answer), "an ended session was refreshed"  # I5, I6
         if decision.revoke:
@@ -95,8 +103,9 @@ class World:
         token = refresh_token.read(text, self.ring)
         if token is None or self.row is None or not self.acknowledges_of(token):
             return
-        if self.row.current == refresh_token.stored_hash(token.fingerprint, self.ring[token.kid]):
-            self.row = replace(self.row, acknowledged=True)
+        current = refresh_token.stored_hash(token.fingerprint, self.ring[token.kid])
+        if self.row.current == current and not self.row.acknowledged:
+            self.row = replace(self.row, acknowledged=True, used=token.issue_id, used_at=self.now)
 
     def acknowledges_of(self, token: RefreshToken) -> bool:
         """Note in the books that *token* was used; say whether the server is one that takes note too."""
@@ -118,6 +127,9 @@ class World:
         return bool(THEFT.intersection(self.verdicts))
 
     def _hand_out(self, token: RefreshToken, *, again: bool) -> str:
-        text = refresh_token.mint(token, self.ring[token.kid])
-        self.books.hand_out(token, text, now=self.now, again=again)
-        return text
+        self.books.hand_out(token, now=self.now, again=again)
+        return refresh_token.mint(token, self.ring[token.kid])
+
+    def _next_issue_id(self) -> bytes:
+        self.answers += 1
+        return self.answers.to_bytes(9, "big")

@@ -62,6 +62,11 @@ async def refreshed(sessions: Sessions, token: str) -> str:
     return refresh_token_of(await sessions.refresh(token))
 
 
+def stem(token: str) -> str:
+    """Return what all answers with the refresh token *token* have in common: what is before their issue ids, secret included."""
+    return token[:112]
+
+
 def feed_of(store: Store, clock: Clock, *, background: Background, **options: Any) -> RevocationFeed:
     """Answer a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
     chosen: dict[str, Any] = {
@@ -92,9 +97,9 @@ class TroubledStore(MemoryStore):
         await self._turn("insert_key")
         return await super().insert_key(record)
 
-    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
+    async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         await self._turn("acknowledge")
-        await super().acknowledge(session_id, current=current)
+        await super().acknowledge(session_id, current=current, issue_id=issue_id)
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         await self._turn("notices")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core import access_token, base64url, refresh_token
 from fastapi_session.core.access_token_size import MAX_LENGTH
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.signing_keys import DueKey, KeyPolicy, SigningKey, generate_private_key, seal, unseal
@@ -28,8 +28,8 @@ from tests.engine.engines import HOUR, SECRET, secrets
 RING = secrets(SECRET)
 NOW = 2_000_000_000_000
 HOURS = 3_600_000
-FIRST = refresh_token.first("0" * 32, secret=b"s" * 32, kid=RING.newest.kid)
-SECOND = refresh_token.successor(FIRST, RING.newest)
+FIRST = refresh_token.first("0" * 32, secret=b"s" * 32, kid=RING.newest.kid, issue_id=b"the first")
+SECOND = refresh_token.successor(FIRST, RING.newest, issue_id=b"the next-")
 
 
 def key_for(lifetime: int = HOURS) -> SigningKey:
@@ -112,13 +112,14 @@ def test_a_token_never_outlives_its_key() -> None:
 
 
 def test_what_a_standard_token_says() -> None:
-    """The payload has exactly the ten standard names, nulls included, and then the application's own."""
+    """The payload has exactly the ten standard names, nulls included, after a refresh its id, and then the application's own."""
     first = mint().issue(record(), FIRST, key=KEY, anti_csrf=False).tokens.claims
     later = issue(mint(), record(access_token_payload={"plan": "pro"})).tokens.claims
 
     assert {*access_token.STANDARD_CLAIMS} == first.keys()
     assert (None, None) == (first["parentRefreshTokenHash1"], first["antiCsrfToken"])
-    assert {*access_token.STANDARD_CLAIMS, "plan"} == later.keys()
+    assert {*access_token.STANDARD_CLAIMS, "jti", "plan"} == later.keys()
+    assert base64url.encode(b"the next-") == later["jti"]
     assert (SECOND.fingerprint.hex(), FIRST.fingerprint.hex()) == (
         later["refreshTokenHash1"],
         later["parentRefreshTokenHash1"],

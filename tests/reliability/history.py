@@ -32,7 +32,7 @@ class Answer:
     """One refresh as its client saw it; moments are milliseconds of the deployment's clock.
 
     *presented* is the generation of the token that was sent. Of what came back, *generation*, *session*, *digest*
-    (of the refresh token) and the access token are there only where the *outcome* is OK.
+    (of the refresh token, but for its issue id) and the access token are there only where the *outcome* is OK.
     """
 
     client: str

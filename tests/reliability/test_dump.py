@@ -138,8 +138,8 @@ def forgeries(record: SessionRecord, *, kid: int) -> Iterator[RefreshToken]:
     """Answer tokens that stand where *record* does, or just before or after, made of what it says."""
     current = record.lineage.current
     for generation in (0, 1):
-        yield RefreshToken(kid, record.session_id, generation, secret=current, parent=bytes(32))
-        yield RefreshToken(kid, record.session_id, generation, secret=bytes(32), parent=current)
+        yield RefreshToken(kid, record.session_id, generation, secret=current, parent=bytes(32), issue_id=bytes(9))
+        yield RefreshToken(kid, record.session_id, generation, secret=bytes(32), parent=current, issue_id=bytes(9))
 
 
 async def test_another_secret_opens_no_key(sessions: Sessions) -> None:

@@ -88,7 +88,7 @@ def with_the_mac_of_another(token: str, other: str, _luck: random.Random) -> str
 
 
 def random_text(_token: str, _other: str, luck: random.Random) -> str:
-    return "".join(luck.choices(ALPHABET, k=136))
+    return "".join(luck.choices(ALPHABET, k=148))
 
 
 def strange_text(_token: str, _other: str, luck: random.Random) -> str:

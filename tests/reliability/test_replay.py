@@ -14,7 +14,7 @@ from fastapi_session.errors import SessionError, TokenTheftError, UnauthorisedEr
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
-from tests.engine.engines import GRACE, created, engine, refreshed
+from tests.engine.engines import GRACE, created, engine, refreshed, stem
 from tests.reliability.history import THEFT, UNAUTHORISED
 
 SEED = 5
@@ -36,7 +36,8 @@ async def lineage(sessions: Sessions, tokens: list[str], clock: HandClock, *, ro
     for _ in range(rotations):
         clock.advance(GRACE)
         generations.append(await asyncio.gather(*(refreshed(sessions, token) for token in generations[-1])))
-    assert generations[-1] == await asyncio.gather(*(refreshed(sessions, token) for token in generations[-1]))
+    again = await asyncio.gather(*(refreshed(sessions, token) for token in generations[-1]))
+    assert [stem(token) for token in generations[-1]] == [stem(token) for token in again]
     return generations
 
 
@@ -91,7 +92,7 @@ async def test_a_thief_and_a_victim_part(sessions: Sessions, clock: HandClock) -
     _, stolen = await created(sessions)
     clock.advance(GRACE)
     thief, victim = await refreshed(sessions, stolen), await refreshed(sessions, stolen)
-    assert thief == victim
+    assert stem(thief) == stem(victim)
     clock.advance(GRACE)
     ahead = [thief]
     for _ in range(2):
@@ -111,8 +112,8 @@ async def test_two_engines_agree(place: Place, clock: HandClock) -> None:
     _, token = await created(here)
     for _ in range(10):
         clock.advance(GRACE)
-        answers = {await refreshed(each, token) for each in (here, there, there, here)}
-        assert 1 == len(answers)
-        (token,) = answers
+        answers = [await refreshed(each, token) for each in (here, there, there, here)]
+        assert 1 == len({stem(answer) for answer in answers})
+        token = answers[0]
     await here.close()
     await there.close()

@@ -7,7 +7,6 @@ It answers with what came of each task.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,8 +63,7 @@ def received(token: str, ring: SecretRing) -> dict[str, Any]:
     """What a history says of the refresh token *token*."""
     content = refresh_token.read(token, ring)
     assert content is not None
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    return {"session": content.session_id, "generation": content.generation, "digest": digest}
+    return {"session": content.session_id, "generation": content.generation, "digest": content.fingerprint.hex()}
 
 
 async def merge(sessions: Sessions, client: str, *, handle: str) -> Mapping[str, Any]:

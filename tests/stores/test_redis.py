@@ -142,7 +142,7 @@ class TestExpiry:
         key = await key_of(client, prefix, record)
         before = await expiry(client, key)
         await timed_store.update(record.session_id, version=0, access_token_payload={}, session_data={})
-        await timed_store.acknowledge(record.session_id, current=record.lineage.current)
+        await timed_store.acknowledge(record.session_id, current=record.lineage.current, issue_id=b"used")
 
         assert await expiry(client, key) == pytest.approx(before, abs=100)
 
@@ -207,7 +207,7 @@ class TestKeeping:
         await store.rotate(next_rotation(record, debounce=0))
         await store.replace(record.session_id, expected=record.lineage, lineage=record.lineage)
         await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
-        await store.acknowledge(record.session_id, current=record.lineage.current)
+        await store.acknowledge(record.session_id, current=record.lineage.current, issue_id=b"used")
         await store.delete(record.session_id)
 
         assert set() == await keys_of(client, prefix)

@@ -12,9 +12,11 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 
 from fastapi_session import (
     CreateSession,
@@ -369,14 +371,26 @@ def test_two_applications_in_one_process(clock: HandClock) -> None:
         assert 200 == first.get("/me", Held.of(of_first, "header").to_call()).status_code
 
 
+async def broken(_request: Request) -> Response:
+    return PlainTextResponse("broken", 500)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/me", 200), ("GET", "/me", 401), ("POST", "/merge", 200), ("GET", "/x", 404)],
+    [
+        ("GET", "/me", 200),
+        ("GET", "/me", 401),
+        ("POST", "/merge", 200),
+        ("GET", "/inner/x", 404),
+        ("GET", "/inner/broken", 500),
+        ("GET", "/x", 404),
+    ],
 )
 async def test_nothing_waits_for_the_garbage_collector(
     method: str, path: str, status: int, app: FastAPI, sessions: Sessions
 ) -> None:
     """When a request is over, what it took is given back at once: nothing of ours is held in a cycle."""
+    app.mount("/inner", Starlette(routes=[Route("/broken", broken)]))
     token = (await sessions.create("ada")).tokens.access_token
     headers = {"authorization": f"Bearer {token}"} if status == 200 else {}
     gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated
 
@@ -95,24 +96,24 @@ def test_a_refusal_that_clears(deployment: Deployment) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
-        (UnauthorisedError(), 3000, "unauthorised"),
-        (TryRefreshTokenError(), 3000, "try refresh token"),
-        (TokenTheftError("REUSED", user_id="ada", handle="h"), 3000, "token theft detected"),
-        (InvalidClaimsError([ClaimFailure("role")]), 3000, "invalid claim"),
-        (StoreUnavailable("connection refused"), 1013, "the session store is unavailable"),
-        (DuplicateSessionCookiesError("set older_cookie_domain"), 1011, ""),
+        (UnauthorisedError, 3000, "unauthorised"),
+        (TryRefreshTokenError, 3000, "try refresh token"),
+        (lambda: TokenTheftError("REUSED", user_id="ada", handle="h"), 3000, "token theft detected"),
+        (lambda: InvalidClaimsError([ClaimFailure("role")]), 3000, "invalid claim"),
+        (lambda: StoreUnavailable("connection refused"), 1013, "the session store is unavailable"),
+        (lambda: DuplicateSessionCookiesError("set older_cookie_domain"), 1011, ""),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+    ids=["unauthorised", "try refresh token", "theft", "invalid claims", "store", "duplicates"],
 )
 def test_an_error_after_the_acceptance(
-    error: Exception, code: int, reason: str, app: FastAPI, deployment: Deployment
+    error: Callable[[], Exception], code: int, reason: str, app: FastAPI, deployment: Deployment
 ) -> None:
     """An open socket is closed with what the error means: a store that is down tells nobody that he is not signed in."""
 
     @app.websocket("/broken")
     async def broken(websocket: WebSocket) -> None:
         await websocket.accept()
-        raise error
+        raise error()
 
     with deployment.client.websocket_connect("/broken") as socket, pytest.raises(WebSocketDisconnect) as closed:
         socket.receive_text()

@@ -23,7 +23,7 @@ from fastapi_session.stores.rows import (
 
 LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
 
-_SESSION_BYTES = tuple(map(SESSION_COLUMNS.index, ("current", "previous")))
+_SESSION_BYTES = tuple(map(SESSION_COLUMNS.index, ("current", "previous", "exchanged", "used")))
 _KEY_BYTES = tuple(map(KEY_COLUMNS.index, ("private_key",)))
 
 
@@ -44,7 +44,8 @@ def lineage_fields(lineage: Lineage) -> list[str]:
 
 def expected_fields(lineage: Lineage) -> list[str]:
     """Answer the values that tell whether a session has moved on since it stood where *lineage* says."""
-    return [field(each) for each in (lineage.generation, lineage.current, lineage.acknowledged, lineage.window_at)]
+    place = lineage.generation, lineage.current, lineage.acknowledged, lineage.window_at
+    return [field(each) for each in (*place, lineage.exchanged, lineage.crossed)]
 
 
 def session_of(text: str) -> SessionRecord:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from fastapi_session.model import CROSSED_EXCHANGES
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import SESSION_COLUMNS
 
@@ -15,8 +16,17 @@ LINGER = 24 * 60 * 60 * 1000
 COMMON = f"""
 local by_user, by_deadline, feed, session = unpack(KEYS, 1, 4)
 
+-- What is told of sessions that were kept before there were these fields.
+local absent = {{exchanged = 'null', used = 'null', used_at = '0', crossed = '0'}}
+
+local function read(key, ...)
+    local fields = redis.call('HMGET', key, ...)
+    for place, name in ipairs({{...}}) do fields[place] = fields[place] or absent[name] or false end
+    return fields
+end
+
 local function record(key)
-    local fields = redis.call('HMGET', key, '{"', '".join(SESSION_COLUMNS)}')
+    local fields = read(key, '{"', '".join(SESSION_COLUMNS)}')
     return fields[1] and '[' .. table.concat(fields, ',') .. ']'
 end
 
@@ -53,8 +63,8 @@ local function delete(key)
 end
 
 local function unmoved()
-    local fields = redis.call('HMGET', session, 'generation', 'current', 'acknowledged', 'window_at')
-    for place = 1, 4 do
+    local fields = read(session, 'generation', 'current', 'acknowledged', 'window_at', 'exchanged', 'crossed')
+    for place = 1, 6 do
         if fields[place] ~= ARGV[place + 2] then return false end
     end
     return true
@@ -87,8 +97,8 @@ return {{ARGV[1]}}
 """)
 
 ROTATE = Script.of(f"""{COMMON}
-local generation, presented, successor, kid, debounce, idle_timeout = unpack(ARGV, 3, 8)
-local fields = redis.call('HMGET', session, 'generation', 'current', 'window_at', 'absolute_expires_at')
+local generation, presented, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 9)
+local fields = read(session, 'generation', 'current', 'window_at', 'absolute_expires_at', 'crossed')
 local moment, absolute = now(), tonumber(fields[4])
 if fields[1] ~= generation or fields[2] ~= presented then return {{ARGV[1], false}} end
 if fields[3] + debounce > moment or deadline() <= moment then return {{ARGV[1], false}} end
@@ -96,7 +106,8 @@ local idle = math.min(moment + idle_timeout, absolute or moment + idle_timeout)
 redis.call('HSET', session,
     'generation', integer(generation + 1), 'current', successor, 'previous', presented, 'current_kid', kid,
     'window_at', integer(moment), 'acknowledged', 'false', 'idle_expires_at', integer(idle),
-    'ip_address', ARGV[9], 'user_agent', ARGV[10])
+    'exchanged', issue_id, 'crossed', integer(fields[5] * 2 % {2**CROSSED_EXCHANGES}),
+    'ip_address', ARGV[10], 'user_agent', ARGV[11])
 end_later()
 return {{ARGV[1], record(session)}}
 """)
@@ -109,7 +120,7 @@ return {{ARGV[1], records, integer(now())}}
 
 REPLACE = Script.of(f"""{COMMON}
 if not unmoved() then return {{ARGV[1], 0}} end
-redis.call('HSET', session, unpack(ARGV, 7))
+redis.call('HSET', session, unpack(ARGV, 9))
 end_later()
 return {{ARGV[1], 1}}
 """)
@@ -123,7 +134,10 @@ return {{ARGV[1], unmoved() and delete(session) or 0}}
 """)
 
 ACKNOWLEDGE = Script.of(f"""{COMMON}
-if redis.call('HGET', session, 'current') == ARGV[3] then redis.call('HSET', session, 'acknowledged', 'true') end
+local fields = redis.call('HMGET', session, 'current', 'acknowledged')
+if fields[1] == ARGV[3] and fields[2] == 'false' then
+    redis.call('HSET', session, 'acknowledged', 'true', 'used', ARGV[4], 'used_at', integer(now()))
+end
 return {{ARGV[1]}}
 """)
 

@@ -78,6 +78,7 @@ class RedisStore:
             field(rotation.successor_kid),
             field(rotation.debounce),
             field(rotation.idle_timeout),
+            field(rotation.issue_id),
             field(rotation.circumstances.ip_address),
             field(rotation.circumstances.user_agent),
         )
@@ -101,9 +102,9 @@ class RedisStore:
             [deleted] = await self._change(scripts.DELETE_UNMOVED, session_id, *expected_fields(expected))
         return bool(deleted)
 
-    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
-        """Note that the refresh token whose hash is *current* has been used."""
-        await self._change(scripts.ACKNOWLEDGE, session_id, field(current))
+    async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
+        """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
+        await self._change(scripts.ACKNOWLEDGE, session_id, field(current), field(issue_id))
 
     async def update(
         self,

@@ -66,9 +66,10 @@ class SqlSessions(SqlNotices):
             statement, parameters = statements.DELETE_UNMOVED, statements.unmoved_parameters(session_id, expected)
         return await self._changes_noted(statement, parameters, kind="session_revoked", subject=session_id)
 
-    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
-        """Note that the refresh token whose hash is *current* has been used."""
-        await self._changes(statements.ACKNOWLEDGE, {"given_session_id": session_id, "given_current": current})
+    async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
+        """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
+        parameters = {"given_session_id": session_id, "given_current": current, "issue_id": issue_id}
+        await self._changes(self._timed.acknowledge, {**parameters, **self._now()})
 
     async def update(
         self,

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.functions import coalesce
 
-from fastapi_session.model import Lineage, Rotation
+from fastapi_session.model import CROSSED_EXCHANGES, Lineage, Rotation
 from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
 from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
 from fastapi_session.stores.sql.tables import NOTICE, SESSION, SIGNING_KEY
@@ -47,6 +47,8 @@ _UNMOVED = (
     _IS_CURRENT,
     SESSION.c.acknowledged == given(SESSION.c.acknowledged),
     SESSION.c.window_at == given(SESSION.c.window_at),
+    SESSION.c.exchanged.is_not_distinct_from(given(SESSION.c.exchanged)),
+    SESSION.c.crossed == given(SESSION.c.crossed),
 )
 _SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
@@ -57,9 +59,6 @@ FIND = select(*SESSION_ROW).where(_IS_SESSION)
 REPLACE = update(SESSION).where(*_UNMOVED)
 DELETE = delete(SESSION).where(_IS_SESSION)
 DELETE_UNMOVED = delete(SESSION).where(*_UNMOVED)
-ACKNOWLEDGE = (
-    update(SESSION).where(_IS_SESSION, _IS_CURRENT, SESSION.c.acknowledged.is_(False)).values(acknowledged=True)
-)
 UPDATE = (
     update(SESSION)
     .where(_IS_SESSION, SESSION.c.version == given(SESSION.c.version))
@@ -101,6 +100,11 @@ class TimedStatements:
         self.rotate = _rotate(now)
         self.rotate_returning = self.rotate.returning(*SESSION_ROW)
         self.get = _get()
+        self.acknowledge = (
+            update(SESSION)
+            .where(_IS_SESSION, _IS_CURRENT, SESSION.c.acknowledged.is_(False))
+            .values(acknowledged=True, used=bindparam("issue_id", type_=SESSION.c.used.type), used_at=now)
+        )
         self.sessions_of = (
             select(*SESSION_ROW)
             .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began)
@@ -136,6 +140,8 @@ def _rotate(now: ColumnElement[int]) -> Any:
             (SESSION.c.generation, SESSION.c.generation + 1),
             (SESSION.c.window_at, now),
             (SESSION.c.acknowledged, False),
+            (SESSION.c.exchanged, bindparam("issue_id", type_=SESSION.c.exchanged.type)),
+            (SESSION.c.crossed, SESSION.c.crossed * 2 % 2**CROSSED_EXCHANGES),
             (SESSION.c.ip_address, bindparam("new_ip_address", type_=Text)),
             (SESSION.c.user_agent, bindparam("new_user_agent", type_=Text)),
             (
@@ -177,6 +183,7 @@ def rotation_parameters(rotation: Rotation) -> Parameters:
         "given_session_id": rotation.session_id,
         "given_generation": rotation.generation,
         "given_current": rotation.presented,
+        "issue_id": rotation.issue_id,
         "successor": rotation.successor,
         "successor_kid": rotation.successor_kid,
         "debounce": rotation.debounce,
@@ -194,6 +201,8 @@ def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
         "given_current": expected.current,
         "given_acknowledged": expected.acknowledged,
         "given_window_at": expected.window_at,
+        "given_exchanged": expected.exchanged,
+        "given_crossed": expected.crossed,
     }
 
 

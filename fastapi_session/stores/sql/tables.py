@@ -29,6 +29,7 @@ METADATA = MetaData()
 _MYSQL = ("mysql", "mariadb")
 _JSON = Text().with_variant(mysql.MEDIUMTEXT(), *_MYSQL)
 _HASH = LargeBinary().with_variant(mysql.VARBINARY(32), *_MYSQL)
+_ISSUE_ID = LargeBinary().with_variant(mysql.VARBINARY(9), *_MYSQL)
 _OPTIONS: dict[str, Any] = {
     f"{name}_{option}": value
     for name in _MYSQL
@@ -61,6 +62,10 @@ SESSION = Table(
     _ABSOLUTE,
     # The database keeps it true, whoever writes.
     Column("deadline", BigInteger, Computed(Least(_IDLE, coalesce(_ABSOLUTE, _IDLE)), persisted=True)),
+    Column("exchanged", _ISSUE_ID),
+    Column("used", _ISSUE_ID),
+    Column("used_at", BigInteger, nullable=False, server_default="0"),
+    Column("crossed", Integer, nullable=False, server_default="0"),
     Index("fastapi_session_user", "user_id", "tenant_id"),
     Index("fastapi_session_deadline", "deadline"),
     **_OPTIONS,

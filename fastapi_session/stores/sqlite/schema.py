@@ -51,6 +51,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE notice (subject TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL)",
         "CREATE INDEX notice_at ON notice (at)",
     ),
+    (
+        "ALTER TABLE session ADD COLUMN exchanged BLOB",
+        "ALTER TABLE session ADD COLUMN used BLOB",
+        "ALTER TABLE session ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN crossed INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """Of version 1, 2 and so on. What has been released never changes: what comes is appended."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi_session.model import CROSSED_EXCHANGES
 from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
 from fastapi_session.stores.sqlite.schema import DEADLINE
 
@@ -11,6 +12,7 @@ _UNMOVED = """
     session_id = :session_id
     AND generation = :expected_generation AND current = :expected_current
     AND acknowledged = :expected_acknowledged AND window_at = :expected_window_at
+    AND exchanged IS :expected_exchanged AND crossed = :expected_crossed
 """
 _OF_USER = "user_id = :user_id AND (:tenant_id IS NULL OR tenant_id = :tenant_id)"
 
@@ -24,6 +26,8 @@ ROTATE = f"""
         current_kid = :successor_kid,
         window_at = :now,
         acknowledged = FALSE,
+        exchanged = :issue_id,
+        crossed = crossed * 2 % {2**CROSSED_EXCHANGES},
         ip_address = :ip_address,
         user_agent = :user_agent,
         idle_expires_at = min(:now + :idle_timeout, ifnull(absolute_expires_at, :now + :idle_timeout))
@@ -43,7 +47,11 @@ REPLACE = f"""
         window_at = :window_at,
         acknowledged = :acknowledged,
         idle_expires_at = :idle_expires_at,
-        absolute_expires_at = :absolute_expires_at
+        absolute_expires_at = :absolute_expires_at,
+        exchanged = :exchanged,
+        used = :used,
+        used_at = :used_at,
+        crossed = :crossed
     WHERE {_UNMOVED}
 """
 
@@ -53,7 +61,10 @@ DELETE_SUPERSEDED = "DELETE FROM session WHERE session_id = ?"
 
 DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING session_id"
 
-ACKNOWLEDGE = "UPDATE session SET acknowledged = TRUE WHERE session_id = ? AND current = ? AND NOT acknowledged"
+ACKNOWLEDGE = """
+    UPDATE session SET acknowledged = TRUE, used = ?, used_at = ?
+    WHERE session_id = ? AND current = ? AND NOT acknowledged
+"""
 
 UPDATE = """
     UPDATE session SET version = version + 1, access_token_payload = :access_token_payload, session_data = :session_data

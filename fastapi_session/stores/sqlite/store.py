@@ -99,6 +99,10 @@ class SqliteStore:
             "acknowledged": lineage.acknowledged,
             "idle_expires_at": lineage.idle_expires_at,
             "absolute_expires_at": lineage.absolute_expires_at,
+            "exchanged": lineage.exchanged,
+            "used": lineage.used,
+            "used_at": lineage.used_at,
+            "crossed": lineage.crossed,
             **_expected_parameters(expected),
         }
         return await self._changes(statements.REPLACE, parameters) == 1
@@ -110,9 +114,11 @@ class SqliteStore:
         parameters = {"session_id": session_id, **_expected_parameters(expected)}
         return len(await self._delete(statements.DELETE_UNMOVED, parameters)) == 1
 
-    async def acknowledge(self, session_id: str, *, current: bytes) -> None:
-        """Note that the refresh token whose hash is *current* has been used."""
-        await self._changes(statements.ACKNOWLEDGE, (session_id, current))
+    async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
+        """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
+        await self._thread.write(
+            lambda db: db.execute(statements.ACKNOWLEDGE, (issue_id, self._clock(), session_id, current)).rowcount
+        )
 
     async def update(
         self,
@@ -200,6 +206,7 @@ def _rotation_parameters(rotation: Rotation, *, now: int) -> dict[str, Any]:
         "session_id": rotation.session_id,
         "generation": rotation.generation,
         "presented": rotation.presented,
+        "issue_id": rotation.issue_id,
         "successor": rotation.successor,
         "successor_kid": rotation.successor_kid,
         "debounce": rotation.debounce,
@@ -216,4 +223,6 @@ def _expected_parameters(expected: Lineage) -> dict[str, Any]:
         "expected_current": expected.current,
         "expected_acknowledged": expected.acknowledged,
         "expected_window_at": expected.window_at,
+        "expected_exchanged": expected.exchanged,
+        "expected_crossed": expected.crossed,
     }

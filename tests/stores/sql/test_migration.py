@@ -15,9 +15,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, inspect, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
 from fastapi_session.stores.sql import METADATA, SqlStore, migrate
 from fastapi_session.stores.sql.__main__ import main
 from fastapi_session.stores.sql.migration import VERSION_TABLE, alembic_config
+from fastapi_session.stores.sql.statements import INSERT
 from fastapi_session.testing.records import new_session, new_signing_key
 
 MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
@@ -69,7 +71,7 @@ async def test_a_migrated_database_lacks_nothing(bare_engine: AsyncEngine) -> No
         left = [each for each in await connection.run_sync(differences) if each[0] != "remove_table"]
 
         assert [] == left
-        assert "0002" == await connection.run_sync(version)
+        assert "0003" == await connection.run_sync(version)
 
 
 def upgrade_to_0001(connection: Connection) -> None:
@@ -80,8 +82,10 @@ async def test_what_the_first_version_kept_stays(bare_engine: AsyncEngine) -> No
     """From the tables of the first version, with sessions and keys in them, migrating leads to a store that has them all."""
     async with bare_engine.begin() as connection:
         await connection.run_sync(upgrade_to_0001)
-    store, record, key = SqlStore(bare_engine), new_session("a", now=0), new_signing_key("k1", now=0)
-    await store.insert(record)
+    store, key = SqlStore(bare_engine), new_signing_key("k1", now=0)
+    record = new_session("a", now=0, lineage={"used": None})
+    async with bare_engine.begin() as connection:
+        await connection.execute(INSERT, dict(list(zip(SESSION_COLUMNS, session_row(record), strict=True))[:18]))
     await store.insert_key(key)
     await migrate(bare_engine)
     await store.open()

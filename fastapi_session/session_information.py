@@ -1,0 +1,44 @@
+"""What an application is told of a session that it knows by its handle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi_session.model import Circumstances, Json, SessionRecord, moment
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInformation:
+    """What is known of a session by its handle, without its tokens.
+
+    *last_seen* is who was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at* unless it is
+    refreshed before.
+    """
+
+    handle: str
+    user_id: str
+    recipe_user_id: str
+    tenant_id: str
+    access_token_payload: Json
+    session_data: Json
+    created_at: datetime
+    last_seen_at: datetime
+    last_seen: Circumstances
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, record: SessionRecord) -> SessionInformation:
+        """Return what *record* says, without what no caller needs."""
+        return cls(
+            handle=record.handle,
+            user_id=record.user_id,
+            recipe_user_id=record.recipe_user_id,
+            tenant_id=record.tenant_id,
+            access_token_payload=record.access_token_payload,
+            session_data=record.session_data,
+            created_at=moment(record.created_at),
+            last_seen_at=moment(record.lineage.window_at),
+            last_seen=record.circumstances,
+            expires_at=moment(record.lineage.idle_expires_at),
+        )

@@ -1,0 +1,19 @@
+"""What tells apart the answers of one generation: which was exchanged, which was used, which exchanges were crossed."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary
+from sqlalchemy.dialects import mysql
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Add the columns. Of sessions that are there nothing is known yet; workers of the version before go on writing."""
+    issue_id = LargeBinary().with_variant(mysql.VARBINARY(9), "mysql", "mariadb")
+    op.add_column("fastapi_session", Column("exchanged", issue_id))
+    op.add_column("fastapi_session", Column("used", issue_id))
+    op.add_column("fastapi_session", Column("used_at", BigInteger, nullable=False, server_default="0"))
+    op.add_column("fastapi_session", Column("crossed", Integer, nullable=False, server_default="0"))
