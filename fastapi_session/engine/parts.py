@@ -68,7 +68,7 @@ class Parts:
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
             random=random,
         )
-        self.verified_tokens = VerifiedTokens()
+        self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
         self.standing = Standing(self.store, ring=self.ring, feed=self.feed, succession=self.succession)
         self.acknowledgements = Acknowledgements(self.store, ring=self.ring, background=self.background)
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)

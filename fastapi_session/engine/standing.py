@@ -18,14 +18,15 @@ from fastapi_session.core.rotation import stands
 from fastapi_session.core.secret import SecretRing
 from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.engine.heard import ENDED
+from fastapi_session.engine.recent import Recent, memory_size
 from fastapi_session.engine.records import live_record
 from fastapi_session.engine.succession import Succession
 from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError
 from fastapi_session.model import Json, Notice, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
-REMEMBERED = 10_000
-"""Of how many sessions it is remembered which token has the changed claims. One forgotten costs a reading."""
+_ENTRY = 1_000
+"""Bytes of what is remembered of a token that has the changed claims, beside its custom claims."""
 
 
 class Standing:
@@ -36,7 +37,7 @@ class Standing:
         self._ring = ring
         self._feed = feed
         self._succession = succession
-        self._up_to_date: dict[str, tuple[Notice, AccessToken]] = {}
+        self._up_to_date = Recent[str, tuple[Notice, AccessToken]](_weight)  # one forgotten costs a reading
 
     async def heed(self, notice: Notice, token: AccessToken) -> None:
         """Refuse the verified *token* where *notice* is against it.
@@ -53,9 +54,7 @@ class Standing:
             return
         if not is_same(claims, token.custom):
             raise TryRefreshTokenError("access token: the claims of its session were changed")
-        if len(self._up_to_date) >= REMEMBERED:
-            self._up_to_date.clear()
-        self._up_to_date[notice.subject] = notice, token
+        self._up_to_date.keep(notice.subject, (notice, token))
 
     async def claims_of_now(self, token: AccessToken, notice: Notice) -> Json | None:
         """Return the claims that the session of the verified *token* has after *notice*, `None` while the store is down.
@@ -72,7 +71,7 @@ class Standing:
             return None
 
     def _is_up_to_date(self, token: AccessToken, notice: Notice) -> bool:
-        known, up_to_date = self._up_to_date.get(notice.subject, (None, token))
+        known, up_to_date = self._up_to_date.find(notice.subject) or (None, token)
         if known is not notice:
             return False
         return up_to_date is token or (up_to_date == token and is_same(up_to_date.custom, token.custom))
@@ -111,3 +110,7 @@ class Standing:
         if record is None:
             raise await self._succession.of_access_token(split_handle(token.session_handle)[0])
         return record
+
+
+def _weight(_: str, up_to_date: tuple[Notice, AccessToken]) -> int:
+    return _ENTRY + memory_size(up_to_date[1].custom)

@@ -12,16 +12,24 @@ from dataclasses import dataclass, field
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.signing_keys import SigningKeys
-from fastapi_session.engine.recent import CAPACITY, Recent
+from fastapi_session.engine.recent import CAPACITY, Recent, memory_size
+from fastapi_session.errors import TryRefreshTokenError
+
+_OBJECTS = 1_000
+"""Bytes of a token that was proved, beside its text and its custom claims (`benchmarks.memory`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProvedAccessToken(ParsedAccessToken):
-    """A genuine access token, and how long that need not be proved again: with *keys*, *until* a moment in milliseconds."""
+    """A genuine access token, and how long that need not be proved again: with *keys*, *until* a moment in milliseconds.
+
+    *weight* is how many bytes it takes in memory, about.
+    """
 
     session_id: str
     keys: SigningKeys = field(repr=False)
     until: float
+    weight: int
 
     def stands(self, keys: SigningKeys, now: int) -> bool:
         """Say whether the token would be proved again at *now* by *keys*, those that are known then."""
@@ -29,10 +37,14 @@ class ProvedAccessToken(ParsedAccessToken):
 
 
 class VerifiedTokens:
-    """What one process has proved lately. It is shared between requests, so nobody changes what is in it."""
+    """What one process has proved lately. It is shared between requests, so nobody changes what is in it.
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self._proved = Recent[str, ProvedAccessToken](capacity)
+    *issuer* is the one whose tokens are believed (RFC 8725, section 3.8), `None` for any: the keys decide then.
+    """
+
+    def __init__(self, issuer: str | None, *, capacity: int = CAPACITY) -> None:
+        self._issuer = issuer
+        self._proved = Recent[str, ProvedAccessToken](lambda _, proved: proved.weight, capacity=capacity)
 
     def __len__(self) -> int:
         """Answer how many tokens are kept."""
@@ -48,6 +60,8 @@ class VerifiedTokens:
         if known is not None and known.stands(keys, now):
             return known
         content = access_token.verify(parsed, keys.verifying(parsed.kid, now=now), now=now)
+        if self._issuer is not None and content.issuer != self._issuer:
+            raise TryRefreshTokenError("access token: issued for another address")
         proved = ProvedAccessToken(
             text=parsed.text,
             kid=parsed.kid,
@@ -57,6 +71,7 @@ class VerifiedTokens:
             session_id=content.session_id,
             keys=keys,
             until=min(content.expires_at * 1000, keys.verifies_until(parsed.kid)),
+            weight=_OBJECTS + len(parsed.text) + memory_size(content.custom),
         )
         self._proved.keep(parsed.text, proved)
         return proved

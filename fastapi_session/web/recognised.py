@@ -24,13 +24,25 @@ Counting = tuple[Method, ProvedAccessToken]
 """The token that counts, and how it came."""
 
 
+_ENTRY = 200
+"""Bytes of what is kept of a request, beside its headers and the token (`benchmarks.memory`)."""
+
+
 class Recognised(Recent[Came, Counting]):
     """Which access token counted when the same came before. It is shared by the requests of one application."""
+
+    def __init__(self) -> None:
+        super().__init__(_weight)
 
     def keep(self, came: Came, counting: Counting) -> None:
         """Remember that *counting* is what *came* brings, if that is not too long."""
         if len(came[0] or b"") + len(came[1] or b"") <= MAX_BYTES:
             super().keep(came, counting)
+
+
+def _weight(came: Came, counting: Counting) -> int:
+    """Return how many bytes are kept of a request. Its token counts too, which may be kept nowhere else any more."""
+    return _ENTRY + len(came[0] or b"") + len(came[1] or b"") + counting[1].weight
 
 
 def what_came(headers: Iterable[tuple[bytes, bytes]], allowed: TokenTransferMethod) -> Came:

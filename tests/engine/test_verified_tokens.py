@@ -19,10 +19,11 @@ from fastapi_session.core.signing_keys import (
     seal,
     unseal,
 )
+from fastapi_session.engine.recent import MAX_BYTES
 from fastapi_session.engine.verified_tokens import VerifiedTokens
 from fastapi_session.testing import HandClock
 from tests.core.keys import HOUR, NOW, POLICY, RING, key
-from tests.engine.engines import engine
+from tests.engine.engines import engine, refresh_token_of
 
 KEY = key("d-key")
 IMPOSTOR = unseal(
@@ -81,7 +82,7 @@ def minted(user_id: str = "alice", **fields: Any) -> ParsedAccessToken:
 
 def test_a_token_is_proved_once(counting: CountingKey) -> None:
     """The same text under the same keys is proved once, and parsed once."""
-    tokens, keys, parsed = VerifiedTokens(), SigningKeys([counting]), minted()
+    tokens, keys, parsed = VerifiedTokens(None), SigningKeys([counting]), minted()
     proved = [tokens.prove(parsed, keys, now=NOW) for _ in range(3)]
 
     assert [parsed.content] * 3 == [each.content for each in proved]
@@ -103,7 +104,7 @@ def test_a_token_is_proved_once(counting: CountingKey) -> None:
 )
 def test_a_proof_stands(keys: SigningKeys, now: int, stands: bool) -> None:
     """A proof stands until the token expires, and only for the very keys that it was made with."""
-    assert stands == VerifiedTokens().prove(minted(), KEYS, now=NOW).stands(keys, now)
+    assert stands == VerifiedTokens(None).prove(minted(), KEYS, now=NOW).stands(keys, now)
 
 
 def test_a_proof_ends_with_its_key() -> None:
@@ -111,14 +112,14 @@ def test_a_proof_ends_with_its_key() -> None:
     key_ends = NOW + HOUR // 2
     first = key("d-key", token_lifetime=HOUR // 2 - RELOAD_MARGIN - 1)
     keys = SigningKeys([first, key("d-next", sequence=1, activates_at=NOW + 1)])
-    proved = VerifiedTokens().prove(minted(), keys, now=NOW)
+    proved = VerifiedTokens(None).prove(minted(), keys, now=NOW)
 
     assert (True, False) == (proved.stands(keys, key_ends - 1), proved.stands(keys, key_ends))
 
 
 def test_a_known_token_expires() -> None:
     """A token that was proved is refused from its last millisecond on, as one that was not."""
-    tokens, parsed = VerifiedTokens(), minted()
+    tokens, parsed = VerifiedTokens(None), minted()
     tokens.prove(parsed, KEYS, now=NOW)
 
     assert parsed.content == tokens.prove(parsed, KEYS, now=NOW + HOUR - 1).content
@@ -128,7 +129,7 @@ def test_a_known_token_expires() -> None:
 
 def test_a_known_token_ends_with_its_keys() -> None:
     """A token whose key verifies no more is refused, and so is one under another key of the same name."""
-    tokens, parsed = VerifiedTokens(), minted()
+    tokens, parsed = VerifiedTokens(None), minted()
     tokens.prove(parsed, KEYS, now=NOW)
 
     for others in (SigningKeys(), SigningKeys([IMPOSTOR])):
@@ -138,7 +139,7 @@ def test_a_known_token_ends_with_its_keys() -> None:
 
 def test_another_signature_is_another_token() -> None:
     """Known is the whole text: a known payload with another signature is proved anew, and refused."""
-    tokens, parsed = VerifiedTokens(), minted()
+    tokens, parsed = VerifiedTokens(None), minted()
     tokens.prove(parsed, KEYS, now=NOW)
     head, _, signature = parsed.text.rpartition(".")
     forged = tokens.parse(f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}")
@@ -150,7 +151,7 @@ def test_another_signature_is_another_token() -> None:
 
 def test_what_is_not_proved_is_not_kept() -> None:
     """Forged and expired tokens leave nothing behind, however many come."""
-    tokens = VerifiedTokens()
+    tokens = VerifiedTokens(None)
     for number in range(50):
         with pytest.raises(TryRefreshTokenError):
             tokens.prove(minted(str(number), expires_at=NOW // 1000 - 1), KEYS, now=NOW)
@@ -162,7 +163,7 @@ def test_what_is_not_proved_is_not_kept() -> None:
 
 def test_a_flood_of_genuine_tokens_is_bounded() -> None:
     """However many tokens are proved, no more than two halves are kept, and what is in use stays."""
-    tokens, used = VerifiedTokens(capacity=10), minted("in use")
+    tokens, used = VerifiedTokens(None, capacity=10), minted("in use")
     first = tokens.prove(used, KEYS, now=NOW)
     for number in range(100):
         tokens.prove(used, KEYS, now=NOW)
@@ -170,6 +171,47 @@ def test_a_flood_of_genuine_tokens_is_bounded() -> None:
         assert len(tokens) <= 20
 
     assert tokens.parse(used.text) is first
+
+
+def test_a_flood_of_large_tokens_is_bounded() -> None:
+    """Tokens whose claims take fifty times their length in memory are kept by what they take, not by their number."""
+    tokens = VerifiedTokens(None)
+    for number in range(500):
+        tokens.prove(minted(str(number), custom={"list": [{}] * 680}), KEYS, now=NOW)
+    few = len(tokens)
+    weight = tokens.prove(minted("0", custom={"list": [{}] * 680}), KEYS, now=NOW).weight
+
+    assert weight > 40_000
+    assert MAX_BYTES - weight < few * weight <= 2 * MAX_BYTES
+
+
+@pytest.mark.parametrize("issuer", ["", "https://staging.example.com/auth", "https://api.example.com/auth/"])
+def test_a_token_of_another_issuer_is_refused(issuer: str) -> None:
+    """A genuine token that was issued for another address is none of ours, and a refresh may bring one that is."""
+    own, anybody = VerifiedTokens("https://api.example.com/auth"), VerifiedTokens(None)
+    ours, theirs = minted(issuer="https://api.example.com/auth"), minted(issuer=issuer)
+
+    assert ours.content == own.prove(ours, KEYS, now=NOW).content
+    assert theirs.content == anybody.prove(theirs, KEYS, now=NOW).content
+    for _ in range(2):
+        with pytest.raises(TryRefreshTokenError, match="another address"):
+            own.prove(theirs, KEYS, now=NOW)
+    assert 1 == len(own)
+
+
+async def test_a_deployment_that_moves(hand_clock: HandClock) -> None:
+    """After a change of the address sessions go on by a refresh; where no address is set, none is asked for."""
+    store = MemoryStore(clock=hand_clock)
+    before = engine(store, hand_clock, api_domain="http://old.example.com")
+    after = engine(store, hand_clock, api_domain="http://new.example.com")
+    unset = engine(store, hand_clock)
+    issued = await before.create("alice")
+    with pytest.raises(TryRefreshTokenError, match="another address"):
+        await after.verify(issued.tokens.access_token)
+    refreshed = await after.refresh(refresh_token_of(issued))
+
+    assert refreshed.access_token == await after.verify(refreshed.tokens.access_token)
+    assert refreshed.access_token == await unset.verify(refreshed.tokens.access_token)
 
 
 async def test_a_revoked_session_is_not_remembered(hand_clock: HandClock) -> None:
