@@ -42,8 +42,8 @@ class SessionsByHandle:
     def within(self, connection: Any) -> Self:
         """Answer these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
 
-        That is a connection of the database that has the sessions; its owner commits or rolls back. Events are told with
-        the commit, and this process hears of what ended as others do, within two seconds. Verifying and refreshing are
+        That is a connection of the database that has the sessions; its owner commits or rolls back. Events are told,
+        and this process hears of what ended, once it has committed. Verifying and refreshing are
         as ever. Raises `ConfigurationError` where the store knows no transactions.
         """
         if not isinstance(self.store, TransactionalStore):
@@ -51,6 +51,13 @@ class SessionsByHandle:
         joined, parts = copy(self), self._parts.within(self.store.within(connection))
         SessionsByHandle.__init__(joined, parts, signs_statically=self._signs_statically)
         return joined
+
+    def on_end(self, tell: Callable[[bool], None]) -> None:
+        """Call *tell* once it is certain what became of what was just written: true, it stays; false, it was undone.
+
+        That is at once, and `within` a transaction when that has committed or was rolled back, or a savepoint around it was.
+        """
+        self._parts.on_end(tell)
 
     async def information(self, handle: str) -> SessionInformation | None:
         """Answer what is known of the session named *handle*, `None` where there is none."""

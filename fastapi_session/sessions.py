@@ -94,14 +94,14 @@ class Sessions(SessionsByToken, PublishedKeys):
         access_token_payload: Json | None = None,
         session_data: Json | None = None,
         replacing: Sequence[str] = (),
-        anti_csrf: bool = False,
+        anti_csrf: bool | None = None,
         circumstances: Circumstances = NOT_KNOWN,
     ) -> IssuedSession:
         """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
 
         Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
-        *anti_csrf* asks for an anti-CSRF token. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
+        *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
         """
         now, replaced = self.now(), handles_in(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
@@ -120,7 +120,8 @@ class Sessions(SessionsByToken, PublishedKeys):
             circumstances=circumstances,
             lineage=self._parts.beginning.lineage(token, now=now),
         )
-        issued = self._parts.mint.issue(record, token, key=await self._signing_key(), anti_csrf=anti_csrf)
+        by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
+        issued = self._parts.mint.issue(record, token, key=await self._signing_key(), anti_csrf=by_token)
         await self.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
         self._parts.announcements.created(record, replaced=replaced)
         self._parts.housekeeping.tidy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi_session.clock import Clock
@@ -21,25 +22,39 @@ from fastapi_session.events import (
 from fastapi_session.model import Circumstances, SessionRecord, moment, split_handle
 
 
+def at_once(tell: Callable[[], None]) -> None:
+    """Tell of what cannot be undone any more."""
+    tell()
+
+
 class Announcements:
     """Says what happened to a session, in one line for each thing that can happen.
 
-    Where the feed is none, what is told may still be undone: then it is heard of as what another process does.
-    Where *tell* is none nobody subscribed, and no event is made.
+    If *tell* is none nobody subscribed, and no event is made. *when* calls what is to be told of: at once, or when that cannot
+    be undone any more.
     """
 
     def __init__(
-        self, tell: Callable[[SessionEvent], None] | None, *, feed: RevocationFeed | None, clock: Clock
+        self,
+        tell: Callable[[SessionEvent], None] | None,
+        *,
+        feed: RevocationFeed,
+        clock: Clock,
+        when: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
         self._tell = tell
         self._feed = feed
         self._clock = clock
+        self._when = when
+
+    def told(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
+        """Return these, but that all is told *when* it is certain."""
+        return Announcements(self._tell, feed=self._feed, clock=self._clock, when=when)
 
     def created(self, record: SessionRecord, *, replaced: Sequence[str]) -> None:
         """Somebody signed in, in the place of the sessions whose handles are *replaced*."""
-        if self._feed is not None:
-            for handle in replaced:
-                self._feed.superseded(split_handle(handle)[0])
+        for handle in replaced:
+            self._when(partial(self._feed.superseded, split_handle(handle)[0]))
         self._say(SessionCreated, record, circumstances=record.circumstances, replaced=tuple(replaced))
 
     def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
@@ -54,8 +69,7 @@ class Announcements:
 
     def changed(self, record: SessionRecord) -> None:
         """The claims of a session were changed by its handle. No event tells of it."""
-        if self._feed is not None:
-            self._feed.stale(record.session_id)
+        self._when(partial(self._feed.stale, record.session_id))
 
     def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A session was ended because of the refresh token that was presented."""
@@ -70,12 +84,12 @@ class Announcements:
         self._say(ClaimsRejected, token, failures=tuple(failures))
 
     def _ended(self, session_id: str) -> None:
-        if self._feed is not None:
-            self._feed.revoked(session_id)
+        self._when(partial(self._feed.revoked, session_id))
 
     def _say(self, kind: type[SessionEvent], session: SessionRecord | AccessToken, **more: Any) -> None:
         if self._tell is None:
             return
         handle = session.handle if isinstance(session, SessionRecord) else session.session_handle
         at = moment(self._clock())
-        self._tell(kind(handle=handle, user_id=session.user_id, tenant_id=session.tenant_id, at=at, **more))
+        event = kind(handle=handle, user_id=session.user_id, tenant_id=session.tenant_id, at=at, **more)
+        self._when(partial(self._tell, event))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
@@ -23,7 +24,7 @@ from fastapi_session.engine.standing import Standing
 from fastapi_session.engine.succession import Succession
 from fastapi_session.engine.turns import Turns
 from fastapi_session.engine.verified_tokens import VerifiedTokens
-from fastapi_session.events import SessionEvent, Subscriber
+from fastapi_session.events import Subscriber
 from fastapi_session.stores.base import JoinedStore, Store
 
 Random = Callable[[int], bytes]
@@ -39,6 +40,7 @@ class Parts:
         """Put the parts together. Raises `ConfigurationError` where store or secret cannot be had."""
         self.clock = clock
         self.random = random
+        self.on_end = _committed
         self.store: Store = configured_store(config, clock=clock)
         self.ring = secret_ring(config, self.store, random=random)
         self.background = Background()
@@ -74,14 +76,10 @@ class Parts:
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
 
     def within(self, store: JoinedStore) -> Parts:
-        """Answer these parts, but that they write to *store* and tell of it as its transaction commits."""
-
-        def tell(event: SessionEvent) -> None:
-            store.on_commit(lambda: self.publisher.tell(event))
-
+        """Return these parts, but that they write to *store* and tell of it once its transaction has committed."""
         parts = copy(self)
-        parts.store = store
-        parts.announcements = Announcements(tell, feed=None, clock=self.clock)
+        parts.store, parts.on_end = store, store.on_end
+        parts.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
         return parts
 
     def _feed(self, config: SessionConfig) -> RevocationFeed:
@@ -96,3 +94,13 @@ class Parts:
             max_age=None if max_age is None else milliseconds(max_age),
             kept_for=lambda: self.keyring.token_lifetime,
         )
+
+
+def _committed(tell: Callable[[bool], None]) -> None:
+    """Tell that what was written has been committed: no transaction outlives a verb, but for the user's."""
+    tell(True)
+
+
+def _if_committed(tell: Callable[[], None], has_committed: bool) -> None:  # noqa: FBT001 - as stores call it
+    if has_committed:
+        tell()

@@ -130,8 +130,11 @@ class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):
 class JoinedStore(Store, Protocol):
     """A store whose sessions are written in a transaction of the user's."""
 
-    def on_commit(self, tell: Callable[[], None]) -> None:
-        """Call *tell* as the transaction commits; never, where it is rolled back."""
+    def on_end(self, tell: Callable[[bool], None]) -> None:
+        """Call *tell* once it is certain what became of what was just written: true, it has been committed; false, undone.
+
+        It is undone by a rollback, by that of a savepoint around it, and by a commit that fails.
+        """
 
 
 @runtime_checkable

@@ -9,8 +9,9 @@ wait for the garbage collector.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -27,12 +28,45 @@ from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome,
 SCOPE_KEY = "fastapi_session.exchange"
 
 
+UNSENT = (
+    "the response started before the transaction of a new session had committed: its tokens were not sent. Commit before that: "
+    'give a dependency that commits after its `yield` Depends(..., scope="function"), or commit in the route'
+)
+"""What is logged then. FastAPI ends the dependencies of a request when the body is sent, but for those of that scope."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+@dataclass(slots=True)
+class Begun:
+    """The session *handle* that this request began: how its tokens travel, and the engine that its verbs go through.
+
+    That is the engine within the transaction in which it began, until that has ended.
+    """
+
+    handle: str
+    method: Method
+    sessions: Sessions
+    is_undone: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """What the response does, and what this request has made of its session, unless a transaction commits."""
+
+    outcome: Outcome | None
+    issued: IssuedSession | None
+    begun: Begun | None
+
+
 class Exchange:
     """What one request brought and what its answer will do to the client's tokens."""
 
     __slots__ = (
         "_credentials",
         "_transport",
+        "_waiting",
+        "begun",
         "guard",
         "has_answered",
         "held",
@@ -51,7 +85,9 @@ class Exchange:
         self.has_answered = False  # the response has started, or the socket is open: nothing more can be sent with it
         self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guard: Callable[[Any], None] | None = None  # is told the sessions with which an open socket goes on
+        self.begun: Begun | None = None  # the session that began in this request
         self.held: list[Message] | None = None  # a response that may stand for an error of ours
+        self._waiting: tuple[Waiting, ...] = ()
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Answer what the request of *connection* brought, read once and only if somebody asks."""
@@ -59,6 +95,33 @@ class Exchange:
             scope = connection.scope
             self._credentials = transport.read(scope["headers"], subprotocols=scope.get("subprotocols", ()))
         return self._credentials
+
+    def wait_for(self, begun: Begun) -> None:
+        """Let what is recorded from here on count only if the transaction commits in which *begun* was written."""
+        waiting = Waiting(self.outcome, self.issued, self.begun)
+        self._waiting += (waiting,)
+        if self.outcome is not None:
+            self.outcome = replace(self.outcome, tokens=dict(self.outcome.tokens))
+
+        def settle(has_committed: bool) -> None:  # noqa: FBT001 - as stores call it
+            begun.sessions, begun.is_undone = self.sessions, not has_committed
+            if waiting not in self._waiting:
+                return  # undone with what it was written upon
+            place = self._waiting.index(waiting)
+            later = self._waiting[place + 1 :] if has_committed else ()
+            self._waiting = self._waiting[:place] + later
+            if not has_committed:
+                self.outcome, self.issued, self.begun = waiting.outcome, waiting.issued, waiting.begun
+
+        begun.sessions.on_end(settle)
+
+    def ensure_answers(self) -> None:
+        """Raise `ConfigurationError` where no response can carry tokens any more."""
+        if self.has_answered:
+            raise ConfigurationError(
+                "the response to this request has started (or its socket is open), so no tokens can be sent with it: begin "
+                "and refresh sessions in a route, before it answers"
+            )
 
     def send(self, tokens: Tokens, method: Method) -> None:
         """Send *tokens* with the response, whichever response it is. The last word of a request counts."""
@@ -70,7 +133,7 @@ class Exchange:
 
     def clear(self, methods: Iterable[Method] = METHODS) -> None:
         """Clear the client's tokens of *methods*."""
-        self.issued = None
+        self.issued = self.begun = None
         for method in methods:
             self._recorded().tokens[method] = None
 
@@ -90,11 +153,18 @@ class Exchange:
 
     def write(self, message: Message, scope: Scope) -> Message:
         """Answer *message*, the start of the response to the request of *scope*, with the outcome written onto it."""
-        if self.outcome is None:
+        outcome = self._certain_outcome()
+        if outcome is None:
             return message
         https = scope.get("scheme") in ("https", "wss")
-        headers = self._transport.write(message.get("headers", ()), self.outcome, now=self.sessions.now(), https=https)
+        headers = self._transport.write(message.get("headers", ()), outcome, now=self.sessions.now(), https=https)
         return {**message, "headers": headers}
+
+    def _certain_outcome(self) -> Outcome | None:
+        if not self._waiting:
+            return self.outcome
+        logger.error(UNSENT)
+        return self._waiting[0].outcome
 
     def _recorded(self) -> Outcome:
         if self.outcome is None:

@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.web.circumstances import circumstances_of
-from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.exchange import Begun, Exchange
 from fastapi_session.web.presented import (
     anti_csrf_proof,
     presented_refresh_token,
@@ -32,7 +32,8 @@ async def refreshed_session(
         exchange.clear(["cookie"])
     if method == "cookie" and credentials.bearer is not None and exchange.sessions.is_refresh_token(credentials.bearer):
         exchange.clear(["header"])
-    return sent_session(issued, exchange=exchange, method=method, types=types)
+    begun = Begun(issued.access_token.session_handle, method, exchange.sessions)
+    return sent_session(issued, exchange=exchange, begun=begun, types=types)
 
 
 def forget_legacy_session(connection: HTTPConnection, exchange: Exchange) -> None:
@@ -42,15 +43,31 @@ def forget_legacy_session(connection: HTTPConnection, exchange: Exchange) -> Non
 
 
 def sent_session(
-    issued: IssuedSession, *, exchange: Exchange, method: Method, types: SessionTypes[Payload, Data]
+    issued: IssuedSession, *, exchange: Exchange, begun: Begun, types: SessionTypes[Payload, Data]
 ) -> Session[Payload, Data]:
-    """Answer *issued* as the session of this request, its tokens sent with the response by *method*."""
-    session = Session(issued.access_token, issued.tokens.access_token, exchange=exchange, method=method, types=types)
+    """Return *issued*, which *begun* says how to send, as the session of this request from here on."""
+    exchange.begun = begun
+    session = Session(
+        issued.access_token,
+        issued.tokens.access_token,
+        exchange=exchange,
+        method=begun.method,
+        types=types,
+        begun=begun,
+    )
     session.send(issued)
     return session
 
 
+def session_begun_here(begun: Begun, exchange: Exchange, types: SessionTypes[Payload, Data]) -> Session[Payload, Data]:
+    """Return the session that this request has *begun*, whatever token came with it: nothing needs to be proved."""
+    assert exchange.issued is not None
+    return sent_session(exchange.issued, exchange=exchange, begun=begun, types=types)
+
+
 async def proven_handles(exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]]) -> list[str]:
-    """Answer the sessions that *presented* proves, each once."""
+    """Return the sessions that *presented* proves, and one that this request has begun before, each once."""
     handles = [await exchange.sessions.handle_proven_by(token) for _, token in presented]
+    if exchange.begun is not None:
+        handles.append(exchange.begun.handle)
     return list(dict.fromkeys(handle for handle in handles if handle is not None))

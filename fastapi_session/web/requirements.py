@@ -8,11 +8,13 @@ from typing import Any, Generic
 
 from starlette.requests import HTTPConnection
 
+from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.presented import anti_csrf_proof, presented_access_token
+from fastapi_session.web.proving import session_begun_here
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.websocket_origin import ensure_own_origin
@@ -33,7 +35,7 @@ class Requirements(Generic[Payload, Data]):
     types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
 
     async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
-        """Answer the session that the request proves, once it meets these requirements.
+        """Return the session that the request proves, or that it has begun, once it meets these requirements.
 
         `None` only if no session is required and no token of ours came. It is one coroutine on purpose: each more would
         cost every request a microsecond.
@@ -41,20 +43,18 @@ class Requirements(Generic[Payload, Data]):
         http_method = connection.scope.get("method", "GET")  # a socket has none, and is opened by a GET
         exchange = exchange_of(connection)
         try:
-            method, presented = presented_access_token(connection, exchange)
-            if presented is None:
-                self._allow_none(connection, exchange)
-                return None
-            proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
-            content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
-            held = (
-                presented.content if self.check_database else content
-            )  # what it says, and not yet what the store says
-            session = Session(held, presented.text, exchange=exchange, method=method, types=self.types)
-            if exchange.issued is not None:
-                session.follow(exchange.issued)  # what another dependency of this request has made of it
-            if self.check_database:
-                await session.take_over(content.custom)
+            if exchange.begun is not None:
+                session = session_begun_here(exchange.begun, exchange, self.types)
+            else:
+                method, presented = presented_access_token(connection, exchange)
+                if presented is None:
+                    self._allow_none(connection, exchange)
+                    return None
+                proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
+                content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
+                session = Session(presented.content, presented.text, exchange=exchange, method=method, types=self.types)
+                if exchange.issued is not None or self.check_database:
+                    await self._catch_up(session, exchange, content)
             globally, override = exchange.sessions.validators, self.override_global_claim_validators
             validators = (globally if override is None else tuple(override(globally, session))) + self.validators
             session.validators = validators
@@ -67,6 +67,13 @@ class Requirements(Generic[Payload, Data]):
         except SessionError as error:
             raise exchange.refuse(error)  # noqa: B904  it is the same error
         return session
+
+    async def _catch_up(self, session: Session[Payload, Data], exchange: Exchange, content: AccessToken) -> None:
+        """Let *session*, which is what the token says, have what was made of it since."""
+        if exchange.issued is not None:
+            session.follow(exchange.issued)  # by another dependency of this request
+        if self.check_database:
+            await session.take_over(content.custom)
 
     def _allow_none(self, connection: HTTPConnection, exchange: Exchange) -> None:
         if not self.session_required:

@@ -13,10 +13,11 @@ from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.lasting_session import Ask
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import InvalidClaimsError, SessionError
+from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
 from fastapi_session.model import Json, Tokens, moment
 from fastapi_session.session_information import SessionInformation
-from fastapi_session.web.exchange import Exchange
+from fastapi_session.sessions import Sessions
+from fastapi_session.web.exchange import Begun, Exchange
 from fastapi_session.web.lasting import Lasting, until_end
 from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
@@ -31,7 +32,7 @@ class Session(Generic[Payload, Data]):
     `Session[MyClaims, MyData]` has *claims* and session data as Pydantic models, `Session` has them as plain JSON.
     """
 
-    __slots__ = ("_content", "_exchange", "_method", "_text", "_tokens", "_types", "validators")
+    __slots__ = ("_begun", "_content", "_exchange", "_method", "_text", "_tokens", "_types", "validators")
 
     def __init__(
         self,
@@ -41,7 +42,9 @@ class Session(Generic[Payload, Data]):
         exchange: Exchange,
         method: Method,
         types: SessionTypes[Payload, Data],
+        begun: Begun | None = None,
     ) -> None:
+        self._begun = begun
         self._content = content
         self._text = text
         self._exchange = exchange
@@ -114,13 +117,10 @@ class Session(Generic[Payload, Data]):
     async def revoke(self) -> None:
         """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended.
 
-        Where another session took its place meanwhile, the client keeps the tokens of that one. Raises `TryRefreshTokenError`,
-        or `UnauthorisedError` after the grace period.
+        If another one took its place meanwhile, the tokens are kept: `TryRefreshTokenError`, later `UnauthorisedError`.
         """
-        if not await self._exchange.sessions.revoke(self.handle):
-            refusal = await self._exchange.sessions.refusal(self.handle)
-            if not refusal.clears_tokens:
-                raise refusal
+        if not await self._sessions.revoke(self.handle) and not (refusal := await self._refusal()).clears_tokens:
+            raise refusal
         self._exchange.clear()
 
     async def merge_into_access_token_payload(self, changes: Json) -> None:
@@ -131,9 +131,7 @@ class Session(Generic[Payload, Data]):
         ended, `StoreUnavailable`.
         """
         self._types.write_payload(merged(self._content.custom, changes))
-        issued = await self._exchange.sessions.merge_and_reissue(
-            self._content, changes, marks_stale=self._exchange.has_answered
-        )
+        issued = await self._sessions.merge_and_reissue(self._content, changes, marks_stale=self._exchange.has_answered)
         if issued is None:
             raise await self._ended()
         self.send(issued)
@@ -146,7 +144,7 @@ class Session(Generic[Payload, Data]):
 
     async def set_claim_value(self, claim: Claim[T], value: T) -> None:
         """Set the value of *claim*, fetched now, and send the new access token. Raises as above."""
-        await self.merge_into_access_token_payload(claim.entry(value, now=self._exchange.sessions.now()))
+        await self.merge_into_access_token_payload(claim.entry(value, now=self._sessions.now()))
 
     def get_claim_value(self, claim: Claim[T]) -> T | None:
         """Answer the value of *claim* in the access token, `None` where it has none."""
@@ -159,7 +157,7 @@ class Session(Generic[Payload, Data]):
     async def assert_claims(self, *validators: ClaimValidator) -> None:
         """Ask *validators*, after fetching what they need. Raises `InvalidClaimsError` with every failure at once."""
         try:
-            checked = await self._exchange.sessions.check_claims(
+            checked = await self._sessions.check_claims(
                 self._content, validators, marks_stale=self._exchange.has_answered
             )
         except SessionError as error:
@@ -171,7 +169,7 @@ class Session(Generic[Payload, Data]):
 
     async def information(self) -> SessionInformation:
         """Answer what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
-        information = await self._exchange.sessions.information(self.handle)
+        information = await self._sessions.information(self.handle)
         if information is None:
             raise await self._ended()
         return information
@@ -183,7 +181,7 @@ class Session(Generic[Payload, Data]):
     async def update_session_data(self, session_data: object) -> None:
         """Replace what the store keeps with the session, by a model or plain JSON. Raises as `get_session_data` does."""
         data = self._types.write_data(session_data) or {}
-        if not await self._exchange.sessions.update_session_data(self.handle, data):
+        if not await self._sessions.update_session_data(self.handle, data):
             raise await self._ended()
 
     async def change_session_data(self, change: Callable[[Data], object]) -> Data:
@@ -198,7 +196,7 @@ class Session(Generic[Payload, Data]):
             made.append(self._types.change_data(data, change))
             return made[-1]
 
-        if not await self._exchange.sessions.change_session_data(self.handle, changed):
+        if not await self._sessions.change_session_data(self.handle, changed):
             raise await self._ended()
         return self._types.read_data(made[-1])
 
@@ -208,7 +206,7 @@ class Session(Generic[Payload, Data]):
 
     def lasting(self, ask: Ask) -> Lasting:
         """Return what watches over what goes on with the session. *ask* is told its claims when they have changed."""
-        return Lasting(self._exchange.sessions.lasting(self._content, ask))
+        return Lasting(self._sessions.lasting(self._content, ask))
 
     async def go_on_with(self, claims: Json) -> None:
         """Have the *claims* of now, which were changed elsewhere. Raises `InvalidClaimsError` if they do not satisfy the route."""
@@ -229,13 +227,24 @@ class Session(Generic[Payload, Data]):
     async def take_over(self, claims: Json) -> None:
         """Go on with the *claims* that the store has, and send them with the response if they are not those of the token."""
         if not is_same(claims, self._content.custom):
-            self.send(await self._exchange.sessions.reissue(self._content, claims))
+            self.send(await self._sessions.reissue(self._content, claims))
 
     def send(self, issued: IssuedSession) -> None:
         """Go on as *issued*, and send its tokens with the response. Most applications will not need it: the verbs do."""
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
-        self._exchange.issued = issued
-        self._exchange.send(issued.tokens, self._method)
+        begun = self._exchange.begun
+        if begun is None or begun.handle == self.handle:  # otherwise the client is sent another session already
+            self._exchange.issued = issued
+            self._exchange.send(issued.tokens, self._method)
+
+    @property
+    def _sessions(self) -> Sessions:
+        return self._exchange.sessions if self._begun is None else self._begun.sessions
 
     async def _ended(self) -> SessionError:
-        return self._exchange.refuse(await self._exchange.sessions.refusal(self.handle))
+        return self._exchange.refuse(await self._refusal())
+
+    async def _refusal(self) -> SessionError:
+        if self._begun is not None and self._begun.is_undone:
+            return UnauthorisedError("session: the transaction in which it began was rolled back")
+        return await self._sessions.refusal(self.handle)

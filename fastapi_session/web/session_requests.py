@@ -8,10 +8,10 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.errors import SessionError
+from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.web.circumstances import circumstances_of
-from fastapi_session.web.exchange import exchange_of
+from fastapi_session.web.exchange import Begun, exchange_of
 from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session, presented_access_tokens
 from fastapi_session.web.proving import (
     forget_legacy_session,
@@ -42,14 +42,16 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
 
     *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
     Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given.
-    *within* is a database connection in whose open transaction it is done, as by `Sessions.within`.
+    *within* is a database connection in whose open transaction it is done, as by `Sessions.within`: the tokens are sent only
+    if that has committed before the response starts.
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
     says nothing, unless a page of another site sent it.
 
     Raises `PayloadError` where one of them cannot be carried, `ConfigurationError` if `token_transfer_method` rules *method*
-    out, `StoreUnavailable`.
+    out or the response has started, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
+    exchange.ensure_answers()
     method = method_of_new_session(connection, exchange, said=method)
     presented = presented_access_tokens(exchange.credentials(connection))
     earlier = await proven_handles(exchange, presented)
@@ -64,8 +66,11 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
     )
+    begun = Begun(issued.access_token.session_handle, method, sessions)
+    if within is not None:
+        exchange.wait_for(begun)
     exchange.clear(other for other, _ in presented if other != method)
-    return sent_session(issued, exchange=exchange, method=method, types=types)
+    return sent_session(issued, exchange=exchange, begun=begun, types=types)
 
 
 def attach_session_to_request(
@@ -78,11 +83,19 @@ def attach_session_to_request(
 ) -> Session[Payload, Data]:
     """Send the tokens of *issued*, a session that the engine created or refreshed, with the response of this request.
 
-    By *method* they travel in cookies or in headers; by default as those of a session that begins here.
+    By *method* they travel in cookies or in headers; by default as those of a session that begins here. Raises
+    `ConfigurationError` if the response has started, or if they need an anti-CSRF token and have none.
     """
     exchange = exchange_of(connection)
+    exchange.ensure_answers()
     chosen = method or method_of_new_session(connection, exchange)
-    return sent_session(issued, exchange=exchange, method=chosen, types=SessionTypes(payload, data))
+    if anti_csrf_mode(exchange, chosen) == "VIA_TOKEN" and issued.access_token.anti_csrf_token is None:
+        raise ConfigurationError(
+            'anti_csrf is "VIA_TOKEN", and the session to be attached has no anti-CSRF token: create it without '
+            'anti_csrf=False, or refresh it with proof=AntiCsrfProof("VIA_TOKEN", token)'
+        )
+    begun = Begun(issued.access_token.session_handle, chosen, exchange.sessions)
+    return sent_session(issued, exchange=exchange, begun=begun, types=SessionTypes(payload, data))
 
 
 @overload
@@ -150,6 +163,7 @@ async def refresh_session_in_request(
     `StoreUnavailable`.
     """
     exchange = exchange_of(connection)
+    exchange.ensure_answers()
     try:
         session = await refreshed_session(connection, exchange, SessionTypes(payload, data))
     except SessionError as error:

@@ -130,7 +130,7 @@ class TestCreate:
 
         assert tokens == change(response)
         assert ["ada"] == deployment.users()
-        assert UNAUTHORISED == deployment.refresh(held).json()
+        assert {"message": "session superseded, come again"} == deployment.refresh(held).json()
 
     @pytest.mark.parametrize(
         "other", ["Bearer undefined", "Bearer of-the-application", "Basic YWRhOmFkYQ==", "Bearer "]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,6 +16,7 @@ from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.rows import KEY_COLUMNS, key_record, key_row
 from fastapi_session.stores.sql import statements
 from fastapi_session.stores.sql.connections import GivenEngine, JoinedConnection, OwnEngine, PooledConnections
+from fastapi_session.stores.sql.fate import Fate, Tell
 from fastapi_session.stores.sql.sessions import SqlSessions
 from fastapi_session.stores.sql.tables import METADATA
 
@@ -33,6 +35,7 @@ class SqlStore(SqlSessions):
     ) -> None:
         self._engine = OwnEngine(engine) if isinstance(engine, str) else GivenEngine(engine)
         self._timeout = timeout
+        self._fates: WeakKeyDictionary[Connection, Fate] = WeakKeyDictionary()
         self._pooled = PooledConnections(self._engine, timeout=timeout)
         super().__init__(self._pooled, clock=clock)
 
@@ -60,6 +63,13 @@ class SqlStore(SqlSessions):
     def within(self, connection: AsyncConnection) -> JoinedStore:
         """Answer a store whose sessions are written in the open transaction of *connection*, and end as it ends."""
         return JoinedStore(self, connection, clock=self._clock)
+
+    def fate_on(self, connection: AsyncConnection) -> Fate:
+        """Return what tells of the transactions of *connection*: one for each connection, however often it is joined."""
+        target = _sync(connection)
+        if target not in self._fates:
+            self._fates[target] = Fate(target)
+        return self._fates[target]
 
     async def insert_key(self, record: SigningKeyRecord) -> bool:
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
@@ -102,27 +112,24 @@ class JoinedStore(SqlSessions):
         self.signing_keys = store.signing_keys
         self.replace_key = store.replace_key
         self.delete_key = store.delete_key
-        self._untold: list[Callable[[], None]] = []
-        event.listen(connection.sync_connection, "commit", self._committing)
-        event.listen(connection.sync_connection, "rollback", self._rolled_back)
+        self._connection = connection
+        self._fate = store.fate_on(connection)
 
-    def on_commit(self, tell: Callable[[], None]) -> None:
-        """Call *tell* as the transaction commits; never, where it is rolled back."""
-        self._untold.append(tell)
-
-    def _committing(self, _connection: Connection) -> None:
-        untold, self._untold = self._untold, []
-        for tell in untold:
-            tell()
-
-    def _rolled_back(self, _connection: Connection) -> None:
-        self._untold = []
+    def on_end(self, tell: Tell) -> None:
+        """Call *tell* once it is certain what became of what was just written."""
+        self._fate.on_end(_sync(self._connection), tell)
 
     async def open(self) -> None:
         """Do nothing: the connection is the user's."""
 
     async def close(self) -> None:
         """Do nothing: the connection is the user's."""
+
+
+def _sync(connection: AsyncConnection) -> Connection:
+    if connection.sync_connection is None:
+        raise ConfigurationError("within: the connection has not been started; give one that is open")
+    return connection.sync_connection
 
 
 def missing_columns(connection: Connection) -> Sequence[str]:

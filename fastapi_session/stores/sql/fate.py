@@ -1,0 +1,66 @@
+"""What becomes of what is written in a transaction of the user's: told once that is certain.
+
+SQLAlchemy tells of a commit before the database is asked for it, and a COMMIT may fail. What is certain is the answer of the
+driver, so it is listened for, for this one call. What a savepoint undoes is undone whatever its transaction does later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import Connection, event
+
+Tell = Callable[[bool], None]
+"""Is told whether what was written has been committed, or undone."""
+
+
+class Fate:
+    """Tells what becomes of what is written on one connection, transaction after transaction. It does not keep that alive."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._waiting: list[tuple[frozenset[str], Tell]] = []
+        event.listen(connection, "commit", self._committing)
+        event.listen(connection, "rollback", self._rolled_back)
+        event.listen(connection, "rollback_savepoint", self._savepoint_rolled_back)
+
+    def on_end(self, connection: Connection, tell: Tell) -> None:
+        """Call *tell* when what was just written on *connection* has been committed or undone. Never, if it is abandoned."""
+        self._waiting.append((_savepoints(connection), tell))
+
+    def _committing(self, connection: Connection) -> None:
+        tells, self._waiting = [tell for _, tell in self._waiting], []
+        borrowed = connection.connection  # the pool's proxy: it lives as long as this loan of the connection
+
+        def commit() -> None:
+            del vars(borrowed)["commit"]
+            try:
+                borrowed.commit()
+            except BaseException:
+                _tell(tells, has_committed=False)
+                raise
+            _tell(tells, has_committed=True)
+
+        vars(borrowed)["commit"] = commit
+
+    def _rolled_back(self, _connection: Connection) -> None:
+        tells, self._waiting = [tell for _, tell in self._waiting], []
+        _tell(tells, has_committed=False)
+
+    def _savepoint_rolled_back(self, _connection: Connection, name: str, _context: None) -> None:
+        tells = [tell for savepoints, tell in self._waiting if name in savepoints]
+        self._waiting = [each for each in self._waiting if name not in each[0]]
+        _tell(tells, has_committed=False)
+
+
+def _savepoints(connection: Connection) -> frozenset[str]:
+    """Return the names of the savepoints that *connection* is inside of."""
+    names, nested = [], connection.get_nested_transaction()
+    while nested is not None:
+        names.append(nested._savepoint)  # noqa: SLF001 - by this name its rollback is told
+        nested = nested._previous_nested  # noqa: SLF001
+    return frozenset(names)
+
+
+def _tell(tells: Iterable[Tell], *, has_committed: bool) -> None:
+    for tell in tells:
+        tell(has_committed)
