@@ -9,6 +9,7 @@ from functools import partial
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.engine.acknowledgements import Acknowledgements
+from fastapi_session.engine.alarms import Alarms
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.beginning import Beginning
@@ -68,6 +69,7 @@ class Parts:
             announcements=self.announcements,
             succession=self.succession,
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
+            alarms=Alarms(self.store, announcements=self.announcements, background=self.background),
             random=random,
         )
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import SecretRing
+from fastapi_session.engine.alarms import Alarm, Alarms
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.succession import Succession
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
-from fastapi_session.model import Circumstances, Lineage, Rotation, SessionRecord
+from fastapi_session.model import Circumstances, Lineage, Reading, Rotation, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 ATTEMPTS = 5
@@ -39,6 +41,7 @@ class Refreshing:
         succession: Succession,
         reuse_is_theft: bool,
         random: Callable[[int], bytes],
+        alarms: Alarms,
     ) -> None:
         self._store = store
         self._ring = ring
@@ -47,6 +50,7 @@ class Refreshing:
         self._succession = succession
         self._reuse_is_theft = reuse_is_theft
         self._random = random
+        self._alarms = alarms
 
     async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
         """Answer the session of the authenticated *token*, which came *by*, and the refresh token to send.
@@ -63,8 +67,7 @@ class Refreshing:
                 self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by)
                 return rotated, answer
             reading = await self._store.get(token.session_id)
-            row = None if reading.record is None else reading.record.lineage
-            decision = judge(token, row, now=reading.now, policy=self._policy, ring=self._ring, issue_id=issue_id)
+            decision = self._judge(token, issue_id, reading)
             if decision.verdict is Verdict.ROTATED:
                 continue  # due only since the store was asked
             if reading.record is None:
@@ -72,7 +75,8 @@ class Refreshing:
                     token.session_id, reason=f"refresh token: {decision.verdict}"
                 )
             is_served = lost is Verdict.REISSUE and _begins_only_a_window(decision, reading.record.lineage)
-            if is_served or await self._write(decision, reading.record):
+            alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))
+            if is_served or await self._write(decision, alarm):
                 return self._outcome(decision, reading.record, by)
             lost = decision.verdict
         raise StoreUnavailable("the session kept moving while its refresh token was judged")
@@ -90,10 +94,15 @@ class Refreshing:
             circumstances=by,
         )
 
-    async def _write(self, decision: Decision, record: SessionRecord) -> bool:
+    def _judge(self, token: RefreshToken, issue_id: bytes, reading: Reading) -> Decision:
+        row = None if reading.record is None else reading.record.lineage
+        return judge(token, row, now=reading.now, policy=self._policy, ring=self._ring, issue_id=issue_id)
+
+    async def _write(self, decision: Decision, alarm: Alarm) -> bool:
         """Do what *decision* says, unless the row is not what was judged any more."""
+        record = alarm.record
         if decision.revoke:
-            return await self._store.delete(record.session_id, expected=record.lineage)
+            return await self._alarms.end(alarm)
         if decision.write is None:
             return True
         return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write)
@@ -101,10 +110,8 @@ class Refreshing:
     def _outcome(
         self, decision: Decision, record: SessionRecord, by: Circumstances
     ) -> tuple[SessionRecord, RefreshToken]:
-        if decision.revoke or decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
+        if decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
             logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
-        if decision.revoke:
-            self._announcements.refused(record, verdict=decision.verdict, by=by)
         if decision.answer is not None:
             self._announcements.refreshed(record, verdict=decision.verdict, by=by)
             return replace(record, lineage=decision.write or record.lineage), decision.answer

@@ -1,0 +1,100 @@
+"""Ending a session because of the refresh token that was presented, and telling of it once, whatever is lost.
+
+A store that fails in the middle does not say whether it ended the session. Whoever comes again finds it gone, and nobody would
+hear why. So this process asks again until it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+
+from fastapi_session.core.rotation import Decision, Verdict
+from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.background import Background
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import Circumstances, Reading, SessionRecord
+from fastapi_session.stores.base import SessionStore
+
+FIRST_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+LATER_PAUSE = 5.0
+"""Seconds before the store is asked again."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Why the session of *record* has to end, and whose request brought it up; *judge* says what is true of a later reading."""
+
+    record: SessionRecord
+    verdict: Verdict
+    by: Circumstances
+    judge: Callable[[Reading], Decision]
+
+
+class Alarms:
+    """Ends sessions for what was presented. Told is once a session, unless another process found the same meanwhile."""
+
+    def __init__(self, store: SessionStore, *, announcements: Announcements, background: Background) -> None:
+        self._store = store
+        self._announcements = announcements
+        self._background = background
+        self._unknown: set[str] = set()
+
+    async def end(self, alarm: Alarm) -> bool:
+        """End the session unless it is not what was judged any more, and say whether it was ended.
+
+        Raises `StoreUnavailable`: then that is found out in the background, and told as soon as it is known.
+        """
+        try:
+            ended = await self._store.delete(alarm.record.session_id, expected=alarm.record.lineage)
+        except (StoreUnavailable, asyncio.CancelledError):
+            self._find_out_later(alarm)
+            raise
+        if ended:
+            self._tell(alarm)
+        return ended
+
+    def _find_out_later(self, alarm: Alarm) -> None:
+        session_id = alarm.record.session_id
+        if session_id in self._unknown:
+            return
+        self._unknown.add(session_id)
+        logger.warning("refresh of session %s: %s; is it revoked? asking again", alarm.record.handle, alarm.verdict)
+        task = self._background.start(self._find_out(alarm))
+        task.add_done_callback(lambda _: self._unknown.discard(session_id))
+
+    async def _find_out(self, alarm: Alarm) -> None:
+        for pause in _pauses():
+            await asyncio.sleep(pause)
+            with suppress(StoreUnavailable):
+                await self._ask_again(alarm)
+                return
+
+    async def _ask_again(self, alarm: Alarm) -> None:
+        """End the session if it is there and the verdict still holds; tell of it if it is gone, unless that was told."""
+        session_id = alarm.record.session_id
+        while True:
+            reading = await self._store.get(session_id)
+            if session_id not in self._unknown:
+                return None
+            if reading.record is None:
+                return self._tell(alarm)
+            if not alarm.judge(reading).revoke:
+                return None
+            if await self._store.delete(session_id, expected=reading.record.lineage):
+                return self._tell(alarm)
+
+    def _tell(self, alarm: Alarm) -> None:
+        self._unknown.discard(alarm.record.session_id)
+        logger.warning("refresh of session %s: %s", alarm.record.handle, alarm.verdict)
+        self._announcements.refused(alarm.record, verdict=alarm.verdict, by=alarm.by)
+
+
+def _pauses() -> Iterator[float]:
+    return chain(FIRST_PAUSES, repeat(LATER_PAUSE))
