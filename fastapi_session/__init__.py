@@ -5,7 +5,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator, PayloadRule
+from fastapi_session.core.claim_validators import ClaimRule, ClaimValidator, PayloadRule
 from fastapi_session.core.claims import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.engine.minting import IssuedSession
@@ -65,6 +65,7 @@ __all__ = [
     "Circumstances",
     "Claim",
     "ClaimFailure",
+    "ClaimRule",
     "ClaimValidator",
     "ClaimsRejected",
     "ClearDuplicateSessionCookiesError",

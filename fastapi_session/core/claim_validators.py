@@ -33,17 +33,23 @@ class ClaimValidator(Protocol):
 
 @dataclass(frozen=True)
 class PayloadRule:
-    """A validator of one's own in one line: *holds* is asked whether the whole payload will do."""
+    """A validator of one's own in one line: *holds* is asked whether the whole payload will do.
+
+    *id* is what the client is told failed. *reason* says why, as JSON, of a payload that will not do; by default nothing.
+    """
 
     id: str
     holds: Callable[[Json], bool]
+    reason: Callable[[Json], Any] | None = None
 
     def claim_to_fetch(self, payload: Json, *, now: int) -> None:
         """Fetch nothing: the rule is about what is there."""
 
     def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
-        """Answer a failure without a reason where *holds* says no."""
-        return None if self.holds(payload) else ClaimFailure(self.id)
+        """Return a failure, with its reason if there is one, where *holds* says no."""
+        if self.holds(payload):
+            return None
+        return ClaimFailure(self.id, None if self.reason is None else self.reason(payload))
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,34 @@ class Expectation:
         """Answer what was expected, as the reason tells it."""
         return {self.told_as: list(self.expected) if isinstance(self.expected, tuple) else self.expected}
 
+    def is_met_by(self, value: Any) -> bool:
+        """Say whether *value* is as expected."""
+        return self.holds(value, self.expected)
+
+    def reason(self, value: Any) -> Any:
+        """Return what to tell of *value*, which is not as expected."""
+        return {"message": "wrong value", **self.told(), "actualValue": value}
+
+
+@dataclass(frozen=True)
+class OwnExpectation(Generic[T]):
+    """What a function of the application's own expects of a value, and the one that says why another will not do."""
+
+    holds: Callable[[T], bool]
+    why: Callable[[T], Any] | None
+
+    def told(self) -> dict[str, Any]:
+        """Return nothing: what a function expects cannot be told."""
+        return {}
+
+    def is_met_by(self, value: T) -> bool:
+        """Say whether *value* is as expected."""
+        return self.holds(value)
+
+    def reason(self, value: T) -> Any:
+        """Return what to tell of *value*, which is not as expected."""
+        return {"message": "wrong value", "actualValue": value} if self.why is None else self.why(value)
+
 
 @dataclass(frozen=True)
 class ValueRule(Generic[T]):
@@ -71,7 +105,7 @@ class ValueRule(Generic[T]):
     id: str
     claim: Claim[T]
     max_age: timedelta | None
-    expectation: Expectation
+    expectation: Expectation | OwnExpectation[T]
 
     def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
         """Answer the claim where its value is absent or too old."""
@@ -79,24 +113,46 @@ class ValueRule(Generic[T]):
         return self.claim if fetched_at is None or self._is_too_old(now - fetched_at) else None
 
     def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
-        """Answer the reason in the table's shape."""
-        reason = self._reason(payload, now)
-        return None if reason is None else ClaimFailure(self.id, reason)
-
-    def _reason(self, payload: Json, now: int) -> dict[str, Any] | None:
+        """Return what is wrong, its reason in the table's shape unless the expectation gives one of its own."""
         value, fetched_at = self.claim.value(payload), self.claim.fetched_at(payload)
         if value is None or fetched_at is None:
-            return {"message": "value does not exist", **self.expectation.told(), "actualValue": None}
+            absent = {"message": "value does not exist", **self.expectation.told(), "actualValue": None}
+            return ClaimFailure(self.id, absent)
         age = now - fetched_at
         if self.max_age is not None and self._is_too_old(age):
             limit = self.max_age.total_seconds()
-            return {"message": "expired", "ageInSeconds": age / 1000, "maxAgeInSeconds": limit}
-        if not self.expectation.holds(value, self.expectation.expected):
-            return {"message": "wrong value", **self.expectation.told(), "actualValue": value}
-        return None
+            return ClaimFailure(self.id, {"message": "expired", "ageInSeconds": age / 1000, "maxAgeInSeconds": limit})
+        return None if self.expectation.is_met_by(value) else ClaimFailure(self.id, self.expectation.reason(value))
 
     def _is_too_old(self, age: int) -> bool:
         return self.max_age is not None and timedelta(milliseconds=age) > self.max_age
+
+
+@dataclass(frozen=True)
+class ClaimRule(Generic[T]):
+    """A validator of one's own in one line: *holds* is asked whether the value of *claim* will do.
+
+    A value that is absent or older than *max_age*, by default the claim's, is fetched before. *reason* says why, as JSON, of a
+    value that will not do; by default that it is wrong. *id* is what the client is told failed, by default the claim's key.
+    """
+
+    claim: Claim[T]
+    holds: Callable[[T], bool]
+    reason: Callable[[T], Any] | None = None
+    max_age: timedelta | None = None
+    id: str | None = None
+
+    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
+        """Return the claim if its value is absent or too old."""
+        return self._rule().claim_to_fetch(payload, now=now)
+
+    def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
+        """Return what is wrong with the value, `None` if nothing is."""
+        return self._rule().failure(payload, now=now)
+
+    def _rule(self) -> ValueRule[T]:
+        age = self.claim.default_max_age if self.max_age is None else self.max_age
+        return ValueRule(self.id or self.claim.key, self.claim, age, OwnExpectation(self.holds, self.reason))
 
 
 def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[Claim[Any]]:

@@ -26,15 +26,20 @@ PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=
 logger = logging.getLogger("fastapi_session")
 
 
-def session_router(prefix: str = "/auth", *, client: bool = False) -> APIRouter:
+def session_router(
+    prefix: str = "/auth", *, refresh: bool = True, sign_out: bool = True, client: bool = False
+) -> APIRouter:
     """Return the router of the session endpoints.
 
     *prefix* must lead, as the browser sees it, to `api_base_path` of the configuration, because the refresh cookie is bound
-    to that path. With *client* it serves `client.js` too, the script by which a page keeps its session, and its types.
+    to that path. *refresh=False* and *sign_out=False* leave those endpoints to the application, at the same paths.
+    With *client* it serves `client.js` too, the script by which a page keeps its session, and its types.
     """
     router = APIRouter(prefix=prefix, tags=["session"])
-    router.post("/session/refresh", summary="Refresh the session")(_refresh)
-    router.post("/signout", summary="Sign out")(_sign_out)
+    if refresh:
+        router.post("/session/refresh", summary="Refresh the session")(_refresh)
+    if sign_out:
+        router.post("/signout", summary="Sign out")(_sign_out)
     router.get("/jwt/jwks.json", summary="Public keys of access tokens")(_jwks)
     router.get("/.well-known/openid-configuration", summary="Discovery")(_discovery)
     if client:

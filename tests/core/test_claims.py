@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator, PayloadRule, claims_to_fetch, failures
+from fastapi_session.core.claim_validators import ClaimRule, ClaimValidator, PayloadRule, claims_to_fetch, failures
 from fastapi_session.core.claims import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.model import Json
@@ -154,6 +154,65 @@ def test_payload_rule() -> None:
     assert [ClaimFailure("adult")] == failures([adult], {"age": 17}, now=NOW)
     assert [] == failures([adult], {"age": 18}, now=NOW)
     assert [] == claims_to_fetch([adult], {}, now=NOW)
+
+
+def test_payload_rule_with_a_reason() -> None:
+    """A rule about the payload may tell the client why."""
+    adult = PayloadRule("adult", lambda claimed: claimed["age"] >= 18, lambda claimed: {"missing": 18 - claimed["age"]})
+
+    assert [ClaimFailure("adult", {"missing": 1})] == failures([adult], {"age": 17}, now=NOW)
+    assert [] == failures([adult], {"age": 18}, now=NOW)
+
+
+def at_least_three(level: int) -> bool:
+    return level >= 3
+
+
+def too_low(level: int) -> dict[str, Any]:
+    return {"message": "too low", "missing": 3 - level}
+
+
+LEVEL = PrimitiveClaim[int]("level", fetch_nothing, default_max_age=MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "fetched_at", "failure"),
+    [
+        (ClaimRule(LEVEL, at_least_three), 3, NOW, None),
+        (ClaimRule(LEVEL, at_least_three), 2, NOW, ("level", {"message": "wrong value", "actualValue": 2})),
+        (ClaimRule(LEVEL, at_least_three, too_low), 2, NOW, ("level", {"message": "too low", "missing": 1})),
+        (ClaimRule(LEVEL, at_least_three, lambda _: None), 2, NOW, ("level", None)),
+        (ClaimRule(LEVEL, at_least_three, id="rank"), 2, NOW, ("rank", {"message": "wrong value", "actualValue": 2})),
+        (ClaimRule(LEVEL, at_least_three), 3, YOUNG, None),
+        (
+            ClaimRule(LEVEL, at_least_three, too_low),
+            3,
+            OLD,
+            ("level", {"message": "expired", "ageInSeconds": 60.001, "maxAgeInSeconds": 60.0}),
+        ),
+        (ClaimRule(LEVEL, at_least_three, max_age=2 * MINUTE), 3, OLD, None),
+        (
+            ClaimRule(LEVEL, at_least_three, too_low),
+            None,
+            NOW,
+            ("level", {"message": "value does not exist", "actualValue": None}),
+        ),
+    ],
+)
+def test_claim_rule(rule: ClaimRule[int], value: Any, fetched_at: int, failure: tuple[str, Any] | None) -> None:
+    """A rule about a claim asks for a value that is there, young enough and as it says, and gives the reason it likes."""
+    payload = {"level": {"v": value, "t": fetched_at}}
+    is_due = value is None or (failure is not None and "ageInSeconds" in (failure[1] or {}))
+
+    assert ([] if failure is None else [ClaimFailure(*failure)]) == failures([rule], payload, now=NOW)
+    assert ([LEVEL] if is_due else []) == claims_to_fetch([rule], payload, now=NOW)
+
+
+def test_claim_rules_are_values() -> None:
+    """Two rules that say the same by the same functions are one, so that FastAPI runs one provider for both."""
+    assert ClaimRule(LEVEL, at_least_three, too_low) == ClaimRule(LEVEL, at_least_three, too_low)
+    assert hash(ClaimRule(LEVEL, at_least_three)) == hash(ClaimRule(LEVEL, at_least_three))
+    assert ClaimRule(LEVEL, at_least_three) != ClaimRule(LEVEL, at_least_three, too_low)
 
 
 json_values = st.recursive(

@@ -13,6 +13,7 @@ from fastapi_session import (
     BooleanClaim,
     Claim,
     ClaimFailure,
+    ClaimRule,
     ClaimValidator,
     InvalidClaimsError,
     PayloadRule,
@@ -199,12 +200,20 @@ def own_validator(serve: Serve) -> None:
     validator: ClaimValidator = RoleAtLeast("z")
     assert validator.failure({}, now=0) is not None
     world = serve()
-    rules = verify_session(validator, PayloadRule("max", lambda payload: payload["plan"] == "max"))
+    rules = verify_session(
+        validator,
+        ClaimRule(Role, lambda role: role == "root", lambda role: {"not": role}),
+        PayloadRule("max", lambda payload: payload["plan"] == "max", lambda payload: {"not": payload["plan"]}),
+    )
     world.app.get("/own", dependencies=[Depends(rules)])(welcome)
     world.sign_in()
 
     failures = world.client.get("/own").json()["claimValidationErrors"]
-    assert [{"id": "role-at-least", "reason": "z"}, {"id": "max"}] == failures
+    assert [
+        {"id": "role-at-least", "reason": "z"},
+        {"id": Role.key, "reason": {"not": "admin of public"}},
+        {"id": "max", "reason": {"not": PAYLOAD["plan"]}},
+    ] == failures
 
 
 @row("SessionClaimValidator.should_refetch(payload, user_context)")

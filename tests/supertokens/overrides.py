@@ -16,6 +16,7 @@ from fastapi_session import (
     get_sessions,
     install,
     refresh_session,
+    session_router,
 )
 from tests.supertokens.world import (
     CALL,
@@ -132,6 +133,7 @@ def override_validators(serve: Serve) -> None:
 def own_routes(serve: Serve) -> None:
     app = FastAPI()
     install(app, serve.config())
+    app.include_router(session_router(refresh=False, sign_out=False))
     app.post("/login")(login)
 
     @app.post("/auth/session/refresh")
@@ -145,6 +147,7 @@ def own_routes(serve: Serve) -> None:
 
     with TestClient(app, headers=CALL) as client:
         client.post("/login")
+        assert 200 == client.get("/auth/jwt/jwks.json").status_code
         assert "hello again ada" == client.post("/auth/session/refresh").json()
         assert ("bye", []) == (client.post("/auth/signout").json(), list(client.cookies))
 

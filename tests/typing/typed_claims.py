@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi_session import (
     BooleanClaim,
     Claim,
+    ClaimRule,
     ClaimValidator,
     PayloadRule,
     PrimitiveArrayClaim,
@@ -79,6 +80,7 @@ def of_validators() -> None:
         Levels.excludes(3),
         IsPaying.is_false(),
         PayloadRule("old-enough", lambda payload: payload.get("age", 0) >= 18),
+        ClaimRule(Groups, lambda groups: len(groups) > 1, lambda groups: {"message": "lonely", "groups": len(groups)}),
     ]
     verify_session(*validators, override_global_claim_validators=without_global)
 

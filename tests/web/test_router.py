@@ -9,12 +9,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from fastapi_session import install, session_router
+from fastapi_session import Sessions, install, session_router
 from fastapi_session.core import access_token
 from fastapi_session.testing import HandClock
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, application, deployed, engine
 from tests.web.wire import NEW, REFRESH, change, set_cookies
+
+DOCUMENTS = ["/jwt/jwks.json", "/.well-known/openid-configuration"]
 
 
 class TestWellKnownDocuments:
@@ -113,6 +115,23 @@ class TestPaths:
         (message,) = caplog.messages
         assert message.startswith("refresh was called at /users/session/refresh, but its cookie is bound to /auth/")
         assert message.endswith("set api_base_path to what browsers see")
+
+    @pytest.mark.parametrize("own", ["/session/refresh", "/signout"])
+    def test_endpoints_of_one_s_own(self, own: str, sessions: Sessions, clock: HandClock) -> None:
+        """An application that answers one endpoint itself keeps the others, whichever is included first."""
+        app = FastAPI()
+        install(app, sessions)
+        app.include_router(session_router(refresh=own != "/session/refresh", sign_out=own != "/signout"))
+        app.post(f"/auth{own}")(lambda: "mine")
+        with deployed(app, sessions, clock) as deployment:
+            answers = {path: deployment.post(f"/auth{path}") for path in ("/session/refresh", "/signout")}
+            documents = [deployment.get(f"/auth{path}") for path in DOCUMENTS]
+
+        assert {path: 200 if path == own else 401 for path in answers} == {
+            path: answer.status_code for path, answer in answers.items()
+        }
+        assert "mine" == answers[own].json()
+        assert [200, 200] == [document.status_code for document in documents]
 
     def test_other_methods(self, deployment: Deployment) -> None:
         """A method that no client uses is refused."""
