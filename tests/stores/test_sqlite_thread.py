@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.stores.sqlite.thread import LARGEST_GROUP, SqliteThread
+from fastapi_session.stores.sqlite.answering import LARGEST_GROUP
+from fastapi_session.stores.sqlite.presence import OpenFiles
+from fastapi_session.stores.sqlite.thread import SqliteThread
 
 Statements = list[str]
 
@@ -36,8 +38,15 @@ def connect(tmp_path: Path, executed: Statements) -> Callable[[], sqlite3.Connec
 
 
 @pytest.fixture
-async def thread(connect: Callable[[], sqlite3.Connection]) -> AsyncIterator[SqliteThread]:
-    thread = SqliteThread(connect)
+def files(tmp_path: Path) -> Callable[[], OpenFiles]:
+    return lambda: OpenFiles(str(tmp_path / "numbers.db"))
+
+
+@pytest.fixture
+async def thread(
+    connect: Callable[[], sqlite3.Connection], files: Callable[[], OpenFiles]
+) -> AsyncIterator[SqliteThread]:
+    thread = SqliteThread(connect, opened=files)
     yield thread
     await thread.close()
 
@@ -211,9 +220,11 @@ async def test_a_caller_that_is_cancelled_is_not_answered(thread: SqliteThread) 
         await cancelled
 
 
-def test_a_loop_that_is_closed_is_ignored(connect: Callable[[], sqlite3.Connection]) -> None:
+def test_a_loop_that_is_closed_is_ignored(
+    connect: Callable[[], sqlite3.Connection], files: Callable[[], OpenFiles]
+) -> None:
     """An event loop may end before its answer comes: the thread serves the next loop."""
-    thread = SqliteThread(connect)
+    thread = SqliteThread(connect, opened=files)
     opened = threading.Event()
 
     async def leave() -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.stores.sqlite.schema import MIGRATIONS, SCHEMA_VERSION
+
+if sys.platform != "win32":
+    import fcntl
 
 
 def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
@@ -38,9 +44,29 @@ def create_private(path: str) -> None:
 
     SQLite gives the files beside it (write-ahead log, shared memory) the same permissions.
     """
-    # Exclusively, since to open and close a database in use would drop the locks that this process holds on it.
-    with suppress(FileExistsError):
+    if Path(path).exists():
+        return
+    with _alone_in(Path(path).parent), suppress(FileExistsError):
+        if not Path(path).exists():
+            # Of a database that was deleted: a process that still has them open would share them with the new one.
+            for beside in ("-wal", "-shm"):
+                Path(f"{path}{beside}").unlink(missing_ok=True)
+        # Exclusively, since to open and close a database in use would drop the locks that this process holds on it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Be the only process that makes a database in *folder*. On Windows, where open files cannot be deleted, be one of many."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which ends the lock
 
 
 def schema_version(connection: sqlite3.Connection, *, path: str) -> int:

@@ -25,6 +25,7 @@ from fastapi_session.model import (
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_record, key_row, session_record, session_row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
+from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
 
@@ -53,7 +54,9 @@ class SqliteStore:
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
         self.path = Path(path)
         self._clock = clock
-        self._thread = SqliteThread(partial(connect, str(path), busy_timeout=busy_timeout))
+        self._thread = SqliteThread(
+            partial(connect, str(path), busy_timeout=busy_timeout), opened=partial(OpenFiles, str(path))
+        )
 
     async def open(self) -> None:
         """Open the file and create its tables, if that has not been done yet."""
