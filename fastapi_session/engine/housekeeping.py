@@ -30,7 +30,7 @@ class Housekeeping:
     def tidy(self) -> None:
         """Begin to clear away in the background, if an interval has passed."""
         now = self._clock()
-        if now >= self._next_at:
+        if not self._next_at - INTERVAL <= now < self._next_at:  # on both sides: the clock may be set back
             self._next_at = now + INTERVAL
             self._background.start(self._clear())
 

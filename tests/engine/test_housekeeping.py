@@ -50,18 +50,18 @@ async def test_batches(troubled: TroubledStore, clock: HandClock) -> None:
 
 
 async def test_once_an_interval(troubled: TroubledStore, clock: HandClock) -> None:
-    """A process that creates many sessions clears away once in a quarter of an hour."""
+    """A process that creates many sessions clears away once in a quarter of an hour, also where its clock is set back."""
     background = Background()
     housekeeping = keeping(troubled, clock, background)
     counts = []
-    for step in (timedelta(0), duration(INTERVAL) - MILLISECOND, MILLISECOND, MILLISECOND):
+    for step in (timedelta(0), duration(INTERVAL) - MILLISECOND, MILLISECOND, MILLISECOND, -HOUR, MILLISECOND):
         clock.advance(step)
         for _ in range(10):
             housekeeping.tidy()
         await background.finish()
         counts.append(troubled.asked["delete_expired"])
 
-    assert [1, 1, 2, 2] == counts
+    assert [1, 1, 2, 2, 3, 3] == counts
 
 
 async def test_a_store_that_is_down_is_no_accident(
