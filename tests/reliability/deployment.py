@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
@@ -27,6 +29,7 @@ class Deployment:
         self.sessions = engine(place, system_clock if by_server else self.clock, **options)
         self._given = (place, by_server, options)
         self._workers: list[Connection] = []
+        self._pids: list[int] = []
 
     @contextmanager
     def worker(self, name: str) -> Iterator[Connection]:
@@ -35,6 +38,8 @@ class Deployment:
         process = PROCESSES.Process(target=serve, args=(name, there, *self._given), daemon=True)
         process.start()
         there.close()
+        assert process.pid is not None
+        self._pids.append(process.pid)
         try:
             yield here
         finally:
@@ -52,6 +57,17 @@ class Deployment:
         assert ["ready"] * WORKERS == [worker.recv() for worker in self._workers]
         for worker in self._workers:
             worker.send("go")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the workers, wherever they are, and let them go on in the end."""
+        for pid in self._pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in self._pids:
+                os.kill(pid, signal.SIGCONT)
 
     def results(self) -> list[Any]:
         """Answer what came of the tasks, when all are done."""

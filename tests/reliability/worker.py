@@ -7,6 +7,7 @@ It answers with what came of each task.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,11 +93,25 @@ async def outlive(sessions: Sessions, _client: str, *, token: str) -> tuple[str,
         await asyncio.sleep(0.010)
 
 
+async def outlast(sessions: Sessions, _client: str, *, token: str) -> tuple[str, float]:
+    """Verify the access token *token* until it is refused. Tell how, and when the last verification that passed began."""
+    passed = -math.inf
+    while True:
+        began = time.monotonic()
+        try:
+            await sessions.verify(token)
+        except SessionError as error:
+            return error.code, passed
+        passed = began
+        await asyncio.sleep(0.010)
+
+
 VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "refresh": refresh,
     "merge": merge,
     "count": count,
     "outlive": outlive,
+    "outlast": outlast,
 }
 
 
