@@ -57,12 +57,15 @@ def is_public_suffix(domain: str) -> bool:
     return PublicSuffixList().is_public(domain)
 
 
+def registrable_domain(host: str) -> str | None:
+    """Return the part of *host* that somebody registered, `None` if it has none: `example.com` of `www.example.com`."""
+    domain: str | None = None if _is_address(host) else PublicSuffixList().privatesuffix(host)
+    return domain
+
+
 def _shares_registrable_domain(host: str, other: str) -> bool:
-    if _is_address(host) or _is_address(other):
-        return False
-    suffixes = PublicSuffixList()
-    registrable = suffixes.privatesuffix(host)
-    return registrable is not None and registrable == suffixes.privatesuffix(other)
+    domain = registrable_domain(host)
+    return domain is not None and domain == registrable_domain(other)
 
 
 def _is_address(host: str) -> bool:

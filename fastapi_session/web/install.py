@@ -69,7 +69,7 @@ def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
-        for problem in cors_problems(app):
+        for problem in cors_problems(app, engine.config):
             logger.warning(problem)
         async with own(served) as state:
             await engine.open()
