@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from fastapi_session.stores.sql.connections import for_transactions, new_engine
 from fastapi_session.stores.sql.dialects import DIFFERENCES
+from fastapi_session.stores.sql.engines import for_transactions, new_engine
 
 VERSION_TABLE = "fastapi_session_version"
 """Where Alembic notes how far the tables have come, apart from the versions of your own."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Executable
 
 from fastapi_session.clock import Clock
-from fastapi_session.model import LATEST, FeedReading, Notice, NoticeKind
-from fastapi_session.stores.sql import statements
+from fastapi_session.model import LATEST, FeedReading, NoticeKind
+from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import Connections
 from fastapi_session.stores.sql.statements import Parameters, TimedStatements
+
+T = TypeVar("T")
 
 
 class SqlNotices:
@@ -25,16 +28,17 @@ class SqlNotices:
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
         # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
-        now = self._clock() if self._clock is not None else (await self._rows(statements.CLOCK, {}))[0][0]
-        rows = await self._rows(statements.NOTICES, {"after": after, "until": until})
-        return FeedReading(tuple(Notice(row.subject, row.kind, row.at) for row in rows), now)
+        now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, answers.moment)
+        read = partial(answers.notices, after=after, until=until)
+        return FeedReading(await self._read(statements.NOTICES, {"after": after, "until": until}, read), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many. Others at work are skipped."""
 
         def work(connection: Connection) -> int:
-            ids = connection.execute(statements.LOCK_NOTICES, {"until": until, "limit": limit}).scalars().all()
-            return connection.execute(statements.DELETE_NOTICES, {"notice_ids": ids}).rowcount
+            ids = answers.ids(connection.execute(statements.LOCK_NOTICES, {"until": until, "limit": limit}))
+            deleted = connection.execute(statements.DELETE_NOTICES, {"notice_ids": ids})
+            return answers.at_most(len(ids), deleted)
 
         return await self._connections.run(work)
 
@@ -44,7 +48,7 @@ class SqlNotices:
         """Say whether *statement* changed a row, and if so let everybody hear of it."""
 
         def work(connection: Connection) -> bool:
-            changed = connection.execute(statement, parameters).rowcount == 1
+            changed = answers.changed_one(connection.execute(statement, parameters))
             self._note(connection, kind, [subject] if changed else [])
             return changed
 
@@ -58,12 +62,14 @@ class SqlNotices:
     def _now(self) -> Parameters:
         return {} if self._clock is None else {"now": self._clock()}
 
-    async def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
+    async def _read(self, statement: Executable, parameters: Parameters, read: Callable[[answers.Rows], T]) -> T:
+        """Return what *read* makes of the rows of *statement*. What it raises is a failure of the connection."""
         return await self._connections.run(
-            lambda connection: connection.execute(statement, parameters).all(), alone=True
+            lambda connection: read(answers.rows_of(connection.execute(statement, parameters))), alone=True
         )
 
-    async def _changes(self, statement: Executable, parameters: Parameters) -> int:
+    async def _changes(self, statement: Executable, parameters: Parameters) -> bool:
+        """Say whether *statement* changed its one row."""
         return await self._connections.run(
-            lambda connection: connection.execute(statement, parameters).rowcount, alone=True
+            lambda connection: answers.changed_one(connection.execute(statement, parameters)), alone=True
         )

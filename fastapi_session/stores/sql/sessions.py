@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
-from fastapi_session.stores.rows import SESSION_COLUMNS, dump_json, lineage_row, session_record, session_row
-from fastapi_session.stores.sql import statements
+from fastapi_session.stores.rows import SESSION_COLUMNS, dump_json, lineage_row, session_row
+from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.notices import SqlNotices
 
 LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
@@ -23,9 +23,10 @@ class SqlSessions(SqlNotices):
         row = statements.columns(SESSION_COLUMNS, session_row(record))
 
         def work(connection: Connection) -> None:
-            connection.execute(statements.INSERT, row)
+            answers.ensure_kept(connection.execute(statements.INSERT, row))
             if replacing:
-                connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
+                deleted = connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
+                answers.at_most(len(replacing), deleted)
                 self._note(connection, "session_superseded", replacing)
 
         await self._connections.run(work, alone=not replacing)
@@ -34,30 +35,35 @@ class SqlSessions(SqlNotices):
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
         parameters = statements.rotation_parameters(rotation)
 
-        def work(connection: Connection) -> Row[Any] | None:
+        def work(connection: Connection) -> SessionRecord | None:
             timed = {**parameters, **self._now()}
             if connection.dialect.update_returning:
-                return connection.execute(self._timed.rotate_returning, timed).first()
-            if connection.execute(self._timed.rotate, timed).rowcount == 0:
+                return answers.rotated(connection.execute(self._timed.rotate_returning, timed).one_or_none(), rotation)
+            if not answers.changed_one(connection.execute(self._timed.rotate, timed)):
                 return None
             # The row is locked until the transaction ends: this reads what was written.
-            return connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one()
+            return answers.rotated(
+                connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one(), rotation
+            )
 
-        row = await self._connections.run(work, alone=True)
-        return None if row is None else session_record(row)
+        return await self._connections.run(work, alone=True)
 
     async def get(self, session_id: str) -> Reading:
         """Answer the record, expired or not, together with the clock."""
-        [row] = await self._rows(self._timed.get, {"given_session_id": session_id})
-        now: int = row[0]
-        record = None if row.session_id is None else session_record(row[1:])
-        return Reading(record, now if self._clock is None else self._clock())
+
+        def read(rows: answers.Rows) -> Reading:
+            [[now, *session]] = rows
+            # The outer join says nothing of a session that is not there.
+            record = None if session[0] is None else answers.session(session, session_id=session_id)
+            return Reading(record, now if self._clock is None else self._clock())
+
+        return await self._read(self._timed.get, {"given_session_id": session_id}, read)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the session still stands where *expected* says."""
         new = statements.columns(LINEAGE_COLUMNS, lineage_row(lineage))
         parameters = {**new, **statements.unmoved_parameters(session_id, expected)}
-        return await self._changes(statements.REPLACE, parameters) == 1
+        return await self._changes(statements.REPLACE, parameters)
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
         """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
@@ -89,13 +95,14 @@ class SqlSessions(SqlNotices):
         }
         if marks_stale:
             return await self._changes_noted(statements.UPDATE, parameters, kind="session_stale", subject=session_id)
-        return await self._changes(statements.UPDATE, parameters) == 1
+        return await self._changes(statements.UPDATE, parameters)
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first."""
         statement = statements.in_tenant(self._timed.sessions_of, tenant_id)
         parameters = {**statements.user_parameters(user_id, tenant_id), **self._now()}
-        return [session_record(row) for row in await self._rows(statement, parameters)]
+        read = partial(answers.sessions_of, user_id=user_id, tenant_id=tenant_id)
+        return await self._read(statement, parameters, read)
 
     async def delete_sessions_of(
         self, user_id: str, *, tenant_id: str | None = None, limit: int
@@ -104,23 +111,27 @@ class SqlSessions(SqlNotices):
         parameters = {**statements.user_parameters(user_id, tenant_id), "limit": limit}
         lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
 
-        def work(connection: Connection) -> Sequence[Row[Any]]:
-            if connection.dialect.update_returning:
-                rows = connection.execute(statements.delete_these(lock), parameters).all()
-            else:
-                rows = connection.execute(lock, parameters).all()
-                connection.execute(statements.DELETE_THESE, {"session_ids": [row.session_id for row in rows]})
-            self._note(connection, "session_revoked", [row.session_id for row in rows])
-            return rows
+        def work(connection: Connection) -> Sequence[SessionRecord]:
+            returning = connection.dialect.update_returning
+            statement = statements.delete_these(lock) if returning else lock
+            rows = answers.rows_of(connection.execute(statement, parameters))
+            records = answers.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+            session_ids = [record.session_id for record in records]
+            if not returning:
+                deleted = connection.execute(statements.DELETE_THESE, {"session_ids": session_ids})
+                answers.at_most(len(session_ids), deleted)
+            self._note(connection, "session_revoked", session_ids)
+            return records
 
-        return [session_record(row) for row in await self._connections.run(work)]
+        return await self._connections.run(work)
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
 
         def work(connection: Connection) -> int:
             now = self._now()
-            ids = connection.execute(self._timed.lock_expired, {**now, "limit": limit}).scalars().all()
-            return connection.execute(self._timed.delete_expired, {**now, "session_ids": ids}).rowcount
+            ids = answers.ids(connection.execute(self._timed.lock_expired, {**now, "limit": limit}))
+            deleted = connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})
+            return answers.at_most(len(ids), deleted)
 
         return await self._connections.run(work)

@@ -54,7 +54,7 @@ _SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
 _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer)
 
-INSERT = insert(SESSION)
+INSERT = insert(SESSION).execution_options(preserve_rowcount=True)
 FIND = select(*SESSION_ROW).where(_IS_SESSION)
 REPLACE = update(SESSION).where(*_UNMOVED)
 DELETE = delete(SESSION).where(_IS_SESSION)
@@ -69,7 +69,7 @@ LOCK_SESSIONS_OF = (
 )
 DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
 
-INSERT_KEY = insert(SIGNING_KEY)
+INSERT_KEY = insert(SIGNING_KEY).execution_options(preserve_rowcount=True)
 SIGNING_KEYS = select(*KEY_ROW).order_by(SIGNING_KEY.c.family, SIGNING_KEY.c.sequence)
 REPLACE_KEY = update(SIGNING_KEY).where(_IS_KEY, SIGNING_KEY.c.secret_kid == given(SIGNING_KEY.c.secret_kid))
 DELETE_KEY = delete(SIGNING_KEY).where(_IS_KEY)

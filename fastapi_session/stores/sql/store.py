@@ -14,9 +14,11 @@ from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.rows import KEY_COLUMNS, key_record, key_row
-from fastapi_session.stores.sql import statements
-from fastapi_session.stores.sql.connections import GivenEngine, JoinedConnection, OwnEngine, PooledConnections
+from fastapi_session.stores.sql import answers, statements
+from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
+from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
 from fastapi_session.stores.sql.fate import Fate, Tell
+from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.sessions import SqlSessions
 from fastapi_session.stores.sql.tables import METADATA
 
@@ -27,13 +29,25 @@ class SqlStore(SqlSessions):
     *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
     `StoreUnavailable`. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
 
-    Raises ConfigurationError where the URL names no database, or its driver is not installed.
+    Statements are prepared under names only if the engine, or an option in its URL, says so. Behind a pooler such as PgBouncer
+    that is refused when a connection is first used, unless *trusts_pooler* says that the pooler keeps them apart.
+
+    Raises ConfigurationError if the URL names no database, its driver is not installed or does not know an option.
     """
 
     def __init__(
-        self, engine: AsyncEngine | str, *, clock: Clock | None = None, timeout: timedelta = timedelta(seconds=5)
+        self,
+        engine: AsyncEngine | str,
+        *,
+        clock: Clock | None = None,
+        timeout: timedelta = timedelta(seconds=5),
+        trusts_pooler: bool = False,
     ) -> None:
-        self._engine = OwnEngine(engine) if isinstance(engine, str) else GivenEngine(engine)
+        self.look: Look | None = None if trusts_pooler else ensure_apart
+        """What sees a connection before it is used."""
+        self._engine = (
+            OwnEngine(engine, look=self.look) if isinstance(engine, str) else GivenEngine(engine, look=self.look)
+        )
         self._timeout = timeout
         self._fates: WeakKeyDictionary[Connection, Fate] = WeakKeyDictionary()
         self._pooled = PooledConnections(self._engine, timeout=timeout)
@@ -77,7 +91,7 @@ class SqlStore(SqlSessions):
 
         def work(connection: Connection) -> bool:
             try:
-                connection.execute(statements.INSERT_KEY, row)
+                answers.ensure_kept(connection.execute(statements.INSERT_KEY, row))
             except IntegrityError:
                 return False
             return True
@@ -86,13 +100,13 @@ class SqlStore(SqlSessions):
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
-        return [key_record(row) for row in await self._rows(statements.SIGNING_KEYS, {})]
+        return await self._read(statements.SIGNING_KEYS, {}, lambda rows: [key_record(row) for row in rows])
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
         row = statements.columns(KEY_COLUMNS, key_row(record))
         condition = {"given_kid": record.kid, "given_secret_kid": expected_secret_kid}
-        return await self._changes(statements.REPLACE_KEY, {**row, **condition}) == 1
+        return await self._changes(statements.REPLACE_KEY, {**row, **condition})
 
     async def delete_key(self, kid: str) -> bool:
         """Delete the key, and say whether it was there."""
@@ -107,7 +121,7 @@ class JoinedStore(SqlSessions):
     """
 
     def __init__(self, store: SqlStore, connection: AsyncConnection, *, clock: Clock | None) -> None:
-        super().__init__(JoinedConnection(connection), clock=clock)
+        super().__init__(JoinedConnection(connection, look=store.look), clock=clock)
         self.insert_key = store.insert_key
         self.signing_keys = store.signing_keys
         self.replace_key = store.replace_key

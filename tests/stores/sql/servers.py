@@ -1,4 +1,4 @@
-"""Real database servers for tests: PostgreSQL from a wheel, MariaDB where it is installed."""
+"""Real database servers for tests: PostgreSQL from a wheel, MariaDB and PgBouncer where they are installed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+
+from sqlalchemy import make_url
 
 ORDINARY_USER = "nobody"
 """Who runs the servers where root runs the tests, whom PostgreSQL refuses."""
@@ -108,10 +110,51 @@ def postgres(folder: Path, *, flushes: bool = False) -> Server:
     )
 
 
+def pgbouncer_program() -> str | None:
+    """Return where PgBouncer is, or `None` if it is not installed."""
+    return installed("pgbouncer")
+
+
+def pgbouncer(folder: Path, *, before: str, mode: str) -> Server:
+    """Return a new PgBouncer in the empty *folder*, not started yet, which pools connections to the server at the URL *before*."""
+    program, server = pgbouncer_program(), make_url(before)
+    assert program is not None
+    own_folder(folder)
+    (folder / "users").write_text('"postgres" ""\n', "utf-8")
+    (folder / "ini").write_text(
+        f"""[databases]
+postgres = host={server.query["host"]} port={server.port or 5432} user=postgres
+[pgbouncer]
+listen_addr =
+listen_port = 5432
+unix_socket_dir = {folder}
+auth_type = trust
+auth_file = {folder / "users"}
+pool_mode = {mode}
+default_pool_size = {4 if mode == "transaction" else 60}
+max_client_conn = 500
+log_connections = 0
+log_disconnections = 0
+""",
+        "utf-8",
+    )
+    return Server(
+        folder,
+        [program, folder / "ini"],
+        url=f"postgresql+asyncpg://postgres@/postgres?host={folder}",
+        ready=(folder / ".s.PGSQL.5432").exists,
+        crash=signal.SIGKILL,
+    )
+
+
 def mariadb_program() -> str | None:
     """Answer where the server of MariaDB is, or `None` where it is not installed."""
-    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    return shutil.which("mariadbd", path=places)
+    return installed("mariadbd")
+
+
+def installed(program: str) -> str | None:
+    """Return where *program* of the system is, or `None` if it is not installed."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 def mariadb(folder: Path) -> Server:

@@ -1,0 +1,84 @@
+"""Whoever is given the answer to another question is told that the store is unavailable, and nobody uses that connection again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import SessionRecord
+from fastapi_session.stores.rows import SESSION_COLUMNS
+from fastapi_session.stores.sql import SqlStore
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
+
+Ask = Callable[[SqlStore, SessionRecord], Awaitable[Any]]
+
+QUESTIONS: dict[str, Ask] = {
+    "get": lambda store, mine: store.get(mine.session_id),
+    "insert": lambda store, _: store.insert(new_session("new", now=0)),
+    "rotate": lambda store, mine: store.rotate(next_rotation(mine, debounce=0)),
+    "replace": lambda store, mine: store.replace(mine.session_id, expected=mine.lineage, lineage=mine.lineage),
+    "update": lambda store, mine: store.update(mine.session_id, version=0, access_token_payload={}, session_data={}),
+    "delete": lambda store, mine: store.delete(mine.session_id),
+    "acknowledge": lambda store, mine: store.acknowledge(mine.session_id, current=mine.lineage.current, issue_id=b""),
+    "sessions of": lambda store, mine: store.sessions_of(mine.user_id),
+    "sessions of a tenant": lambda store, mine: store.sessions_of(mine.user_id, tenant_id=mine.tenant_id),
+    "delete all of": lambda store, mine: store.delete_sessions_of(mine.user_id, limit=9),
+    "delete expired": lambda store, _: store.delete_expired(limit=1),
+    "notices": lambda store, _: store.notices(after=5),
+    "delete notices": lambda store, _: store.delete_notices(until=5, limit=1),
+    "signing keys": lambda store, _: store.signing_keys(),
+    "insert key": lambda store, _: store.insert_key(new_signing_key("new", now=0)),
+    "replace key": lambda store, _: store.replace_key(new_signing_key("key", now=0), expected_secret_kid=1),
+    "delete key": lambda store, _: store.delete_key("key"),
+}
+
+_COLUMNS = ", ".join(SESSION_COLUMNS)
+OTHERS = {
+    "a session": f"SELECT {_COLUMNS} FROM fastapi_session WHERE session_id = '{digest('a').hex()[:32]}'",
+    "a session and a time": f"SELECT 1, {_COLUMNS} FROM fastapi_session WHERE user_id = 'other' LIMIT 1",
+    "a number": "SELECT 7",
+    "many rows": "UPDATE fastapi_session SET version = version",
+}
+"""What another one asked, by what it is answered. Three sessions are there, and none is `mine`."""
+
+
+@pytest.fixture
+async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterator[SqlStore]:
+    store = SqlStore(url, clock=clock)
+    await store.open()
+    for name in "abc":
+        await store.insert(new_session(name, now=clock(), user_id="other", tenant_id="other"))
+    yield store
+    await store.close()
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_the_answer_to_another_question(store: SqlStore, clock: HandClock, question: str, other: str) -> None:
+    """Whatever another one's statement is answered, it is no answer here, and the connection is dropped."""
+    mine = new_session("mine", now=clock(), user_id="mine", tenant_id="mine")
+    ways = store._engine.ways()
+    lent: list[Any] = []
+
+    def mixed_up(connection: Connection, *_: Any) -> tuple[str, tuple[()]]:
+        lent.append(connection.connection.dbapi_connection)
+        return OTHERS[other], ()
+
+    event.listen(ways.together.sync_engine, "before_cursor_execute", mixed_up, retval=True)
+    event.listen(ways.alone.sync_engine, "before_cursor_execute", mixed_up, retval=True)
+    with pytest.raises(StoreUnavailable):
+        await QUESTIONS[question](store, mine)
+    event.remove(ways.together.sync_engine, "before_cursor_execute", mixed_up)
+    event.remove(ways.alone.sync_engine, "before_cursor_execute", mixed_up)
+
+    def connection_of(connection: Connection) -> Any:
+        return connection.connection.dbapi_connection
+
+    assert await store._pooled.run(connection_of) not in lent
+    assert 3 == len(await store.sessions_of("other"))
