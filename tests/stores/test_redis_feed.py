@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from fastapi_session.clock import system_clock
 from fastapi_session.model import Notice, SessionRecord
 from fastapi_session.stores.redis import RedisStore
+from fastapi_session.stores.redis import store as redis_store
 from fastapi_session.testing.records import new_session, new_signing_key
 from tests.stores.redis_servers import Server, running
 
@@ -106,6 +107,14 @@ class TestAppending:
 
         assert [successor] == list(await store.sessions_of("user"))
         assert noted([expired], "session_superseded") == await heard(store)
+
+    async def test_a_long_feed_is_read_page_by_page(self, store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each notice is read once, however many are dated in one moment, and whatever the pages end with."""
+        records = await kept_sessions(store, number=13)
+        await store.delete_sessions_of("user", limit=100)
+        for page in (1, 2, 5, 13, 100):
+            monkeypatch.setattr(redis_store, "NOTICES_PAGE", page)
+            assert revoked(records) == await heard(store)
 
     async def test_the_same_session_may_be_noted_often(self, store: RedisStore) -> None:
         """Each change that marks a session stale is told, though session and kind are the same."""

@@ -9,7 +9,7 @@ from fastapi_session.stores.redis.script import Script
 
 NOTICES = Script.of("""
 local moment = integer(now())
-local notices = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[3], ARGV[4])
+local notices = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], ARGV[4], 'LIMIT', ARGV[5], ARGV[6])
 return {ARGV[1], '[' .. table.concat(notices, ',') .. ']', moment}
 """)
 

@@ -17,7 +17,7 @@ have one hash tag: whatever happens to one session is one script, its indexes in
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -72,6 +72,6 @@ def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:
     return f"[{begins}", f"({begins}~"
 
 
-def session_id_of(name: str) -> str:
-    """Answer the session id at the end of *name*."""
-    return name[-33:-1]
+def session_ids_of(names: Iterable[str]) -> list[str]:
+    """Return the session ids at the end of *names*."""
+    return [name[-33:-1] for name in names]

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import LATEST, FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import (
+    LATEST,
+    FeedReading,
+    Json,
+    Lineage,
+    Notice,
+    Reading,
+    Rotation,
+    SessionRecord,
+    SigningKeyRecord,
+)
 from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text
 from fastapi_session.stores.redis.fields import (
@@ -22,12 +33,14 @@ from fastapi_session.stores.redis.fields import (
     session_fields,
     session_of,
 )
-from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_id_of
+from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import dump_json
 
 PAGE = 100
 """How many of a user's sessions one script reads at most: it holds up all that others ask of the server."""
+NOTICES_PAGE = 1_000
+"""How many notices one script reads at most."""
 
 
 class RedisStore:
@@ -126,7 +139,7 @@ class RedisStore:
         readings: list[Reading] = []
         for shard in self._keys.shards:
             async for names in self._names_in(shard, names_of_user(user_id, tenant_id)):
-                readings += await self._read(shard, _session_ids(names))
+                readings += await self._read(shard, session_ids_of(map(as_text, names)))
         living = [each.record for each in readings if each.record and not each.record.lineage.expired(each.now)]
         return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
@@ -144,7 +157,7 @@ class RedisStore:
         total = 0
         for shard in self._keys.shards:
             [names] = await self._run(scripts.NAMES_OF_EXPIRED, shard.keys(), field(limit - total))
-            keys = shard.keys(*_session_ids(names))
+            keys = shard.keys(*session_ids_of(map(as_text, names)))
             [deleted] = await self._run(scripts.DELETE_EXPIRED, keys, *map(as_text, names))
             total += deleted
         return total
@@ -176,12 +189,9 @@ class RedisStore:
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
-        readings = await asyncio.gather(
-            *(self._run(feed_scripts.NOTICES, [feed], field(after), field(until)) for feed in self._keys.feeds)
-        )
-        notices = [notice for appended, _ in readings for notice in notices_of(as_text(appended))]
-        clocks = [int(as_text(now)) for _, now in readings]
-        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(clocks))
+        readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
+        notices = [notice for reading in readings for notice in reading.notices]
+        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many."""
@@ -203,6 +213,19 @@ class RedisStore:
         moment = int(as_text(now))
         return [Reading(None if each is None else session_of(as_text(each)), moment) for each in records]
 
+    async def _notices_in(self, feed: str, after: int, until: int) -> FeedReading:
+        """Read a feed page by page, and return it with the clock of before."""
+        notices, clocks, begins, passed = list[Notice](), list[int](), f"({after}", 0
+        while len(notices) == NOTICES_PAGE * len(clocks):
+            page = [begins, field(until), field(passed), field(NOTICES_PAGE)]
+            appended, now = await self._run(feed_scripts.NOTICES, [feed], *page)
+            notices += notices_of(as_text(appended))
+            clocks.append(int(as_text(now)))
+            if notices:  # the next page begins in the moment in which this one ended, after what was read of that
+                begins = str(notices[-1].at)
+                passed = sum(1 for _ in takewhile(notices[-1].at.__eq__, map(attrgetter("at"), reversed(notices))))
+        return FeedReading(tuple(notices), clocks[0])
+
     async def _names_in(self, shard: Shard, bounds: tuple[str, str]) -> AsyncIterator[Sequence[str]]:
         """Yield the names between *bounds*, in pages: the server is held up by none of them."""
         lowest, highest = bounds
@@ -217,13 +240,9 @@ class RedisStore:
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):
             [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds, field(wanted))
-            keys = shard.keys(*_session_ids(names))
+            keys = shard.keys(*session_ids_of(map(as_text, names)))
             [records] = await self._run(scripts.DELETE_NAMED, keys, *map(as_text, names))
             deleted += [session_of(as_text(record)) for record in records if record is not None]
             if len(names) < wanted:
                 break
         return deleted
-
-
-def _session_ids(names: Iterable[Any]) -> list[str]:
-    return [session_id_of(as_text(name)) for name in names]
