@@ -104,11 +104,18 @@ class OneSession(RuleBasedStateMachine):
     @precondition(lambda self: self.has_thief)
     @rule(which=st.integers(0, 10))
     def the_thief_replays(self, which: int) -> None:
-        """The thief keeps what he is given too, but does not announce himself by using it."""
+        """The thief keeps what he is given too, and may hold it back for as long as he likes."""
         self.attacked = True
         answer = self.world.refresh(self.stolen[which % len(self.stolen)])
         if answer is not None:
             self.stolen.append(answer)
+
+    @precondition(lambda self: self.has_thief)
+    @rule(which=st.integers(0, 10))
+    def the_thief_uses(self, which: int) -> None:
+        """The thief asks for something with an access token that he was given or has copied."""
+        self.attacked = True
+        self.world.use(self.stolen[which % len(self.stolen)])
 
     @rule(what=st.sampled_from(["garbage", "a newer secret", "sign-out", "nothing", "nothing", "nothing"]))
     def something_seldom_happens(self, what: str) -> None:
