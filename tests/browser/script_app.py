@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from fastapi_session import (
     BooleanClaim,
@@ -128,6 +128,22 @@ async def end_all(sessions: Annotated[Sessions, Depends(get_sessions())]) -> int
 @routes.get("/wrong")
 async def wrong() -> None:
     raise HTTPException(401, "the application's own")
+
+
+@routes.post("/login-and-go")
+async def login_and_go(create: Creating) -> RedirectResponse:
+    await create("ada")
+    return RedirectResponse("/me", 303)
+
+
+@routes.get("/theme")
+async def theme(session: SignedIn, theme: Annotated[str, Cookie()]) -> str:
+    return f"{theme} {session.user_id}"
+
+
+@routes.post("/size")
+async def size(request: Request, _session: SignedIn) -> int:
+    return len(await request.body())
 
 
 @routes.post("/sudo")

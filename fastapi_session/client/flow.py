@@ -1,0 +1,179 @@
+"""How a program's calls keep its session: its tokens on each call, one refresh when they have ended, and the call again.
+
+| the answer to a call | then |
+|---|---|
+| anything but a refusal of ours | it is the answer |
+| *try refresh token*, and what is held is new since the call was made | the call again |
+| *try refresh token* else | a refresh |
+| the refresh brings new tokens | the call again |
+| it brings none, with 200: cookies of an older domain were cleared | a refresh, once more |
+| it is refused, or the store is down | it is the answer |
+
+Of calls that are refused together one refreshes, and the others wait. Each holds a lock while it does, and nothing depends on
+it: whoever refreshes with one token is given the same next one, in this process and in any other.
+
+httpx and httpx2 call an `Auth` alike; requests and responses here are theirs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, ClassVar
+from urllib.parse import urljoin, urlsplit
+
+import anyio
+
+from fastapi_session.client.held import Held, SessionTokens, after
+from fastapi_session.errors import TryRefreshTokenError
+from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method
+
+ROUNDS = 3
+"""How often a call is refreshed for, before its refusal is the answer."""
+
+Keep = Callable[[SessionTokens | None], None]
+
+
+class SessionFlow:
+    """What the two classes `SessionAuth` share: see either of them."""
+
+    request_class: ClassVar[Any]
+    cookies_class: ClassVar[Any]
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        base_path: str = "/auth",
+        method: Method = "header",
+        tokens: SessionTokens | None = None,
+        keep: Keep | None = None,
+    ) -> None:
+        if tokens is not None and method == "cookie":
+            raise ValueError('tokens: in method="cookie" they are cookies; leave tokens out, or method')
+        self._origin = _origin(base_url)
+        self._refresh_url = urljoin(base_url, f"{base_path}/session/refresh")
+        self._method = method
+        self._keep = keep
+        self._held = Held(tokens)
+        self._cookies = self.cookies_class()
+        self._lock = threading.Lock()
+        self._async_lock = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._refresh_url!r}, method={self._method!r})"
+
+    @property
+    def tokens(self) -> SessionTokens | None:
+        """The tokens now; `None` if nobody is signed in, or in cookies."""
+        return self._held.tokens
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Yield *request*, and what else it takes to have it answered."""
+        if self._is_foreign(request):
+            yield request
+            return
+        request.read()
+        for _ in range(ROUNDS):
+            before = self._prepare(request, refreshes=False)
+            response = yield request
+            if _may_be_a_refusal(response):
+                response.read()
+            if not self._has_ended(response):
+                return
+            with self._lock:
+                if self._held is before:
+                    response = yield self._refresh_request()
+                    response.read()
+                    if self._is_over(response):
+                        return
+
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """Yield *request*, and what else it takes to have it answered."""
+        if self._is_foreign(request):
+            yield request
+            return
+        await request.aread()
+        for _ in range(ROUNDS):
+            before = self._prepare(request, refreshes=False)
+            response = yield request
+            if _may_be_a_refusal(response):
+                await response.aread()
+            if not self._has_ended(response):
+                return
+            async with self._async_lock:
+                if self._held is before:
+                    response = yield self._refresh_request()
+                    await response.aread()
+                    if self._is_over(response):
+                        return
+
+    def _is_foreign(self, request: Any) -> bool:
+        return _origin(str(request.url)) != self._origin
+
+    def _prepare(self, request: Any, *, refreshes: bool) -> Held:
+        """Put onto *request* what is held, and return that."""
+        held = self._held
+        request.headers["rid"] = "session"
+        request.headers["st-auth-mode"] = self._method
+        if held.anti_csrf is not None:
+            request.headers[ANTI_CSRF_HEADER] = held.anti_csrf
+        if held.tokens is not None:
+            token = held.tokens.refresh_token if refreshes else held.tokens.access_token
+            request.headers["authorization"] = f"Bearer {token}"
+        if self._method == "cookie":
+            self._put_cookies(request)
+        return held
+
+    def _put_cookies(self, request: Any) -> None:
+        """Put the newest of our cookies onto *request*, beside those of other names that its client has put there."""
+        names = {cookie.name for cookie in self._cookies.jar}
+        others = [each for each in request.headers.get("cookie", "").split("; ") if each.partition("=")[0] not in names]
+        request.headers.pop("cookie", None)
+        self._cookies.set_cookie_header(request)
+        own = request.headers.get("cookie", "")
+        if cookies := "; ".join(each for each in [*others, own] if each):
+            request.headers["cookie"] = cookies
+
+    def _refresh_request(self) -> Any:
+        request = self.request_class("POST", self._refresh_url)
+        self._prepare(request, refreshes=True)
+        return request
+
+    def _has_ended(self, response: Any) -> bool:
+        """Take what *response* brings, and return whether it says that the access token has ended."""
+        self._take(response)
+        return _may_be_a_refusal(response) and _message(response) == TryRefreshTokenError.message
+
+    def _is_over(self, response: Any) -> bool:
+        """Take what *response*, the answer to a refresh, brings, and return whether it is a refusal."""
+        self._take(response)
+        return not response.is_success
+
+    def _take(self, response: Any) -> None:
+        before = self._held
+        for each in [*(answer for answer in response.history if answer.has_redirect_location), response]:
+            if self._is_foreign(each.request):
+                continue
+            if self._method == "cookie":
+                self._cookies.extract_cookies(each)
+            self._held = after(self._held, each.headers)
+        if self._keep is not None and before.tokens != self._held.tokens:
+            self._keep(self._held.tokens)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _may_be_a_refusal(response: Any) -> bool:
+    return response.is_error and "json" in response.headers.get("content-type", "")
+
+
+def _message(response: Any) -> object:
+    try:
+        content = response.json()
+    except ValueError:
+        return None
+    return content.get("message") if isinstance(content, dict) else None
