@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,9 +70,9 @@ class Client:
         return next(cookie["value"] for cookie in self.page.context.cookies() if cookie["name"] == name)
 
     def rotate(self) -> str:
-        """Refresh until the refresh token is another, use the new tokens once, and answer the old."""
+        """Refresh until the refresh token is of the next generation, use the new tokens once, and return the old."""
         old = self.refresh_token
-        until(lambda: self.ask("attemptRefreshingSession") and self.refresh_token != old)
+        until(lambda: self.ask("attemptRefreshingSession") and generation(self.refresh_token) > generation(old))
         assert 200 == self.call("GET", "/me")[0]
         return old
 
@@ -91,6 +92,11 @@ class Client:
 
         until(refused)
         return answers[-1]
+
+
+def generation(refresh_token: str) -> int:
+    """Return how often the session was rotated before *refresh_token* was handed out."""
+    return int.from_bytes(base64.urlsafe_b64decode(refresh_token)[18:22])
 
 
 @pytest.fixture(autouse=True)
