@@ -34,7 +34,7 @@ LEAD = milliseconds(PUBLISH_LEAD) // 2
 LIFE = PERIOD // 6
 """How long a token lives: shorter than what is watched after the last change, so that all live to their end."""
 OPTIONS = {
-    "secret": "s" * 32,
+    "secret": "the secret that all workers that change keys share",
     "access_token_validity": LIFE / 1000,
     "access_token_dynamic_signing_key_update_interval": PERIOD / 1000,
 }

@@ -38,7 +38,9 @@ async def test_a_paused_process_believes_nothing_old(
                 lateness.setdefault(pause, []).extend(
                     await believed_for(deployment, sessions=amount(6, full=20), pause=pause, luck=luck)
                 )
-    figures(**{f"after_{pause:g}_s": f"{len(all_)} times {max(all_):.2f} s at most" for pause, all_ in lateness.items()})
+    figures(
+        **{f"after_{pause:g}_s": f"{len(all_)} times {max(all_):.2f} s at most" for pause, all_ in lateness.items()}
+    )
 
     assert {} == {pause: max(all_) for pause, all_ in lateness.items() if max(all_) >= PROMISE + FORGIVEN}
 
