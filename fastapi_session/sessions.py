@@ -20,6 +20,7 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
+from fastapi_session.engine.background import ensure_asyncio
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
 from fastapi_session.engine.records import handles_in
@@ -66,8 +67,9 @@ class Sessions(SessionsByToken, PublishedKeys):
         """Connect the store, load the signing keys and follow the revocation feed, on this event loop until `close`.
 
         Not needed, but here a wrong secret is found before the first user, and verifying never has to read the feed.
-        Raises `ConfigurationError` where the secret is not the store's, `StoreUnavailable`.
+        Raises `ConfigurationError` if the secret is not the store's or asyncio is not running, `StoreUnavailable`.
         """
+        ensure_asyncio()
         await self.store.open()
         await self._signing_key()
         await self._parts.keyring.signing_key(static=True)  # so that it is published before it signs

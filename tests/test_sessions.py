@@ -19,6 +19,7 @@ from fastapi_session.core import access_token, access_token_size
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.errors import (
+    ConfigurationError,
     PayloadError,
     SessionSupersededError,
     StoreUnavailable,
@@ -672,3 +673,14 @@ async def test_nothing_leaks_into_logs_and_errors(
 
     assert [] == [piece for piece in secret if piece in caplog.text or any(piece in text for text in told)]
     assert [] == [piece for piece in secret for each in issued if piece in repr(each)]
+
+
+@pytest.mark.parametrize("verb", ["open", "create"])
+def test_another_event_loop(verb: str, clock: HandClock) -> None:
+    """Where asyncio does not run, as under trio, the first step says so, and nothing is written."""
+    sessions = engine(TroubledStore(clock), clock)
+    arguments = ("alice",) if verb == "create" else ()
+
+    with pytest.raises(ConfigurationError, match="not by trio"):
+        getattr(sessions, verb)(*arguments).send(None)
+    assert [] == asyncio.run(sessions.of_user("alice"))

@@ -7,10 +7,23 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Generic, ParamSpec
 
+from fastapi_session.errors import ConfigurationError
+
 P = ParamSpec("P")
 
 PATIENCE = 5.0
 """Seconds in which what is under way may come to its end when everything else does."""
+
+
+def ensure_asyncio() -> None:
+    """Raise `ConfigurationError` if no event loop of asyncio is running, as under trio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "sessions need the event loop of asyncio, and none is running: serve the application by asyncio, not by trio "
+            "(with Hypercorn, worker_class asyncio or uvloop)"
+        ) from error
 
 
 class Background:
@@ -45,6 +58,7 @@ class SingleFlight(Generic[P]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Wait until the work is done, and raise what it raised. Who is cancelled leaves it to the others."""
+        ensure_asyncio()
         task = self._under_way()
         if task is None:
             task = self._task = self._background.start(self._work(*args, **kwargs))
