@@ -10,7 +10,7 @@
 | it is refused, or the store is down | it is the answer |
 
 Of calls that are refused together one refreshes, and the others wait. Each holds a lock while it does, and nothing depends on
-it: whoever refreshes with one token is given the same next one, in this process and in any other.
+it: whoever refreshes with one token at once is answered, each with tokens that are good.
 
 httpx and httpx2 call an `Auth` alike; requests and responses here are theirs.
 """

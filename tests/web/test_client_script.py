@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -36,6 +37,29 @@ def test_it_is_readable_as_served() -> None:
 
     assert all(line in source for line in served)
     assert not [line for line in served if line.lstrip().startswith(("/*", "*"))]
+
+
+def members(interface: str) -> set[str]:
+    """What the types say that an *interface* has."""
+    declared = re.search(
+        rf"interface {interface} \{{\n(.*?)^\}}", client_file("client.d.ts").decode(), re.DOTALL | re.MULTILINE
+    )
+    assert declared is not None
+    return set(re.findall(r"^  (?:readonly )?(\w+)[?:(]", declared[1], re.MULTILINE))
+
+
+def test_types_are_those_of_the_script() -> None:
+    """The types name every option that the script takes and everything that it gives, and nothing else."""
+    script = client_file("client.js").decode()
+    options, given = (
+        re.search(r"createSession\(\{ (.*) \} = \{\}\)", script),
+        re.search(r"  return \{\n(.*?)^  \};", script, re.DOTALL | re.MULTILINE),
+    )
+    assert options is not None
+    assert given is not None
+
+    assert members("SessionOptions") == {option.split(" ")[0] for option in options[1].split(", ")}
+    assert members("Session") == set(re.findall(r"^    (?:get )?(\w+)", given[1], re.MULTILINE))
 
 
 def test_types_keep_their_words() -> None:

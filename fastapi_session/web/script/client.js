@@ -57,7 +57,7 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
   }
 
   /* Whoever holds the lock refreshes; whoever waited for it finds another front token than before, and is done.
-   * The lock saves requests and no more: the server gives whoever asks with one refresh token the same next one. */
+   * The lock saves requests and no more: tabs that refresh at once with one token are all answered by the server. */
   function refresh(before = read().front) {
     return locked(async () => {
       if (read().front !== before) return;
