@@ -43,8 +43,8 @@ class SessionsByHandle:
         """Answer these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
 
         That is a connection of the database that has the sessions; its owner commits or rolls back. Events are told,
-        and this process hears of what ended, once it has committed. Verifying and refreshing are
-        as ever. Raises `ConfigurationError` where the store knows no transactions.
+        and this process hears of what ended, once it has committed. Keys and sessions that are only
+        read are read there too, so that whoever holds a connection waits for no other. Refreshing is as ever. Raises `ConfigurationError` where the store knows no transactions.
         """
         if not isinstance(self.store, TransactionalStore):
             raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
@@ -214,7 +214,7 @@ class SessionsByHandle:
             return await change_record(self.store, handle, change=change, stale=stale)
 
     async def _signing_key(self) -> SigningKey:
-        return await self._parts.keyring.signing_key(static=self._signs_statically)
+        return await self._parts.keyring.signing_key(static=self._signs_statically, through=self._parts.joined)
 
 
 def _made(change: Callable[[Json], object], *, of: Json, what: str) -> dict[str, Any]:

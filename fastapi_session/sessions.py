@@ -191,7 +191,8 @@ class Sessions(SessionsByToken, PublishedKeys):
 
         If its signing key is gone, it is proved by the refresh token that it names. Raises `StoreUnavailable`.
         """
-        key, content = await self._parts.keyring.verifying_key(parsed.kid), parsed.content
+        key = await self._parts.keyring.verifying_key(parsed.kid, through=self._parts.joined)
+        content = parsed.content
         if key is None:
             return content.session_handle if await self._parts.standing.knows(content) else None
         return content.session_handle if access_token.is_signed_by(parsed, key) else None
@@ -200,5 +201,5 @@ class Sessions(SessionsByToken, PublishedKeys):
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
         keyring = self._parts.keyring
-        await keyring.verifying_key(parsed.kid)  # so that it is among the keys
+        await keyring.verifying_key(parsed.kid, through=self._parts.joined)  # so that it is among the keys
         return self._parts.verified_tokens.prove(parsed, keyring.keys, now=self.now())

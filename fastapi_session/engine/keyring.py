@@ -74,14 +74,18 @@ class Keyring:
         """The longest life (milliseconds) of an access token that a known key signs or has signed."""
         return max([self._policy.token_lifetime, *(key.record.token_lifetime for key in self._known.values())])
 
-    async def signing_key(self, *, static: bool = False) -> SigningKey:
-        """Answer the key to sign with now, and see to it that the next one is made when it is due.
+    async def signing_key(self, *, static: bool = False, through: SigningKeyStore | None = None) -> SigningKey:
+        """Return the key to sign with now, and see to it that the next one is made when it is due.
 
-        Raises `StoreUnavailable` where no key is known and the store cannot be asked, `ConfigurationError` where the
-        secret does not open the store's keys.
+        No I/O if one is known. If none is, a caller who holds a connection is asked to read *through* it: whoever waits for
+        another one may wait for those who wait like him. Raises `StoreUnavailable` if no key is known and the store cannot
+        be asked, `ConfigurationError` if the secret does not open the store's keys.
         """
         family = STATIC if static else ROTATING
-        await self._reload_when_due()
+        if not self._answered:
+            await self._ask(through)
+        elif self.reload_at <= self._clock():
+            self._background.start(self._reload_when_due())
         for _ in range(_ATTEMPTS):
             now = self._clock()
             key = self.keys.signing(family, now=now, algorithm=self._policy.algorithm)
@@ -95,10 +99,10 @@ class Keyring:
                 return key
         raise StoreUnavailable("no signing key could be made or read")
 
-    async def verifying_key(self, kid: str) -> SigningKey | None:
-        """Answer the key named *kid*, or `None`. No I/O where it is known.
+    async def verifying_key(self, kid: str, *, through: SigningKeyStore | None = None) -> SigningKey | None:
+        """Return the key named *kid*, or `None`. No I/O if it is known; *through* as for `signing_key`.
 
-        Raises as `signing_key` does where no key is known at all.
+        Raises as `signing_key` does if no key is known at all.
         """
         now = self._clock()
         key = self.keys.verifying(kid, now=now)
@@ -108,8 +112,8 @@ class Keyring:
             return key
         if not self._answered or self._ask_for_unknown_at <= now:
             self._ask_for_unknown_at = now + COOLDOWN
-            await self._reading()
-        else:
+            await self._ask(through)
+        elif through is None:
             await self._reading.join()  # what another one asked for may bring this key too
         return self.keys.verifying(kid, now=self._clock())
 
@@ -143,21 +147,24 @@ class Keyring:
         if not self._answered or self.reload_at <= self._clock():
             await self._reading()
 
-    async def _read_again(self) -> None:
+    async def _ask(self, through: SigningKeyStore | None) -> None:
+        await (self._reading() if through is None else self._read_again(through))
+
+    async def _read_again(self, store: SigningKeyStore | None = None) -> None:
         jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
         self.reload_at = self._clock() + RELOAD_INTERVAL - jitter  # meanwhile the others go on with the keys they have
         try:
-            await self._reload()
+            await self._reload(store)
         except (StoreUnavailable, ConfigurationError):
             if not self._answered:
                 raise
             self.reload_at = self._clock() + COOLDOWN
             logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
 
-    async def _reload(self) -> None:
+    async def _reload(self, store: SigningKeyStore | None = None) -> None:
         self._asked += 1
         asked = self._asked
-        records = await self._store.signing_keys()
+        records = await (store or self._store).signing_keys()
         before = self._known
         fresh = [record for record in records if record.kid not in before]
         opened = await asyncio.to_thread(self._unseal, fresh) if fresh else []

@@ -43,6 +43,7 @@ class Parts:
         self.random = random
         self.on_end = _committed
         self.store: Store = configured_store(config, clock=clock)
+        self.joined: JoinedStore | None = None  # who holds a connection already waits for no other
         self.ring = secret_ring(config, self.store, random=random)
         self.background = Background()
         self.listeners = Listeners()
@@ -80,7 +81,8 @@ class Parts:
     def within(self, store: JoinedStore) -> Parts:
         """Return these parts, but that they write to *store* and tell of it once its transaction has committed."""
         parts = copy(self)
-        parts.store, parts.on_end = store, store.on_end
+        parts.store, parts.joined, parts.on_end = store, store, store.on_end
+        parts.standing = Standing(store, ring=self.ring, feed=self.feed, succession=self.succession)
         parts.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
         return parts
 

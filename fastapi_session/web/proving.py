@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange
 from fastapi_session.web.presented import (
@@ -65,9 +66,11 @@ def session_begun_here(begun: Begun, exchange: Exchange, types: SessionTypes[Pay
     return sent_session(exchange.issued, exchange=exchange, begun=begun, types=types)
 
 
-async def proven_handles(exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]]) -> list[str]:
-    """Return the sessions that *presented* proves, and one that this request has begun before, each once."""
-    handles = [await exchange.sessions.handle_proven_by(token) for _, token in presented]
+async def proven_handles(
+    exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]], *, sessions: Sessions
+) -> list[str]:
+    """Return the sessions that *presented* proves to *sessions*, and one that this request has begun before, each once."""
+    handles = [await sessions.handle_proven_by(token) for _, token in presented]
     if exchange.begun is not None:
         handles.append(exchange.begun.handle)
     return list(dict.fromkeys(handle for handle in handles if handle is not None))

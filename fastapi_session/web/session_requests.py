@@ -54,8 +54,8 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     exchange.ensure_answers()
     method = method_of_new_session(connection, exchange, said=method)
     presented = presented_access_tokens(exchange.credentials(connection))
-    earlier = await proven_handles(exchange, presented)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
+    earlier = await proven_handles(exchange, presented, sessions=sessions)
     issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,

@@ -21,8 +21,8 @@ from typing import Any
 
 from sqlalchemy import CursorResult
 
-from fastapi_session.model import Notice, Rotation, SessionRecord
-from fastapi_session.stores.rows import session_record
+from fastapi_session.model import Notice, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.rows import key_record, session_record
 
 Rows = Sequence[Sequence[Any]]
 
@@ -70,6 +70,11 @@ def notices(rows: Rows, *, after: int, until: int) -> tuple[Notice, ...]:
     found = tuple(Notice(subject, kind, at) for subject, kind, at in rows)
     _ensure(all(after < notice.at <= until for notice in found))
     return found
+
+
+def signing_keys(rows: Rows) -> list[SigningKeyRecord]:
+    """Return the signing keys in *rows*."""
+    return [key_record(row) for row in rows]
 
 
 def moment(rows: Rows) -> int:

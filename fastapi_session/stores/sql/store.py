@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SigningKeyRecord
-from fastapi_session.stores.rows import KEY_COLUMNS, key_record, key_row
+from fastapi_session.stores.rows import KEY_COLUMNS, key_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
@@ -100,7 +100,7 @@ class SqlStore(SqlSessions):
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
-        return await self._read(statements.SIGNING_KEYS, {}, lambda rows: [key_record(row) for row in rows])
+        return await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys)
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -114,7 +114,7 @@ class SqlStore(SqlSessions):
 
 
 class JoinedStore(SqlSessions):
-    """Writes sessions inside a transaction of the user's, who commits it or rolls it back; signing keys as ever.
+    """Writes sessions inside a transaction of the user's, who commits it or rolls it back; signing keys apart from it.
 
     The notices of what was revoked are written there too: other processes hear of it when the user has committed.
     After `StoreUnavailable`, that transaction can only be rolled back.
@@ -123,11 +123,14 @@ class JoinedStore(SqlSessions):
     def __init__(self, store: SqlStore, connection: AsyncConnection, *, clock: Clock | None) -> None:
         super().__init__(JoinedConnection(connection, look=store.look), clock=clock)
         self.insert_key = store.insert_key
-        self.signing_keys = store.signing_keys
         self.replace_key = store.replace_key
         self.delete_key = store.delete_key
         self._connection = connection
         self._fate = store.fate_on(connection)
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Return every key, by family and sequence, as the user's transaction sees them: no other connection is waited for."""
+        return await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys)
 
     def on_end(self, tell: Tell) -> None:
         """Call *tell* once it is certain what became of what was just written."""

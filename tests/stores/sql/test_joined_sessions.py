@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated
@@ -9,7 +11,8 @@ from typing import Annotated
 import pytest
 from fastapi import Depends, FastAPI
 from httpx2 import ASGITransport, AsyncClient
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fastapi_session import (
     ConfigurationError,
@@ -22,6 +25,7 @@ from fastapi_session import (
     install,
     verify_session,
 )
+from fastapi_session.core import base64url
 from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
@@ -120,6 +124,51 @@ def test_a_store_without_transactions() -> None:
 
     with pytest.raises(ConfigurationError, match="SqlStore has"):
         sessions.within(object())
+
+
+HOLDERS = 5
+"""How many connections a pool has, all of them held by callers."""
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy"])
+@pytest.mark.parametrize("reading", ["due", "first", "unknown key"])
+async def test_callers_who_hold_all_connections(url: str, sessions: Sessions, clock: HandClock, reading: str) -> None:
+    """Whoever signs in within a transaction waits for no connection, though the keys have to be read: all may be held."""
+    pool = create_async_engine(url, pool_size=HOLDERS, max_overflow=0, pool_timeout=100)
+    config = SessionConfig(store=SqlStore(pool, clock=clock, timeout=100 * SECOND), secret=SECRET)
+    here = Sessions(config, clock=clock)
+    if reading != "first":
+        await here.open()
+    if reading == "due":
+        clock.advance(120 * SECOND)
+    token = (await sessions.create("grace")).tokens.access_token
+    if reading == "unknown key":
+        token = with_kid(token, "d-" + "0" * 32)
+    parsed = here.parse(token)
+    assert parsed is not None
+    all_hold = asyncio.Barrier(HOLDERS)
+
+    async def sign_in() -> None:
+        async with pool.begin() as connection:
+            await connection.execute(text("SELECT 1"))
+            await all_hold.wait()
+            within = here.within(connection)
+            await within.handle_proven_by(parsed)
+            await within.create("ada")
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(sign_in() for _ in range(HOLDERS)))
+    assert HOLDERS == len(await here.of_user("ada"))
+    await here.close()
+    await pool.dispose()
+
+
+def with_kid(token: str, kid: str) -> str:
+    """Return *token* as if the key named *kid* had signed it."""
+    header, rest = token.split(".", 1)
+    fields = json.loads(base64url.decode(header) or b"")
+    # In the order of the header that we write, which is compared as it is written.
+    return f"{base64url.encode(json.dumps({**fields, 'kid': kid}, separators=(',', ':')).encode())}.{rest}"
 
 
 @pytest.mark.parametrize("is_committed", [True, False])
