@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
+from fastapi_session.config import TokenTransferMethod
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
@@ -31,7 +32,6 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.settings import TokenTransferMethod
 from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.recognised import what_came

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fastapi_session.config import TokenTransferMethod
 from fastapi_session.engine.recent import Recent
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
-from fastapi_session.settings import TokenTransferMethod
 from fastapi_session.web.transport import Method
 
 MAX_BYTES = 4_096

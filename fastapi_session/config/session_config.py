@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from fastapi_session.contradictions import doubts, problems
+from fastapi_session.config.contradictions import doubts, problems
+from fastapi_session.config.settings import Settings
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.settings import Settings
 
 logger = logging.getLogger("fastapi_session")
 

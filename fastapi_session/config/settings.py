@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fastapi_session.config.values import Duration, Secrets, StoreSetting
 from fastapi_session.origin import Origin
-from fastapi_session.setting_values import Duration, Secrets, StoreSetting
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
 SameSite = Literal["lax", "strict", "none"]

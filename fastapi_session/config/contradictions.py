@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from fastapi_session import cookie_domain
-from fastapi_session.environment import Stranger, strangers
+from fastapi_session.config import cookie_domain
+from fastapi_session.config.environment import Stranger, strangers
+from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.origin import Origin
 from fastapi_session.secret_strength import weakness
-from fastapi_session.settings import Settings, are_one_site, is_https
 
 _LONGEST = timedelta(days=3650)
 _LONGEST_PATH = 255
