@@ -110,7 +110,7 @@ class SessionsByHandle:
 
     async def refusal(self, handle: str) -> SessionError:
         """Return what to tell a client whose session, named *handle*, is not there any more, and whether to clear its tokens."""
-        return await self._parts.succession.of_access_token(split_handle(handle)[0])
+        return (await self._parts.succession.of_access_token(split_handle(handle)[0])).about(handle)
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.

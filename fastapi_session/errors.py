@@ -21,23 +21,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class SessionError(Exception):
     """What a client is told about its session.
 
     `code` is stable and meant for programs, `message` is what the client reads (docs: the wire),
-    `reason` is for logs. `clears_tokens` says whether the client's tokens are removed by the answer.
+    `reason` is for logs. `clears_tokens` says whether the client's tokens are removed by the answer. `handle` is the session
+    that it is about, `None` if none was proved: what a forged token says of itself is not told.
     """
 
     code: ClassVar[str]
     message: ClassVar[str]
 
-    def __init__(self, reason: str = "", *, clears_tokens: bool = False) -> None:
+    def __init__(self, reason: str = "", *, clears_tokens: bool = False, handle: str | None = None) -> None:
         super().__init__(reason or self.message)
         self.reason = reason
         self.clears_tokens = clears_tokens
+        self.handle = handle
+
+    def about(self, handle: str) -> Self:
+        """Return the error itself, which is about the session *handle* if nobody named one before."""
+        self.handle = self.handle or handle
+        return self
 
 
 class UnauthorisedError(SessionError):
@@ -74,10 +81,11 @@ class TokenTheftError(SessionError):
     code = "TOKEN_THEFT_DETECTED"
     message = "token theft detected"
 
+    handle: str
+
     def __init__(self, reason: str, *, user_id: str, handle: str) -> None:
-        super().__init__(reason, clears_tokens=True)
+        super().__init__(reason, clears_tokens=True, handle=handle)
         self.user_id = user_id
-        self.handle = handle
 
 
 @dataclass(frozen=True, slots=True)

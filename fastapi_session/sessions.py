@@ -25,7 +25,7 @@ from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
 from fastapi_session.engine.records import handles_in
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
-from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import (
     NOT_KNOWN,
@@ -158,12 +158,15 @@ class Sessions(SessionsByToken, PublishedKeys):
         if not (isinstance(parsed, ProvedAccessToken) and parsed.stands(keyring.keys, now)) or now >= keyring.reload_at:
             parsed = await self._prove(parsed)
         content = parsed.content
-        if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
-            raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
-        if (notice := feed.about(parsed.session_id)) is not None:
-            await parts.standing.heed(notice, content)
-        if check_database:
-            content = await parts.standing.check_database(content)
+        try:
+            if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
+                raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
+            if (notice := feed.about(parsed.session_id)) is not None:
+                await parts.standing.heed(notice, content)
+            if check_database:
+                content = await parts.standing.check_database(content)
+        except SessionError as error:
+            raise error.about(content.session_handle)  # noqa: B904  it is the same error
         parts.acknowledgements.used(content)
         return content
 
@@ -181,7 +184,8 @@ class Sessions(SessionsByToken, PublishedKeys):
             raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
         expected = refresh_token.anti_csrf_token(presented, ring[presented.kid]) if by_token else None
         if not proof.holds(expected):
-            raise UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
+            refused = UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
+            raise refused.about(presented.session_id)
         key = await self._signing_key()  # what can fail fails before the write
         record, answer = await self._parts.refreshing.advance(presented, by=circumstances)
         return self._parts.mint.issue(record, answer, key=key, anti_csrf=by_token)

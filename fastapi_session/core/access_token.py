@@ -141,7 +141,7 @@ def verify(parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> Ac
 def ensure_alive(token: AccessToken, *, now: int) -> None:
     """Raise `TryRefreshTokenError` where *token* has expired at *now* (milliseconds)."""
     if token.expires_at * 1000 <= now:
-        raise TryRefreshTokenError("access token: expired")
+        raise TryRefreshTokenError("access token: expired", handle=token.session_handle)
 
 
 def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:

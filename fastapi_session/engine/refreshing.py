@@ -71,9 +71,9 @@ class Refreshing:
             if decision.verdict is Verdict.ROTATED:
                 continue  # due only since the store was asked
             if reading.record is None:
-                raise await self._succession.of_refresh_token(
-                    token.session_id, reason=f"refresh token: {decision.verdict}"
-                )
+                reason = f"refresh token: {decision.verdict}"
+                refusal = await self._succession.of_refresh_token(token.session_id, reason=reason)
+                raise refusal.about(token.session_id)  # a handle without its tenant, which is gone with the session
             is_served = lost is Verdict.REISSUE and _begins_only_a_window(decision, reading.record.lineage)
             alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))
             if is_served or await self._write(decision, alarm):
@@ -119,7 +119,7 @@ class Refreshing:
             raise StoreUnavailable("the store's clock was set back after the session was refreshed: come again")
         if decision.verdict in THEFT and not self._is_excused(decision.verdict):
             raise TokenTheftError(decision.verdict, user_id=record.user_id, handle=record.handle)
-        raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True)
+        raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True, handle=record.handle)
 
     def _is_excused(self, verdict: Verdict) -> bool:
         return verdict is Verdict.RECENT_PREV and not self._reuse_is_theft

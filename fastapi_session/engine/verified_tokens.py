@@ -61,7 +61,7 @@ class VerifiedTokens:
             return known
         content = access_token.verify(parsed, keys.verifying(parsed.kid, now=now), now=now)
         if self._issuer is not None and content.issuer != self._issuer:
-            raise TryRefreshTokenError("access token: issued for another address")
+            raise TryRefreshTokenError("access token: issued for another address", handle=content.session_handle)
         proved = ProvedAccessToken(
             text=parsed.text,
             kid=parsed.kid,

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import ReferenceType, ref
 
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope
@@ -64,6 +65,7 @@ class Exchange:
 
     __slots__ = (
         "_credentials",
+        "_refused",
         "_transport",
         "_waiting",
         "begun",
@@ -88,6 +90,7 @@ class Exchange:
         self.begun: Begun | None = None  # the session that began in this request
         self.held: list[Message] | None = None  # a response that may stand for an error of ours
         self._waiting: tuple[Waiting, ...] = ()
+        self._refused: ReferenceType[SessionError] | None = None  # weakly: its traceback knows the scope
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Answer what the request of *connection* brought, read once and only if somebody asks."""
@@ -146,9 +149,17 @@ class Exchange:
         self._recorded().older_cookies = names
 
     def refuse(self, error: SessionError) -> SessionError:
-        """Answer *error*, after what it does to the tokens is on record: no handler of it can lose that."""
+        """Return *error*, after what it does to the tokens is on record: no handler of it can lose that.
+
+        Its reason is logged, once: that strangers can cause it at will makes it no more than DEBUG.
+        """
         if error.clears_tokens:
             self.clear()
+        if self._refused is None or self._refused() is not error:
+            self._refused = ref(error)
+            logger.debug(
+                "refused, %s: %s (session %s)", error.message, error.reason or "-", error.handle or "not known"
+            )
         return error
 
     def write(self, message: Message, scope: Scope) -> Message:

@@ -109,6 +109,7 @@ def _failure(claim: str, reason: object) -> dict[str, Any]:
 
 
 async def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception) -> Response:
+    logger.debug("refused: %s", error)
     return PlainTextResponse(str(error), 500)
 
 

@@ -70,7 +70,9 @@ class Lasting:
             if self._over is None:
                 await self._session.follow()
         except Exception as error:
-            if not isinstance(error, SessionError | StoreUnavailable):
+            if isinstance(error, SessionError | StoreUnavailable):
+                logger.debug("what goes on with a session ends: %s", error)
+            else:
                 logger.exception("a claim could not be fetched, so what goes on with the session ends")
             self._over = error
             self._heard.set()

@@ -42,6 +42,7 @@ class Requirements(Generic[Payload, Data]):
         """
         http_method = connection.scope.get("method", "GET")  # a socket has none, and is opened by a GET
         exchange = exchange_of(connection)
+        session: Session[Payload, Data] | None = None
         try:
             if exchange.begun is not None:
                 session = session_begun_here(exchange.begun, exchange, self.types)
@@ -65,7 +66,7 @@ class Requirements(Generic[Payload, Data]):
             if exchange.guard is not None:
                 exchange.guard(session)
         except SessionError as error:
-            raise exchange.refuse(error)  # noqa: B904  it is the same error
+            raise exchange.refuse(error if session is None else error.about(session.handle))  # noqa: B904  it is the same error
         return session
 
     async def _catch_up(self, session: Session[Payload, Data], exchange: Exchange, content: AccessToken) -> None:

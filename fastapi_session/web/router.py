@@ -1,15 +1,27 @@
-"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery; on demand the client of a page itself."""
+"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery; on demand the client of a page itself.
+
+A browser brings the refresh cookie to one path alone, and only it knows where it sees this application: a proxy may strip a
+prefix of the path, and say so or not. So what came is what tells whether `api_base_path` is right:
+
+| came to the refresh endpoint | logged |
+|---|---|
+| the refresh cookie, at whatever path | nothing: it was bound to where the browser is |
+| a genuine access-token cookie alone | a warning: its refresh cookie is bound to another path, most likely |
+| anything else: a bearer token, nothing, what anybody can make up | nothing: it says nothing of paths |
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.errors import StoreUnavailable, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.client_script import serve_client
 from fastapi_session.web.dependencies import (
@@ -18,10 +30,16 @@ from fastapi_session.web.dependencies import (
     refresh_session,
     verify_session,
 )
+from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.session import Session
 
 PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
 """Headers of the well-known documents. A new key is published ten minutes before it signs, so a minute is not stale."""
+
+LOST_COOKIE = (
+    "a browser with a session came to refresh it at %s, without its refresh cookie, which is bound to %s: set api_base_path to "
+    "the path that browsers see, with every prefix that a proxy strips"
+)
 
 logger = logging.getLogger("fastapi_session")
 
@@ -52,19 +70,28 @@ async def _refresh(
     refresh: Annotated[RefreshSession, Depends(refresh_session())],
     sessions: Annotated[Sessions, Depends(get_sessions())],
 ) -> dict[str, str]:
-    path = _path_in_browsers(request)
-    if path != sessions.config.refresh_path:
-        logger.warning(
-            "refresh was called at %s, but its cookie is bound to %s: set api_base_path to what browsers see",
-            path,
-            sessions.config.refresh_path,
-        )
-    await refresh()
+    try:
+        await refresh()
+    except UnauthorisedError:
+        if await _lost_its_refresh_cookie(request, sessions):
+            logger.warning(LOST_COOKIE, _path_in_browsers(request), sessions.config.refresh_path)
+        raise
     return {}
 
 
+async def _lost_its_refresh_cookie(request: Request, sessions: Sessions) -> bool:
+    """Say whether a browser that has a session came without its refresh cookie. What nobody can prove is not logged."""
+    credentials = exchange_of(request).credentials(request)
+    if credentials.refresh_cookies or sessions.config.token_transfer_method == "header":
+        return False
+    tokens = [sessions.parse(text) for text in credentials.access_cookies]
+    with suppress(StoreUnavailable):  # who is refused is told so, whatever can be found out about it
+        return any([await sessions.handle_proven_by(token) for token in tokens if token is not None])
+    return False
+
+
 def _path_in_browsers(request: Request) -> str:
-    """Answer the path with the prefix of a proxy that strips it. Servers differ in whether they put it back."""
+    """Return the path as this server knows it, with the prefix that it was told of. Servers differ in whether they put it back."""
     prefix, path = request.scope.get("root_path", ""), request.scope["path"]
     return path if path.startswith(f"{prefix}/") else f"{prefix}{path}"
 

@@ -165,7 +165,7 @@ class Session(Generic[Payload, Data]):
         if checked.issued is not None:
             self.send(checked.issued)
         if checked.failures:
-            raise InvalidClaimsError(checked.failures)
+            raise InvalidClaimsError(checked.failures).about(self.handle)
 
     async def information(self) -> SessionInformation:
         """Answer what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
@@ -246,5 +246,5 @@ class Session(Generic[Payload, Data]):
 
     async def _refusal(self) -> SessionError:
         if self._begun is not None and self._begun.is_undone:
-            return UnauthorisedError("session: the transaction in which it began was rolled back")
+            return UnauthorisedError("session: the transaction in which it began was rolled back", handle=self.handle)
         return await self._sessions.refusal(self.handle)

@@ -9,12 +9,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from fastapi_session import Sessions, install, session_router
+from fastapi_session import Sessions, StoreUnavailable, install, session_router
 from fastapi_session.core import access_token
 from fastapi_session.testing import HandClock
 from tests.web.conftest import Deploy
-from tests.web.deployment import Deployment, application, deployed, engine
-from tests.web.wire import NEW, REFRESH, change, set_cookies
+from tests.web.deployment import HOUR, Deployment, application, deployed, engine
+from tests.web.wire import ACCESS, NEW, REFRESH, change, set_cookies
 
 DOCUMENTS = ["/jwt/jwks.json", "/.well-known/openid-configuration"]
 
@@ -82,10 +82,11 @@ class TestPaths:
         ("root_path", "path", "prefix"),
         [
             ("/api", "/auth/session/refresh", "/auth"),
+            ("", "/auth/session/refresh", "/auth"),
             ("/api", "/api/auth/session/refresh", "/auth"),
             ("", "/api/auth/session/refresh", "/api/auth"),
         ],
-        ids=["the proxy strips the prefix", "the server puts it back", "nobody touches it"],
+        ids=["the proxy strips the prefix", "and says nothing", "the server puts it back", "nobody touches it"],
     )
     def test_behind_a_proxy(
         self, root_path: str, path: str, prefix: str, clock: HandClock, caplog: pytest.LogCaptureFixture
@@ -104,17 +105,52 @@ class TestPaths:
         assert "Path=/api/auth/session/refresh;" in dict(set_cookies(response))[REFRESH]
         assert [] == caplog.messages
 
-    def test_a_path_that_the_cookie_never_reaches(self, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
-        """A router that answers elsewhere than the refresh cookie is bound to is told so, with the fix."""
+    @pytest.mark.parametrize("path", ["/users/session/refresh", "/auth/session/refresh"])
+    def test_a_path_that_the_cookie_never_reaches(
+        self, path: str, clock: HandClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Where browsers see another path than the refresh cookie is bound to, the log says so, with the fix.
+
+        Behind a proxy that strips a prefix, that may be the very path at which the router answers.
+        """
         sessions = engine(clock)
         app = application(sessions)
         app.include_router(session_router("/users"))
         with deployed(app, sessions, clock) as deployment, caplog.at_level(logging.WARNING):
-            deployment.post("/users/session/refresh")
+            held = deployment.login()
+            clock.advance(HOUR)
+            response = deployment.post(path, {"cookie": f"{ACCESS}={held.access}"})
 
         (message,) = caplog.messages
-        assert message.startswith("refresh was called at /users/session/refresh, but its cookie is bound to /auth/")
-        assert message.endswith("set api_base_path to what browsers see")
+        assert 401 == response.status_code
+        assert message.startswith(f"a browser with a session came to refresh it at {path}, without its refresh cookie")
+        assert "which is bound to /auth/session/refresh: set api_base_path to the path that browsers see" in message
+
+    @pytest.mark.parametrize("cookie", ["", f"{ACCESS}=junk", "forged"])
+    def test_what_says_nothing_of_paths(
+        self, cookie: str, deployment: Deployment, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A client without a session, and what strangers make up, leave no warning."""
+        if cookie == "forged":
+            cookie = f"{ACCESS}={(token := deployment.login().access)[:-20]}AAAAAAAA{token[-12:]}"
+        for path in ("/auth/session/refresh", "/users/session/refresh"):
+            deployment.post(path, {"cookie": cookie} if cookie else {})
+
+        assert [] == caplog.messages
+
+    def test_a_store_that_is_down_for_a_lost_cookie(self, deployment: Deployment) -> None:
+        """Finding out about paths never changes the answer."""
+        held = deployment.login()
+        asked: list[object] = []
+
+        async def down(token: object) -> None:
+            asked.append(token)
+            raise StoreUnavailable("down")
+
+        deployment.sessions.handle_proven_by = down  # type: ignore[method-assign, assignment]
+        response = deployment.post("/auth/session/refresh", {"cookie": f"{ACCESS}={held.access}"})
+
+        assert (401, 1) == (response.status_code, len(asked))
 
     @pytest.mark.parametrize("own", ["/session/refresh", "/signout"])
     def test_endpoints_of_one_s_own(self, own: str, sessions: Sessions, clock: HandClock) -> None:
