@@ -26,7 +26,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import NEW_SECRET, SECRET, WRONG_SECRET, created, engine, refreshed
+from tests.engine.engines import NEW_SECRET, SECRET, WRONG_SECRET, created, engine
 
 
 def test_durations_are_whole_milliseconds() -> None:
@@ -117,13 +117,12 @@ def test_memory_needs_no_secret() -> None:
 
 async def test_a_file_beside_the_database(tmp_path: Path, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
     """Without a secret, SQLite keeps one beside its file, says so, and finds it again after a restart."""
-    tokens: list[str] = []
-    for _ in range(2):
-        sessions = Sessions(SessionConfig(store=f"sqlite:///{tmp_path}/x.db"), clock=clock)
-        tokens.append(await refreshed(sessions, tokens[-1] if tokens else (await created(sessions))[1]))
-        await sessions.close()
+    before, after = (Sessions(SessionConfig(store=f"sqlite:///{tmp_path}/x.db"), clock=clock) for _ in range(2))
+    handle, token = await created(before)
+    await before.close()
 
-    assert tokens[0] == tokens[1]
+    assert handle == (await after.refresh(token)).access_token.session_handle
+    await after.close()
     assert (tmp_path / "x.db.secret").exists()
     assert 2 == caplog.messages.count(f"no secret is configured: using the key file {tmp_path}/x.db.secret")
 
