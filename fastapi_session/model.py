@@ -163,6 +163,12 @@ class Reading:
     now: int
 
 
+MAX_NAME = 255
+"""Characters of the id of a user or a tenant: every store takes as many, of whatever script."""
+
+MAX_OBJECT = 1_048_576
+"""Bytes of a payload or of session data, as JSON in UTF-8: every store takes as many, be it a database that bounds a statement."""
+
 LATEST = 2**62
 """A moment (milliseconds) after every other."""
 

@@ -7,12 +7,10 @@ import re
 from typing import Any
 
 from fastapi_session.errors import PayloadError
-from fastapi_session.model import Json
+from fastapi_session.model import MAX_NAME, MAX_OBJECT, Json
 
-MAX_NAME = 255
 MAX_DEPTH = 64
 """Objects and lists in one another. Deeper ones some reader, here or elsewhere, will not read back."""
-
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # once: json.dumps would make one each time
 _ORDERED_JSON = json.JSONEncoder(sort_keys=True)
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -21,19 +19,21 @@ _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def json_object(value: Json | None, what: str) -> dict[str, Any]:
     """Answer a copy of *value* as it will be read back; `None` is the empty object.
 
-    Raises `PayloadError` naming *what* where JSON cannot say it: other types, keys that are no strings, NaN,
-    text that UTF-8 cannot encode.
+    Raises `PayloadError` naming *what* if JSON cannot say it: other types, keys that are no strings, NaN,
+    text that UTF-8 cannot encode; and if it is larger than `MAX_OBJECT`.
     """
     if value is None or value == {}:
         return {}
     try:
         text = _JSON.encode(dict(value))
-        text.encode()
+        size = len(text.encode())
         copy: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(
             f"{what}: {type(error).__name__}, give an object of strings, numbers, lists and such"
         ) from error
+    if size > MAX_OBJECT:
+        raise PayloadError(f"{what}: {size} bytes as JSON, give at most {MAX_OBJECT} and keep the rest elsewhere")
     if not _is_flatter_than(MAX_DEPTH, copy):
         raise PayloadError(f"{what}: nested deeper than {MAX_DEPTH}, give something flatter")
     if copy != value:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Circumstances, Reading
+from fastapi_session.model import MAX_NAME, MAX_OBJECT, Circumstances, Reading
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, MOVED, NOT_COMPARED, digest, duration, new_session
@@ -21,6 +21,18 @@ async def unavailable(operation: Awaitable[None]) -> bool:
 
 class KeepingContract:
     """The contract of `open`, `close`, `insert`, `get` and `delete`."""
+
+    async def test_the_longest_names_and_the_largest_objects(self, store: Store, clock: HandClock) -> None:
+        """What a session may carry is kept, of whatever script: names in characters, objects in bytes of JSON."""
+        name, largest = "\N{GRINNING FACE}" * MAX_NAME, {"a": "\u00fc" * (MAX_OBJECT // 2 - 4)}
+        record = new_session(
+            "a", now=clock(), user_id=name, recipe_user_id=name, access_token_payload=largest, session_data=largest
+        )
+        await store.insert(record)
+
+        assert record == (await store.get(record.session_id)).record
+        assert [record] == list(await store.sessions_of(name))
+        assert await store.update(record.session_id, version=0, access_token_payload=largest, session_data=largest)
 
     async def test_opening_twice_does_nothing(self, store: Store, clock: HandClock) -> None:
         """A store that is open stays as it is when it is opened again."""

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastapi_session.core.payload import MAX_DEPTH, MAX_NAME, json_object, merged, name, tenant_name
+from fastapi_session.core.payload import MAX_DEPTH, json_object, merged, name, tenant_name
 from fastapi_session.errors import PayloadError
-from fastapi_session.model import SessionRecord
+from fastapi_session.model import MAX_NAME, MAX_OBJECT, SessionRecord
 from fastapi_session.stores.rows import session_record, session_row
 from fastapi_session.testing.records import new_session
 
@@ -23,6 +23,20 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
 )
 OBJECTS = st.dictionaries(TEXT, JSON, max_size=6)
+
+
+@pytest.mark.parametrize(("excess", "is_taken"), [(0, True), (1, False)])
+def test_a_large_object(excess: int, is_taken: bool) -> None:
+    """As many bytes of JSON as every store takes are accepted, one more is refused with the bound."""
+    value = {"a": "\u00fc" * (MAX_OBJECT // 2 - 5) + "a" * (1 + excess)}
+    assert MAX_OBJECT + excess == len(json.dumps(value, ensure_ascii=False).encode())
+    if is_taken:
+        assert value == json_object(value, "session_data")
+    else:
+        with pytest.raises(
+            PayloadError, match=f"^session_data: {MAX_OBJECT + 1} bytes as JSON, give at most {MAX_OBJECT}"
+        ):
+            json_object(value, "session_data")
 
 
 @given(OBJECTS)

@@ -26,6 +26,7 @@ class Differences:
     as the statement began; both in milliseconds since the epoch, and only by the second an index can be searched.
     *alone* are the execution options of a statement that is a transaction by itself, *together* those of a transaction,
     *connecting* what an engine of ours is made with, so that its connections are ready for a statement alone.
+    *largest_statement* asks how many bytes a statement may have, if there is a limit that sessions can come near.
     *lost_races* are the errors of a transaction that ran into another. *lock* keeps migrations apart until the
     transaction ends, or until *unlock*.
     """
@@ -40,6 +41,7 @@ class Differences:
     connecting: Mapping[str, Any]
     lost_races: frozenset[str | int]
     lock: str
+    largest_statement: str | None = None
     unlock: str | None = None
 
 
@@ -71,6 +73,7 @@ _MYSQL = Differences(
     lost_races=frozenset({1020, 1213}),
     lock="SELECT GET_LOCK('fastapi_session', 3600)",
     unlock="SELECT RELEASE_LOCK('fastapi_session')",
+    largest_statement="SELECT @@max_allowed_packet",
 )
 
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -94,18 +97,25 @@ _BINARY_TEXT = {"mariadb", "mysql"}
 
 
 class ExactText(TypeDecorator[str]):
-    """Text of at most *length* that is compared as it is written.
+    """Text of at most *length* characters that is compared as it is written.
 
-    MySQL and MariaDB have no common collation that tells letters, accents and trailing spaces apart: there, it is bytes.
+    MySQL and MariaDB have no common collation that tells letters, accents and trailing spaces apart: there, it is bytes, of
+    which *encoded* are the most: as many as characters, if nothing is said.
     """
 
     impl = String
     cache_ok = True
 
+    def __init__(self, length: int, encoded: int | None = None) -> None:
+        super().__init__(length)
+        self.encoded = encoded or length
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Answer the type of the column in *dialect*."""
         length = cast("String", self.impl_instance).length
-        return dialect.type_descriptor(mysql.VARBINARY(length) if dialect.name in _BINARY_TEXT else String(length))
+        return dialect.type_descriptor(
+            mysql.VARBINARY(self.encoded) if dialect.name in _BINARY_TEXT else String(length)
+        )
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         """Answer *value* as the driver is given it."""

@@ -12,15 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import SigningKeyRecord
+from fastapi_session.model import MAX_OBJECT, SigningKeyRecord
 from fastapi_session.stores.rows import KEY_COLUMNS, key_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
+from fastapi_session.stores.sql.dialects import DIFFERENCES
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
 from fastapi_session.stores.sql.fate import Fate, Tell
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.sessions import SqlSessions
 from fastapi_session.stores.sql.tables import METADATA
+
+LARGEST_STATEMENT = 8 * MAX_OBJECT
+"""Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
 
 
 class SqlStore(SqlSessions):
@@ -54,7 +58,9 @@ class SqlStore(SqlSessions):
         super().__init__(self._pooled, clock=clock)
 
     async def open(self) -> None:
-        """Connect, and look for the tables. Raises ConfigurationError where they, or columns of them, are missing.
+        """Connect, and look for the tables.
+
+        Raises ConfigurationError if they, or columns of them, are missing, or if a statement may not be as large as a session.
 
         The event loop that opens the store pools its connections; any other one connects anew for each operation.
         """
@@ -64,6 +70,7 @@ class SqlStore(SqlSessions):
             raise ConfigurationError(
                 f"the database lacks {', '.join(missing)}: run python -m fastapi_session.stores.sql migrate URL"
             )
+        await self._pooled.run(ensure_room)
 
     async def close(self) -> None:
         """Finish what was asked, and close the connections of an engine of its own. The store may be opened again."""
@@ -157,3 +164,13 @@ def missing_columns(connection: Connection) -> Sequence[str]:
     for table, names in there.items():
         missing += [f"{table}.{name}" for name in METADATA.tables[table].columns.keys() if name not in names]  # noqa: SIM118 - columns iterate as columns
     return missing
+
+
+def ensure_room(connection: Connection) -> None:
+    """Raise ConfigurationError if *connection* takes no statement as large as `LARGEST_STATEMENT`."""
+    ask = DIFFERENCES[connection.dialect.name].largest_statement
+    if ask is not None and (largest := int(connection.exec_driver_sql(ask).scalar_one())) < LARGEST_STATEMENT:
+        raise ConfigurationError(
+            f"store: the database takes statements of {largest} bytes, and a session can need {LARGEST_STATEMENT}: "
+            f"set its max_allowed_packet to that or more"
+        )

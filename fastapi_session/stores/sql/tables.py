@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql.functions import coalesce
 
+from fastapi_session.model import MAX_NAME
 from fastapi_session.stores.sql.dialects import ExactText, Least
 
 METADATA = MetaData()
@@ -36,6 +37,9 @@ _OPTIONS: dict[str, Any] = {
     for option, value in {"engine": "InnoDB", "default_charset": "utf8mb4"}.items()
 }
 
+_NAME = 4 * MAX_NAME
+"""Bytes: UTF-8 has at most four for a character."""
+
 _IDLE: Column[int] = Column("idle_expires_at", BigInteger, nullable=False)
 _ABSOLUTE: Column[int] = Column("absolute_expires_at", BigInteger)
 
@@ -44,8 +48,8 @@ SESSION = Table(
     METADATA,
     Column("session_id", ExactText(32), primary_key=True),
     Column("tenant_id", ExactText(255), nullable=False),
-    Column("user_id", ExactText(512), nullable=False),
-    Column("recipe_user_id", ExactText(512), nullable=False),
+    Column("user_id", ExactText(512, encoded=_NAME), nullable=False),
+    Column("recipe_user_id", ExactText(512, encoded=_NAME), nullable=False),
     Column("access_token_payload", _JSON, nullable=False),
     Column("session_data", _JSON, nullable=False),
     Column("version", BigInteger, nullable=False),

@@ -71,7 +71,7 @@ async def test_a_migrated_database_lacks_nothing(bare_engine: AsyncEngine) -> No
         left = [each for each in await connection.run_sync(differences) if each[0] != "remove_table"]
 
         assert [] == left
-        assert "0003" == await connection.run_sync(version)
+        assert "0004" == await connection.run_sync(version)
 
 
 def upgrade_to_0001(connection: Connection) -> None:

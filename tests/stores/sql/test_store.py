@@ -273,6 +273,21 @@ class TestConfiguration:
         with pytest.raises(ConfigurationError, match=message):
             SqlStore(url)
 
+    @pytest.mark.parametrize("driver", ["mysql+asyncmy"])
+    async def test_a_database_that_takes_small_statements(self, url: str, engine: AsyncEngine) -> None:
+        """Where a session could be too large for a statement, that is told when the store opens, with the setting."""
+        change = "SET GLOBAL max_allowed_packet = {}"
+        async with engine.begin() as connection:
+            before = (await connection.exec_driver_sql("SELECT @@max_allowed_packet")).scalar_one()
+            await connection.exec_driver_sql(change.format(1_048_576))
+        try:
+            with pytest.raises(ConfigurationError, match=r"statements of 1048576 bytes, .* set its max_allowed_packet"):
+                await SqlStore(engine).open()
+        finally:
+            async with engine.begin() as connection:
+                await connection.exec_driver_sql(change.format(before))
+        await SqlStore(engine).open()
+
     async def test_tables_that_are_missing(self, bare_engine: AsyncEngine) -> None:
         """An empty database is told when the store opens, with the command that makes the tables."""
         with pytest.raises(

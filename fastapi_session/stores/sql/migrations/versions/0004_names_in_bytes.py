@@ -1,0 +1,22 @@
+"""Room for names of 255 characters where MySQL and MariaDB count bytes, of which a character can have four."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Widen the columns of names. The rows stay as they are, and whoever is at work on them goes on."""
+    if op.get_context().dialect.name in {"mysql", "mariadb"}:
+        for name in ("user_id", "recipe_user_id"):
+            op.alter_column(
+                "fastapi_session",
+                name,
+                existing_type=mysql.VARBINARY(512),
+                type_=mysql.VARBINARY(1020),
+                existing_nullable=False,
+            )
