@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
+    Connection,
     Identity,
     Index,
     Integer,
@@ -103,3 +104,8 @@ NOTICE = Table(
     Index("fastapi_session_notice_at", "at"),
     **_OPTIONS,
 )
+
+
+def schema_of(connection: Connection) -> str | None:
+    """Return the schema in which the tables are for *connection*: by its `schema_translate_map`, or `None` for the default."""
+    return connection.schema_for_object(SESSION)

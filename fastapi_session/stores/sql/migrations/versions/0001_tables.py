@@ -21,14 +21,15 @@ _OPTIONS |= {"mariadb_engine": "InnoDB", "mariadb_default_charset": "utf8mb4"}
 
 def upgrade() -> None:
     """Create the tables and their indexes."""
-    create_session()
-    op.create_index("fastapi_session_user", "fastapi_session", ["user_id", "tenant_id"])
-    op.create_index("fastapi_session_deadline", "fastapi_session", ["deadline"])
-    create_signing_key()
+    schema = op.get_context().version_table_schema
+    create_session(schema)
+    op.create_index("fastapi_session_user", "fastapi_session", ["user_id", "tenant_id"], schema=schema)
+    op.create_index("fastapi_session_deadline", "fastapi_session", ["deadline"], schema=schema)
+    create_signing_key(schema)
 
 
-def create_session() -> None:
-    """Create the table of sessions."""
+def create_session(schema: str | None) -> None:
+    """Create the table of sessions in *schema*."""
     json = Text().with_variant(mysql.MEDIUMTEXT(), *_MYSQL)
     digest = LargeBinary().with_variant(mysql.VARBINARY(32), *_MYSQL)
     idle, absolute = column("idle_expires_at", BigInteger), column("absolute_expires_at", BigInteger)
@@ -53,12 +54,13 @@ def create_session() -> None:
         Column("idle_expires_at", BigInteger, nullable=False),
         Column("absolute_expires_at", BigInteger),
         Column("deadline", BigInteger, Computed(Least(idle, coalesce(absolute, idle)), persisted=True)),
+        schema=schema,
         **_OPTIONS,
     )
 
 
-def create_signing_key() -> None:
-    """Create the table of signing keys."""
+def create_signing_key(schema: str | None) -> None:
+    """Create the table of signing keys in *schema*."""
     op.create_table(
         "fastapi_session_signing_key",
         Column("kid", ExactText(255), primary_key=True),
@@ -72,5 +74,6 @@ def create_signing_key() -> None:
         Column("activates_at", BigInteger, nullable=False),
         Column("token_lifetime", BigInteger, nullable=False),
         UniqueConstraint("family", "sequence", name="fastapi_session_signing_key_place"),
+        schema=schema,
         **_OPTIONS,
     )

@@ -18,12 +18,14 @@ _OPTIONS |= {"mariadb_engine": "InnoDB", "mariadb_default_charset": "utf8mb4"}
 
 def upgrade() -> None:
     """Create the table and its index. The other tables are not touched: what is at work on them goes on."""
+    schema = op.get_context().version_table_schema
     op.create_table(
         "fastapi_session_notice",
         Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
         Column("subject", ExactText(255), nullable=False),
         Column("kind", ExactText(32), nullable=False),
         Column("at", BigInteger, nullable=False),
+        schema=schema,
         **_OPTIONS,
     )
-    op.create_index("fastapi_session_notice_at", "fastapi_session_notice", ["at"])
+    op.create_index("fastapi_session_notice_at", "fastapi_session_notice", ["at"], schema=schema)

@@ -12,8 +12,9 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add the columns. Of sessions that are there nothing is known yet; workers of the version before go on writing."""
+    schema = op.get_context().version_table_schema
     issue_id = LargeBinary().with_variant(mysql.VARBINARY(9), "mysql", "mariadb")
-    op.add_column("fastapi_session", Column("exchanged", issue_id))
-    op.add_column("fastapi_session", Column("used", issue_id))
-    op.add_column("fastapi_session", Column("used_at", BigInteger, nullable=False, server_default="0"))
-    op.add_column("fastapi_session", Column("crossed", Integer, nullable=False, server_default="0"))
+    op.add_column("fastapi_session", Column("exchanged", issue_id), schema=schema)
+    op.add_column("fastapi_session", Column("used", issue_id), schema=schema)
+    op.add_column("fastapi_session", Column("used_at", BigInteger, nullable=False, server_default="0"), schema=schema)
+    op.add_column("fastapi_session", Column("crossed", Integer, nullable=False, server_default="0"), schema=schema)

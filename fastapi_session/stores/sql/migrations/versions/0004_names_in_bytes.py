@@ -19,4 +19,5 @@ def upgrade() -> None:
                 existing_type=mysql.VARBINARY(512),
                 type_=mysql.VARBINARY(1020),
                 existing_nullable=False,
+                schema=op.get_context().version_table_schema,
             )
