@@ -49,8 +49,8 @@ class Lineage:
     acknowledged: bool
     idle_expires_at: int
     absolute_expires_at: int | None
-    exchanged: bytes | None = None
-    used: bytes | None = None
+    exchanged: bytes | None = field(default=None, repr=False)
+    used: bytes | None = field(default=None, repr=False)
     used_at: int = 0
     crossed: int = 0
 
@@ -147,7 +147,7 @@ class Rotation:
     session_id: str
     generation: int
     presented: bytes = field(repr=False)
-    issue_id: bytes
+    issue_id: bytes = field(repr=False)
     successor: bytes = field(repr=False)
     successor_kid: int
     debounce: int

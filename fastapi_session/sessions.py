@@ -151,6 +151,7 @@ class Sessions(SessionsByToken, PublishedKeys):
         feed is older than it may be.
         """
         parts, parsed = self._parts, self.parse(token) if isinstance(token, str) else token
+        del token  # error reporters send the local variables of this frame
         now, feed, keyring = parts.clock(), parts.feed, parts.keyring
         if not feed.trusted_from <= now < feed.trusted_until:
             await feed.catch_up()  # first of all, since it may tell of the key
@@ -180,10 +181,10 @@ class Sessions(SessionsByToken, PublishedKeys):
         """
         ring, by_token = self._parts.ring, proof.mode == "VIA_TOKEN"
         presented = refresh_token.read(token, ring)
+        del token  # as in `verify`
         if presented is None:
             raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
-        expected = refresh_token.anti_csrf_token(presented, ring[presented.kid]) if by_token else None
-        if not proof.holds(expected):
+        if not proof.holds(refresh_token.anti_csrf_token(presented, ring[presented.kid]) if by_token else None):
             refused = UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
             raise refused.about(presented.session_id)
         key = await self._signing_key()  # what can fail fails before the write

@@ -55,8 +55,8 @@ class AccessToken:
     recipe_user_id: str
     tenant_id: str
     session_handle: str
-    refresh_token_hash: str
-    parent_refresh_token_hash: str | None
+    refresh_token_hash: str = field(repr=False)
+    parent_refresh_token_hash: str | None = field(repr=False)
     anti_csrf_token: str | None = field(repr=False)
     issuer: str
     issued_at: int

@@ -40,7 +40,7 @@ successor was used: that may be a late request of a tab, or a replay of long ago
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fastapi_session.core import refresh_token
@@ -141,8 +141,8 @@ class _Case:
     now: int
     policy: RotationPolicy
     ring: SecretRing
-    presented: bytes
-    issue_id: bytes
+    presented: bytes = field(repr=False)
+    issue_id: bytes = field(repr=False)
 
     def presented_current(self) -> Decision:
         """n = gen: rows D2, D3, D4."""

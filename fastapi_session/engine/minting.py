@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
@@ -22,10 +22,10 @@ from fastapi_session.model import Json, SessionRecord, Tokens
 class _Proofs:
     """What an access token says of the refresh token that it goes with, and of the anti-CSRF token."""
 
-    own: str
-    parent: str | None
-    anti_csrf: str | None
-    issue_id: bytes | None
+    own: str = field(repr=False)
+    parent: str | None = field(repr=False)
+    anti_csrf: str | None = field(repr=False)
+    issue_id: bytes | None = field(repr=False)
 
 
 _WIDEST = _Proofs("0" * 64, "0" * 64, "0" * 64, bytes(refresh_token.ISSUE_ID_BYTES))

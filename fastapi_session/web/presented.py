@@ -18,6 +18,8 @@ A new session, where any method is configured and the route says none:
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config import TokenTransferMethod
@@ -36,6 +38,14 @@ from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.recognised import what_came
 from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Credentials, Method
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedToken:
+    """The refresh token that counts, as it came by *method*: not believed yet, and not shown by anything that prints it."""
+
+    method: Method
+    text: str = field(repr=False)
 
 
 def allowed_method(connection: HTTPConnection, exchange: Exchange, *, for_create: bool = False) -> TokenTransferMethod:
@@ -72,9 +82,10 @@ def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
 
 def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, ParsedAccessToken]]:
     """Answer every access token of ours that came, with the method by which each did."""
-    texts: list[tuple[Method, str | None]] = [("header", credentials.bearer)]
-    texts += [("cookie", text) for text in credentials.access_cookies]
-    parsed = [(method, access_token.parse(text)) for method, text in texts if text is not None]
+    parsed: list[tuple[Method, ParsedAccessToken | None]] = []
+    if credentials.bearer is not None:
+        parsed.append(("header", access_token.parse(credentials.bearer)))
+    parsed += [("cookie", access_token.parse(text)) for text in credentials.access_cookies]
     return [(method, token) for method, token in parsed if token is not None]
 
 
@@ -83,13 +94,13 @@ def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tu
     scope, allowed = connection.scope, allowed_method(connection, exchange)
     if scope["type"] != "http":  # a socket may bring its token as a subprotocol
         return _counting(connection, exchange, allowed)
-    came = what_came(scope["headers"], allowed)
-    known = exchange.recognised.find(came)
+    known = exchange.recognised.find(what_came(scope["headers"], allowed))
     if known is not None:
         return known
     method, parsed = _counting(connection, exchange, allowed)
     if isinstance(parsed, ProvedAccessToken):
-        exchange.recognised.keep(came, (method, parsed))
+        # Asked again, because what came would be told by an error in between: reporters send the variables of a frame.
+        exchange.recognised.keep(what_came(scope["headers"], allowed), (method, parsed))
     return method, parsed
 
 
@@ -108,20 +119,23 @@ def _counting(
     return "cookie", exchange.sessions.parse(credentials.access_cookies[0])
 
 
-def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, str]:
-    """Answer the refresh token that counts.
+def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> PresentedToken:
+    """Return the refresh token that counts.
 
-    Raises `UnauthorisedError` where none came, and the errors of duplicate cookies.
+    Raises `UnauthorisedError` if none came, and the errors of duplicate cookies.
     """
     allowed, credentials = allowed_method(connection, exchange), exchange.credentials(connection)
     if allowed != "header":
         _refuse_duplicates(exchange, credentials)
-    cookie = credentials.refresh_cookies[0] if credentials.refresh_cookies and allowed != "header" else None
-    bearer = credentials.bearer if allowed != "cookie" else None
-    if bearer is not None and (cookie is None or exchange.sessions.is_refresh_token(bearer)):
-        return "header", bearer
-    if cookie is not None:
-        return "cookie", cookie
+    has_cookie = bool(credentials.refresh_cookies) and allowed != "header"
+    if (
+        credentials.bearer is not None
+        and allowed != "cookie"
+        and (not has_cookie or exchange.sessions.is_refresh_token(credentials.bearer))
+    ):
+        return PresentedToken("header", credentials.bearer)
+    if has_cookie:
+        return PresentedToken("cookie", credentials.refresh_cookies[0])
     stale = allowed != "header" and _left_over(connection, exchange)
     raise UnauthorisedError("no refresh token came with the request", clears_tokens=stale)
 
@@ -132,10 +146,10 @@ def _left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
     Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
     of the refresh cookie, while a server does.
     """
-    cookies = exchange.credentials(connection).access_cookies
-    token = access_token.parse(cookies[0]) if cookies else None
+    credentials = exchange.credentials(connection)
+    token = access_token.parse(credentials.access_cookies[0]) if credentials.access_cookies else None
     proof = anti_csrf_proof(connection, exchange, method="cookie")
-    return bool(cookies) and proof.holds(token.content.anti_csrf_token if token else None)
+    return bool(credentials.access_cookies) and proof.holds(token.content.anti_csrf_token if token else None)
 
 
 def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: Method) -> AntiCsrfProof:
@@ -154,8 +168,8 @@ def anti_csrf_mode(exchange: Exchange, method: Method) -> AntiCsrfMode:
 
 def _refuse_duplicates(exchange: Exchange, credentials: Credentials) -> None:
     """Two cookies of one name are those of two domains; which one is old, only the configuration knows."""
-    came = {ACCESS_COOKIE: credentials.access_cookies, REFRESH_COOKIE: credentials.refresh_cookies}
-    duplicates = [name for name, values in came.items() if len(values) > 1]
+    came = {ACCESS_COOKIE: len(credentials.access_cookies), REFRESH_COOKIE: len(credentials.refresh_cookies)}
+    duplicates = [name for name, values in came.items() if values > 1]
     if not duplicates:
         return
     if exchange.sessions.config.older_cookie_domain is None:

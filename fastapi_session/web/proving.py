@@ -9,10 +9,7 @@ from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange
-from fastapi_session.web.presented import (
-    anti_csrf_proof,
-    presented_refresh_token,
-)
+from fastapi_session.web.presented import anti_csrf_proof, presented_refresh_token
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
@@ -23,9 +20,10 @@ async def refreshed_session(
 ) -> Session[Payload, Data]:
     """Answer the session whose refresh token came, with new tokens sent in the method in which that came."""
     credentials = exchange.credentials(connection)
-    method, presented = presented_refresh_token(connection, exchange)
+    presented = presented_refresh_token(connection, exchange)
+    method = presented.method
     issued = await exchange.sessions.refresh(
-        presented,
+        presented.text,
         proof=anti_csrf_proof(connection, exchange, method=method),
         circumstances=circumstances_of(connection),
     )

@@ -132,11 +132,12 @@ class Transport:
         *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
         No cache keeps the response, whatever *headers* said: its next reader would be given these tokens, or lose their own.
         """
+        # First, since the application's headers may be none, and no token is in a variable here yet.
+        kept = [(name, value) for name, value in headers if not _instructs_caches(name.lower())]
         secure = "; Secure" if https and self._secure_by_scheme and "Secure" not in self._attributes else ""
         sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
         named = dict(self._named(outcome, sent))
         cookies = [*self._cookies(outcome, now, secure)]
-        kept = [(name, value) for name, value in headers if not _instructs_caches(name.lower())]
         kept.append((b"cache-control", b"no-store"))
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((b"set-cookie", cookie) for cookie in cookies)
