@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from fastapi_session.core import access_token
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
-from fastapi_session.core.payload import copied, is_name, json_object, merged
+from fastapi_session.core.payload import copied, ensure_text, is_name, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
@@ -226,4 +226,5 @@ def _made(change: Callable[[Json], object], *, of: Json, what: str) -> dict[str,
 
 
 def _can_have_sessions(user_id: str, tenant_id: str | None) -> bool:
+    ensure_text(user_id, "user_id")
     return is_name(user_id) and (tenant_id is None or is_name(tenant_id))

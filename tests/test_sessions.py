@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -134,6 +135,15 @@ async def test_protected_names_are_dropped(sessions: Sessions) -> None:
     assert "alice" == issued.access_token.user_id
     assert {"plan": "pro"} == issued.access_token.custom
     assert {"plan": "pro", "role": "user"} == (await known(sessions, handle)).access_token_payload
+
+
+@pytest.mark.parametrize("user_id", [42, UUID(int=42), None])
+async def test_a_user_is_a_text(user_id: Any, sessions: Sessions) -> None:
+    """A user id that is no text is refused with what to write, by whatever verb: made a text in one, it would be missed in another."""
+    told = f"^user_id: give a text, and no {type(user_id).__name__}: write str"
+    for verb in (sessions.create, sessions.of_user, sessions.revoke_all):
+        with pytest.raises(PayloadError, match=told):
+            await verb(user_id)
 
 
 @pytest.mark.parametrize(

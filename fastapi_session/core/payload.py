@@ -79,9 +79,21 @@ def is_name(value: str) -> bool:
 
 def name(value: str, what: str) -> str:
     """Answer *value*, a text of 1 to 255 characters that UTF-8 can encode. Raises `PayloadError` naming *what*."""
+    ensure_text(value, what)
     if not is_name(value):
         raise PayloadError(f"{what}: give a text of 1 to {MAX_NAME} characters")
     return value
+
+
+def ensure_text(value: object, what: str) -> None:
+    """Raise `PayloadError` naming *what* if *value* is no text.
+
+    It is not made one here: whoever looks for the sessions of 42, or compares 42 with a `user_id`, would find none.
+    """
+    if not isinstance(value, str):
+        raise PayloadError(
+            f"{what}: give a text, and no {type(value).__name__}: write str(...) there, and wherever you look for it"
+        )
 
 
 def tenant_name(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Annotated, Any, Generic, NoReturn
 from weakref import WeakValueDictionary
 
 from fastapi.security.base import SecurityBase
@@ -24,6 +24,7 @@ from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import create_new_session_in_request, refresh_session_in_request
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
+from fastapi_session.web.uncalled import Uncalled
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ _PROVIDERS: WeakValueDictionary[Hashable, VerifySession[Any, Any]] = WeakValueDi
 
 
 def verify_session(
-    *validators: ClaimValidator,
+    *validators: Annotated[ClaimValidator, Uncalled("verify_session")],
     session_required: bool = True,
     anti_csrf_check: bool | None = None,
     check_database: bool = False,
@@ -129,7 +130,9 @@ class ProvideCreateSession(Generic[Payload, Data]):
 
 
 def create_session(
-    *, payload: type[Payload] | None = None, data: type[Data] | None = None
+    *,
+    payload: Annotated[type[Payload] | None, Uncalled("create_session")] = None,
+    data: type[Data] | None = None,
 ) -> ProvideCreateSession[Payload, Data]:
     """Provide a `CreateSession`, with which a route that has checked who the user is begins their session.
 
@@ -167,6 +170,10 @@ def refresh_session() -> ProvideRefreshSession:
 @dataclass(frozen=True)
 class GetSessions:
     """Provides the engine."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Tell who takes it for the engine what is missing."""
+        raise AttributeError(f"{name}: this only provides the engine, write Depends(get_sessions()), with parentheses")
 
     async def __call__(self, connection: HTTPConnection) -> Sessions:
         """Answer the engine of the application that serves this request."""

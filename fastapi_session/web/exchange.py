@@ -184,10 +184,11 @@ class Exchange:
 
 
 def exchange_of(connection: HTTPConnection) -> Exchange:
-    """Answer the exchange of *connection*. Raises `ConfigurationError` where `install` was not called on its application."""
+    """Answer the exchange of *connection*. Raises `ConfigurationError` if it has not passed `install`, inwards."""
     exchange: Exchange | None = connection.scope.get(SCOPE_KEY)
     if exchange is None:
         raise ConfigurationError(
-            "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route"
+            "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route, and "
+            "add a middleware that asks for sessions before that: what is added later stands outside of them"
         )
     return exchange

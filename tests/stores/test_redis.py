@@ -296,7 +296,16 @@ class TestKeeping:
 
 
 class TestConfiguration:
-    @pytest.mark.parametrize("url", ["redis", "http://localhost", "redis://localhost:port"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis",
+            "http://localhost",
+            "redis://localhost:port",
+            "redis://localhost/name",
+            "redis://localhost?no_option=1",
+        ],
+    )
     def test_a_url_names_a_server(self, url: str) -> None:
         """What no client understands is refused at once, with what is meant."""
         with pytest.raises(ConfigurationError, match="give redis://host:port/database"):

@@ -148,9 +148,10 @@ class TestOpening:
 
 class TestUnavailable:
     async def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
-        """A path that cannot be created is told by the kind of failure alone."""
-        with pytest.raises(StoreUnavailable, match=r"^SQLite failed: FileNotFoundError$"):
-            await open_and_close(SqliteStore(tmp_path / "missing" / "sessions.db"))
+        """A path that cannot be created is told with the kind of failure."""
+        path = tmp_path / "missing" / "sessions.db"
+        with pytest.raises(StoreUnavailable, match=rf"^SQLite failed: FileNotFoundError, at {path}$"):
+            await open_and_close(SqliteStore(path))
 
     async def test_a_store_recovers(self, tmp_path: Path) -> None:
         """As soon as the cause is gone, the same store works."""
@@ -170,7 +171,7 @@ class TestUnavailable:
     def test_a_file_that_is_no_database(self, path: Path) -> None:
         """Another kind of file is refused and left as it is."""
         path.write_text("not a database" * 100)
-        with pytest.raises(StoreUnavailable, match=r"^SQLite failed: SQLITE_NOTADB$"):
+        with pytest.raises(StoreUnavailable, match=rf"^SQLite failed: SQLITE_NOTADB, at {path}$"):
             asyncio.run(open_and_close(SqliteStore(path)))
 
         assert "not a database" * 100 == path.read_text()

@@ -126,6 +126,39 @@ def test_a_synchronous_endpoint(app: FastAPI, deployment: Deployment) -> None:
     assert 401 == deployment.get("/sync").status_code
 
 
+@pytest.mark.parametrize("provider", [verify_session, create_session])
+def test_forgotten_parentheses(provider: Any, app: FastAPI) -> None:
+    """A function that makes providers is refused as one when the route is defined, with what to write."""
+    router = APIRouter()
+    expected = rf"^Depends\({provider.__name__}\): write Depends\({provider.__name__}\(\)\), with parentheses$"
+
+    async def endpoint(session: Any = Depends(provider)) -> None: ...
+
+    async def anybody() -> None: ...
+
+    for define in (app.get("/given"), router.get("/given")):
+        with pytest.raises(ConfigurationError, match=expected):
+            define(endpoint)
+    with pytest.raises(ConfigurationError, match=expected):
+        app.get("/guarded", dependencies=[Depends(provider)])(anybody)
+
+
+def test_parentheses_forgotten_for_the_engine(app: FastAPI, deployment: Deployment) -> None:
+    """Who takes the provider for the engine is told what to write."""
+
+    @app.get("/engine")
+    async def route(sessions: Annotated[Any, Depends(get_sessions)]) -> str:
+        try:
+            await sessions.revoke_all("ada")
+        except AttributeError as error:
+            return str(error)
+        return ""
+
+    told = deployment.get("/engine").json()
+
+    assert told == "revoke_all: this only provides the engine, write Depends(get_sessions()), with parentheses"
+
+
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"]
 
 

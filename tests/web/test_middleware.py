@@ -12,6 +12,7 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -19,6 +20,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from fastapi_session import (
+    ConfigurationError,
     CreateSession,
     create_new_session_in_request,
     create_session,
@@ -280,6 +282,19 @@ class TestAround:
             second = deployment.get("/", Held.of(first, "cookie").to_call())
 
         assert (NEW["cookie"], KEPT) == (change(first), change(second))
+
+    def test_a_middleware_without(self, clock: HandClock) -> None:
+        """A middleware that was added later is told that it stands outside of the sessions, and where it belongs."""
+        app = FastAPI()
+        install(app, engine(clock))
+
+        @app.middleware("http")
+        async def outside(request: Request, call_next: RequestResponseEndpoint) -> Response:
+            await get_session_from_request(request)
+            return await call_next(request)
+
+        with TestClient(app) as client, pytest.raises(ConfigurationError, match=r"add a middleware .* before that"):
+            client.get("/")
 
 
 class TestMounted:

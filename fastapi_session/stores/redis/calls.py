@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import __version__ as redis_version
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -25,6 +26,7 @@ from fastapi_session.stores.redis.script import Script
 Client = Redis | RedisCluster
 
 MAX_CONNECTIONS = 50
+DEFAULT_PORT = 6379
 TIMEOUT = 5.0
 """Seconds to connect, to wait for a reply, and to wait for a free connection."""
 
@@ -47,6 +49,14 @@ class Calls:
         self._server = server
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._running: set[asyncio.Task[Sequence[Any]]] = set()
+
+    @property
+    def place(self) -> str:
+        """Where the server is looked for: host and port, for messages."""
+        if not isinstance(self._server, str):
+            return "the address of the client"
+        url = urlsplit(self._server)
+        return f"{url.hostname or 'localhost'}:{url.port or DEFAULT_PORT}"
 
     async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Sequence[Any]:
         """Answer what *script* answers. Raises StoreUnavailable for any failure of the driver or the server."""
@@ -148,8 +158,13 @@ def connect(url: str) -> Client:
             retry=Retry(NoBackoff(), 0),  # whether a write happened is told as unknown, not tried again unseen
             **tls,
         )
+        int(urlsplit(url).path.strip("/") or 0)  # redis-py would take database 0 for one that is no number
+        pool.connection_class(**pool.connection_kwargs)  # as yet unopened: it knows the options of a URL
     except (ValueError, TypeError) as error:
-        raise ConfigurationError("store: give redis://host:port/database, rediss:// for TLS, or valkey://") from error
+        raise ConfigurationError(
+            "store: give redis://host:port/database, rediss:// for TLS, or valkey://, the database as a number, and only "
+            "options that redis-py knows"
+        ) from error
     return Redis.from_pool(pool)
 
 

@@ -21,6 +21,7 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
+from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text
 from fastapi_session.stores.redis.fields import (
@@ -62,7 +63,8 @@ class RedisStore:
 
     async def open(self) -> None:
         """Find out whether the server answers."""
-        await self.signing_keys()
+        with opening(self._calls.place):
+            await self.signing_keys()
 
     async def close(self) -> None:
         """Finish what was asked and close the connections of this event loop. The store may be used again."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import MAX_OBJECT, SigningKeyRecord
+from fastapi_session.stores.opening import opening
 from fastapi_session.stores.rows import KEY_COLUMNS, key_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
@@ -65,7 +66,9 @@ class SqlStore(SqlSessions):
         The event loop that opens the store pools its connections; any other one connects anew for each operation.
         """
         self._engine.open()
-        missing = await self._pooled.run(missing_columns)
+        url = self._engine.ways().alone.url
+        with opening(f"{url.host}:{url.port or 'the default port'}, database {url.database}"):
+            missing = await self._pooled.run(missing_columns)
         if missing:
             raise ConfigurationError(
                 f"the database lacks {', '.join(missing)}: run python -m fastapi_session.stores.sql migrate URL"

@@ -22,6 +22,7 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
+from fastapi_session.stores.opening import opening
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_record, key_row, session_record, session_row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
@@ -60,7 +61,8 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Open the file and create its tables, if that has not been done yet."""
-        await self._thread.read(lambda db: db.total_changes)
+        with opening(self.path.absolute()):
+            await self._thread.read(lambda db: db.total_changes)
 
     async def close(self) -> None:
         """Finish what was asked, close the file and end the thread. The store may be used again."""
