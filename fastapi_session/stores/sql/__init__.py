@@ -5,8 +5,8 @@ Install it with an extra: `fastapi-session-auth[postgres]`, `[mysql]`, or `[sql]
 
 from __future__ import annotations
 
-from fastapi_session.stores.sql.migration import migrate
+from fastapi_session.stores.sql.migration import include_object, migrate
 from fastapi_session.stores.sql.store import JoinedStore, SqlStore
 from fastapi_session.stores.sql.tables import METADATA
 
-__all__ = ["METADATA", "JoinedStore", "SqlStore", "migrate"]
+__all__ = ["METADATA", "JoinedStore", "SqlStore", "include_object", "migrate"]

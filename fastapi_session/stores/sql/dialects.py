@@ -111,11 +111,13 @@ class ExactText(TypeDecorator[str]):
         self.encoded = encoded or length
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Answer the type of the column in *dialect*."""
+        """Return the type of the column in *dialect*."""
+        return dialect.type_descriptor(self.plain().dialect_impl(dialect))
+
+    def plain(self) -> TypeEngine[Any]:
+        """Return the type that a database is told, which converts nothing."""
         length = cast("String", self.impl_instance).length
-        return dialect.type_descriptor(
-            mysql.VARBINARY(self.encoded) if dialect.name in _BINARY_TEXT else String(length)
-        )
+        return String(length).with_variant(mysql.VARBINARY(self.encoded), *sorted(_BINARY_TEXT))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         """Answer *value* as the driver is given it."""

@@ -22,7 +22,7 @@ from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
 from fastapi_session.stores.sql.fate import Fate, Tell
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.sessions import SqlSessions
-from fastapi_session.stores.sql.tables import METADATA, schema_of
+from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
 
 LARGEST_STATEMENT = 8 * MAX_OBJECT
 """Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
@@ -161,11 +161,11 @@ def _sync(connection: AsyncConnection) -> Connection:
 
 def missing_columns(connection: Connection) -> Sequence[str]:
     """Answer which tables, or columns of them, the database lacks."""
-    found = inspect(connection).get_multi_columns(schema_of(connection), filter_names=list(METADATA.tables))
+    found = inspect(connection).get_multi_columns(schema_of(connection), filter_names=list(TABLES.tables))
     there = {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
-    missing = [table for table in METADATA.tables if table not in there]
+    missing = [table for table in TABLES.tables if table not in there]
     for table, names in there.items():
-        missing += [f"{table}.{name}" for name in METADATA.tables[table].columns.keys() if name not in names]  # noqa: SIM118 - columns iterate as columns
+        missing += [f"{table}.{name}" for name in TABLES.tables[table].columns.keys() if name not in names]  # noqa: SIM118 - columns iterate as columns
     return missing
 
 

@@ -1,4 +1,4 @@
-"""The tables, for every database alike. Give `METADATA` to your own Alembic, or let `migrate` make them."""
+"""The tables, for every database alike. Let `migrate` make them, or give `METADATA` to your own Alembic."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -25,8 +27,14 @@ from sqlalchemy.sql.functions import coalesce
 from fastapi_session.model import MAX_NAME
 from fastapi_session.stores.sql.dialects import ExactText, Least
 
+TABLES = MetaData()
+"""The tables that the statements are written for."""
+
+VERSION_TABLE = "fastapi_session_version"
+"""The name of the table in which Alembic notes how far `migrate` has come, apart from the versions of your own."""
+
 METADATA = MetaData()
-"""Of exactly the three tables."""
+"""Every table that is ours in a database, that of `migrate` too, in types of SQLAlchemy that any migration can write down."""
 
 _MYSQL = ("mysql", "mariadb")
 _JSON = Text().with_variant(mysql.MEDIUMTEXT(), *_MYSQL)
@@ -46,7 +54,7 @@ _ABSOLUTE: Column[int] = Column("absolute_expires_at", BigInteger)
 
 SESSION = Table(
     "fastapi_session",
-    METADATA,
+    TABLES,
     Column("session_id", ExactText(32), primary_key=True),
     Column("tenant_id", ExactText(255), nullable=False),
     Column("user_id", ExactText(512, encoded=_NAME), nullable=False),
@@ -78,7 +86,7 @@ SESSION = Table(
 
 SIGNING_KEY = Table(
     "fastapi_session_signing_key",
-    METADATA,
+    TABLES,
     Column("kid", ExactText(255), primary_key=True),
     Column("family", ExactText(1), nullable=False),
     Column("sequence", BigInteger, nullable=False),
@@ -95,7 +103,7 @@ SIGNING_KEY = Table(
 
 NOTICE = Table(
     "fastapi_session_notice",
-    METADATA,
+    TABLES,
     # SQLite counts up nothing but its INTEGER, which is as long. PostgreSQL asks no rights of their own for an identity.
     Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
     Column("subject", ExactText(255), nullable=False),
@@ -104,6 +112,25 @@ NOTICE = Table(
     Index("fastapi_session_notice_at", "at"),
     **_OPTIONS,
 )
+
+# As Alembic makes it by itself.
+Table(
+    VERSION_TABLE,
+    METADATA,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+
+
+def _describe(table: Table) -> None:
+    """Add *table* to `METADATA`. A migration that is generated of it imports nothing of this package."""
+    for column in table.to_metadata(METADATA).columns:
+        if isinstance(column.type, ExactText):
+            column.type = column.type.plain()
+
+
+for _each in TABLES.sorted_tables:
+    _describe(_each)
 
 
 def schema_of(connection: Connection) -> str | None:

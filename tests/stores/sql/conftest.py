@@ -7,12 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, MetaData, Table, make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from fastapi_session.stores.sql import METADATA
-from fastapi_session.stores.sql.migration import VERSION_TABLE
 from fastapi_session.testing import HandClock
 from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres, started
 
@@ -79,7 +78,6 @@ def make_empty_tables(connection: Connection) -> None:
 async def drop(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await connection.run_sync(METADATA.drop_all)
-        await connection.run_sync(Table(VERSION_TABLE, MetaData()).drop, checkfirst=True)
 
 
 @pytest.fixture

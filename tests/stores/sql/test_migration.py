@@ -6,20 +6,25 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, inspect, select
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, Table, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fastapi_session.errors import ConfigurationError
 from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
-from fastapi_session.stores.sql import METADATA, SqlStore, migrate
+from fastapi_session.stores.sql import METADATA, SqlStore, migrate, migration
 from fastapi_session.stores.sql.__main__ import main
-from fastapi_session.stores.sql.migration import VERSION_TABLE, alembic_config
+from fastapi_session.stores.sql.migration import alembic_config
 from fastapi_session.stores.sql.statements import INSERT
+from fastapi_session.stores.sql.tables import TABLES, VERSION_TABLE
 from fastapi_session.testing.records import new_session, new_signing_key
 
 MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
@@ -105,6 +110,72 @@ async def test_migrating_again_changes_nothing(bare_engine: AsyncEngine) -> None
     await migrate(bare_engine)
 
     assert record == (await store.get(record.session_id)).record
+
+
+def forget(connection: Connection) -> None:
+    Table(VERSION_TABLE, MetaData()).drop(connection, checkfirst=True)
+
+
+@pytest.mark.parametrize("made", ["0001", "0003", "head"])
+async def test_tables_of_another_maker_are_adopted(made: str, bare_engine: AsyncEngine) -> None:
+    """Tables that are there without a noted version, of this version or an older one, are brought up to date as they are."""
+    async with bare_engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), made))
+        await connection.run_sync(forget)
+    store, key = SqlStore(bare_engine), new_signing_key("k1", now=0)
+    await store.insert_key(key)
+    await migrate(bare_engine)
+    await store.open()
+    async with bare_engine.connect() as connection:
+        assert "0004" == await connection.run_sync(version)
+
+    assert [key] == list(await store.signing_keys())
+
+
+async def test_migrating_after_create_all(bare_engine: AsyncEngine) -> None:
+    """A development database, made by `create_all`, is noted as up to date."""
+    await SqlStore(bare_engine).create_all()
+    await migrate(bare_engine)
+    async with bare_engine.connect() as connection:
+        assert "0004" == await connection.run_sync(version)
+
+
+async def test_tables_that_were_dropped_are_made_again(bare_engine: AsyncEngine) -> None:
+    """What is there counts, not what was noted once."""
+    await migrate(bare_engine)
+    async with bare_engine.begin() as connection:
+        await connection.run_sync(TABLES.drop_all)
+    await migrate(bare_engine)
+
+    await SqlStore(bare_engine).open()
+
+
+async def test_tables_of_a_newer_version_stay_noted(bare_engine: AsyncEngine) -> None:
+    """A revision that this version does not know is not written over."""
+    await migrate(bare_engine)
+    async with bare_engine.begin() as connection:
+        await connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(CommandError, match="9999"):
+        await migrate(bare_engine)
+    async with bare_engine.connect() as connection:
+        assert "9999" == await connection.run_sync(version)
+
+
+async def test_half_of_a_revision(bare_engine: AsyncEngine) -> None:
+    """Where a part of what belongs together is missing, the error names it, and nothing is changed."""
+    await migrate(bare_engine)
+    async with bare_engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE fastapi_session DROP COLUMN crossed"))
+    with pytest.raises(ConfigurationError, match=r"lacks fastapi_session\.crossed: complete them"):
+        await migrate(bare_engine)
+
+
+def test_every_revision_says_what_it_brings() -> None:
+    """All tables are brought by revisions, which say so by name."""
+    scripts = ScriptDirectory(Path(migration.__file__).with_name("migrations"))
+    brought = [each.module.BRINGS for each in scripts.walk_revisions()]
+
+    assert set(TABLES.tables) == {name for names in brought for name in names if "." not in name}
 
 
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "mysql+asyncmy"])

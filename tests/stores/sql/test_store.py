@@ -18,6 +18,7 @@ from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS, session_ro
 from fastapi_session.stores.sql import METADATA, SqlStore
 from fastapi_session.stores.sql import statements as sql
 from fastapi_session.stores.sql.statements import TimedStatements
+from fastapi_session.stores.sql.tables import TABLES
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, digest, new_session, new_signing_key, next_rotation
 from tests.stores.sql.conftest import SERVERS
@@ -316,7 +317,7 @@ class TestConfiguration:
 
     def test_columns_are_those_of_a_row(self) -> None:
         """The tables have exactly the columns of a row, in whatever order, and the one that the database computes."""
-        session, key, _ = METADATA.tables.values()
+        session, key, _ = TABLES.tables.values()
 
         assert sorted([*SESSION_COLUMNS, "deadline"]) == sorted(session.columns.keys())
         assert sorted(KEY_COLUMNS) == sorted(key.columns.keys())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from fastapi_session.stores.sql.migration import VERSION_TABLE
-from fastapi_session.stores.sql.tables import METADATA, schema_of
+from fastapi_session.stores.sql.tables import METADATA, VERSION_TABLE, schema_of
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -14,6 +14,9 @@ from fastapi_session.stores.sql.dialects import ExactText, Least
 revision = "0001"
 down_revision = None
 
+BRINGS = ("fastapi_session", "fastapi_session_signing_key")
+"""What is there once this has run, by which `migrate` knows it."""
+
 _MYSQL = ("mysql", "mariadb")
 _OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_default_charset": "utf8mb4"}
 _OPTIONS |= {"mariadb_engine": "InnoDB", "mariadb_default_charset": "utf8mb4"}

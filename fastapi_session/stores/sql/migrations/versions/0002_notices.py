@@ -12,6 +12,9 @@ from fastapi_session.stores.sql.dialects import ExactText
 revision = "0002"
 down_revision = "0001"
 
+BRINGS = ("fastapi_session_notice",)
+"""What is there once this has run, by which `migrate` knows it."""
+
 _OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_default_charset": "utf8mb4"}
 _OPTIONS |= {"mariadb_engine": "InnoDB", "mariadb_default_charset": "utf8mb4"}
 

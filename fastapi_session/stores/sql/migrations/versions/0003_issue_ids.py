@@ -9,6 +9,9 @@ from sqlalchemy.dialects import mysql
 revision = "0003"
 down_revision = "0002"
 
+BRINGS = ("fastapi_session.exchanged", "fastapi_session.used", "fastapi_session.used_at", "fastapi_session.crossed")
+"""What is there once this has run, by which `migrate` knows it."""
+
 
 def upgrade() -> None:
     """Add the columns. Of sessions that are there nothing is known yet; workers of the version before go on writing."""

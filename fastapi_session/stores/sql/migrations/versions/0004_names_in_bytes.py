@@ -8,6 +8,9 @@ from sqlalchemy.dialects import mysql
 revision = "0004"
 down_revision = "0003"
 
+BRINGS = ()
+"""Nothing that has a name: it may be run again."""
+
 
 def upgrade() -> None:
     """Widen the columns of names. The rows stay as they are, and whoever is at work on them goes on."""
