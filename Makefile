@@ -1,13 +1,14 @@
 # Each verb sets up what it needs: Python 3.11 or newer is all that a fresh machine must have.
 
 PYTHON ?= python3
+PORT ?= 8000
 BIN := .venv/bin
 BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
 
 .PHONY: help demo test faults check docs bench clean
 
 help:
-	@echo "make demo    run the example application on http://localhost:8000"
+	@echo "make demo    run the example application on http://localhost:8000, or with PORT=8001 on that port"
 	@echo "make test    run every test"
 	@echo "make faults  race, kill and replay at full length on every store, and print what was seen (hours)"
 	@echo "make check   lint, types, import contracts, house rules"
@@ -16,7 +17,7 @@ help:
 	@echo "make clean   remove what the others made"
 
 demo: .venv/installed-demo
-	@$(BIN)/python -m example_app
+	@$(BIN)/python -m example_app --port $(PORT)
 
 test: .venv/installed-test .venv/installed-check
 	$(BIN)/python -m tests.browser.setup

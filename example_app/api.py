@@ -45,11 +45,13 @@ class Message(BaseModel):
 
 
 class OwnSession(BaseModel):
-    """One of the user's sessions, *current* being the one that asks."""
+    """One of the user's sessions, *current* being the one that asks. *address* is from where it last refreshed or began."""
 
     handle: str
     device: str
+    address: str | None
     created_at: datetime
+    last_seen_at: datetime
     current: bool
 
 
@@ -118,7 +120,9 @@ async def own_sessions(session: SignedIn, sessions: Engine) -> list[OwnSession]:
         OwnSession(
             handle=each.handle,
             device=each.session_data["device"],
+            address=each.last_seen.ip_address,
             created_at=each.created_at,
+            last_seen_at=each.last_seen_at,
             current=each.handle == session.handle,
         )
         for each in await sessions.of_user(session.user_id)

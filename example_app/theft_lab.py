@@ -21,6 +21,10 @@ EXPLANATIONS: Mapping[Verdict, str] = {
     "this session, and nobody can tell which of them is you: it has been revoked.",
     Verdict.STALE_LINEAGE: "The copy is more than one token behind. No honest client keeps a token that long: the session "
     "has been revoked.",
+    Verdict.LEFT_BEHIND: "The copy was in use, and was left for another answer to the same refresh. A browser does not come "
+    "back to the one it left: the session has been revoked.",
+    Verdict.CROSSED: "For the third refresh in a row two parties came with different answers to the one before. Tabs hardly "
+    "ever do: the session has been revoked.",
     Verdict.ORPHANED_BRANCH: "The copy comes from a branch of this session that the server never took: it has been revoked.",
 }
 
@@ -39,12 +43,12 @@ class Replay(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What the server made of a replay."""
+    """What the server made of a replay. *fingerprint* is that of the token it handed out."""
 
     outcome: Literal["refreshed", "theft", "unauthorised"]
     explanation: str
     reason: str = ""
-    refresh_token: str | None = None
+    fingerprint: str | None = None
 
 
 def theft_lab(grace_period: timedelta) -> APIRouter:
@@ -76,6 +80,6 @@ async def present(refresh_token: str, sessions: Sessions) -> Outcome:
         return Outcome(outcome="unauthorised", explanation="There is no such session any more.", reason=error.reason)
     return Outcome(
         outcome="refreshed",
-        explanation="The window is open: the thief is handed the very token that your browser was handed.",
-        refresh_token=issued.tokens.refresh_token,
+        explanation="The window is open: the thief is handed the same successor as your browser was.",
+        fingerprint=issued.access_token.refresh_token_hash,
     )

@@ -43,18 +43,21 @@ async function recorded(request) {
 function current() {
   const claims = session.claims;
   if (!claims) return null;
-  const { iat, exp, plan, roles, sessionHandle } = claims;
-  return { user: session.userId, plan, roles: roles?.v ?? [], handle: sessionHandle, starts: iat * 1000, ends: exp * 1000 };
+  const { iat, exp, plan, roles, sessionHandle: handle, refreshTokenHash1: yours } = claims;
+  return { user: session.userId, plan, roles: roles?.v ?? [], handle, yours, starts: iat * 1000, ends: exp * 1000 };
 }
 
 /* Signing in and out */
 
 async function signIn(form) {
   Object.assign(count, { requests: 0, refreshes: 0 });
+  const looks = () => JSON.stringify([...new FormData(form), document.activeElement.id]);
+  const sent = looks();
   const answer = await send("/api/sign-in", { method: "POST", body: Object.fromEntries(new FormData(form)) });
   byId("sign-in-error").textContent = answer.ok ? "" : answer.json.detail;
   byId("notice").textContent = "";
-  if (!answer.ok) return byId("password").select();
+  if (!answer.ok && looks() === sent) byId("password").select(); // a late answer takes no field from who types on
+  if (!answer.ok) return;
   form.reset();
   lab = { stage: "copy" };
   await show(`Welcome, ${session.userId}.`);
@@ -175,27 +178,41 @@ async function revokeOthers() {
 
 async function listSessions() {
   const { ok, json } = await call("/api/sessions");
-  if (ok) byId("sessions").replaceChildren(...json.map(sessionRow));
+  if (!ok) return;
+  const focused = byId("sessions").contains(document.activeElement);
+  byId("sessions").replaceChildren(...json.map(sessionRow));
+  if (focused) byId("all-title").focus();
 }
 
-function sessionRow({ handle, device, created_at, current }) {
-  const began = new Date(created_at);
+function sessionRow({ handle, device, address, created_at, last_seen_at, current }) {
   const name = element("span", { textContent: device });
   if (current) name.append(element("span", { className: "badge", textContent: "this browser" }));
-  const button = element("button", { type: "button", textContent: "Sign out", disabled: current });
+  const button = element("button", { type: "button", textContent: "Sign out" });
+  enable(button, !current);
   Object.assign(button.dataset, { action: "revoke", handle });
-  button.setAttribute("aria-label", `Sign out ${device}, since ${began.toLocaleTimeString()}`);
-  const since = element("time", { dateTime: created_at, textContent: `since ${began.toLocaleTimeString()}` });
-  return element("li", {}, name, since, element("code", { textContent: handle, title: handle }), button);
+  button.setAttribute("aria-label", `Sign out ${device}, since ${when(created_at)}`);
+  const from = element("small", { textContent: address ? `from ${address}` : "from an unknown address" });
+  const since = element("time", { dateTime: created_at, textContent: `since ${when(created_at)}` });
+  const seen = element("time", { dateTime: last_seen_at, textContent: `last seen ${when(last_seen_at)}` });
+  const code = element("code", { textContent: handle, title: handle });
+  return element("li", {}, element("div", {}, name, from), element("div", {}, since, seen), code, button);
 }
 
-/* The theft lab. What the thief does is done by the server, so that this browser's cookies stay what they are. */
+/* The time of a moment of today, the day of any other. */
+function when(moment) {
+  const date = new Date(moment);
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? date.toLocaleTimeString() : date.toLocaleDateString();
+}
+
+/* The theft lab. What the thief does is done by the server, so that this browser's cookies stay what they are.
+ * Tokens are told apart by their fingerprints: each answer is another text, and all answers to one refresh token share one. */
 
 async function copy() {
-  const { ok, json } = await peek();
+  const { ok, json } = await call(`${LAB}/copy`, { method: "POST" });
   if (!ok) return;
-  const token = json.refresh_token;
-  lab = { stage: "rotate", copy: token, yours: token, stolen: token, grace: json.grace_period * 1000 };
+  const { yours } = current();
+  lab = { stage: "rotate", copy: json.refresh_token, yours, stolen: yours, grace: json.grace_period * 1000 };
   await show("The thief has a copy of your refresh token.");
 }
 
@@ -212,7 +229,7 @@ async function replay() {
   const { ok, json } = await send(`${LAB}/replay`, { method: "POST", body: { refresh_token: lab.copy } });
   if (!ok) return say("The replay could not be made.", true);
   if (json.outcome === "refreshed") {
-    lab.stolen = json.refresh_token;
+    lab.stolen = json.fingerprint;
     return show(json.explanation);
   }
   if (json.outcome === "theft") Object.assign(lab, { ...json, stage: "caught" });
@@ -222,15 +239,12 @@ async function replay() {
 
 /* Whatever refreshes during the lab uses up the copied token; whatever does so again makes it two tokens old. */
 async function look() {
-  if (!["rotate", "replay"].includes(lab.stage)) return;
-  const { ok, json } = await peek();
-  if (!ok || json.refresh_token === lab.yours) return;
+  const yours = current()?.yours;
+  if (!["rotate", "replay"].includes(lab.stage) || !yours || yours === lab.yours) return;
   const closes = lab.stage === "rotate" ? Date.now() + lab.grace : 0;
-  Object.assign(lab, { stage: "replay", yours: json.refresh_token, closes });
+  Object.assign(lab, { stage: "replay", yours, closes });
   await show();
 }
-
-const peek = () => call(`${LAB}/copy`, { method: "POST" });
 
 async function startAgain() {
   lab = { stage: "copy" };
@@ -280,8 +294,10 @@ async function show(text) {
   const now = current();
   const view = now ? "alive" : lab.stage === "caught" ? "ended" : "signed-out";
   const changed = document.body.dataset.view !== view;
+  const focused = document.activeElement;
   document.body.dataset.view = view;
   all("[data-show]").forEach((part) => (part.hidden = !part.dataset.show.split(" ").includes(view)));
+  if (focused.closest("[hidden]")) byId("main").focus({ preventScroll: true });
   if (now) {
     put("user", now.user);
     put("roles", now.roles.join(", "));
@@ -300,7 +316,7 @@ async function show(text) {
 
 function showLab(view) {
   const caught = lab.stage === "caught";
-  const replayed = lab.stolen === lab.yours ? "handed the same as yours" : "used up";
+  const replayed = lab.stolen === lab.yours ? "the same as yours" : "used up";
   showToken("yours", view === "ended" ? null : lab.yours, view === "ended" ? "nothing" : "the newest token");
   showToken("stolen", lab.stolen, "nothing");
   const yours = { rotate: "the newest", replay: "the newest, in use", caught: "signed out" };
@@ -313,11 +329,11 @@ function showLab(view) {
   put("reason", lab.reason);
 }
 
-function showToken(name, token, otherwise) {
+function showToken(name, fingerprint, otherwise) {
   const spot = document.querySelector(`[data-text="${name}"]`);
-  spot.textContent = token ? `…${token.slice(-8)}` : otherwise;
-  spot.classList.toggle("known", Boolean(token));
-  if (token) spot.style.setProperty("--hue", hue(token.slice(-8)));
+  spot.textContent = fingerprint?.slice(0, 8) ?? otherwise;
+  spot.classList.toggle("known", Boolean(fingerprint));
+  if (fingerprint) spot.style.setProperty("--hue", hue(fingerprint.slice(0, 8)));
 }
 
 /* The same token has the same colour wherever it shows up. */
@@ -356,7 +372,12 @@ function showStep(part, step, ready) {
   const current = part.dataset.step === step && lab.stage !== "caught";
   part.classList.toggle("done", done);
   part.ariaCurrent = current ? "step" : null;
-  part.querySelector("button").disabled = !(current && ready);
+  enable(part.querySelector("button"), current && ready);
+}
+
+/* A button that is out of use keeps the focus; one that is `disabled` would drop it to the body. */
+function enable(button, usable) {
+  button.ariaDisabled = String(!usable);
 }
 
 /* Wiring */
@@ -366,7 +387,7 @@ const failed = () => say("The server cannot be reached.", true);
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-action]");
-  if (button) actions[button.dataset.action](button.dataset).catch(failed);
+  if (button && button.ariaDisabled !== "true") actions[button.dataset.action](button.dataset).catch(failed);
 });
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from starlette.types import ASGIApp
 
 from example_app.app import create_app
@@ -325,6 +326,102 @@ def test_all_other_sessions_are_revoked_at_once(alice: Page, browser: Browser, s
         expect(alice.locator("#sessions").get_by_role("listitem")).to_have_count(1)
         press(bob, "Ask the database")
         wait_for_status(bob, "The vault is open, bob")
+
+
+def test_a_session_tells_from_where_it_was_last_seen(alice: Page) -> None:
+    """Each session of the list has its address, since when it is, and when it was seen last."""
+    row = alice.locator("#sessions").get_by_role("listitem")
+
+    expect(row).to_contain_text("from 127.0.0.1")
+    expect(row.locator("time")).to_have_text([re.compile("^since "), re.compile("^last seen ")])
+
+
+def test_the_theft_lab_by_keyboard(alice: Page) -> None:
+    """A button that has done its part keeps the focus, and Tab goes on from there to the next step."""
+    step = alice.get_by_role("button", name="Copy the token")
+    step.focus()
+    for following in ("Refresh the session", "Replay early"):
+        alice.keyboard.press("Enter")
+        expect(step).to_be_disabled()
+        expect(step).to_be_focused()
+        step = alice.get_by_role("button", name=following)
+        expect(step).to_be_enabled()
+        alice.keyboard.press("Tab")
+        expect(step).to_be_focused()
+
+
+def test_a_button_out_of_use_does_nothing(alice: Page, server: Server) -> None:
+    """A step whose turn has not come is not taken, by Enter neither."""
+    step = alice.get_by_role("button", name="Replay late")
+    expect(step).to_be_disabled()
+    step.focus()
+    alice.keyboard.press("Enter")
+    press(alice, "Call an endpoint")
+
+    wait_for_status(alice, "Hello alice")
+    assert [] == [line for line in server.answers if "/theft-lab/" in line]
+
+
+def test_signing_another_browser_out_by_keyboard(alice: Page, browser: Browser, server: Server) -> None:
+    """The row that had the focus is gone, and the focus is on the heading of the list, not lost."""
+    with browser.new_context() as elsewhere:
+        phone = sign_in(elsewhere.new_page(), server)
+        rows = phone.locator("#sessions").get_by_role("listitem")
+        rows.filter(has_not_text="this browser").get_by_role("button").focus()
+        phone.keyboard.press("Enter")
+        expect(rows).to_have_count(1)
+
+        expect(phone.get_by_role("heading", name="All your sessions")).to_be_focused()
+
+
+def test_a_session_that_ends_elsewhere_keeps_the_focus_on_the_page(alice: Page) -> None:
+    """What had the focus is hidden when another tab signs out; the focus is on the content that took its place."""
+    other = alice.context.new_page()
+    other.goto(alice.url)
+    other.get_by_role("button", name="Call an endpoint").focus()
+    press(alice, "Sign out")
+    expect(other.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+    expect(other.locator("main")).to_be_focused()
+
+
+def test_a_late_refusal_takes_no_field(page: Page, server: Server) -> None:
+    """Who corrects the name while a refusal is on its way goes on typing there."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def arrived() -> bool:
+        page.wait_for_timeout(10)  # in which the browser is heard
+        return bool(held)
+
+    page.route("**/api/sign-in", hold)
+    page.goto(server.origin)
+    page.get_by_label("User name").fill("alise")
+    page.get_by_label("Password").fill("wonderland")
+    page.keyboard.press("Enter")
+    until(arrived)
+    page.get_by_label("User name").fill("")
+    page.keyboard.type("ali")
+    held[0].continue_()
+    expect(page.get_by_role("alert").and_(page.locator("#sign-in-error"))).to_contain_text("do not belong together")
+    page.keyboard.type("ce")
+
+    expect(page.get_by_label("User name")).to_have_value("alice")
+    expect(page.get_by_label("Password")).to_have_value("wonderland")
+
+
+def test_a_wrong_password_is_ready_to_be_typed_again(page: Page, server: Server) -> None:
+    """Who waits for the refusal finds the password selected: typing replaces it."""
+    page.goto(server.origin)
+    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Password").fill("looking-glass")
+    press(page, "Sign in")
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.keyboard.type("wonderland")
+
+    expect(page.get_by_label("Password")).to_have_value("wonderland")
 
 
 def test_the_page_needs_nobody_else(context: BrowserContext, server: Server) -> None:

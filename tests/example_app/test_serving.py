@@ -1,0 +1,66 @@
+"""The example app started as a visitor starts it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def example_app(port: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`python -m example_app` on *port*, its files in *folder*."""
+    command = [sys.executable, "-m", "example_app", "--port", str(port)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def listening() -> socket.socket:
+    listener = socket.create_server(("localhost", 0))
+    listener.listen()
+    return listener
+
+
+def test_the_page_is_served_when_the_visitor_is_told_to_open_it(tmp_path: Path) -> None:
+    """The address is told once it can be opened."""
+    with listening() as listener:
+        port = listener.getsockname()[1]
+    with example_app(port, tmp_path) as process:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        with urllib.request.urlopen(f"http://localhost:{port}/") as answer:
+            status = answer.status
+
+    assert f"Open http://localhost:{port} and sign in as alice, password wonderland. Ctrl+C ends it.\n" == told
+    assert 200 == status
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    """Whoever cannot be served is told why, and not to open a page of another application."""
+    with listening() as listener, example_app(listener.getsockname()[1], tmp_path) as process:
+        told, failed = process.communicate()
+
+    assert "" == told
+    assert "address already in use" in failed
+    assert 0 != process.returncode
+
+
+def test_make_demo_takes_a_port() -> None:
+    """`make demo PORT=8111` serves on that port."""
+    plan = subprocess.run(
+        ["make", "--dry-run", "demo", "PORT=8111"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert "python -m example_app --port 8111" in plan.stdout
