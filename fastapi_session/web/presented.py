@@ -89,6 +89,23 @@ def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, Pars
     return [(method, token) for method, token in parsed if token is not None]
 
 
+def superseded_access_tokens(
+    connection: HTTPConnection, exchange: Exchange, *, method: Method
+) -> list[tuple[Method, ParsedAccessToken]]:
+    """Return those of `presented_access_tokens` in whose place a session begins whose tokens travel by *method*.
+
+    New cookies overwrite those that came, whoever asked for them. Beside new tokens in headers a session in cookies ends only
+    if no other site can have forged the request: else a form of that site would sign its visitors out.
+    """
+    proof = anti_csrf_proof(connection, exchange, method="cookie")
+    presented = presented_access_tokens(exchange.credentials(connection))
+    return [
+        (came_by, token)
+        for came_by, token in presented
+        if came_by in ("header", method) or proof.holds(token.content.anti_csrf_token)
+    ]
+
+
 def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
     """Answer the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
     scope, allowed = connection.scope, allowed_method(connection, exchange)

@@ -12,7 +12,7 @@ from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, exchange_of
-from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session, presented_access_tokens
+from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session, superseded_access_tokens
 from fastapi_session.web.proving import (
     forget_legacy_session,
     proven_handles,
@@ -53,9 +53,9 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     exchange.ensure_answers()
     method = method_of_new_session(connection, exchange, said=method)
-    presented = presented_access_tokens(exchange.credentials(connection))
+    superseded = superseded_access_tokens(connection, exchange, method=method)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
-    earlier = await proven_handles(exchange, presented, sessions=sessions)
+    earlier = await proven_handles(exchange, superseded, sessions=sessions)
     issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,
@@ -69,7 +69,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     begun = Begun(issued.access_token.session_handle, method, sessions)
     if within is not None:
         exchange.wait_for(begun)
-    exchange.clear(other for other, _ in presented if other != method)
+    exchange.clear(other for other, _ in superseded if other != method)
     return sent_session(issued, exchange=exchange, begun=begun, types=types)
 
 
@@ -84,11 +84,12 @@ def attach_session_to_request(
     """Send the tokens of *issued*, a session that the engine created or refreshed, with the response of this request.
 
     By *method* they travel in cookies or in headers; by default as those of a session that begins here. Raises
-    `ConfigurationError` if the response has started, or if they need an anti-CSRF token and have none.
+    `ConfigurationError` if `token_transfer_method` rules *method* out, the response has started, or they need an anti-CSRF
+    token and have none.
     """
     exchange = exchange_of(connection)
     exchange.ensure_answers()
-    chosen = method or method_of_new_session(connection, exchange)
+    chosen = method_of_new_session(connection, exchange, said=method)
     if anti_csrf_mode(exchange, chosen) == "VIA_TOKEN" and issued.access_token.anti_csrf_token is None:
         raise ConfigurationError(
             'anti_csrf is "VIA_TOKEN", and the session to be attached has no anti-CSRF token: create it without '

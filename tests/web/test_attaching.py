@@ -51,6 +51,22 @@ def test_the_front_token(deployment: Deployment) -> None:
     assert {"ate": claims["exp"] * 1000, "uid": "grace", "up": claims} == told
 
 
+@pytest.mark.parametrize(("configured", "said"), [("header", "cookie"), ("cookie", "header")])
+def test_a_method_that_is_ruled_out(configured: str, said: Any, deploy: Deploy) -> None:
+    """No request could bring tokens that were attached so, and none are sent."""
+    deployment = deploy(token_transfer_method=configured)
+    refused: list[str] = []
+
+    @deployment.app.post("/attach")
+    async def attach(request: Request) -> None:
+        with pytest.raises(ConfigurationError) as error:
+            attach_session_to_request(request, await deployment.sessions.create("grace"), method=said)
+        refused.append(str(error.value))
+
+    assert KEPT == change(deployment.post("/attach"))
+    assert [True] == ["token_transfer_method" in text for text in refused]
+
+
 @pytest.mark.parametrize("method", ["cookie", "header"])
 def test_a_session_that_needs_an_anti_csrf_token(method: Any, deploy: Deploy) -> None:
     """Under VIA_TOKEN a session that the engine began has an anti-CSRF token, and its first POST is believed."""

@@ -8,8 +8,9 @@ import pytest
 from fastapi import Depends
 
 from fastapi_session import CreateSession, create_session
-from tests.web.deployment import Deployment
-from tests.web.wire import Held
+from tests.web.conftest import Deploy
+from tests.web.deployment import CROSS_SITE, Deployment
+from tests.web.wire import NEW, OTHER_CLEARED, Held, change
 
 
 def both(first: Held, second: Held) -> dict[str, str]:
@@ -51,3 +52,29 @@ def test_a_session_whose_key_is_gone(deployment: Deployment) -> None:
     deployment.post("/login?user_id=grace", held.to_call())
 
     assert ["grace"] == deployment.users("ada", "grace")
+
+
+FORGED = {"origin": "https://stranger.example", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+
+
+@pytest.mark.parametrize("anti_csrf", ["VIA_CUSTOM_HEADER", "VIA_TOKEN"])
+def test_a_form_of_another_site_signs_nobody_out(anti_csrf: str, deploy: Deploy) -> None:
+    """It signs in as its author with the visitor's cookies; the visitor keeps them, and their session."""
+    deployment = deploy(**{**CROSS_SITE, "anti_csrf": anti_csrf})
+    held = deployment.login("cookie")
+    response = deployment.post("/login?user_id=eve", held.to_call(), FORGED)
+
+    assert NEW["header"] == {name: became for name, became in change(response).items() if name != "anti-csrf"}
+    assert 200 == deployment.get("/me", held.to_call()).status_code
+
+
+@pytest.mark.parametrize("anti_csrf", ["VIA_CUSTOM_HEADER", "VIA_TOKEN"])
+def test_a_page_of_ours_that_goes_over_to_headers(anti_csrf: str, deploy: Deploy) -> None:
+    """Its request proves that no other site forged it, so the session in cookies ends."""
+    deployment = deploy(**{**CROSS_SITE, "anti_csrf": anti_csrf})
+    held = deployment.login("cookie")
+    proof = {"st-auth-mode": "header", "rid": "session", "anti-csrf": held.anti_csrf or ""}
+    response = deployment.post("/login?user_id=ada", held.to_call(), proof)
+
+    assert NEW["header"] | OTHER_CLEARED["header"] == change(response)
+    assert 401 == deployment.get("/me", held.to_call()).status_code
