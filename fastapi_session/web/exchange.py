@@ -23,6 +23,7 @@ from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
+from fastapi_session.web.caching import for_one_user
 from fastapi_session.web.recognised import Recognised
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
 
@@ -76,6 +77,7 @@ class Exchange:
         "outcome",
         "recognised",
         "sessions",
+        "was_asked",
     )
 
     def __init__(self, sessions: Sessions, transport: Transport, recognised: Recognised) -> None:
@@ -84,6 +86,7 @@ class Exchange:
         self._transport = transport
         self._credentials: Credentials | None = None
         self.outcome: Outcome | None = None
+        self.was_asked = False  # somebody wanted to know whose request it is, so the response is for that user alone
         self.has_answered = False  # the response has started, or the socket is open: nothing more can be sent with it
         self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guard: Callable[[Any], None] | None = None  # is told the sessions with which an open socket goes on
@@ -94,6 +97,7 @@ class Exchange:
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Answer what the request of *connection* brought, read once and only if somebody asks."""
+        self.was_asked = True
         if self._credentials is None:
             scope = connection.scope
             self._credentials = transport.read(scope["headers"], subprotocols=scope.get("subprotocols", ()))
@@ -163,13 +167,17 @@ class Exchange:
         return error
 
     def write(self, message: Message, scope: Scope) -> Message:
-        """Answer *message*, the start of the response to the request of *scope*, with the outcome written onto it."""
-        outcome = self._certain_outcome()
-        if outcome is None:
-            return message
-        https = scope.get("scheme") in ("https", "wss")
-        headers = self._transport.write(message.get("headers", ()), outcome, now=self.sessions.now(), https=https)
-        return {**message, "headers": headers}
+        """Return *message*, the start of the response to the request of *scope*, with the outcome written onto it.
+
+        If there is none, the response to a request that was asked for its session still says that it is for one user.
+        """
+        outcome, headers = self._certain_outcome(), [*message.get("headers", ())]
+        if outcome is not None:
+            https = scope.get("scheme") in ("https", "wss")
+            return {**message, "headers": self._transport.write(headers, outcome, now=self.sessions.now(), https=https)}
+        if self.was_asked and message["type"] != "websocket.accept":  # which no cache keeps
+            return {**message, "headers": for_one_user(headers)}
+        return message
 
     def _certain_outcome(self) -> Outcome | None:
         if not self._waiting:

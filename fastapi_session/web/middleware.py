@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.answering import SERVER_ERROR, answer_to, keep, release
+from fastapi_session.web.caching import PERSONAL, SILENT
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.recognised import Recognised
 from fastapi_session.web.sockets import GuardedSocket
@@ -39,8 +40,12 @@ class ExchangeMiddleware:
         def send_with_tokens(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 exchange.has_answered = True
-                if exchange.outcome is not None:
-                    message = exchange.write(message, scope)
+                if exchange.outcome is not None or exchange.was_asked:
+                    headers = [*message.get("headers", ())]
+                    is_plain = exchange.outcome is None and SILENT.issuperset(dict(headers))
+                    # In place, since a function for it would cost each request one call more.
+                    message = {**message, "headers": headers + PERSONAL if is_plain else headers}
+                    message = message if is_plain else exchange.write(message, scope)
                 if message["status"] >= SERVER_ERROR and scope["app"] is not app:
                     exchange.held = []
             return send(message) if exchange.held is None else keep(exchange.held, message)

@@ -113,6 +113,7 @@ def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tu
         return _counting(connection, exchange, allowed)
     known = exchange.recognised.find(what_came(scope["headers"], allowed))
     if known is not None:
+        exchange.was_asked = True
         return known
     method, parsed = _counting(connection, exchange, allowed)
     if isinstance(parsed, ProvedAccessToken):

@@ -18,6 +18,7 @@ from typing import Literal
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
+from fastapi_session.web.caching import for_nobody
 from fastapi_session.web.cookies import EPOCH, http_date, read_cookies, set_cookie
 
 Method = Literal["cookie", "header"]
@@ -133,12 +134,11 @@ class Transport:
         No cache keeps the response, whatever *headers* said: its next reader would be given these tokens, or lose their own.
         """
         # First, since the application's headers may be none, and no token is in a variable here yet.
-        kept = [(name, value) for name, value in headers if not _instructs_caches(name.lower())]
+        kept = for_nobody([*headers])
         secure = "; Secure" if https and self._secure_by_scheme and "Secure" not in self._attributes else ""
         sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
         named = dict(self._named(outcome, sent))
         cookies = [*self._cookies(outcome, now, secure)]
-        kept.append((b"cache-control", b"no-store"))
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((b"set-cookie", cookie) for cookie in cookies)
         return _exposing(kept, named)
@@ -202,18 +202,6 @@ def _attributes(config: SessionConfig, domain: str | None) -> str:
             "; Secure" if config.cookie_secure else "",
         ]
     )
-
-
-def _instructs_caches(name: bytes) -> bool:
-    """Say whether a header tells a cache what to keep: `Cache-Control`, those that stand above it, and their elders.
-
-    A content delivery network obeys a targeted one, as `CDN-Cache-Control`, in place of `Cache-Control` (RFC 9213, 2.2).
-    """
-    return name.endswith(b"cache-control") or name in _OTHER_CACHE_HEADERS
-
-
-_OTHER_CACHE_HEADERS = frozenset({b"surrogate-control", b"x-accel-expires"})
-"""What Fastly and nginx obey in place of `Cache-Control`."""
 
 
 def _exposing(headers: list[tuple[bytes, bytes]], named: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -369,7 +369,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_outcomes(row: Row, method: str, store: str, deploy: Deploy) -> None:
     """Each case has its status and its words, and does to the client's tokens and to the session what it should.
 
-    Scripts of other origins may read each header of ours, and an answer that changes tokens is never cached.
+    Scripts of other origins may read each header of ours, an answer that changes tokens is never cached, and none is given to others.
     """
     deployment = deploy(store=store, **row.options)
     response = row.request(deployment, method)
@@ -383,7 +383,8 @@ def test_outcomes(row: Row, method: str, store: str, deploy: Deploy) -> None:
     assert row.users == deployment.users()
     assert {name for name in (*NAMED, "Retry-After") if name in response.headers} == set(exposed(response))
     assert len(response.headers.get_list(EXPOSED)) == (1 if exposed(response) else 0)
-    assert ("no-store" if row.tokens else None) == response.headers.get("cache-control")
+    assert ("no-store" if row.tokens else "private") == response.headers["cache-control"]
+    assert "Cookie, Authorization" == response.headers["vary"]
 
 
 @pytest.mark.parametrize(("row", "method"), CASES)

@@ -260,6 +260,7 @@ class TestWriting:
             (b"Set-Cookie", b"theme=dark"),
             (b"x", b"1"),
             (b"set-cookie", b"lang=en"),
+            (b"vary", b"Cookie, Authorization"),
             (b"cache-control", b"no-store"),
             (b"st-access-token", b""),
             (b"st-refresh-token", b""),
@@ -295,13 +296,14 @@ class TestWriting:
 
         told = [header for header in written if header[0].lower() in {name.lower(), b"cache-control", b"vary"}]
 
-        assert [(b"vary", b"x"), (b"cache-control", b"no-store")] == told
+        assert [(b"vary", b"x, Cookie, Authorization"), (b"cache-control", b"no-store")] == told
 
     def test_the_older_domain(self, transport: Transport) -> None:
         """A cookie of the older domain is cleared there, and says nothing of tokens."""
         written = transport.write([], Outcome(older_cookies=("sAccessToken",)), now=0, https=False)
 
         assert [
+            (b"vary", b"Cookie, Authorization"),
             (b"cache-control", b"no-store"),
             (
                 b"set-cookie",

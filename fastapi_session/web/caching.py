@@ -1,0 +1,74 @@
+"""What a response tells caches once a session had a part in it: whose it is, and who may keep it.
+
+| the request | `Vary` | `Cache-Control` | fields that stand above `Cache-Control` |
+|---|---|---|---|
+| asked for no session | as the application said | as the application said | as the application said |
+| asked for a session, whether or not one came | and `Cookie, Authorization` | `private`, unless it said `no-store` | left out |
+| has tokens sent or cleared | the same | `no-store`, whatever it said | left out |
+
+Without the word of a response, a cache in front of many users goes by rules of its own, and gives one user's page to the next.
+"""
+
+from __future__ import annotations
+
+import re
+
+Headers = list[tuple[bytes, bytes]]
+
+WHAT_COUNTS = (b"Cookie", b"Authorization")
+"""The request headers that decide whose response it is."""
+
+PERSONAL: Headers = [(b"vary", b", ".join(WHAT_COUNTS)), (b"cache-control", b"private")]
+"""What is added to a response that says nothing to caches."""
+
+SILENT = frozenset(
+    {b"content-length", b"content-type", b"content-encoding", b"location", b"etag", b"last-modified", b"set-cookie"}
+)
+"""Headers that most responses have and that say nothing of who may keep it. Others are looked at closely."""
+
+_ABOVE_CACHE_CONTROL = frozenset({b"surrogate-control", b"x-accel-expires"})
+"""What Fastly and nginx obey in place of `Cache-Control`."""
+_DIRECTIVE = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
+_OF_SHARED_CACHES = frozenset({b"public", b"private", b"s-maxage"})
+
+
+def for_one_user(headers: Headers) -> Headers:
+    """Return the response *headers* so that no cache gives the response to another user than it was made for."""
+    said = [directive for directive in _directives(headers) if _name(directive) not in _OF_SHARED_CACHES]
+    if b"no-store" not in map(_name, said):
+        said.insert(0, b"private")
+    return [*_without(headers), _vary(headers), (b"cache-control", b", ".join(said))]
+
+
+def for_nobody(headers: Headers) -> Headers:
+    """Return the response *headers* so that no cache keeps the response."""
+    return [*_without(headers), _vary(headers), (b"cache-control", b"no-store")]
+
+
+def _without(headers: Headers) -> Headers:
+    return [(name, value) for name, value in headers if not _is_to_caches(name.lower())]
+
+
+def _is_to_caches(name: bytes) -> bool:
+    """Say whether a header is `Vary`, `Cache-Control` or one that stands above it.
+
+    A content delivery network obeys a targeted one, as `CDN-Cache-Control`, in place of `Cache-Control` (RFC 9213, 2.2).
+    """
+    return name == b"vary" or name.endswith(b"cache-control") or name in _ABOVE_CACHE_CONTROL
+
+
+def _vary(headers: Headers) -> tuple[bytes, bytes]:
+    named = [part.strip() for name, value in headers if name.lower() == b"vary" for part in value.split(b",")]
+    known = {each.lower() for each in named}
+    added = [each for each in WHAT_COUNTS if each.lower() not in known]
+    return b"vary", b", ".join([*filter(None, named), *added])
+
+
+def _directives(headers: Headers) -> list[bytes]:
+    """Return the directives of `Cache-Control` (RFC 9111, section 5.2), in order."""
+    values = [value for name, value in headers if name.lower() == b"cache-control"]
+    return [text for value in values for each in _DIRECTIVE.findall(value) if (text := each.strip())]
+
+
+def _name(directive: bytes) -> bytes:
+    return directive.partition(b"=")[0].strip().lower()
