@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
 
-_USERS_PASSWORD = re.compile(r"(?<=://)([^:@/?#]*):.*@", re.DOTALL)
-_PASSWORD_OPTION = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE)
-
-
-class StoreUrl(str):
-    """The URL of a store. As text it is itself, and in every printed form without its password."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(self.printed)
-
-    @property
-    def printed(self) -> str:
-        """The URL with `***` in place of each password."""
-        return _PASSWORD_OPTION.sub(r"\1***", _USERS_PASSWORD.sub(r"\1:***@", self))
+from fastapi_session.store_url import StoreUrl, unprinted
 
 
 def _plain_seconds(value: object) -> object:
@@ -34,10 +18,6 @@ def _plain_seconds(value: object) -> object:
 
 def _list_of_secrets(value: object) -> object:
     return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
-
-
-def _url(value: Any) -> Any:
-    return StoreUrl(value) if isinstance(value, str) else value
 
 
 def _printed(value: Any) -> str:
@@ -50,5 +30,5 @@ Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 Secrets = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
 """One secret or several, newest first; as text one secret, whatever it looks like, or a JSON list."""
 
-StoreSetting = Annotated[Any, AfterValidator(_url), PlainSerializer(_printed, when_used="json")]
+StoreSetting = Annotated[Any, AfterValidator(unprinted), PlainSerializer(_printed, when_used="json")]
 """A store, or the URL of one, whose password neither a printed configuration nor one dumped as JSON tells."""

@@ -33,9 +33,10 @@ class Secret:
     @classmethod
     def from_material(cls, material: bytes) -> Secret:
         """Derive the sub-keys of *material*, at least 32 bytes. Raises `ConfigurationError` where it is shorter."""
-        if len(material) < MINIMUM_SECRET_BYTES:
+        if (length := len(material)) < MINIMUM_SECRET_BYTES:
+            del material  # error reporters send the local variables of this frame
             raise ConfigurationError(
-                f"secret: {len(material)} bytes are too few, at least {MINIMUM_SECRET_BYTES} random bytes are needed; "
+                f"secret: {length} bytes are too few, at least {MINIMUM_SECRET_BYTES} random bytes are needed; "
                 "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
         return cls(

@@ -44,7 +44,7 @@ def secret_ring(config: SessionConfig, store: Store, *, random: Callable[[int], 
 
     Raises `ConfigurationError` where a secret is too short, or none is given and *store* is shared by machines.
     """
-    return SecretRing([Secret.from_material(material) for material in config.secrets or (_own_secret(store, random),)])
+    return SecretRing([*map(Secret.from_material, config.secrets or (_own_secret(store, random),))])
 
 
 def _own_secret(store: Store, random: Callable[[int], bytes]) -> bytes:

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.store_url import StoreUrl
 from fastapi_session.stores.redis.script import Script
 
 Client = Redis | RedisCluster
@@ -145,7 +146,7 @@ class CheckedPool(BlockingConnectionPool):
 
 def connect(url: str) -> Client:
     """Answer a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
-    url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+    url = StoreUrl(url.replace("valkey", "redis", 1) if url.startswith("valkey") else url)
     tls = {"ssl_check_hostname": True} if url.startswith("rediss:") else {}  # before version 6, redis-py left it out
     try:
         pool = CheckedPool.from_url(

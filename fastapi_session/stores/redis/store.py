@@ -21,6 +21,7 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
+from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text
@@ -57,9 +58,8 @@ class RedisStore:
     def __init__(
         self, server: str | Client, *, clock: Clock | None = None, prefix: str = "fastapi_session", shards: int = 1
     ) -> None:
-        self._calls = Calls(server)
-        self._clock = clock
-        self._keys = Keyspace(prefix, shards=shards)
+        server = unprinted(server)
+        self._calls, self._clock, self._keys = Calls(server), clock, Keyspace(prefix, shards=shards)
 
     async def open(self) -> None:
         """Find out whether the server answers."""

@@ -12,7 +12,7 @@ Any other driver is given its options as SQLAlchemy reads them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
@@ -152,8 +152,8 @@ def psycopg_options() -> Options:
 class Destination:
     """Where an engine of ours connects: the *url*, and the *arguments* of the driver that SQLAlchemy does not read from it."""
 
-    url: URL
-    arguments: Mapping[str, Any]
+    url: URL = field(repr=False)
+    arguments: Mapping[str, Any] = field(repr=False)
 
 
 def destination(text: str) -> Destination:
@@ -161,20 +161,20 @@ def destination(text: str) -> Destination:
 
     Raises ConfigurationError naming the option that is wrong, ValueError or an error of SQLAlchemy for what is no URL.
     """
-    url = make_url(text)
-    if "@" in (url.host or ""):
+    whole = Destination(make_url(text), {})
+    if "@" in (whole.url.host or ""):
         raise ConfigurationError("store: an @ in the user or the password of a URL is written %40")
-    driver = url.get_driver_name()
+    driver = whole.url.get_driver_name()
     options = options_of(driver)
     if options is None:
-        return Destination(url, {})
-    given = {name: _read(name, url.query[name], options, driver=driver) for name in url.query}
+        return whole
+    given = {name: _read(name, value, options, driver=driver) for name, value in whole.url.query.items()}
     arguments = {name: value for name, value in given.items() if not isinstance(value, str | tuple)}
     text_options = {name: value for name, value in given.items() if name not in arguments}
     if driver == "asyncpg":
         in_dsn = {name: text_options.pop(name) for name in _IN_DSN.keys() & text_options.keys()}
         arguments |= {"dsn": f"postgresql://?{urlencode(in_dsn)}"} if in_dsn else {}
-    return Destination(url.set(query=text_options), {**UNNAMED.get(driver, {}), **arguments})
+    return Destination(whole.url.set(query=text_options), {**UNNAMED.get(driver, {}), **arguments})
 
 
 def _read(name: str, value: str | Sequence[str], options: Options, *, driver: str) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import MAX_OBJECT, SigningKeyRecord
+from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.rows import KEY_COLUMNS, key_row
 from fastapi_session.stores.sql import answers, statements
@@ -48,6 +49,7 @@ class SqlStore(SqlSessions):
         timeout: timedelta = timedelta(seconds=5),
         trusts_pooler: bool = False,
     ) -> None:
+        engine = unprinted(engine)
         self.look: Look | None = None if trusts_pooler else ensure_apart
         """What sees a connection before it is used."""
         self._engine = (
