@@ -25,6 +25,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
 from fastapi_session.web.caching import for_one_user
 from fastapi_session.web.recognised import Recognised
+from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception, status_of
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
 
 SCOPE_KEY = "fastapi_session.exchange"
@@ -71,6 +72,7 @@ class Exchange:
         "_waiting",
         "begun",
         "guard",
+        "handlers",
         "has_answered",
         "held",
         "issued",
@@ -91,6 +93,7 @@ class Exchange:
         self.issued: IssuedSession | None = None  # what this request has made of its session
         self.guard: Callable[[Any], None] | None = None  # is told the sessions with which an open socket goes on
         self.begun: Begun | None = None  # the session that began in this request
+        self.handlers = NO_HANDLERS  # of the application within which the session was last asked for
         self.held: list[Message] | None = None  # a response that may stand for an error of ours
         self._waiting: tuple[Waiting, ...] = ()
         self._refused: ReferenceType[SessionError] | None = None  # weakly: its traceback knows the scope
@@ -155,7 +158,8 @@ class Exchange:
     def refuse(self, error: SessionError) -> SessionError:
         """Return *error*, after what it does to the tokens is on record: no handler of it can lose that.
 
-        Its reason is logged, once: that strangers can cause it at will makes it no more than DEBUG.
+        Its reason is logged, once: that strangers can cause it at will makes it no more than DEBUG. To the framework it is a
+        refusal from here on, as `refusals` says.
         """
         if error.clears_tokens:
             self.clear()
@@ -164,6 +168,7 @@ class Exchange:
             logger.debug(
                 "refused, %s: %s (session %s)", error.message, error.reason or "-", error.handle or "not known"
             )
+        become_http_exception(error, status=status_of(error, self.sessions.config), handlers=self.handlers)
         return error
 
     def write(self, message: Message, scope: Scope) -> Message:
@@ -193,10 +198,12 @@ class Exchange:
 
 def exchange_of(connection: HTTPConnection) -> Exchange:
     """Answer the exchange of *connection*. Raises `ConfigurationError` if it has not passed `install`, inwards."""
-    exchange: Exchange | None = connection.scope.get(SCOPE_KEY)
+    scope = connection.scope
+    exchange: Exchange | None = scope.get(SCOPE_KEY)
     if exchange is None:
         raise ConfigurationError(
             "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route, and "
             "add a middleware that asks for sessions before that: what is added later stands outside of them"
         )
+    exchange.handlers = scope[HANDLERS] if HANDLERS in scope else NO_HANDLERS  # noqa: SIM401  get() is a call more
     return exchange

@@ -28,7 +28,6 @@ from starlette.websockets import WebSocket
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
-    ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
     InvalidClaimsError,
     SessionError,
@@ -36,6 +35,7 @@ from fastapi_session.errors import (
     StoreUnavailable,
 )
 from fastapi_session.web.exchange import exchange_of
+from fastapi_session.web.refusals import status_of
 from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
 from fastapi_session.web.transport import EXPOSE_HEADER
 
@@ -95,13 +95,9 @@ async def _refuse(socket: WebSocket, response: Response, error: Exception) -> No
 
 def _session_error(error: SessionError, config: SessionConfig) -> Response:
     content: dict[str, Any] = {"message": error.message}
-    status = config.session_expired_status_code
     if isinstance(error, InvalidClaimsError):
-        status = config.invalid_claim_status_code
         content["claimValidationErrors"] = [_failure(failure.id, failure.reason) for failure in error.failures]
-    if isinstance(error, ClearDuplicateSessionCookiesError):
-        status = 200
-    return JSONResponse(content, status)
+    return JSONResponse(content, status_of(error, config))
 
 
 def _failure(claim: str, reason: object) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Session(Generic[Payload, Data]):
         If another one took its place meanwhile, the tokens are kept: `TryRefreshTokenError`, later `UnauthorisedError`.
         """
         if not await self._sessions.revoke(self.handle) and not (refusal := await self._refusal()).clears_tokens:
-            raise refusal
+            raise self._exchange.refuse(refusal)
         self._exchange.clear()
 
     async def merge_into_access_token_payload(self, changes: Json) -> None:
@@ -165,7 +165,7 @@ class Session(Generic[Payload, Data]):
         if checked.issued is not None:
             self.send(checked.issued)
         if checked.failures:
-            raise InvalidClaimsError(checked.failures).about(self.handle)
+            raise self._exchange.refuse(InvalidClaimsError(checked.failures).about(self.handle))
 
     async def information(self) -> SessionInformation:
         """Answer what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""

@@ -7,11 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import PlainTextResponse, Response
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from fastapi_session import UnauthorisedError, get_session_from_request
-from tests.web.deployment import HOUR, Deployment
-from tests.web.wire import ACCESS, REFRESH, Held
+from fastapi_session import SessionError, Sessions, UnauthorisedError, get_session_from_request
+from fastapi_session.testing import HandClock
+from tests.web.deployment import HOUR, Deployment, deployed
+from tests.web.wire import ACCESS, REFRESH, UNAUTHORISED, Held
 
 
 @pytest.fixture
@@ -130,3 +134,89 @@ def test_one_error_for_all(app: FastAPI, deployment: Deployment, told: Any) -> N
     deployment.get("/sunday")
 
     assert ["refused, unauthorised: closed on Sundays (session h)"] * 2 == told()
+
+
+def caught(app: Starlette) -> list[SessionError]:
+    """The errors that a route of *app* at /caught is given, which it raises on; whether each was an HTTPException then."""
+    errors: list[SessionError] = []
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            session = await get_session_from_request(request)
+        except SessionError as error:
+            error.add_note(str(isinstance(error, HTTPException)))
+            errors.append(error)
+            raise
+        return PlainTextResponse(session.user_id)
+
+    app.add_route("/caught", endpoint)
+    return errors
+
+
+def test_an_http_exception_too(app: FastAPI, deployment: Deployment) -> None:
+    """What is raised at a client is an HTTPException with its status, and reads as the error that it is."""
+    errors = caught(app)
+    response = deployment.get("/caught")
+
+    (error,) = errors
+    assert isinstance(error, UnauthorisedError)
+    assert isinstance(error, HTTPException)
+    assert (401, "unauthorised") == (error.status_code, error.detail)
+    assert (401, UNAUTHORISED) == (response.status_code, response.json())
+    assert str(UnauthorisedError(error.reason)) == str(error)
+    assert repr(UnauthorisedError(error.reason)) == repr(error)
+
+
+async def teapot(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("teapot", 418)
+
+
+def test_a_handler_of_all_http_exceptions(app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
+    """A handler of the application for its own HTTPExceptions answers none of ours."""
+    app.add_exception_handler(StarletteHTTPException, teapot)
+    app.add_exception_handler(HTTPException, teapot)
+    errors = caught(app)
+    with deployed(app, sessions, clock) as deployment:
+        refused, unknown = deployment.get("/caught"), deployment.get("/nowhere")
+
+    assert (401, UNAUTHORISED, 418) == (refused.status_code, refused.json(), unknown.status_code)
+    assert [["True"]] == [error.__notes__ for error in errors]
+
+
+def test_a_handler_of_a_status(app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
+    """Nor does one that it has for a status: the error stays what it is then."""
+    app.add_exception_handler(401, teapot)
+    errors = caught(app)
+    with deployed(app, sessions, clock) as deployment:
+        refused = deployment.get("/caught")
+
+    assert (401, UNAUTHORISED) == (refused.status_code, refused.json())
+    assert [["False"]] == [error.__notes__ for error in errors]
+
+
+@pytest.mark.parametrize("kind", [Starlette, FastAPI])
+def test_a_mounted_application_without_handlers(kind: Any, app: FastAPI, deployment: Deployment) -> None:
+    """Nor that of a mounted application, which has one for HTTPExceptions whether it wants to or not."""
+    inner = kind()
+    errors = caught(inner)
+    app.mount("/inner", inner)
+
+    assert (401, UNAUTHORISED) == ((refused := deployment.get("/inner/caught")).status_code, refused.json())
+    assert [["False"]] == [error.__notes__ for error in errors]
+
+
+def test_errors_of_one_s_own(app: FastAPI, deployment: Deployment) -> None:
+    """A class of the application's own is treated as the class of ours that it extends."""
+
+    class Banned(UnauthorisedError):
+        pass
+
+    async def verify(*_arguments: object, **_options: object) -> None:
+        raise Banned("banned")
+
+    held = deployment.login()
+    deployment.sessions.verify = verify  # type: ignore[method-assign, assignment]
+    errors = caught(app)
+
+    assert (401, UNAUTHORISED) == ((refused := deployment.get("/caught", held.to_call())).status_code, refused.json())
+    assert [(True, True)] == [(isinstance(error, Banned), isinstance(error, HTTPException)) for error in errors]

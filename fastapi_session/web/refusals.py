@@ -1,0 +1,66 @@
+"""Errors of sessions as the framework knows refusals: what is raised at a client is an `HTTPException` too.
+
+FastAPI's telemetry, and whatever else looks at what a route raises, takes an `HTTPException` for an answer and any other
+exception for a failure of the application. Only `web` says so: the tree of errors knows no framework.
+
+Starlette finds handlers of an `HTTPException` by its status first, and each application has one for that class. So an error
+becomes one only where that changes no answer:
+
+| the innermost application has | the error |
+|---|---|
+| a handler for it or a class above it, and none for its status | is an `HTTPException` too |
+| a handler for its status | stays what it is: that handler would answer in the place of ours |
+| no handler for it, as a mounted application or a middleware | stays what it is, and is answered further out |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from fastapi import HTTPException
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.errors import (
+    ClearDuplicateSessionCookiesError,
+    InvalidClaimsError,
+    SessionError,
+    SessionSupersededError,
+)
+
+Handlers = tuple[Mapping[Any, Any], Mapping[int, Any]]
+"""The handlers of an application as Starlette keeps them in the scope: by class, and by status."""
+
+HANDLERS = "starlette.exception_handlers"
+
+NO_HANDLERS: Handlers = ({}, {})
+
+
+def status_of(error: SessionError, config: SessionConfig) -> int:
+    """Return the status with which *error* is answered."""
+    if isinstance(error, InvalidClaimsError):
+        return config.invalid_claim_status_code
+    if isinstance(error, ClearDuplicateSessionCookiesError):
+        return 200
+    if isinstance(error, SessionSupersededError):
+        return 503
+    return config.session_expired_status_code
+
+
+def become_http_exception(error: SessionError, *, status: int, handlers: Handlers) -> None:
+    """Let *error*, which is answered with *status*, be an `HTTPException` too, as the table says. It stays the same object."""
+    by_class, by_status = handlers
+    kind = type(error)
+    is_ours = any(issubclass(each, SessionError) and each in by_class for each in kind.__mro__)
+    if not is_ours or status in by_status or isinstance(error, HTTPException):
+        return
+    error.__class__ = _mixed(kind)  # type: ignore[arg-type]  # mypy takes classes for unhashable
+    vars(error).update(status_code=status, detail=error.message, headers=None)
+
+
+@cache
+def _mixed(kind: type[SessionError]) -> type[SessionError]:
+    """Return the subclass of *kind* that is an `HTTPException`, and reads as *kind* wherever it is printed."""
+    looks = {"__module__": kind.__module__, "__str__": kind.__str__, "__repr__": kind.__repr__}
+    return type(kind.__name__, (kind, HTTPException), looks)
