@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_USERS_PASSWORD = re.compile(r"(?<=://)([^:@/?#]*):.*@", re.DOTALL)
-_PASSWORD_OPTION = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE)
+_USERS_PASSWORD = re.compile(r"(?<=://)([^:@?#]*):.*@", re.DOTALL)
+_PASSWORD_OPTION = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&]*", re.IGNORECASE)
 
 
 class StoreUrl(str):

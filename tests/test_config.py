@@ -476,6 +476,8 @@ def test_a_changed_copy_is_checked() -> None:
             f"mysql+asyncmy://app:{PASSWORD}/@{PASSWORD}@db/app?ssl_key={PASSWORD}",
             "mysql+asyncmy://app:***@db/app?ssl_key=***",
         ),
+        (f"postgresql+asyncpg://db/app?password=#{PASSWORD}", "postgresql+asyncpg://db/app?password=***"),
+        (f"redis://team/app:{PASSWORD}@cache:6379/0", "redis://team/app:***@cache:6379/0"),
         ("sqlite:////var/lib/app/sessions.db", "sqlite:////var/lib/app/sessions.db"),
         ("memory:", "memory:"),
     ],
