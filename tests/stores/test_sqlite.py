@@ -111,6 +111,14 @@ class TestOpening:
         assert {path.name, f"{path.name}-wal", f"{path.name}-shm"} == {file.name for file in files}
         assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
 
+    def test_a_link_to_a_file_that_is_not_there(self, tmp_path: Path, path: Path) -> None:
+        """The file that a link leads to is made readable by its owner alone as well, and the link stays."""
+        link = tmp_path / "link.db"
+        link.symlink_to(path)
+        asyncio.run(open_and_close(SqliteStore(link)))
+
+        assert (True, 0o600) == (link.is_symlink(), stat.S_IMODE(path.stat().st_mode))
+
     def test_the_permissions_of_a_file_that_exists_stay(self, path: Path) -> None:
         """Whoever created the file before decided who may read it."""
         path.touch()

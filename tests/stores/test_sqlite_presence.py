@@ -56,6 +56,14 @@ def move(path: Path, place: Path) -> None:
     path.rename(place)
 
 
+def linked(path: Path) -> Path:
+    """A link to *path* in another folder: SQLite keeps its log beside the file, not beside the link."""
+    folder = path.parent / "links"
+    folder.mkdir()
+    (folder / "link.db").symlink_to(path)
+    return folder / "link.db"
+
+
 async def kept(store: SqliteStore, name: str, clock: HandClock) -> SessionRecord:
     """A session that *store* keeps."""
     record = new_session(name, now=clock())
@@ -71,6 +79,7 @@ async def refuses(store: SqliteStore, clock: HandClock) -> bool:
     return True
 
 
+@pytest.mark.parametrize("name_of", [lambda path: path, linked], ids=["by its name", "by a link"])
 @pytest.mark.parametrize(
     ("database", "beside", "presence"),
     [
@@ -85,12 +94,14 @@ async def refuses(store: SqliteStore, clock: HandClock) -> bool:
         ("none", "none", Presence.GONE),
     ],
 )
-def test_what_became_of_the_files(database: str, beside: str, presence: Presence, path: Path) -> None:
+def test_what_became_of_the_files(
+    database: str, beside: str, presence: Presence, name_of: Callable[[Path], Path], path: Path
+) -> None:
     """Every row of the table: a database goes on, is opened anew, or is gone."""
     names = [path, *(Path(f"{path}{ending}") for ending in BESIDE)]
     for name in names:
         name.touch()
-    opened = OpenFiles(str(path))
+    opened = OpenFiles(str(name_of(path)))
     kept_open = [name.open() for name in names]  # so that no other file is given the number of one that was deleted
     for name, becomes in zip(names, [database, beside, beside], strict=True):
         if becomes != "same":
@@ -122,6 +133,22 @@ async def test_a_file_that_is_deleted(
 
     assert left == {each.name for each in path.parent.iterdir()}
     assert [True] == ["was deleted or replaced" in message and str(path) in message for message in caplog.messages]
+
+
+async def test_a_process_that_goes_to_another_folder(
+    path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store with a relative path keeps to the file that this named when it was made."""
+    monkeypatch.chdir(path.parent)
+    store = SqliteStore(path.name, clock=clock)
+    (path.parent / "elsewhere").mkdir()
+    record = await kept(store, "a", clock)
+    monkeypatch.chdir(path.parent / "elsewhere")
+
+    assert record == (await store.get(record.session_id)).record
+    await store.close()
+    assert record == (await store.get(record.session_id)).record
+    await store.close()
 
 
 async def test_a_file_that_comes_back(path: Path, open_store: Callable[[], SqliteStore], clock: HandClock) -> None:

@@ -40,10 +40,11 @@ def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
 
 
 def create_private(path: str) -> None:
-    """Create an empty file at *path* that its owner alone may read, unless there is one already.
+    """Create an empty file at *path*, or at the end of the links there, that its owner alone may read, unless there is one.
 
     SQLite gives the files beside it (write-ahead log, shared memory) the same permissions.
     """
+    path = os.path.realpath(path)
     if Path(path).exists():
         return
     with _alone_in(Path(path).parent), suppress(FileExistsError):

@@ -15,6 +15,7 @@ what it writes is gone with the process. Closing such a file harms nothing: SQLi
 from __future__ import annotations
 
 import logging
+import os
 from enum import Enum, auto
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class OpenFiles:
     """The files of the database at *path*, as they are now that it is open."""
 
     def __init__(self, path: str) -> None:
-        self._names = tuple(Path(f"{path}{ending}") for ending in ("", "-wal", "-shm"))
+        self._path = path
         self._opened = self._identities()
         self._told = False
 
@@ -55,7 +56,7 @@ class OpenFiles:
 
     def ensure_there(self) -> None:
         """Raise `FileGone`, and log it once, if the database is not there, though it has been."""
-        self._ensure(is_gone=_identity(self._names[0]) is None)
+        self._ensure(is_gone=_identity(self._path) is None)
 
     def ensure_whole(self) -> None:
         """Raise `FileGone`, and log it once, if the database is gone while it is open."""
@@ -69,18 +70,20 @@ class OpenFiles:
             logger.error(
                 "the database %s, or a file beside it, was deleted or replaced while it is open: there are no sessions "
                 "until it is back; otherwise restart every process that uses it",
-                self._names[0],
+                self._path,
             )
         self._told = True
         raise FileGone
 
     def _identities(self) -> tuple[Identity, ...]:
-        return tuple(map(_identity, self._names))
+        # Each time anew, as a link may lead elsewhere by now. SQLite keeps what is beside at the end of the links.
+        database = os.path.realpath(self._path)
+        return tuple(_identity(f"{database}{ending}") for ending in ("", "-wal", "-shm"))
 
 
-def _identity(name: Path) -> Identity:
+def _identity(name: str) -> Identity:
     try:
-        status = name.stat()
+        status = Path(name).stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

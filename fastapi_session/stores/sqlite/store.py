@@ -53,15 +53,15 @@ class SqliteStore:
             )
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # this process may go to another folder
         self._clock = clock
         self._thread = SqliteThread(
-            partial(connect, str(path), busy_timeout=busy_timeout), opened=partial(OpenFiles, str(path))
+            partial(connect, str(self.path), busy_timeout=busy_timeout), opened=partial(OpenFiles, str(self.path))
         )
 
     async def open(self) -> None:
         """Open the file and create its tables, if that has not been done yet."""
-        with opening(self.path.absolute()):
+        with opening(self.path):
             await self._thread.read(lambda db: db.total_changes)
 
     async def close(self) -> None:
