@@ -18,7 +18,7 @@ from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import exchange_of
-from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
+from fastapi_session.web.openapi import COOKIE_SCHEME, REFRESH, REFRESH_SCHEME, scheme_name
 from fastapi_session.web.requirements import OverrideValidators, Requirements
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import create_new_session_in_request, refresh_session_in_request
@@ -153,8 +153,11 @@ class RefreshSession:
 
 
 @dataclass(frozen=True)
-class ProvideRefreshSession:
+class ProvideRefreshSession(SecurityBase):
     """Provides a `RefreshSession`."""
+
+    scheme_name = REFRESH
+    model = REFRESH_SCHEME
 
     async def __call__(self, connection: HTTPConnection) -> RefreshSession:
         """Answer what refreshes the session of this request."""

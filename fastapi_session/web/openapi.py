@@ -1,5 +1,10 @@
 """What the OpenAPI document says of sessions: cookie or bearer, either will do, and the answers of a refusal.
 
+| an operation | is brought | answers beside its own |
+|---|---|---|
+| guarded by `verify_session` | the access token, or nothing if it is optional | 401, 403, 503 |
+| that refreshes | the refresh token | 401, 503 |
+
 FastAPI gives a dependency one security scheme, and no responses. So a provider of sessions carries the cookie scheme as a
 mark, and the document of an application that `install` was called on is completed from it.
 """
@@ -12,16 +17,44 @@ from fastapi import FastAPI
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.web.transport import ACCESS_COOKIE
+from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE
 
 REQUIRED = "SessionCookie"
 OPTIONAL = "OptionalSessionCookie"
 BEARER = "SessionBearer"
+REFRESH = "SessionRefreshCookie"
+REFRESH_BEARER = "SessionRefreshBearer"
+
+MARKS = {REQUIRED, OPTIONAL, REFRESH}
 
 COOKIE_SCHEME = APIKey(
     **{"in": APIKeyIn.cookie}, name=ACCESS_COOKIE, description="The access token in a cookie, set at sign-in."
 )
-_BEARER_SCHEME = HTTPBearer(bearerFormat="JWT", description="The access token as `Authorization: Bearer`.")
+REFRESH_SCHEME = APIKey(
+    **{"in": APIKeyIn.cookie},
+    name=REFRESH_COOKIE,
+    description="The refresh token in a cookie, set at sign-in for this path alone.",
+)
+_SCHEMES = {
+    REQUIRED: COOKIE_SCHEME,
+    BEARER: HTTPBearer(bearerFormat="JWT", description="The access token as `Authorization: Bearer`."),
+    REFRESH: REFRESH_SCHEME,
+    REFRESH_BEARER: HTTPBearer(description="The refresh token as `Authorization: Bearer`."),
+}
+
+_UNAUTHORISED = "No session (`unauthorised`), or one to refresh (`try refresh token`)"
+_NOT_REFRESHED = "No session to refresh (`unauthorised`), or a stolen one (`token theft detected`)"
+_INVALID_CLAIM = "The session does not satisfy the claims asked for"
+_UNAVAILABLE = "The session store is down or too slow, nothing has changed: come again"
+
+_FAILURE = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The validator that was not satisfied."},
+        "reason": {"description": "What it says of that, any JSON."},
+    },
+    "required": ["id"],
+}
 
 
 def scheme_name(*, required: bool) -> str:
@@ -49,27 +82,49 @@ def _completed(document: dict[str, Any], config: SessionConfig) -> dict[str, Any
     for operation in operations:
         _complete(operation, config)
     schemes = document.get("components", {}).get("securitySchemes", {})
-    if schemes.pop(OPTIONAL, None) or REQUIRED in schemes:
-        schemes[REQUIRED] = COOKIE_SCHEME.model_dump(mode="json", by_alias=True, exclude_none=True)
-        schemes[BEARER] = _BEARER_SCHEME.model_dump(mode="json", by_alias=True, exclude_none=True)
+    schemes.pop(OPTIONAL, None)
+    for name in sorted(_named(operations) & _SCHEMES.keys()):
+        schemes[name] = _SCHEMES[name].model_dump(mode="json", by_alias=True, exclude_none=True)
     return document
 
 
+def _named(operations: list[dict[str, Any]]) -> set[str]:
+    return {name for operation in operations for requirement in operation.get("security", ()) for name in requirement}
+
+
 def _marks(operation: dict[str, Any]) -> set[str]:
-    return {name for requirement in operation.get("security", ()) for name in requirement} & {REQUIRED, OPTIONAL}
+    return _named([operation]) & MARKS
 
 
 def _complete(operation: dict[str, Any], config: SessionConfig) -> None:
-    others = [given for given in operation["security"] if not given.keys() & {REQUIRED, OPTIONAL, BEARER}]
-    anonymous: list[dict[str, list[str]]] = [] if REQUIRED in _marks(operation) else [{}]
-    operation["security"] = [{REQUIRED: []}, {BEARER: []}, *others, *anonymous]
-    for status, description in (
-        (config.session_expired_status_code, "No session (`unauthorised`), or one to refresh (`try refresh token`)"),
-        (config.invalid_claim_status_code, "The session does not satisfy the claims asked for"),
-    ):
-        operation["responses"].setdefault(str(status), {"description": description, "content": _message()})
+    marks = _marks(operation)
+    is_guarded = not marks.isdisjoint({REQUIRED, OPTIONAL})
+    others = [given for given in operation["security"] if given.keys().isdisjoint({OPTIONAL, *_SCHEMES})]
+    brought: list[dict[str, list[str]]] = [{REQUIRED: []}, {BEARER: []}] if is_guarded else []
+    if REFRESH in marks:
+        brought += [{REFRESH: []}, {REFRESH_BEARER: []}]
+    anonymous: list[dict[str, list[str]]] = [{}] if marks == {OPTIONAL} else []
+    operation["security"] = [*brought, *others, *anonymous]
+    for status, response in _refusals(config, is_guarded=is_guarded).items():
+        operation["responses"].setdefault(str(status), response)
 
 
-def _message() -> dict[str, Any]:
-    schema = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
-    return {"application/json": {"schema": schema}}
+def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, dict[str, Any]]:
+    """Return the responses of a refusal by their status; a refresh asks no claims."""
+    unauthorised = _UNAUTHORISED if is_guarded else _NOT_REFRESHED
+    refusals = {config.session_expired_status_code: _response(unauthorised)}
+    if is_guarded:
+        failures = {"claimValidationErrors": {"type": "array", "items": _FAILURE}}
+        refusals.setdefault(config.invalid_claim_status_code, _response(_INVALID_CLAIM, **failures))
+    unavailable = _response(_UNAVAILABLE)
+    unavailable["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return {**refusals, 503: unavailable}
+
+
+def _response(description: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {"message": {"type": "string"}, **properties},
+        "required": ["message", *properties],
+    }
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

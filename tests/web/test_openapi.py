@@ -44,7 +44,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
         ("post", "/auth/signout", EITHER),
         ("get", "/optional", [*EITHER, {}]),
         ("post", "/login", None),
-        ("post", "/auth/session/refresh", None),
+        ("post", "/auth/session/refresh", [{"SessionRefreshCookie": []}, {"SessionRefreshBearer": []}]),
         ("get", "/auth/jwt/jwks.json", None),
     ],
 )
@@ -58,7 +58,8 @@ def test_the_schemes(document: dict[str, Any]) -> None:
     schemes = document["components"]["securitySchemes"]
     cookie, bearer = schemes["SessionCookie"], schemes["SessionBearer"]
 
-    assert {"SessionCookie", "SessionBearer"} == set(schemes)
+    assert {"SessionCookie", "SessionBearer", "SessionRefreshCookie", "SessionRefreshBearer"} == set(schemes)
+    assert "sRefreshToken" == schemes["SessionRefreshCookie"]["name"]
     assert ("apiKey", "cookie", "sAccessToken") == (cookie["type"], cookie["in"], cookie["name"])
     assert ("http", "bearer", "JWT") == (bearer["type"], bearer["scheme"], bearer["bearerFormat"])
 
@@ -77,7 +78,11 @@ def test_refusals_are_documented(options: dict[str, Any], statuses: tuple[str, s
 
         assert ["message"] == schemas[0]["required"]
         assert {"type": "string"} == schemas[1]["properties"]["message"]
-        assert {"200", *statuses} == set(responses)
+        assert {"200", *statuses, "503"} == set(responses)
+        assert {"message", "claimValidationErrors"} == set(schemas[1]["required"])
+        assert {"id", "reason"} == set(schemas[1]["properties"]["claimValidationErrors"]["items"]["properties"])
+        assert "Retry-After" in responses["503"]["headers"]
+    assert {"200", statuses[0], "503"} == set(document["paths"]["/auth/session/refresh"]["post"]["responses"])
     assert not {"401", "440"} & set(document["paths"]["/login"]["post"]["responses"])
 
 
