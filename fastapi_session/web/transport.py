@@ -173,12 +173,13 @@ class Transport:
 
 
 def front_token(tokens: Tokens) -> str:
-    """Answer what the page may know of *tokens*: their end in milliseconds, the user, the access token's payload.
+    """Return what the page may know of *tokens*: their end in milliseconds, the user, the access token's payload.
 
-    It goes into the header `front-token` wherever a response carries a new access token.
+    It goes into the header `front-token` wherever a response carries a new access token. Its keys are in the order of that
+    token: the helpers of supertokens-auth-react for Next.js compare the two payloads as text.
     """
     content = {"ate": tokens.access_token_expires_at, "uid": tokens.claims["sub"], "up": tokens.claims}
-    return base64.b64encode(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).decode("ascii")
+    return base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode("ascii")
 
 
 def _token_headers(tokens: Tokens | None) -> Iterator[tuple[str, str]]:
