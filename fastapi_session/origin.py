@@ -36,9 +36,11 @@ class Origin:
         return f"{self.scheme}://{self.host}{self.port}"
 
     @property
-    def is_local(self) -> bool:
-        """Say whether the host is localhost or an IP address."""
-        return self.host == "localhost" or self.host.endswith(".localhost") or self.is_address
+    def is_loopback(self) -> bool:
+        """Say whether the host is this machine for every browser (Secure Contexts, section 3.1): there http may set Secure cookies."""
+        if self.is_address:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        return self.host == "localhost" or self.host.endswith(".localhost")
 
     @property
     def is_address(self) -> bool:

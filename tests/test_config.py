@@ -34,10 +34,14 @@ def config(**options: Any) -> SessionConfig:
     [
         ("http://localhost:8000", None, "lax", False, "NONE"),
         ("http://localhost:8000", "http://localhost:3000", "lax", False, "NONE"),
-        ("http://localhost:8000", "http://127.0.0.1:8000", "none", False, "VIA_CUSTOM_HEADER"),
-        ("http://api.localhost:8000", "http://app.localhost:8000", "none", False, "VIA_CUSTOM_HEADER"),
+        ("http://localhost:8000", "http://127.0.0.1:8000", "none", True, "VIA_CUSTOM_HEADER"),
+        ("http://api.localhost:8000", "http://app.localhost:8000", "none", True, "VIA_CUSTOM_HEADER"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:3000", "lax", False, "NONE"),
-        ("http://10.0.0.1", "http://10.0.0.2", "none", False, "VIA_CUSTOM_HEADER"),
+        ("http://127.0.0.1:8000", "http://localhost:3000", "none", True, "VIA_CUSTOM_HEADER"),
+        ("http://[::1]:8000", "http://localhost:3000", "none", True, "VIA_CUSTOM_HEADER"),
+        ("http://localhost:8000", "https://localhost:3000", "none", True, "VIA_CUSTOM_HEADER"),
+        ("http://localhost:8000", "https://example.com", "none", True, "VIA_CUSTOM_HEADER"),
+        ("http://10.0.0.1", "http://10.0.0.1:3000", "lax", False, "NONE"),
         ("http://[::1]:8000", "http://[::1]:3000", "lax", False, "NONE"),
         ("https://localhost:8000", "http://localhost:3000", "none", True, "VIA_CUSTOM_HEADER"),
         ("https://api.example.com", None, "lax", True, "NONE"),
@@ -145,8 +149,18 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("cookie_same_site", {"cookie_same_site": "none", "api_domain": "http://example.com"}, "without Secure"),
     ("cookie_same_site", {"cookie_same_site": "none", "api_domain": API, "cookie_secure": False}, "without Secure"),
-    ("cookie_same_site", {"website_domain": "http://example.com"}, "serve the API by https"),
+    ("cookie_same_site", {"cookie_same_site": "none", "cookie_secure": False}, "leave cookie_secure out"),
+    *[
+        ("cookie_same_site", {"api_domain": api, "website_domain": website}, "use one host name for page and API")
+        for api, website in [
+            ("http://10.0.0.1", "http://10.0.0.2"),
+            ("http://10.0.0.1:8000", "http://localhost:3000"),
+            ("http://example.com", "http://example.org"),
+            ("http://[fd00::1]", "http://[fd00::2]"),
+        ]
+    ],
     ("cookie_secure", {"api_domain": "http://example.com", "cookie_secure": True}, "https origin"),
+    ("cookie_secure", {"api_domain": "http://10.0.0.1", "cookie_secure": True}, "https origin"),
     ("anti_csrf", {"website_domain": "http://127.0.0.1:8000", "anti_csrf": "NONE"}, "give VIA_CUSTOM_HEADER"),
     ("anti_csrf", {"api_domain": API, "cookie_same_site": "none", "anti_csrf": "NONE"}, "or VIA_TOKEN"),
     *[
@@ -255,6 +269,7 @@ def test_all_contradictions_are_told_at_once() -> None:
         {"secret": "00112233445566778899aabbccddeeff"},
         {"cookie_same_site": "none"},
         {"cookie_secure": True},
+        {"api_domain": "http://10.0.0.1", "website_domain": "http://10.0.0.2", "token_transfer_method": "header"},
     ],
     ids=str,
 )
@@ -435,6 +450,20 @@ def test_cookies_that_stay_behind_are_told(same_site: str, caplog: pytest.LogCap
     [told] = told_of(options, caplog)
 
     assert told.startswith("cookie_same_site: browsers send no cookies from https://example.org")
+
+
+@pytest.mark.parametrize(
+    ("api_domain", "website_domain"),
+    [("http://127.0.0.1:8000", "http://localhost:3000"), ("http://api.localhost:8000", "http://localhost:8000")],
+)
+def test_two_local_hosts_are_told(api_domain: str, website_domain: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Two names of this machine are two sites, which is said where tokens may travel by cookie."""
+    options = {"api_domain": api_domain, "website_domain": website_domain}
+    [told] = told_of(options, caplog)
+
+    assert told.startswith(f"website_domain: {website_domain} and {api_domain} are two sites")
+    assert told.endswith("use one host name for page and API")
+    assert [] == told_of({**options, "token_transfer_method": "header"}, caplog)
 
 
 @pytest.mark.parametrize(

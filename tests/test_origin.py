@@ -85,24 +85,26 @@ def test_sites(one: str, other: str, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "local", "address"),
+    ("text", "loopback", "address"),
     [
         ("http://localhost:8000", True, False),
         ("http://api.localhost", True, False),
         ("http://127.0.0.1", True, True),
         ("http://[::1]", True, True),
-        ("http://192.168.1.5", True, True),
+        ("http://127.8.9.10", True, True),
+        ("http://192.168.1.5", False, True),
+        ("http://[fd00::1]", False, True),
         ("http://notlocalhost", False, False),
         ("http://localhost.example.com", False, False),
         ("http://1.2.3.4.5", False, False),
     ],
 )
-def test_local_origins(text: str, local: bool, address: bool) -> None:
-    """Localhost, what is below it, and IP addresses are local; a name that merely looks so is not."""
+def test_loopback_origins(text: str, loopback: bool, address: bool) -> None:
+    """Localhost, what is below it, and loopback addresses are this machine; another address and a name that looks so are not."""
     origin = Origin.parse(text)
     assert origin is not None
 
-    assert (local, address) == (origin.is_local, origin.is_address)
+    assert (loopback, address) == (origin.is_loopback, origin.is_address)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fastapi_session.secret_strength import weakness
 _LONGEST = timedelta(days=3650)
 _LONGEST_PATH = 255
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_ONE_HOST = "use one host name for page and API"
 _MAKE_A_SECRET = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -51,14 +52,20 @@ def _cookies(config: Settings) -> Iterator[str]:
     api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
     if api is None or website is None:
         return
-    if config.cookie_same_site == "none" and not config.cookie_secure and not (api.is_local and website.is_local):
-        yield "cookie_same_site: browsers refuse SameSite=None without Secure; serve the API by https, or set cookie_secure"
-    if config.cookie_secure and api.scheme == "http" and not api.is_local:
+    if config.cookie_same_site == "none" and not config.cookie_secure and config.token_transfer_method != "header":
+        yield f"cookie_same_site: browsers refuse SameSite=None without Secure; {_way_to_secure(config)}"
+    if config.cookie_secure and api.scheme == "http" and not api.is_loopback:
         yield "cookie_secure: browsers drop Secure cookies of an http origin; make api_domain the https origin they see"
     if config.cookie_same_site == "none" and config.anti_csrf == "NONE" and config.token_transfer_method != "header":
         yield "anti_csrf: with cookie_same_site='none' pages of every site send the cookies; give VIA_CUSTOM_HEADER or VIA_TOKEN"
     if config.token_transfer_method == "cookie" and (why := _cookies_stay_behind(config)):
         yield why
+
+
+def _way_to_secure(config: Settings) -> str:
+    if "cookie_secure" in config.model_fields_set:
+        return "leave cookie_secure out, and serve the API by https"
+    return f"serve the API by https, or {_ONE_HOST}"
 
 
 def _cookies_stay_behind(config: Settings) -> str | None:
@@ -127,9 +134,21 @@ def doubts(config: Settings) -> Iterator[str]:
     """Tell of what may be right, but mostly is not."""
     if config.token_transfer_method not in {"cookie", "header"} and (why := _cookies_stay_behind(config)):
         yield why
+    if _are_two_local_hosts(config) and config.token_transfer_method != "header":
+        yield (
+            f"website_domain: {config.website_domain} and {config.api_domain} are two sites, and browsers "
+            f"such as Chromium and Safari keep no cookies of another site; {_ONE_HOST}"
+        )
     for variable in _strangers(config):
         if not variable.meant:
             yield f"{variable.name}: there is no such setting, it is ignored"
+
+
+def _are_two_local_hosts(config: Settings) -> bool:
+    api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
+    if api is None or website is None or not (api.is_loopback and website.is_loopback):
+        return False
+    return api.scheme == website.scheme and not api.same_site(website)
 
 
 def _strangers(config: Settings) -> Iterator[Stranger]:

@@ -33,6 +33,14 @@ def _default_same_site(data: dict[str, Any]) -> SameSite:
     return "lax" if are_one_site(data.get("api_domain", ""), data.get("website_domain", "")) else "none"
 
 
+def _default_secure(data: dict[str, Any]) -> bool:
+    """Say whether the cookies are Secure. By http browsers keep such cookies of this machine alone, and Safari not even those."""
+    api = Origin.parse(data.get("api_domain", ""))
+    if api is None:
+        return False
+    return api.scheme == "https" or (api.is_loopback and data.get("cookie_same_site") == "none")
+
+
 def _default_anti_csrf(data: dict[str, Any]) -> AntiCsrf:
     return "VIA_CUSTOM_HEADER" if data.get("cookie_same_site") == "none" else "NONE"
 
@@ -66,10 +74,11 @@ class Settings(BaseSettings):
     """`Domain` of the cookies. Default: none, the API's host alone."""
     older_cookie_domain: str | None = None
     """What `cookie_domain` was before it was changed ("" where it was none), so that old cookies are cleared."""
-    cookie_secure: bool = Field(default_factory=lambda data: is_https(data.get("api_domain", "")))
-    """`Secure` on the cookies. Default: where `api_domain` is https, and on every request that came by https."""
     cookie_same_site: SameSite = Field(default_factory=_default_same_site)
     """`SameSite` of the cookies. Default: none where API and website are different sites, else lax."""
+    cookie_secure: bool = Field(default_factory=_default_secure)
+    """`Secure` on the cookies. Default: if `api_domain` is https, or this machine and SameSite is none; and on every request
+    that came by https."""
     anti_csrf: AntiCsrf = Field(default_factory=_default_anti_csrf)
     """How a request in cookie mode proves that no other site forged it."""
     expose_access_token_to_frontend_in_cookie_based_auth: bool = False

@@ -25,6 +25,7 @@ from fastapi_session import (
     session_router,
     verify_session,
 )
+from fastapi_session.clock import Clock
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.testing import HandClock
 from tests.web.wire import Held
@@ -105,7 +106,7 @@ async def signing_key(sessions: Sessions) -> SigningKey:
     return await sessions._parts.keyring.signing_key()
 
 
-def engine(clock: HandClock, **options: Any) -> Sessions:
+def engine(clock: Clock, **options: Any) -> Sessions:
     """Sessions kept in memory, unless *options* say otherwise."""
     given = {"store": "memory:", "api_domain": "http://testserver", "secret": SECRET, **options}
     return Sessions(SessionConfig(**given), clock=clock)

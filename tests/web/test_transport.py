@@ -180,7 +180,7 @@ class TestSetCookie:
             ({"api_base_path": ""}, "; SameSite=Lax", "/session/refresh"),
             (
                 {"api_domain": "http://localhost:8000", "website_domain": "https://localhost:3000"},
-                "; SameSite=None",
+                "; SameSite=None; Secure",
                 "/auth/session/refresh",
             ),
         ],

@@ -1,0 +1,55 @@
+"""A page and its API on two names of this machine: what the configuration says of it is what a browser does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import HTMLResponse
+from playwright.sync_api import Page
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from fastapi_session import get_all_cors_headers
+from fastapi_session.clock import system_clock
+from tests.browser.server import Server, serve
+from tests.web.deployment import application, engine
+
+CALL = """async ([method, url]) => {
+  const response = await fetch(url, { method, credentials: "include", headers: { rid: "session" } });
+  return [response.status, await response.json()];
+}"""
+
+
+@pytest.fixture
+def website() -> Iterator[Server]:
+    async def page(_request: object) -> HTMLResponse:
+        return HTMLResponse("<title>A page</title>")
+
+    with serve(lambda _: Starlette(routes=[Route("/", page)])) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("host", "is_known"), [("localhost", True), ("127.0.0.1", False), ("api.localhost", False)])
+def test_cookies_between_local_hosts(host: str, is_known: bool, website: Server, page: Page) -> None:
+    """A page of localhost is known to the API on localhost, and to no other: Chromium keeps no cookies of another site."""
+
+    def api(origin: str) -> FastAPI:
+        app = application(engine(system_clock, api_domain=origin, website_domain=website.origin))
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[website.origin],
+            allow_methods=["*"],
+            allow_headers=get_all_cors_headers(),
+            allow_credentials=True,
+        )
+        return app
+
+    with serve(api, host=host) as server:
+        page.goto(website.origin)
+        calls = [("POST", "/login?user_id=ada"), ("GET", "/me"), ("POST", "/auth/session/refresh"), ("GET", "/me")]
+        told = [page.evaluate(CALL, [method, f"{server.origin}{path}"])[0] for method, path in calls]
+
+    assert ([200, 200, 200, 200] if is_known else [200, 401, 401, 401]) == told
