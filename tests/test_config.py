@@ -205,6 +205,10 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("secret", {"api_domain": " HTTPS://api.example.com", "secret": None}, "FASTAPI_SESSION_SECRET"),
     ("secret", {"api_domain": API, "secret": ()}, "FASTAPI_SESSION_SECRET"),
     *[
+        ("secret", {"secret": secret}, f"{length} bytes are too few, at least 32")
+        for secret, length in (("short", 5), ("", 0), ("x" * 31, 31), ([SECRET, "short"], 5))
+    ],
+    *[
         ("secret", {"secret": secret}, "repeats a few characters")
         for secret in (
             "x" * 48,
@@ -343,7 +347,7 @@ def test_the_environment_is_read(
     [
         (SECRET, [SECRET]),
         ("3141592653589793238462643383279502884197", ["3141592653589793238462643383279502884197"]),
-        ("true", ["true"]),
+        (f'{{"no": "list, {SECRET}"}}', [f'{{"no": "list, {SECRET}"}}']),
         (f'"{SECRET}"', [f'"{SECRET}"']),
         (f'["{OTHER_SECRET}", "{SECRET}"]', [OTHER_SECRET, SECRET]),
     ],

@@ -234,6 +234,27 @@ def test_every_verdict_is_documented() -> None:
     assert verdicts == mentions("docs/theft-detection.md", verdicts)
 
 
+def test_every_room_is_on_the_map() -> None:
+    """The page on architecture names each folder and file of the package's top, and none that is not there."""
+    package = ROOT / "fastapi_session"
+    there = {f"{path.name}/" if path.is_dir() else path.name for path in package.iterdir() if path.name[0] not in "_."}
+    rows = re.findall(r"^\| (`.*?) \|", TEXTS["docs/architecture.md"].split("## Where to find it")[1], re.MULTILINE)
+
+    assert there - {"py.typed"} == {name for row in rows for name in re.findall("`(.+?)`", row)}
+
+
+def test_the_changelog_is_one_list_a_kind() -> None:
+    """What is not released yet stands once, in one list for each kind of change."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    kinds = re.findall(r"^### (.+)$", text.split("\n## ")[1], re.MULTILINE)
+    lists = re.split(r"^### .+\n", text.split("\n## ")[1], flags=re.MULTILINE)[1:]
+    lines = [line for each in lists for line in each.strip().split("\n")]
+
+    assert sorted(set(kinds)) == sorted(kinds)
+    assert [] == [line for line in lines if not line.startswith("- ")]
+    assert [] == [line for line in {*lines} if lines.count(line) > 1]
+
+
 def test_every_decision_is_listed() -> None:
     """The list of decisions links each of them."""
     decisions = {page.name for page in (DOCS / "decisions").glob("[0-9]*.md")}
