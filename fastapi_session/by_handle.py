@@ -112,6 +112,10 @@ class SessionsByHandle:
         """Return what to tell a client whose session, named *handle*, is not there any more, and whether to clear its tokens."""
         return (await self._parts.succession.of_access_token(split_handle(handle)[0])).about(handle)
 
+    async def refusal_of_refresh(self, handle: str, *, reason: str) -> SessionError:
+        """Return what to tell a refresh whose session, named *handle*, is not there any more; *reason* is for logs."""
+        return await self._parts.succession.of_refresh_token(split_handle(handle)[0], reason=reason)
+
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.
 

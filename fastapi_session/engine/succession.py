@@ -9,6 +9,8 @@ superseded nothing is cleared, and it is never theft; the client is sent to wher
 | was superseded | later | unauthorised, kept | unauthorised, kept |
 | was revoked, or has expired | at any time | unauthorised, cleared | unauthorised, cleared |
 
+A refresh that brings an access token alone is told what its refresh token would have been told.
+
 Sockets and streams of a session that is superseded close with "try refresh token", of one that is revoked with "unauthorised".
 
 Where the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:

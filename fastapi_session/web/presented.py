@@ -32,7 +32,6 @@ from fastapi_session.errors import (
     ConfigurationError,
     DuplicateSessionCookiesError,
     TryRefreshTokenError,
-    UnauthorisedError,
 )
 from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.exchange import Exchange
@@ -137,11 +136,8 @@ def _counting(
     return "cookie", exchange.sessions.parse(credentials.access_cookies[0])
 
 
-def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> PresentedToken:
-    """Return the refresh token that counts.
-
-    Raises `UnauthorisedError` if none came, and the errors of duplicate cookies.
-    """
+def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> PresentedToken | None:
+    """Return the refresh token that counts, `None` if none came. Raises the errors of duplicate cookies."""
     allowed, credentials = allowed_method(connection, exchange), exchange.credentials(connection)
     if allowed != "header":
         _refuse_duplicates(exchange, credentials)
@@ -154,16 +150,17 @@ def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> P
         return PresentedToken("header", credentials.bearer)
     if has_cookie:
         return PresentedToken("cookie", credentials.refresh_cookies[0])
-    stale = allowed != "header" and _left_over(connection, exchange)
-    raise UnauthorisedError("no refresh token came with the request", clears_tokens=stale)
+    return None
 
 
-def _left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
+def is_left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
     """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
 
     Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
     of the refresh cookie, while a server does.
     """
+    if allowed_method(connection, exchange) == "header":
+        return False
     credentials = exchange.credentials(connection)
     token = access_token.parse(credentials.access_cookies[0]) if credentials.access_cookies else None
     proof = anti_csrf_proof(connection, exchange, method="cookie")

@@ -6,10 +6,16 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.errors import SessionError, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange
-from fastapi_session.web.presented import anti_csrf_proof, presented_refresh_token
+from fastapi_session.web.presented import (
+    anti_csrf_proof,
+    is_left_over,
+    presented_access_tokens,
+    presented_refresh_token,
+)
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
@@ -21,6 +27,8 @@ async def refreshed_session(
     """Answer the session whose refresh token came, with new tokens sent in the method in which that came."""
     credentials = exchange.credentials(connection)
     presented = presented_refresh_token(connection, exchange)
+    if presented is None:
+        raise await _refusal_without_token(connection, exchange)
     method = presented.method
     issued = await exchange.sessions.refresh(
         presented.text,
@@ -33,6 +41,24 @@ async def refreshed_session(
         exchange.clear(["header"])
     begun = Begun(issued.access_token.session_handle, method, exchange.sessions)
     return sent_session(issued, exchange=exchange, begun=begun, types=types)
+
+
+async def _refusal_without_token(connection: HTTPConnection, exchange: Exchange) -> SessionError:
+    """Return what a refresh is told that brought no refresh token.
+
+    An access token that was left over alone is cleared, unless another session took the place of its own: by now the client
+    may have the tokens of that one. Raises `StoreUnavailable`.
+    """
+    reason, sessions = "no refresh token came with the request", exchange.sessions
+    if not is_left_over(connection, exchange):
+        return UnauthorisedError(reason)
+    presented = presented_access_tokens(exchange.credentials(connection))
+    left_over = [(method, token) for method, token in presented if method == "cookie"]
+    for handle in await proven_handles(exchange, left_over, sessions=sessions):
+        refusal = await sessions.refusal_of_refresh(handle, reason=reason)
+        if not refusal.clears_tokens:
+            return refusal
+    return UnauthorisedError(reason, clears_tokens=True)
 
 
 def forget_legacy_session(connection: HTTPConnection, exchange: Exchange) -> None:

@@ -229,6 +229,8 @@ def superseded(path: str, *, late: timedelta = timedelta(0)) -> Callable[[Deploy
         at.clock.advance(late)
         if path == "refresh":
             return at.refresh(held)
+        if path == "refresh without refresh token":
+            return at.post("/auth/session/refresh", held.to_call())
         return at.post(path, held.to_call()) if "signout" in path else at.get(path, held.to_call())
 
     return request
@@ -287,6 +289,22 @@ ROWS = [
     Row("sign-out, superseded", superseded("/auth/signout"), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("refresh: superseded", superseded("refresh"), 503, SUPERSEDED, KEPT),
     Row("refresh: superseded, late", superseded("refresh", late=WINDOW), 401, UNAUTHORISED, KEPT),
+    Row(
+        "refresh: superseded, access cookie alone",
+        superseded("refresh without refresh token"),
+        503,
+        SUPERSEDED,
+        KEPT,
+        methods=COOKIE,
+    ),
+    Row(
+        "refresh: superseded, access cookie alone, late",
+        superseded("refresh without refresh token", late=WINDOW),
+        401,
+        UNAUTHORISED,
+        KEPT,
+        methods=COOKIE,
+    ),
     Row("refresh: no token", of_nobody("/auth/session/refresh"), 401, UNAUTHORISED, KEPT),
     Row("refresh: access cookie alone", refresh_with_access_cookie_alone, 401, UNAUTHORISED, CLEARED),
     Row(
