@@ -156,7 +156,10 @@ class Sessions(SessionsByToken, PublishedKeys):
         if not feed.trusted_from <= now < feed.trusted_until:
             await feed.catch_up()  # first of all, since it may tell of the key
             now = parts.clock()
-        if not (isinstance(parsed, ProvedAccessToken) and parsed.stands(keyring.keys, now)) or now >= keyring.reload_at:
+        if (
+            not (isinstance(parsed, ProvedAccessToken) and parsed.stands(keyring.keys, now))
+            or not keyring.read_at <= now < keyring.reload_at
+        ):
             parsed = await self._prove(parsed)
         content = parsed.content
         try:

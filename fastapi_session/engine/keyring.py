@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -65,9 +66,10 @@ class Keyring:
         self._making = {family: SingleFlight(self._make, background=background) for family in (ROTATING, STATIC)}
         self._asked = 0
         self._answered = 0
-        self.reload_at = 0
-        self._ask_for_unknown_at = 0
-        self._make_again_at = {ROTATING: 0, STATIC: 0}
+        self.read_at: float = -math.inf
+        self.reload_at: float = -math.inf
+        self._asked_for_unknown_at: float = -math.inf
+        self._made_at: dict[str, float] = {ROTATING: -math.inf, STATIC: -math.inf}
 
     @property
     def token_lifetime(self) -> int:
@@ -84,7 +86,7 @@ class Keyring:
         family = STATIC if static else ROTATING
         if not self._answered:
             await self._ask(through)
-        elif self.reload_at <= self._clock():
+        elif self._is_due():
             self._background.start(self._reload_when_due())
         for _ in range(_ATTEMPTS):
             now = self._clock()
@@ -92,8 +94,8 @@ class Keyring:
             due = self.keys.due(family, now=now, policy=self._policy)
             if due is not None and key is None:
                 await self._making[family](due)
-            elif due is not None and self._make_again_at[family] <= now:
-                self._make_again_at[family] = now + COOLDOWN
+            elif due is not None and not _is_recent(self._made_at[family], now=now):
+                self._made_at[family] = now
                 self._background.start(self._make_later(due))
             if key is not None:
                 return key
@@ -107,11 +109,11 @@ class Keyring:
         now = self._clock()
         key = self.keys.verifying(kid, now=now)
         if key is not None:
-            if self.reload_at <= now:
+            if self._is_due():
                 self._background.start(self._reload_when_due())
             return key
-        if not self._answered or self._ask_for_unknown_at <= now:
-            self._ask_for_unknown_at = now + COOLDOWN
+        if not self._answered or not _is_recent(self._asked_for_unknown_at, now=now):
+            self._asked_for_unknown_at = now
             await self._ask(through)
         elif through is None:
             await self._reading.join()  # what another one asked for may bring this key too
@@ -141,25 +143,33 @@ class Keyring:
         self._deleted.add(kid)
         if kid in self._known:
             self._know(self._known.values())
-            self.reload_at = self._ask_for_unknown_at = 0
+            self.reload_at = self._asked_for_unknown_at = -math.inf
 
     async def _reload_when_due(self) -> None:
-        if not self._answered or self.reload_at <= self._clock():
+        if not self._answered or self._is_due():
             await self._reading()
+
+    def _is_due(self) -> bool:
+        return not self.read_at <= self._clock() < self.reload_at
 
     async def _ask(self, through: SigningKeyStore | None) -> None:
         await (self._reading() if through is None else self._read_again(through))
 
     async def _read_again(self, store: SigningKeyStore | None = None) -> None:
         jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
-        self.reload_at = self._clock() + RELOAD_INTERVAL - jitter  # meanwhile the others go on with the keys they have
+        self._read_next(RELOAD_INTERVAL - jitter)  # meanwhile the others go on with the keys they have
         try:
             await self._reload(store)
         except (StoreUnavailable, ConfigurationError):
             if not self._answered:
                 raise
-            self.reload_at = self._clock() + COOLDOWN
+            self._read_next(COOLDOWN)
             logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
+
+    def _read_next(self, wait: int) -> None:
+        """Read again after *wait* milliseconds, or as soon as the clock is found to have been set back."""
+        self.read_at = self._clock()
+        self.reload_at = self.read_at + wait
 
     async def _reload(self, store: SigningKeyStore | None = None) -> None:
         self._asked += 1
@@ -217,3 +227,8 @@ class Keyring:
 
     def _unseal(self, records: list[SigningKeyRecord]) -> list[SigningKey]:
         return [unseal(record, self._ring) for record in records]
+
+
+def _is_recent(moment: float, *, now: int) -> bool:
+    """Say whether *moment* is less than `COOLDOWN` ago. What is still to come is not: the clock was set back since."""
+    return 0 <= now - moment < COOLDOWN

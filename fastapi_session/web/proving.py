@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import ParsedAccessToken
@@ -91,7 +93,7 @@ def session_begun_here(begun: Begun, exchange: Exchange, types: SessionTypes[Pay
 
 
 async def proven_handles(
-    exchange: Exchange, presented: list[tuple[Method, ParsedAccessToken]], *, sessions: Sessions
+    exchange: Exchange, presented: Sequence[tuple[Method, ParsedAccessToken]], *, sessions: Sessions
 ) -> list[str]:
     """Return the sessions that *presented* proves to *sessions*, and one that this request has begun before, each once."""
     handles = [await sessions.handle_proven_by(token) for _, token in presented]

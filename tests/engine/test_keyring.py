@@ -7,6 +7,7 @@ import itertools
 import time
 import timeit
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -232,6 +233,30 @@ async def test_made_up_kids_do_not_load_the_store(troubled: TroubledStore, clock
             clock.advance(MILLISECOND)
 
     assert 2 == troubled.asked["signing_keys"]
+
+
+@pytest.mark.parametrize("back", [MINUTE, 5 * HOUR])
+async def test_a_clock_that_is_set_back(back: timedelta, store: Store, clock: HandClock) -> None:
+    """A key that another process made then is found as soon as its token comes, and one that it deleted is not believed on."""
+    here, there = Process(store, clock), Process(store, clock)
+    first = await here.signing_kid()
+    assert not await here.knows(UNKNOWN)
+    clock.advance(-back)
+    await there.keyring.revoke(first)
+    second = await there.signing_kid()
+
+    assert await here.knows(second)
+    assert not await here.knows(first)
+
+
+async def test_a_warm_process_whose_clock_is_set_back(store: Store, clock: HandClock) -> None:
+    """Who meets only tokens that it knows reads the keys again too, however far the clock went back."""
+    here, there = Process(store, clock), Process(store, clock)
+    first = await here.signing_kid()
+    clock.advance(-5 * HOUR)
+    await there.keyring.revoke(first)
+
+    assert [True, False] == [await here.knows(first), await here.knows(first)]
 
 
 async def test_made_up_kids_do_not_load_an_empty_store(troubled: TroubledStore, clock: HandClock) -> None:
