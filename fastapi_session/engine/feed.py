@@ -107,8 +107,12 @@ class RevocationFeed:
 
     @property
     def forgettable_until(self) -> int:
-        """Up to which moment of the store's clock notices concern no access token any more."""
-        return self._store_now - self._kept_for() - SLACK
+        """Up to which moment of the store's clock notices concern no access token any more.
+
+        By the clock that is behind, of that and of this process, which says when a token has expired: the store's may jump
+        ahead by hours, and what it dated before is forgotten no earlier for that.
+        """
+        return min(self._store_now, self._clock()) - self._kept_for() - SLACK
 
     @contextmanager
     def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
@@ -212,11 +216,12 @@ class RevocationFeed:
 
     async def _hear_all(self) -> None:
         """Hear the whole feed piece by piece, and in between what is new, whenever that is due."""
-        now, kept = self._store_now, self._kept_for() + SLACK
+        begins, now = self.forgettable_until, self._store_now
         due = self._clock() + self._interval
         for piece in range(PIECES, 0, -1):
-            until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
-            self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
+            until = LATEST if piece == 1 else now - (now - begins) * (piece - 1) // PIECES
+            after = now - (now - begins) * piece // PIECES
+            self._hear_each((await self._store.notices(after=after, until=until)).notices)
             if self._clock() >= due and self._read_at is not None:
                 await self._hear_latest()
                 due = self._clock() + self._interval

@@ -390,6 +390,27 @@ async def test_a_store_clock_that_is_set_back(back: timedelta, clock: HandClock,
     assert known is not feed.about(first.session_id)
 
 
+@pytest.mark.parametrize("begins", ["before", "after"])
+async def test_a_store_clock_that_jumps_ahead(begins: str, clock: HandClock, background: Background) -> None:
+    """What was revoked a moment before stays so as long as its access token lives here, in old and in new processes."""
+    stores_clock = HandClock()
+    store = MemoryStore(clock=stores_clock)
+    feed = feed_of(store, clock, background=background)
+    session_id = await revoke(store, "a")
+    if begins == "before":
+        await feed.catch_up()
+    stores_clock.advance(5 * HOUR)
+    for _ in range(2):
+        clock.advance(duration(WHOLE_EVERY))
+        await feed.catch_up()
+        await store.delete_notices(until=feed.forgettable_until, limit=10)
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+    clock.advance(HOUR + duration(SLACK))
+    await feed.catch_up()
+    assert [None] == kinds(feed, session_id)
+
+
 async def change(store: Store, session_id: str, *, version: int) -> None:
     """Change the claims of a session by its handle, as another process does."""
     claims = {"version": version}
