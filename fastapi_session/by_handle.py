@@ -18,6 +18,7 @@ from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import copied, ensure_text, is_name, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.engine.background import ensure_asyncio
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
 from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError, SessionError
@@ -66,6 +67,7 @@ class SessionsByHandle:
 
     async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
         """Answer the sessions of *user_id*, oldest first; of every tenant where none is given."""
+        ensure_asyncio()
         if not _can_have_sessions(user_id, tenant_id):
             return []
         return [SessionInformation.of(record) for record in await self.store.sessions_of(user_id, tenant_id=tenant_id)]
@@ -91,6 +93,7 @@ class SessionsByHandle:
         if keep is not None:
             others = [found.handle for found in await self.of_user(user_id, tenant_id=tenant_id)]
             return await self.revoke_several(handle for handle in others if handle != keep)
+        ensure_asyncio()
         if not _can_have_sessions(user_id, tenant_id):
             return []
         ended: list[str] = []

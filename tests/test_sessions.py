@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import jwt
 import pytest
 
 from fastapi_session.core import access_token, access_token_size
-from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.errors import (
     ConfigurationError,
@@ -685,12 +685,32 @@ async def test_nothing_leaks_into_logs_and_errors(
     assert [] == [piece for piece in secret for each in issued if piece in repr(each)]
 
 
-@pytest.mark.parametrize("verb", ["open", "create"])
-def test_another_event_loop(verb: str, clock: HandClock) -> None:
+HANDLE = "0" * 32
+Step = Callable[[Sessions, ParsedAccessToken], Coroutine[Any, Any, object]]
+FIRST_STEPS: dict[str, Step] = {
+    "open": lambda sessions, _: sessions.open(),
+    "create": lambda sessions, _: sessions.create("alice"),
+    "verify": lambda sessions, token: sessions.verify(token),
+    "information": lambda sessions, _: sessions.information(HANDLE),
+    "of_user": lambda sessions, _: sessions.of_user("alice"),
+    "revoke": lambda sessions, _: sessions.revoke(HANDLE),
+    "revoke_all": lambda sessions, _: sessions.revoke_all("alice"),
+    "revoke_all but one": lambda sessions, _: sessions.revoke_all("alice", keep=HANDLE),
+    "update_session_data": lambda sessions, _: sessions.update_session_data(HANDLE, {}),
+    "merge_into_access_token_payload": lambda sessions, _: sessions.merge_into_access_token_payload(HANDLE, {}),
+    "create_jwt": lambda sessions, _: sessions.create_jwt({}, validity=timedelta(hours=1)),
+    "jwks": lambda sessions, _: sessions.jwks(),
+}
+"""What may be asked first of an engine that nobody opened."""
+
+
+@pytest.mark.parametrize("step", FIRST_STEPS.values(), ids=FIRST_STEPS)
+def test_another_event_loop(step: Step, tmp_path: Path, clock: HandClock) -> None:
     """Where asyncio does not run, as under trio, the first step says so, and nothing is written."""
-    sessions = engine(TroubledStore(clock), clock)
-    arguments = ("alice",) if verb == "create" else ()
+    store = f"sqlite:///{tmp_path / 'sessions.db'}"
+    token = access_token.parse(asyncio.run(engine(TroubledStore(clock), clock).create("bob")).tokens.access_token)
+    assert token is not None
 
     with pytest.raises(ConfigurationError, match="not by trio"):
-        getattr(sessions, verb)(*arguments).send(None)
-    assert [] == asyncio.run(sessions.of_user("alice"))
+        step(engine(store_by_url(store, clock=clock), clock), token).send(None)
+    assert [] == asyncio.run(engine(store_by_url(store, clock=clock), clock).of_user("alice"))

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fastapi_session.clock import Clock
-from fastapi_session.engine.background import Background, SingleFlight
+from fastapi_session.engine.background import Background, SingleFlight, ensure_asyncio
 from fastapi_session.engine.following import Following
 from fastapi_session.engine.heard import ENDED, Heard
 from fastapi_session.engine.listeners import Listeners, Wake
@@ -176,6 +176,7 @@ class RevocationFeed:
 
     async def _attempt(self) -> None:
         """Wait for a reading, and rely on what is known then, also if it failed."""
+        ensure_asyncio()
         began = self._clock()
         try:
             async with asyncio.timeout(None if self._read_at is None else PATIENCE / 1000):

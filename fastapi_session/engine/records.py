@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from fastapi_session.core.payload import is_same
+from fastapi_session.engine.background import ensure_asyncio
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
@@ -29,7 +30,8 @@ def handles_in(given: Sequence[str]) -> list[str]:
 
 
 async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
-    """Answer the record that *handle* names, tenant included, if no deadline of it has passed."""
+    """Return the record that *handle* names, tenant included, if no deadline of it has passed. Raises as `ensure_asyncio`."""
+    ensure_asyncio()
     if not is_handle(handle):
         return None
     session_id, tenant_id = split_handle(handle)

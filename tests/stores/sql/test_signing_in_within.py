@@ -66,6 +66,20 @@ async def http_exception(request: Request, create: Create) -> None:
         raise HTTPException(409)
 
 
+async def commit_refused(request: Request, create: Create) -> None:
+    async with engine_of(request).connect() as connection:
+        if connection.dialect.name == "sqlite":
+            await connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        await connection.exec_driver_sql("CREATE TABLE team (id INTEGER PRIMARY KEY)")
+        await connection.exec_driver_sql(
+            "CREATE TABLE member (team INTEGER REFERENCES team (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        await connection.commit()
+        await connection.exec_driver_sql("INSERT INTO member VALUES (1)")
+        await create("grace", within=connection)
+        await connection.commit()
+
+
 async def savepoint(request: Request, create: Create) -> None:
     async with engine_of(request).begin() as connection:
         with suppress(LookupError):
@@ -117,6 +131,7 @@ ROUTES: dict[str, Callable[..., Any]] = {
     "/me": me,
     "/committed": committed,
     "/http-exception": http_exception,
+    "/commit-refused": commit_refused,
     "/savepoint": savepoint,
     "/savepoint-and-again": savepoint_and_again,
     "/dependency-before-the-response": before,
@@ -171,6 +186,7 @@ async def signs_in(client: AsyncClient, path: str) -> Response:
 ENDS: list[tuple[str, int, dict[str, str], str]] = [
     ("/committed", 200, NEW["cookie"], "grace"),
     ("/http-exception", 409, KEPT, "ada"),
+    ("/commit-refused", 500, KEPT, "ada"),
     ("/savepoint", 200, KEPT, "ada"),
     ("/savepoint-and-again", 200, NEW["cookie"], "grace"),
     ("/dependency-before-the-response", 200, NEW["cookie"], "grace"),
