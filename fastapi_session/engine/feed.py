@@ -107,11 +107,7 @@ class RevocationFeed:
 
     @property
     def forgettable_until(self) -> int:
-        """Up to which moment of the store's clock notices concern no access token any more.
-
-        By the clock that is behind, of that and of this process, which says when a token has expired: the store's may jump
-        ahead by hours, and what it dated before is forgotten no earlier for that.
-        """
+        """Up to which moment notices concern no token any more, by the clock that is behind: the store's may jump ahead."""
         return min(self._store_now, self._clock()) - self._kept_for() - SLACK
 
     @contextmanager
@@ -217,12 +213,11 @@ class RevocationFeed:
 
     async def _hear_all(self) -> None:
         """Hear the whole feed piece by piece, and in between what is new, whenever that is due."""
-        begins, now = self.forgettable_until, self._store_now
+        now, kept = self._store_now, self._store_now - self.forgettable_until
         due = self._clock() + self._interval
         for piece in range(PIECES, 0, -1):
-            until = LATEST if piece == 1 else now - (now - begins) * (piece - 1) // PIECES
-            after = now - (now - begins) * piece // PIECES
-            self._hear_each((await self._store.notices(after=after, until=until)).notices)
+            until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
+            self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
             if self._clock() >= due and self._read_at is not None:
                 await self._hear_latest()
                 due = self._clock() + self._interval
@@ -251,6 +246,5 @@ class RevocationFeed:
             self.trusted_until = min(self.trusted_until, read_at + self._max_age)
 
     def _is_too_old(self) -> bool:
-        if self._max_age is None:
-            return False
-        return self._read_at is None or not 0 <= self._clock() - self._read_at < self._max_age
+        age = math.inf if self._read_at is None else self._clock() - self._read_at
+        return self._max_age is not None and not 0 <= age < self._max_age

@@ -66,6 +66,7 @@ class Keyring:
         self._making = {family: SingleFlight(self._make, background=background) for family in (ROTATING, STATIC)}
         self._asked = 0
         self._answered = 0
+        self._wanted = 1  # only what this question or a later one is answered tells which key signs
         self.read_at: float = -math.inf
         self.reload_at: float = -math.inf
         self._asked_for_unknown_at: float = -math.inf
@@ -79,14 +80,15 @@ class Keyring:
     async def signing_key(self, *, static: bool = False, through: SigningKeyStore | None = None) -> SigningKey:
         """Return the key to sign with now, and see to it that the next one is made when it is due.
 
-        No I/O if one is known. If none is, a caller who holds a connection is asked to read *through* it: whoever waits for
-        another one may wait for those who wait like him. Raises `StoreUnavailable` if no key is known and the store cannot
-        be asked, `ConfigurationError` if the secret does not open the store's keys.
+        No I/O if one is known, unless one was deleted since the keys were read, or another one may have taken over: then the
+        keys are read first. A caller who holds a connection reads *through* it: whoever waits for another one may wait for
+        those who wait like him. Raises `StoreUnavailable` if no key is known and the store cannot be asked,
+        `ConfigurationError` if the secret does not open the store's keys.
         """
         family = STATIC if static else ROTATING
-        if not self._answered:
+        while self._is_outdated():
             await self._ask(through)
-        elif self._is_due():
+        if self._is_due():
             self._background.start(self._reload_when_due())
         for _ in range(_ATTEMPTS):
             now = self._clock()
@@ -144,10 +146,16 @@ class Keyring:
         if kid in self._known:
             self._know(self._known.values())
             self.reload_at = self._asked_for_unknown_at = -math.inf
+            self._wanted = self._asked + 1
 
     async def _reload_when_due(self) -> None:
         if not self._answered or self._is_due():
             await self._reading()
+
+    def _is_outdated(self) -> bool:
+        """Say whether another key may sign by now than those known tell: each is published so long before it does."""
+        is_old = not 0 <= self._clock() - self.read_at < self._policy.publish_lead
+        return is_old or self._answered < self._wanted
 
     def _is_due(self) -> bool:
         return not self.read_at <= self._clock() < self.reload_at
@@ -164,6 +172,7 @@ class Keyring:
             if not self._answered:
                 raise
             self._read_next(COOLDOWN)
+            self._wanted = self._answered
             logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
 
     def _read_next(self, wait: int) -> None:

@@ -249,6 +249,17 @@ async def test_a_clock_that_is_set_back(back: timedelta, store: Store, clock: Ha
     assert not await here.knows(first)
 
 
+async def test_a_process_that_signed_nothing_for_long(store: Store, clock: HandClock) -> None:
+    """It signs with the key that took over meanwhile, not with the one that it knew."""
+    here, there = Process(store, clock), Process(store, clock)
+    first = await here.signing_kid()
+    clock.advance(2 * WEEK)
+    await there.signing_kid()
+    clock.advance(PUBLISH_LEAD)
+
+    assert first != await there.signing_kid() == await here.signing_kid()
+
+
 async def test_a_warm_process_whose_clock_is_set_back(store: Store, clock: HandClock) -> None:
     """Who meets only tokens that it knows reads the keys again too, however far the clock went back."""
     here, there = Process(store, clock), Process(store, clock)

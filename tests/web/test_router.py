@@ -145,12 +145,13 @@ class TestPaths:
 
         async def down(token: object) -> None:
             asked.append(token)
-            raise StoreUnavailable("down")
+            if len(asked) > 1:  # the first one asks whether another session took the place of this one
+                raise StoreUnavailable("down")
 
         deployment.sessions.handle_proven_by = down  # type: ignore[method-assign, assignment]
         response = deployment.post("/auth/session/refresh", {"cookie": f"{ACCESS}={held.access}"})
 
-        assert (401, 1) == (response.status_code, len(asked))
+        assert (401, 2) == (response.status_code, len(asked))
 
     @pytest.mark.parametrize("own", ["/session/refresh", "/signout"])
     def test_endpoints_of_one_s_own(self, own: str, sessions: Sessions, clock: HandClock) -> None:
