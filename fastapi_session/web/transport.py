@@ -20,6 +20,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
 from fastapi_session.web.caching import for_nobody
 from fastapi_session.web.cookies import EPOCH, http_date, read_cookies, set_cookie
+from fastapi_session.web.header_size import SizeWatch, bytes_of
 
 Method = Literal["cookie", "header"]
 METHODS: tuple[Method, Method] = ("header", "cookie")
@@ -121,6 +122,7 @@ class Transport:
     """Writes tokens as one deployment's configuration says; what can be prepared is prepared once."""
 
     def __init__(self, config: SessionConfig) -> None:
+        self._size = SizeWatch()
         self._refresh_path = config.refresh_path
         self._exposes_access_token = config.expose_access_token_to_frontend_in_cookie_based_auth
         self._secure_by_scheme = "cookie_secure" not in config.model_fields_set
@@ -141,6 +143,7 @@ class Transport:
         cookies = [*self._cookies(outcome, now, secure)]
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((b"set-cookie", cookie) for cookie in cookies)
+        self._size.heed(bytes_of(kept))
         return _exposing(kept, named)
 
     def _named(self, outcome: Outcome, sent: list[Tokens]) -> Iterator[tuple[str, str]]:
