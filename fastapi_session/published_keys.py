@@ -62,6 +62,7 @@ class PublishedKeys:
         """Delete the signing key named *kid*, as after a leak of it, and say whether it was there.
 
         What it signed is refused from now on, in other processes within two seconds; clients refresh and go on with
-        another key. Services that verify by the JWKS have to read it again. Raises `StoreUnavailable`.
+        another key. Services that verify by the JWKS believe it until they read that again: after five to ten minutes as a
+        rule, PyJWT with `cache_keys=True` only after a restart. Raises `StoreUnavailable`.
         """
         return await self._parts.keyring.revoke(kid)
