@@ -4,7 +4,7 @@
 |---|---|
 | anything but a refusal of ours | it is the answer |
 | *try refresh token*, and what is held is new since the call was made | the call again |
-| *try refresh token* else | a refresh |
+| *try refresh token* else | a refresh, `ROUNDS` at most: then that is the answer |
 | the refresh brings new tokens | the call again |
 | it brings none, with 200: cookies of an older domain were cleared | a refresh, once more |
 | it is refused, or the store is down | it is the answer |
@@ -74,12 +74,12 @@ class SessionFlow:
             yield request
             return
         request.read()
-        for _ in range(ROUNDS):
+        for refreshes in range(ROUNDS + 1):
             before = self._prepare(request, refreshes=False)
             response = yield request
             if _may_be_a_refusal(response):
                 response.read()
-            if not self._has_ended(response):
+            if not self._has_ended(response) or refreshes == ROUNDS:
                 return
             with self._lock:
                 if self._held is before:
@@ -94,12 +94,12 @@ class SessionFlow:
             yield request
             return
         await request.aread()
-        for _ in range(ROUNDS):
+        for refreshes in range(ROUNDS + 1):
             before = self._prepare(request, refreshes=False)
             response = yield request
             if _may_be_a_refusal(response):
                 await response.aread()
-            if not self._has_ended(response):
+            if not self._has_ended(response) or refreshes == ROUNDS:
                 return
             async with self._async_lock:
                 if self._held is before:
@@ -141,8 +141,10 @@ class SessionFlow:
         return request
 
     def _has_ended(self, response: Any) -> bool:
-        """Take what *response* brings, and return whether it says that the access token has ended."""
+        """Take what *response* brings, and return whether it is our own word that the access token has ended."""
         self._take(response)
+        if self._is_foreign(response.request):  # to which the call was redirected
+            return False
         return _may_be_a_refusal(response) and _message(response) == TryRefreshTokenError.message
 
     def _is_over(self, response: Any) -> bool:

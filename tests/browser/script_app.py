@@ -18,6 +18,7 @@ from fastapi_session import (
     SessionConfig,
     Sessions,
     StoreUnavailable,
+    TryRefreshTokenError,
     create_session,
     get_all_cors_headers,
     get_sessions,
@@ -134,6 +135,22 @@ async def wrong() -> None:
 async def login_and_go(create: Creating) -> RedirectResponse:
     await create("ada")
     return RedirectResponse("/me", 303)
+
+
+@routes.get("/led")
+async def led(to: str) -> RedirectResponse:
+    return RedirectResponse(to)
+
+
+@routes.get("/eve")
+async def eve(create: Creating) -> str:
+    await create("eve")
+    return "eve"
+
+
+@routes.get("/stale")
+async def stale() -> None:
+    raise TryRefreshTokenError
 
 
 @routes.get("/theme")

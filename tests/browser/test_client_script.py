@@ -135,6 +135,18 @@ def test_a_foreign_refusal_is_left_alone(page: Page, api: Api) -> None:
     assert "ada" == page.evaluate("session.userId")
 
 
+def test_who_leads_to_another_origin(page: Page, api: Api, mode: str) -> None:
+    """What another origin answers, to which a call of ours was redirected, says nothing of the session."""
+    server = api[1]
+    foreign = server.origin.replace("localhost", "127.0.0.1")
+    sign_in(visit(page, server, mode=mode))
+
+    assert [200, "eve"] == call(page, "GET", f"/led?to={foreign}/eve")
+    assert [401, {"message": "try refresh token"}] == call(page, "GET", f"/led?to={foreign}/stale")
+    assert ("ada", 0) == (page.evaluate("session.userId"), server.refreshes)
+    assert ME == call(page, "GET", "/me")
+
+
 def test_signing_out_is_told_to_other_tabs(context: BrowserContext, api: Api, mode: str) -> None:
     """A sign-out is known in every tab, even with an access token that has ended, and nothing is left behind."""
     app, server = api

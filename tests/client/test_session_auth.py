@@ -270,3 +270,24 @@ def test_tokens_are_no_cookies(package: tuple[Any, Any]) -> None:
     """Tokens cannot be given to a client whose tokens are cookies, and the error says so."""
     with pytest.raises(ValueError, match='in method="cookie" they are cookies'):
         package[1]("http://127.0.0.1", method="cookie", tokens=SessionTokens("a", "b"))
+
+
+def test_a_refusal_of_another_origin(start: Start, api: Api) -> None:
+    """A call that is led to another origin, which says "try refresh token", is not refreshed for: that is none of ours."""
+    server = api[1]
+    caller = start(server, client={"follow_redirects": True})
+    caller.call("POST", "/login")
+    foreign = server.origin.replace("127.0.0.1", "localhost")
+
+    assert 401 == caller.call("GET", f"/led?to={foreign}/stale").status_code
+    assert 0 == server.refreshes
+
+
+def test_a_refusal_that_stays(start: Start, api: Api, method: Method) -> None:
+    """A call that is refused after every refresh has its refusal for an answer, and not that of the last refresh."""
+    server = api[1]
+    caller = start(server, method=method)
+    caller.call("POST", "/login")
+
+    assert (401, "try refresh token") == ((said := caller.call("GET", "/stale")).status_code, said.json()["message"])
+    assert 3 == server.refreshes

@@ -23,6 +23,7 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
   const key = `session ${home}`;
   const store = storage();
   const read = () => JSON.parse(store[key] ?? "{}");
+  const isOurs = (url) => new URL(url, here).origin === home.origin;
 
   let seen = read().front;
   let last = Promise.resolve();
@@ -30,7 +31,7 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
 
   /* Calls of another origin than the API's are none of ours, and are made as they are. */
   async function call(input, init) {
-    if (new URL(input.url ?? input, here).origin !== home.origin) return fetch(input, init);
+    if (!isOurs(input.url ?? input)) return fetch(input, init);
     const request = new Request(input, init);
     let asked = false;
     for (let tries = 0; ; tries++) {
@@ -88,12 +89,19 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
       if (antiCsrf) sent.headers.set("anti-csrf", antiCsrf);
       if (bearer && !sent.headers.has("authorization")) sent.headers.set("authorization", `Bearer ${bearer}`);
       const response = await fetch(sent);
+      if (!isOurs(response.url || home)) return response; // a call that was redirected to another origin
       const [front, wait, ...others] = HEADERS.map((name) => response.headers.get(name));
       if (front) keep(front, ...others);
       const mayRepeat = IDEMPOTENT.test(sent.method) || sent.url === refreshPath;
       if (response.status !== 503 || tries === TRIES || !mayRepeat || !wait || !(wait <= PATIENCE)) return response;
       await new Promise((done) => setTimeout(done, wait * 1000));
     }
+  }
+
+  /* What a refusal of ours says. Nothing is read of an answer that is none. */
+  async function said(response) {
+    if (response.ok || !isOurs(response.url || home) || !response.headers.get("content-type")?.includes("json")) return {};
+    return (await response.clone().json().catch(() => null)) ?? {};
   }
 
   function keep(front, antiCsrf, access, refresh) {
@@ -141,12 +149,6 @@ const HEADERS = ["front-token", "retry-after", "anti-csrf", "st-access-token", "
 
 function parse(front) {
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(front), (char) => char.charCodeAt(0))));
-}
-
-/* What a refusal says. Nothing is read of an answer that is none. */
-async function said(response) {
-  if (response.ok || !response.headers.get("content-type")?.includes("json")) return {};
-  return (await response.clone().json().catch(() => null)) ?? {};
 }
 
 /* If the browser forbids storage there is a memory as long as the page. */
