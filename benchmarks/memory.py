@@ -24,9 +24,11 @@ from benchmarks.in_process import call, request
 from benchmarks.measuring import interleaved, print_sizes, rounds
 from benchmarks.serving import folder
 from fastapi_session import Sessions
+from fastapi_session.model import Json
 
 TOKENS = 4_000
 SESSIONS = 5_000
+LARGE = {"text": "x" * 2_000}
 TOKEN = "an access token, as text"
 STATUS = Path("/proc/self/statm")
 
@@ -46,9 +48,12 @@ def resident() -> int:
     return int(STATUS.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def begin(sessions: Sessions, number: int) -> list[str]:
-    """Begin so many sessions, and answer their access tokens."""
-    return [(await sessions.create(f"user-{each}")).tokens.access_token for each in range(number)]
+async def begin(sessions: Sessions, number: int, *, payload: Json | None = None) -> list[str]:
+    """Begin so many sessions, and return their access tokens."""
+    return [
+        (await sessions.create(f"user-{each}", access_token_payload=payload)).tokens.access_token
+        for each in range(number)
+    ]
 
 
 async def token_text(_gauge: Gauge) -> float:
@@ -65,6 +70,16 @@ async def cached_token(gauge: Gauge) -> float:
     for token in tokens:
         await sessions.verify(token.encode().decode())
     return (gauge() - before) / TOKENS
+
+
+async def flooded(gauge: Gauge) -> float:
+    """Return what the cache keeps in all after a flood of large tokens, more of them than it may keep."""
+    sessions = engine(None)
+    tokens = await begin(sessions, TOKENS, payload=LARGE)
+    before = gauge()
+    for token in tokens:
+        await sessions.verify(token.encode().decode())
+    return gauge() - before
 
 
 async def recognised_request(gauge: Gauge) -> float:
@@ -134,6 +149,7 @@ def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
     counted = {
         TOKEN: partial(apart, token_text, allocated),
         "a verified token in the cache": partial(apart, cached_token, allocated),
+        "all verified tokens in the cache, after a flood of large ones": partial(apart, flooded, allocated),
         "a request that is recognised": partial(apart, recognised_request, allocated),
         "a session in the memory store": partial(apart, session_in_memory, allocated),
         "a session in SQLite, in the process": partial(apart, session_in_sqlite, allocated),

@@ -12,7 +12,8 @@
 A WebSocket is refused by the same response before it is accepted, and closed after, as the table of `sockets` says.
 
 What the answer does to the client's tokens was settled when the error was raised, so a handler of one's own,
-registered for any of these classes, answers differently and loses nothing.
+registered for any of these classes, answers differently and loses nothing. Of an error that a route raises itself, the
+handler here settles it.
 """
 
 from __future__ import annotations

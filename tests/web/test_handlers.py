@@ -22,7 +22,7 @@ from fastapi_session import (
 )
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, application, deployed, engine
+from tests.web.deployment import Deployment, Verified, application, deployed, engine
 from tests.web.wire import ACCESS, CLEARED, KEPT, REFRESH, change
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -64,6 +64,28 @@ def test_a_handler_of_one_s_own(error_class: type[Exception], order: str, clock:
         assert (418, "TokenTheftError") == (response.status_code, response.text)  # type: ignore[attr-defined]
         assert CLEARED == change(response)  # type: ignore[arg-type]
         assert [] == deployment.users()
+
+
+@pytest.mark.parametrize(
+    ("own", "revokes", "tokens"), [(False, False, CLEARED), (True, False, KEPT), (True, True, CLEARED)]
+)
+def test_what_a_route_raises_itself(own: bool, revokes: bool, tokens: dict[str, str], clock: HandClock) -> None:
+    """Its tokens are cleared by the handler of the library, and by `revoke` whoever answers."""
+    sessions = engine(clock)
+    app = application(sessions)
+    if own:
+        app.add_exception_handler(SessionError, teapot)
+
+    @app.get("/vault")
+    async def vault(session: Verified) -> None:
+        if revokes:
+            await session.revoke()
+        raise UnauthorisedError("mallory again", clears_tokens=True)
+
+    with deployed(app, sessions, clock) as deployment:
+        response = deployment.get("/vault", deployment.login("cookie").to_call())
+
+    assert (418 if own else 401, tokens) == (response.status_code, change(response))
 
 
 @pytest.mark.parametrize(
