@@ -161,6 +161,8 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ],
     ("cookie_secure", {"api_domain": "http://example.com", "cookie_secure": True}, "https origin"),
     ("cookie_secure", {"api_domain": "http://10.0.0.1", "cookie_secure": True}, "https origin"),
+    ("cookie_partitioned", {"cookie_partitioned": True}, "leave it out"),
+    ("cookie_partitioned", {"api_domain": API, "cookie_partitioned": True}, "pages of another site"),
     ("anti_csrf", {"website_domain": "http://127.0.0.1:8000", "anti_csrf": "NONE"}, "give VIA_CUSTOM_HEADER"),
     ("anti_csrf", {"api_domain": API, "cookie_same_site": "none", "anti_csrf": "NONE"}, "or VIA_TOKEN"),
     *[
@@ -273,6 +275,7 @@ def test_all_contradictions_are_told_at_once() -> None:
         {"secret": "00112233445566778899aabbccddeeff"},
         {"cookie_same_site": "none"},
         {"cookie_secure": True},
+        {"api_domain": API, "website_domain": "https://example.org", "cookie_partitioned": True},
         {"api_domain": "http://10.0.0.1", "website_domain": "http://10.0.0.2", "token_transfer_method": "header"},
     ],
     ids=str,

@@ -56,6 +56,8 @@ def _cookies(config: Settings) -> Iterator[str]:
         yield f"cookie_same_site: browsers refuse SameSite=None without Secure; {_way_to_secure(config)}"
     if config.cookie_secure and api.scheme == "http" and not api.is_loopback:
         yield "cookie_secure: browsers drop Secure cookies of an http origin; make api_domain the https origin they see"
+    if config.cookie_partitioned and not (config.cookie_same_site == "none" and config.cookie_secure):
+        yield "cookie_partitioned: it is for pages of another site, with cookie_same_site='none' and cookie_secure; leave it out"
     if config.cookie_same_site == "none" and config.anti_csrf == "NONE" and config.token_transfer_method != "header":
         yield "anti_csrf: with cookie_same_site='none' pages of every site send the cookies; give VIA_CUSTOM_HEADER or VIA_TOKEN"
     if config.token_transfer_method == "cookie" and (why := _cookies_stay_behind(config)):

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     cookie_secure: bool = Field(default_factory=_default_secure)
     """`Secure` on the cookies. Default: if `api_domain` is https, or this machine and SameSite is none; and on every request
     that came by https."""
+    cookie_partitioned: bool = False
+    """`Partitioned` on the cookies (CHIPS): for pages of another site, a session for each of the sites they are embedded in."""
     anti_csrf: AntiCsrf = Field(default_factory=_default_anti_csrf)
     """How a request in cookie mode proves that no other site forged it."""
     expose_access_token_to_frontend_in_cookie_based_auth: bool = False

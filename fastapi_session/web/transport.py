@@ -204,6 +204,7 @@ def _attributes(config: SessionConfig, domain: str | None) -> str:
             f"; Domain={domain}" if domain else "",
             f"; SameSite={same_site}",
             "; Secure" if config.cookie_secure else "",
+            "; Partitioned" if config.cookie_partitioned else "",
         ]
     )
 

@@ -32,12 +32,25 @@ def website() -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize(("host", "is_known"), [("localhost", True), ("127.0.0.1", False), ("api.localhost", False)])
-def test_cookies_between_local_hosts(host: str, is_known: bool, website: Server, page: Page) -> None:
-    """A page of localhost is known to the API on localhost, and to no other: Chromium keeps no cookies of another site."""
+@pytest.mark.parametrize(
+    ("host", "is_partitioned", "is_known"),
+    [
+        ("localhost", False, True),
+        ("127.0.0.1", False, False),
+        ("api.localhost", False, False),
+        ("127.0.0.1", True, True),
+        ("api.localhost", True, True),
+    ],
+)
+def test_cookies_between_local_hosts(
+    host: str, is_partitioned: bool, is_known: bool, website: Server, page: Page
+) -> None:
+    """A page of localhost is known to the API on localhost, and to another only by partitioned cookies, in Chromium."""
 
     def api(origin: str) -> FastAPI:
-        app = application(engine(system_clock, api_domain=origin, website_domain=website.origin))
+        app = application(
+            engine(system_clock, api_domain=origin, website_domain=website.origin, cookie_partitioned=is_partitioned)
+        )
         app.add_middleware(
             CORSMiddleware,
             allow_origins=[website.origin],

@@ -169,6 +169,11 @@ class TestSetCookie:
             ({}, "; SameSite=Lax", "/auth/session/refresh"),
             (HTTPS, "; SameSite=Lax; Secure", "/auth/session/refresh"),
             (HTTPS | {"website_domain": "https://other.org"}, "; SameSite=None; Secure", "/auth/session/refresh"),
+            (
+                HTTPS | {"website_domain": "https://other.org", "cookie_partitioned": True},
+                "; SameSite=None; Secure; Partitioned",
+                "/auth/session/refresh",
+            ),
             (HTTPS | {"cookie_same_site": "strict"}, "; SameSite=Strict; Secure", "/auth/session/refresh"),
             (HTTPS | {"cookie_secure": False}, "; SameSite=Lax", "/auth/session/refresh"),
             (

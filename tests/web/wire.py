@@ -76,7 +76,7 @@ class Held:
             return cls(method, response.headers[names[0]], response.headers[names[1]], anti_csrf)
         jar = SimpleCookie()
         for text in response.headers.get_list("set-cookie"):
-            jar.load(text)
+            jar.load(text.replace("; Partitioned", ""))  # which http.cookies knows since Python 3.14
         return cls(method, jar[ACCESS].value, jar[REFRESH].value, anti_csrf)
 
     def to_call(self) -> dict[str, str]:
