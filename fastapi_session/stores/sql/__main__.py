@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from argparse import ArgumentParser
 
+from sqlalchemy.exc import DBAPIError
+
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.stores.sql.dialects import error_code
 from fastapi_session.stores.sql.migration import migrate
 
 
 def main() -> None:
-    """Do as the command line says."""
+    """Do as the command line says. What the database refuses is told in one line, and the exit code is 1."""
     parser = ArgumentParser(prog="python -m fastapi_session.stores.sql")
     verbs = parser.add_subparsers(required=True)
     verb = verbs.add_parser("migrate", help="bring the tables to what this version of fastapi_session needs")
@@ -23,7 +28,14 @@ def main() -> None:
     url = parser.parse_args().url
     if url is None:
         parser.error("give the URL of the database, or set FASTAPI_SESSION_STORE")
-    asyncio.run(migrate(url))
+    try:
+        asyncio.run(migrate(url))
+    except Exception as error:
+        if isinstance(error, ConfigurationError):
+            sys.exit(str(error))
+        if not isinstance(error, (OSError, DBAPIError)) and error_code(error) is None:
+            raise
+        sys.exit(f"the database failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
 
 if __name__ == "__main__":

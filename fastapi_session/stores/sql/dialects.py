@@ -166,7 +166,9 @@ def _least(element: Least, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def error_code(error: BaseException) -> str | int | None:
-    """Answer by what code the database names *error*, or `None` where it does not say."""
+    """Return the code by which the database names *error*, or `None` if it does not: an `errno` is none of its codes."""
     original: Any = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(original, OSError):
+        return None
     number = next((each for each in original.args[:1] if isinstance(each, int)), None)
     return number or getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)

@@ -26,6 +26,7 @@ from fastapi_session.stores.sql.migration import alembic_config
 from fastapi_session.stores.sql.statements import INSERT
 from fastapi_session.stores.sql.tables import TABLES, VERSION_TABLE
 from fastapi_session.testing.records import new_session, new_signing_key
+from tests.stores.redis_servers import free_port
 
 MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
 
@@ -198,6 +199,26 @@ def test_the_command_takes_a_url(url: str, bare_engine: AsyncEngine, monkeypatch
     main()
 
     asyncio.run(SqlStore(bare_engine).open())
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy"])
+def test_the_command_tells_of_a_server_that_is_not_there(driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line tells what is wrong, without the password."""
+    monkeypatch.setattr(sys, "argv", ["migrate", "migrate", f"{driver}://app:open-sesame@localhost:{free_port()}/app"])
+    with pytest.raises(SystemExit) as raised:
+        main()
+
+    told = str(raised.value.code)
+    assert told.startswith("the database failed: ")
+    assert 1 == len(told.splitlines())
+    assert "open-sesame" not in told
+
+
+def test_the_command_tells_of_a_wrong_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option that the driver does not know is told in one line too."""
+    monkeypatch.setattr(sys, "argv", ["migrate", "migrate", "postgresql+asyncpg://app@localhost/app?sslmod=require"])
+    with pytest.raises(SystemExit, match="sslmod"):
+        main()
 
 
 def test_the_command_needs_a_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

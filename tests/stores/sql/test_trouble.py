@@ -21,6 +21,7 @@ from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
 from tests.reliability.proxy import proxied
 from tests.reliability.store_proxy import by_port, way_to
+from tests.stores.redis_servers import free_port
 from tests.stores.sql.conftest import SERVERS
 from tests.stores.sql.servers import Server
 
@@ -68,6 +69,13 @@ def idle_connections(store: SqlStore) -> tuple[int, int]:
 
 
 class TestServer:
+    async def test_a_server_that_is_not_there(self) -> None:
+        """What is told is not a number of the operating system."""
+        store = SqlStore(f"postgresql+asyncpg://app@localhost:{free_port()}/app")
+        with pytest.raises(StoreUnavailable, match="postgresql failed: ConnectionRefusedError, at localhost:"):
+            await store.open()
+        await store.close()
+
     async def test_a_server_that_dies_and_comes_back(self, mortal: Server) -> None:
         """A dead server is unavailable, promptly and without an end, and what it has kept is there when it is back."""
         store = SqlStore(mortal.url)
