@@ -42,3 +42,11 @@ def set_cookie(name: str, value: str, *, path: str, expires: str, attributes: st
 def http_date(milliseconds: int) -> str:
     """Answer the moment *milliseconds* since the epoch as HTTP writes it (RFC 9110, section 5.6.7)."""
     return formatdate(milliseconds / 1000, usegmt=True)
+
+
+def lasting_until(end: int, *, now: int) -> str:
+    """Return the end of a cookie in both ways, *end* and *now* being milliseconds since the epoch.
+
+    Max-Age has precedence (RFC 6265bis, section 5.7), and keeps the cookie for a client whose clock is hours ahead.
+    """
+    return f"{http_date(end)}; Max-Age={max(end - now, 0) // 1000}"

@@ -19,7 +19,7 @@ from typing import Literal
 from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
 from fastapi_session.web.caching import for_nobody
-from fastapi_session.web.cookies import EPOCH, http_date, read_cookies, set_cookie
+from fastapi_session.web.cookies import EPOCH, lasting_until, read_cookies, set_cookie
 from fastapi_session.web.header_size import SizeWatch, bytes_of
 
 Method = Literal["cookie", "header"]
@@ -192,9 +192,9 @@ def _token_headers(tokens: Tokens | None) -> Iterator[tuple[str, str]]:
 
 
 def _token_cookies(tokens: Tokens, now: int) -> Iterator[tuple[str, str, str]]:
-    yield ACCESS_COOKIE, tokens.access_token, http_date(now + _ACCESS_COOKIE_LIFE)
+    yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now)
     if tokens.refresh_token is not None:
-        yield REFRESH_COOKIE, tokens.refresh_token, http_date(tokens.refresh_token_expires_at)
+        yield REFRESH_COOKIE, tokens.refresh_token, lasting_until(tokens.refresh_token_expires_at, now=now)
 
 
 def _attributes(config: SessionConfig, domain: str | None) -> str:

@@ -157,8 +157,8 @@ class TestReading:
         assert credentials.bearer != ""
 
 
-ACCESS_END = "Thu, 18 May 2034 03:33:20 GMT"
-REFRESH_END = "Fri, 26 Aug 2033 03:33:20 GMT"
+ACCESS_END = "Thu, 18 May 2034 03:33:20 GMT; Max-Age=31536000"
+REFRESH_END = "Fri, 26 Aug 2033 03:33:20 GMT; Max-Age=8640000"
 HTTPS = {"api_domain": "https://api.example.com", "website_domain": "https://example.com"}
 
 
@@ -324,7 +324,7 @@ class TestWriting:
         written = PLAIN.write([], Outcome({"cookie": issued}), now=0, https=False)
 
         assert [] == [value for _, value in written if min(value) < 32 or max(value) > 126]
-        assert [5, 5] == [len(value.split(b"; ")) for name, value in written if name == b"set-cookie"]
+        assert [6, 6] == [len(value.split(b"; ")) for name, value in written if name == b"set-cookie"]
 
 
 class TestParsing:
