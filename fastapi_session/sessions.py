@@ -20,6 +20,7 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
+from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.background import ensure_asyncio
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
@@ -197,13 +198,16 @@ class Sessions(SessionsByToken, PublishedKeys):
     async def handle_proven_by(self, parsed: ParsedAccessToken) -> str | None:
         """Return the handle of the session that *parsed* was made for, expired or not; `None` if it proves nothing.
 
-        If its signing key is gone, it is proved by the refresh token that it names. Raises `StoreUnavailable`.
+        If its signing key is gone, it is proved by the refresh token that it names: whoever tells that has been given the
+        tokens of the session. A kid that no key of ours can have had proves nothing. Raises `StoreUnavailable`.
         """
         key = await self._parts.keyring.verifying_key(parsed.kid, through=self._parts.joined)
         content = parsed.content
-        if key is None:
-            return content.session_handle if await self._parts.standing.knows(content) else None
-        return content.session_handle if access_token.is_signed_by(parsed, key) else None
+        if key is not None:
+            is_proven = access_token.is_signed_by(parsed, key)
+        else:
+            is_proven = is_kid(parsed.kid) and await self._parts.standing.knows(content)
+        return content.session_handle if is_proven else None
 
     async def _prove(self, parsed: ParsedAccessToken | None) -> ProvedAccessToken:
         if parsed is None:

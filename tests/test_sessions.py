@@ -357,6 +357,9 @@ async def test_a_token_whose_key_is_gone(sessions: Sessions) -> None:
 
     assert issued.access_token.session_handle == await sessions.handle_proven_by(parsed)
     assert [None] * 3 == [await sessions.handle_proven_by(each) for each in guessed]
+    assert [None] * 3 == [
+        await sessions.handle_proven_by(replace(parsed, kid=kid)) for kid in ("d-0", "", "d-" + "g" * 32)
+    ]
     await sessions.revoke(issued.access_token.session_handle)
     assert await sessions.handle_proven_by(parsed) is None
 

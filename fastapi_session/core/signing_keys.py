@@ -13,9 +13,10 @@ with the newest of its own algorithm, so that none has to make keys because of t
 algorithm does not retire the one before it, but only the second such key does, which comes a whole interval later.
 
 A static key verifies for ever. The first is made with the first rotating one, when a deployment opens, so that it is
-published before it signs; one of another algorithm is published as long before as a rotating key. The next rotating key is due `publish_lead` before `rotation_interval` has passed since the
-newest became active. It is due at once where there is none of the algorithm that is asked for, or tokens are to live
-longer than the newest was made for.
+published before it signs; one of another algorithm is published as long before as a rotating key.
+
+The next rotating key is due `publish_lead` before `rotation_interval` has passed since the newest became active. It is due at
+once if there is none of the algorithm that is asked for, or tokens are to live longer than the newest was made for.
 
 In an emergency a key is deleted, whatever its state. Its place in the order may be taken again, because a key is known by
 its kid alone, and no kid is used twice.
@@ -24,6 +25,7 @@ its kid alone, and no kid is used twice.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -47,6 +49,17 @@ RELOAD_MARGIN = 120_000
 """Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
 
 _RSA_BITS = 3072
+_KID = re.compile("[ds]-[0-9a-f]{32}")
+
+
+def new_kid(family: Family, random: bytes) -> str:
+    """Return the kid of a new key of *family*, made of 16 *random* bytes."""
+    return f"{family}-{random.hex()}"
+
+
+def is_kid(text: str) -> bool:
+    """Say whether a key of ours can have had *text* as its kid, be it there or gone."""
+    return _KID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from fastapi_session.core.signing_keys import (
     SigningKey,
     SigningKeys,
     generate_private_key,
+    new_kid,
     seal,
     unseal,
 )
@@ -227,7 +228,7 @@ class Keyring:
         return seal(
             private,
             due,
-            kid=f"{due.family}-{self._random(16).hex()}",
+            kid=new_kid(due.family, self._random(16)),
             now=self._clock(),
             policy=self._policy,
             ring=self._ring,
