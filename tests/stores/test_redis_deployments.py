@@ -277,7 +277,7 @@ class TestAccess:
         """What a user may not do is unavailable, and told as that."""
         server.ask("ACL", "SETUSER", "app", "reset", "on", ">secret", "~other*", "+@all")
         async with using(f"redis://app:secret@{server.address}/0") as store:
-            with pytest.raises(StoreUnavailable, match=r"^Redis failed: NoPermissionError$"):
+            with pytest.raises(StoreUnavailable, match=rf"^Redis failed: NoPermissionError, at {server.address}$"):
                 await store.open()
 
 
