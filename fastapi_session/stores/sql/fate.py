@@ -57,7 +57,7 @@ def _savepoints(connection: Connection) -> frozenset[str]:
     names, nested = [], connection.get_nested_transaction()
     while nested is not None:
         names.append(nested._savepoint)  # noqa: SLF001 - by this name its rollback is told
-        nested = nested._previous_nested  # noqa: SLF001
+        nested = nested._previous_nested  # noqa: SLF001 - SQLAlchemy shows the innermost one alone
     return frozenset(names)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.stores.sqlite.schema import MIGRATIONS, SCHEMA_VERSION
 
-if sys.platform != "win32":
+if sys.platform != "win32":  # Windows has no fcntl: importing it there would fail
     import fcntl
 
 
