@@ -60,16 +60,15 @@ async function signIn(form) {
   if (!answer.ok) return;
   form.reset();
   lab = { stage: "copy" };
-  await show(`Welcome, ${session.userId}.`);
-  byId("main").focus({ preventScroll: true });
+  const shown = show(`Welcome, ${session.userId}.`);
   scrollTo(0, 0);
+  await shown;
 }
 
 async function signOut() {
   hangUp();
   await session.signOut();
   await show("Signed out.");
-  byId("name").focus();
 }
 
 async function ended() {
@@ -154,7 +153,6 @@ async function revoked() {
   await session.refresh(); // the refusal clears the cookies
   await show("This session has been revoked.");
   byId("notice").textContent = "Your session was signed out from elsewhere, just now. Please sign in again.";
-  byId("name").focus();
 }
 
 function showLine(text) {
@@ -249,7 +247,6 @@ async function look() {
 async function startAgain() {
   lab = { stage: "copy" };
   await show("Please sign in again.");
-  byId("name").focus();
 }
 
 /* Showing it */
@@ -297,7 +294,7 @@ async function show(text) {
   const focused = document.activeElement;
   document.body.dataset.view = view;
   all("[data-show]").forEach((part) => (part.hidden = !part.dataset.show.split(" ").includes(view)));
-  if (focused.closest("[hidden]")) byId("main").focus({ preventScroll: true });
+  if (focused.closest("[hidden]") || (changed && focused.id === "main")) goOn(view);
   if (now) {
     put("user", now.user);
     put("roles", now.roles.join(", "));
@@ -312,6 +309,11 @@ async function show(text) {
   tick();
   if (text) say(text, view === "ended");
   if (now && changed) await listSessions();
+}
+
+/* Moves a focus that the view has lost, before anything is awaited: later the visitor may have moved on. */
+function goOn(view) {
+  byId(view === "signed-out" ? "name" : "main").focus({ preventScroll: true });
 }
 
 function showLab(view) {
