@@ -106,12 +106,18 @@ async def outlast(sessions: Sessions, _client: str, *, token: str) -> tuple[str,
         await asyncio.sleep(0.010)
 
 
+async def block(_sessions: Sessions, _client: str, *, seconds: float) -> None:
+    """Hold up the loop, as an application does that waits in it: nothing else runs in this process meanwhile."""
+    time.sleep(seconds)  # noqa: ASYNC251
+
+
 VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "refresh": refresh,
     "merge": merge,
     "count": count,
     "outlive": outlive,
     "outlast": outlast,
+    "block": block,
 }
 
 
