@@ -8,6 +8,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +17,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 import fastapi_session
-from fastapi_session import SessionConfig, errors
+from fastapi_session import SessionConfig, errors, testing
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
 from tests.pages import DOCS, EXAMPLES, PAGES, ROOT, TEXTS, examples_of, run_examples
 
 CODE = re.compile(r"`[^`\n]+`|^::: .*$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+REFERENCE = "docs/reference/"
 
 Run = Callable[[str], ModuleType]
 
@@ -212,11 +214,29 @@ def test_defaults_are_documented() -> None:
     assert defaults == {name: told.get(name) for name in defaults}
 
 
-def test_every_public_name_is_documented() -> None:
-    """The reference shows every public name."""
-    names = set(fastapi_session.__all__)
+def described() -> dict[str, list[str]]:
+    """Which names each page of the reference describes, by their full path."""
+    pages = {name: re.findall(r"^::: (\S+)$", text, re.MULTILINE) for name, text in TEXTS.items() if REFERENCE in name}
+    return {name.removeprefix(REFERENCE): names for name, names in pages.items() if names}
 
-    assert names == mentions("docs/reference.md", names)
+
+def test_every_public_name_is_described_once() -> None:
+    """The reference describes every public name on one page, and no other page describes any."""
+    public = [f"fastapi_session.{name}" for name in fastapi_session.__all__]
+    public += [f"fastapi_session.testing.{name}" for name in testing.__all__]
+    found = Counter(name for names in described().values() for name in names)
+
+    assert dict.fromkeys(public, 1) == {name: found[name] for name in public}
+    assert dict.fromkeys(found, 1) == found
+    assert [] == [name for name, text in TEXTS.items() if "\n::: " in text and REFERENCE not in name]
+
+
+def test_the_reference_lists_what_its_pages_describe() -> None:
+    """The list of names leads to each; the anchor that a name had when the reference was one page is that of its line."""
+    names = [(page, name) for page, found in described().items() for name in found]
+    lines = re.findall(r"^- \[`.*`\]\((.+?)#(.+)\)\{#(.+)\}$", TEXTS[f"{REFERENCE}index.md"], re.MULTILINE)
+
+    assert sorted((page, name, name) for page, name in names) == sorted(lines)
 
 
 def test_every_error_is_documented() -> None:
