@@ -79,6 +79,17 @@ def test_the_application_works(name: str, run: Run) -> None:
         assert 401 == client.get("/me").status_code
 
 
+def test_the_landing_page(run: Run) -> None:
+    """The few lines of the landing page sign in, know the user and sign out; the icon is that of the example app."""
+    with browser(run("docs/index.md")) as client:
+        assert 401 == client.get("/me").status_code
+        assert 200 == client.post("/login").status_code
+        assert "ada" == client.get("/me").json()
+        assert {"status": "OK"} == client.post("/auth/signout").json()
+        assert 401 == client.get("/me").status_code
+    assert (ROOT / "example_app/page/icon.svg").read_bytes() == (DOCS / "images/favicon.svg").read_bytes()
+
+
 def browser(page: ModuleType) -> TestClient:
     """A client of a page's application, which keeps cookies."""
     return TestClient(page.app, headers={"st-auth-mode": "cookie", "rid": "anti-csrf"})
