@@ -16,18 +16,14 @@ from typing import Any, Self, TypeVar
 from fastapi_session.core import access_token
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
-from fastapi_session.core.payload import copied, ensure_text, is_name, json_object, merged
+from fastapi_session.core.payload import copied, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.engine.background import ensure_asyncio
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
 from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError, SessionError
 from fastapi_session.model import Json, SessionRecord, split_handle
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import TransactionalStore
-
-PIECE = 100
-"""How many sessions of a user the store is asked to end at once."""
 
 T = TypeVar("T")
 
@@ -65,13 +61,6 @@ class SessionsByHandle:
         record = await live_record(self.store, handle)
         return None if record is None else SessionInformation.of(record)
 
-    async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
-        """Answer the sessions of *user_id*, oldest first; of every tenant where none is given."""
-        ensure_asyncio()
-        if not _can_have_sessions(user_id, tenant_id):
-            return []
-        return [SessionInformation.of(record) for record in await self.store.sessions_of(user_id, tenant_id=tenant_id)]
-
     async def revoke(self, handle: str) -> bool:
         """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds."""
         record = await live_record(self.store, handle)
@@ -83,33 +72,6 @@ class SessionsByHandle:
     async def revoke_several(self, handles: Iterable[str]) -> list[str]:
         """End the sessions named by *handles*, and answer those that were alive."""
         return [handle for handle in handles if await self.revoke(handle)]
-
-    async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
-        """End the sessions of *user_id* (of every tenant where none is given) but the one whose handle is *keep*.
-
-        Returns the handles that were ended. They end in pieces, so that others are served in between; a session that begins
-        meanwhile may stay. If `StoreUnavailable` is raised in the middle, some have ended, and to call it again ends the rest.
-        """
-        if keep is not None:
-            others = [found.handle for found in await self.of_user(user_id, tenant_id=tenant_id)]
-            return await self.revoke_several(handle for handle in others if handle != keep)
-        ensure_asyncio()
-        if not _can_have_sessions(user_id, tenant_id):
-            return []
-        ended: list[str] = []
-        while True:
-            deleted = await self.store.delete_sessions_of(user_id, tenant_id=tenant_id, limit=PIECE)
-            ended += self._announced(deleted)
-            if len(deleted) < PIECE:
-                return ended
-
-    def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
-        """Tell of the sessions that were *deleted* while they were alive, and return their handles."""
-        now = self._parts.clock()
-        alive = [record for record in deleted if not record.lineage.expired(now)]
-        for record in alive:
-            self._parts.announcements.revoked(record)
-        return [record.handle for record in alive]
 
     async def refusal(self, handle: str) -> SessionError:
         """Return what to tell a client whose session, named *handle*, is not there any more, and whether to clear its tokens."""
@@ -230,8 +192,3 @@ def _made(change: Callable[[Json], object], *, of: Json, what: str) -> dict[str,
     if not isinstance(value, Mapping):  # `None` after a change in place, most likely: nobody means to forget all by it
         raise PayloadError(f"{what}: the change returned {type(value).__name__}, return the object as it is to be")
     return json_object(value, what)
-
-
-def _can_have_sessions(user_id: str, tenant_id: str | None) -> bool:
-    ensure_text(user_id, "user_id")
-    return is_name(user_id) and (tenant_id is None or is_name(tenant_id))

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi_session.by_token import SessionsByToken
+from fastapi_session.by_user import SessionsByUser
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
@@ -39,7 +40,7 @@ from fastapi_session.model import (
 from fastapi_session.published_keys import PublishedKeys
 
 
-class Sessions(SessionsByToken, PublishedKeys):
+class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
     """Sessions of one deployment: its configuration, store, secrets and clock."""
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,14 @@ from fastapi_session import (
     PrimitiveArrayClaim,
     PrimitiveClaim,
     SessionConfig,
-    SessionError,
     SessionInformation,
     Sessions,
-    StoreUnavailable,
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.by_handle import PIECE, SessionsByHandle
+from fastapi_session.by_handle import SessionsByHandle
 from fastapi_session.core.json_web_token import TYPE
-from fastapi_session.model import Json, SessionRecord
-from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
 
 NOW = 2_000_000_000
@@ -49,33 +46,6 @@ class Users:
     async def fetch_role(self, user_id: str, tenant_id: str, payload: Json) -> str | None:
         self.asked.append((user_id, tenant_id, payload))
         return self.role
-
-
-class Interrupted(MemoryStore):
-    """Notes how many sessions it is asked to delete at most, and fails once, after as many answers as it is told."""
-
-    def __init__(self, *, clock: HandClock) -> None:
-        super().__init__(clock=clock)
-        self.limits: list[int] = []
-        self.fails_after = -1
-
-    async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
-    ) -> Sequence[SessionRecord]:
-        self.limits.append(limit)
-        self.fails_after -= 1
-        if self.fails_after == -1:
-            raise StoreUnavailable("the store is down")
-        return await super().delete_sessions_of(user_id, tenant_id=tenant_id, limit=limit)
-
-
-async def outcome(sessions: Sessions, token: str) -> str:
-    """Answer what becomes of an access token."""
-    try:
-        await sessions.verify(token)
-    except SessionError as error:
-        return error.code
-    return "BELIEVED"
 
 
 async def fetch_nothing(user_id: str, tenant_id: str, payload: Json) -> None:
@@ -133,7 +103,7 @@ async def found(sessions: Sessions, handle: str) -> SessionInformation:
 
 
 class TestKnowing:
-    """What is known of a session, and of all sessions of a user."""
+    """What is known of a session."""
 
     async def test_information(self, sessions: Sessions, clock: HandClock) -> None:
         """A session is known by its handle: whose it is, what it keeps, since when and until when."""
@@ -161,25 +131,6 @@ class TestKnowing:
             information.expires_at,
         )
 
-    async def test_sessions_of_a_user(self, sessions: Sessions, clock: HandClock) -> None:
-        """The sessions of a user are listed oldest first, and those of nobody else."""
-        handles = []
-        for tenant_id in ("public", "acme", "public"):
-            handles.append(await begun(sessions, tenant_id=tenant_id))
-            clock.advance(MINUTE)
-        await begun(sessions, "grace")
-
-        assert handles == [found.handle for found in await sessions.of_user("ada")]
-        assert [] == await sessions.of_user("nobody")
-
-    async def test_a_tenant_of_a_user(self, sessions: Sessions) -> None:
-        """Asked for one tenant, no session of another is told."""
-        acme, public = await begun(sessions, tenant_id="acme"), await begun(sessions)
-
-        assert [acme] == [found.handle for found in await sessions.of_user("ada", tenant_id="acme")]
-        assert [public] == [found.handle for found in await sessions.of_user("ada", tenant_id="public")]
-        assert [] == await sessions.of_user("ada", tenant_id="other")
-
     async def test_what_has_expired_is_not_there(self, sessions: Sessions, clock: HandClock) -> None:
         """A session that nobody refreshed in time is unknown to every verb."""
         handle = await begun(sessions)
@@ -190,7 +141,7 @@ class TestKnowing:
 
 
 class TestEnding:
-    """Revoking one session, several, all of a user."""
+    """Revoking one session, or several."""
 
     async def test_one(self, sessions: Sessions) -> None:
         """A session is revoked once: after it nothing is known of it, and its tokens are worth nothing to the store."""
@@ -210,58 +161,6 @@ class TestEnding:
 
         assert [first, third] == await sessions.revoke_several([first, UNKNOWN, third, first])
         assert await sessions.information(second) is not None
-
-    async def test_all_of_a_user(self, sessions: Sessions) -> None:
-        """All of a user end, in every tenant, and nobody else's."""
-        mine = {await begun(sessions), await begun(sessions, tenant_id="acme")}
-        other = await begun(sessions, "grace")
-
-        assert mine == set(await sessions.revoke_all("ada"))
-        assert ([], [other]) == (
-            await sessions.of_user("ada"),
-            [found.handle for found in await sessions.of_user("grace")],
-        )
-        assert [] == await sessions.revoke_all("nobody")
-
-    async def test_all_of_a_tenant(self, sessions: Sessions) -> None:
-        """Asked for one tenant, the user's sessions in the others go on."""
-        acme, public = await begun(sessions, tenant_id="acme"), await begun(sessions)
-
-        assert [acme] == await sessions.revoke_all("ada", tenant_id="acme")
-        assert [public] == [found.handle for found in await sessions.of_user("ada")]
-
-    async def test_all_but_one(self, sessions: Sessions) -> None:
-        """All but the session that is kept end, in one tenant or in all."""
-        kept, public, acme = await begun(sessions), await begun(sessions), await begun(sessions, tenant_id="acme")
-
-        assert [public] == await sessions.revoke_all("ada", tenant_id="public", keep=kept)
-        assert [acme] == await sessions.revoke_all("ada", keep=kept)
-        assert [kept] == [found.handle for found in await sessions.of_user("ada")]
-
-    async def test_all_of_a_user_in_pieces(self, clock: HandClock) -> None:
-        """However many sessions a user has, the store is never asked to end more than a piece, and each is ended once."""
-        store = Interrupted(clock=clock)
-        sessions = Sessions(SessionConfig(store=store), clock=clock)
-        handles = {await begun(sessions) for _ in range(2 * PIECE + 1)}
-        ended = await sessions.revoke_all("ada")
-
-        assert (len(handles), handles) == (len(ended), set(ended))
-        assert [PIECE, PIECE, PIECE] == store.limits
-
-    async def test_all_of_a_user_interrupted(self, clock: HandClock) -> None:
-        """If the store fails in the middle, what has ended is known here at once, and to ask again ends the rest."""
-        store = Interrupted(clock=clock)
-        sessions = Sessions(SessionConfig(store=store), clock=clock)
-        await sessions.open()  # from here on the feed is read in the background, and not by who verifies
-        tokens = [(await sessions.create("ada")).tokens.access_token for _ in range(PIECE + 1)]
-        store.fails_after = 1
-        with pytest.raises(StoreUnavailable):
-            await sessions.revoke_all("ada")
-
-        assert PIECE == [await outcome(sessions, token) for token in tokens].count("UNAUTHORISED")
-        assert 1 == len(await sessions.revoke_all("ada"))
-        assert ["UNAUTHORISED"] * len(tokens) == [await outcome(sessions, token) for token in tokens]
-        await sessions.close()
 
 
 UNANSWERED: dict[str, Callable[[Sessions, str], Any]] = {
@@ -285,7 +184,7 @@ def test_every_verb_is_asked() -> None:
     """The tables above name every verb that takes a handle and says whether it is there."""
     verbs = {name for name in vars(SessionsByHandle) if not name.startswith("_")}
 
-    verbs -= {"of_user", "revoke_all", "revoke_several", "ending", "refusal", "refusal_of_refresh", "within", "on_end"}
+    verbs -= {"revoke_several", "ending", "refusal", "refusal_of_refresh", "within", "on_end"}
 
     assert verbs == UNANSWERED.keys() | NOT_DONE.keys()
 
@@ -301,16 +200,6 @@ async def test_an_unknown_handle(verb: str, sessions: Sessions) -> None:
 
     assert [None if verb in UNANSWERED else False] * len(handles) == answers
     assert {acme, public} == {found.handle for found in await sessions.of_user("ada")}
-
-
-@pytest.mark.parametrize("name", ["", "\x00", "\ud800", "ü" * 1000])
-async def test_a_user_that_cannot_be(name: str, sessions: Sessions) -> None:
-    """What can be no user and no tenant has no sessions, and is no error either."""
-    await begun(sessions)
-
-    assert [[], []] == [await sessions.of_user(name), await sessions.of_user("ada", tenant_id=name)]
-    assert [[], []] == [await sessions.revoke_all(name), await sessions.revoke_all("ada", tenant_id=name)]
-    assert [] == await sessions.revoke_all(name, keep=UNKNOWN)
 
 
 class TestChanging:
