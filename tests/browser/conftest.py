@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.setup import Missing, chromium
+from tests.browser.waiting import PATIENCE
+
+# How long a page takes says how busy the machine is: five seconds, as Playwright has it, are too few for that.
+expect.set_options(timeout=PATIENCE * 1000)
 
 FLAGS = (
     "--no-sandbox",

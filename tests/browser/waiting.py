@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 30.0
-PAUSE = 0.05
+PAUSE = 0.01
 
 
 def until(condition: Callable[[], object]) -> None:
