@@ -136,8 +136,8 @@ async def test_nobody_is_answered_with_another_s_session(
         service = Service(url, {"refresh_token_rotation_grace_period": 1}, cancels_deserted=True)
         async with serving(service, processes=1) as served:
             wire = Wire(served.port)
+            before = await settled(wire, network, place)  # nobody has come yet whose leaving could be noticed late
             crowd = Crowd(await signed_in(served.port, amount(60, full=2_000)))
-            before = await settled(wire, network, place)
             async with proxied(to_address("127.0.0.1", served.port), draw=doomed, seed=SEED) as clients:
                 for browser in crowd.browsers:
                     browser.lead_to(clients.port)

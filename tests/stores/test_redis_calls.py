@@ -21,6 +21,8 @@ from fastapi_session.stores.redis.calls import MAX_CONNECTIONS
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.stores.redis_servers import Server, running
 
+PATIENCE = 30
+"""Seconds that what will be true may take on a busy machine."""
 IMPATIENT = "?socket_timeout=0.2&socket_connect_timeout=0.2"
 
 
@@ -253,7 +255,9 @@ class TestConnections:
         await store.close()
 
         assert 100 == len(await asyncio.gather(*reads))
-        assert 1 == await connections(admin)
+        async with asyncio.timeout(PATIENCE):  # the server hears of it later than who closed
+            while await connections(admin) > 1:
+                await asyncio.sleep(0.01)
 
     def test_event_loops_in_turn(self, server: Server) -> None:
         """One store serves one event loop after the other, where each closes it."""
