@@ -133,6 +133,9 @@ class PayloadError(ValueError):
 
 
 class StoreUnavailable(Exception):
-    """The store is down or too slow. Whether the last write happened is unknown; a retry is harmless."""
+    """The store is down or too slow, or the row that was asked for cannot be read.
+
+    Whether the last write happened is unknown; a retry is harmless.
+    """
 
     code: ClassVar[str] = "STORE_UNAVAILABLE"

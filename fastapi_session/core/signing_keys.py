@@ -151,6 +151,10 @@ class SigningKeys:
             return None
         return DueKey(family, keys[-1].record.sequence + 1, activates_at)
 
+    def has(self, due: DueKey) -> bool:
+        """Say whether there is a key in the place of *due*."""
+        return any(key.record.sequence == due.sequence for key in self._families[due.family])
+
     def replacement(self, kid: str, *, now: int) -> DueKey | None:
         """Answer the key to be made, and to sign at once, before the key named *kid* may go; `None` where none has to be."""
         for family in (ROTATING, STATIC):

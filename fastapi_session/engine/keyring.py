@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from fastapi_session.clock import Clock
@@ -219,7 +220,11 @@ class Keyring:
     async def _make(self, due: DueKey) -> None:
         """Make the key that is due, unless another process has, and drop those whose last token has expired."""
         private = await asyncio.to_thread(generate_private_key, self._policy.algorithm)
-        await self._store.insert_key(self._record(private, due))
+        while not await self._store.insert_key(self._record(private, due)):
+            await self._reload()
+            if self.keys.has(due):
+                break
+            due = replace(due, sequence=due.sequence + 1)  # in that place is one that cannot be read
         for kid in self.keys.expired(now=self._clock()):
             await self._store.delete_key(kid)
         await self._reload()

@@ -4,6 +4,8 @@ A store keeps and compares; it never decides. Not-found is `None` or `False`, ne
 Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
 the last write: every caller is safe to try again.
 
+One row that was damaged, or changed by another hand, fails nothing but a question about itself: see the table of `readable`.
+
 A method that was cancelled may or may not have written. What was read belongs to the question asked: a store
 never answers one caller with another caller's record.
 """

@@ -210,7 +210,8 @@ class TestUnavailable:
 
         with pytest.raises(StoreUnavailable) as caught:
             await store.get(record.session_id)
-        assert "SQLite failed: OperationalError" == str(caught.value)
+        named = f"session {record.session_id} cannot be read, for its access_token_payload"
+        assert f"SQLite failed: {named}" == str(caught.value)
 
 
 class TestConfiguration:

@@ -10,7 +10,11 @@ from fastapi_session.stores.redis.script import Script
 NOTICES = Script.of("""
 local moment = integer(now())
 local notices = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], ARGV[4], 'LIMIT', ARGV[5], ARGV[6])
-return {ARGV[1], '[' .. table.concat(notices, ',') .. ']', moment}
+if #notices == 0 then return {ARGV[1], moment, '', 0, '', 0} end
+-- The next page begins in the moment in which this one ends, after what was read of that.
+local last = redis.call('ZSCORE', KEYS[1], notices[#notices])
+local passed = redis.call('ZRANK', KEYS[1], notices[#notices]) + 1 - redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. last)
+return {ARGV[1], moment, table.concat(notices, '\\n'), #notices, last, integer(passed)}
 """)
 
 DELETE_NOTICES = Script.of("""

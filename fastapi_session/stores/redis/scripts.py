@@ -25,13 +25,17 @@ local function read(key, ...)
     return fields
 end
 
+-- What a field lacks that is damaged is told as null: whoever reads the record finds out.
 local function record(key)
     local fields = read(key, '{"', '".join(SESSION_COLUMNS)}')
-    return fields[1] and '[' .. table.concat(fields, ',') .. ']'
+    if not fields[1] and redis.call('EXISTS', key) == 0 then return false end
+    for place = 1, {len(SESSION_COLUMNS)} do fields[place] = fields[place] or 'null' end
+    return '[' .. table.concat(fields, ',') .. ']'
 end
 
 local function name(key)
-    return table.concat(redis.call('HMGET', key, 'user_id', 'tenant_id', 'session_id'))
+    local fields = redis.call('HMGET', key, 'user_id', 'tenant_id', 'session_id')
+    return (fields[1] or '') .. (fields[2] or '') .. (fields[3] or '')
 end
 
 local function deadline()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import (
-    LATEST,
-    FeedReading,
     Json,
     Lineage,
-    Notice,
     Reading,
     Rotation,
     SessionRecord,
@@ -23,29 +18,27 @@ from fastapi_session.model import (
 )
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
-from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
+from fastapi_session.stores.redis import key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text
 from fastapi_session.stores.redis.fields import (
     expected_fields,
     field,
-    key_of,
+    key_row_of,
     key_text,
     lineage_fields,
-    notices_of,
     session_fields,
-    session_of,
+    session_row_of,
 )
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
+from fastapi_session.stores.redis.notices import RedisNotices
 from fastapi_session.stores.redis.script import Script
-from fastapi_session.stores.rows import dump_json
+from fastapi_session.stores.rows import Row, dump_json
 
 PAGE = 100
 """How many of a user's sessions one script reads at most: it holds up all that others ask of the server."""
-NOTICES_PAGE = 1_000
-"""How many notices one script reads at most."""
 
 
-class RedisStore:
+class RedisStore(RedisNotices):
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it answers milliseconds since the epoch.
@@ -59,7 +52,7 @@ class RedisStore:
         self, server: str | Client, *, clock: Clock | None = None, prefix: str = "fastapi_session", shards: int = 1
     ) -> None:
         server = unprinted(server)
-        self._calls, self._clock, self._keys = Calls(server), clock, Keyspace(prefix, shards=shards)
+        super().__init__(Calls(server), clock=clock, keys=Keyspace(prefix, shards=shards))
 
     async def open(self) -> None:
         """Find out whether the server answers."""
@@ -97,11 +90,12 @@ class RedisStore:
             field(rotation.circumstances.ip_address),
             field(rotation.circumstances.user_agent),
         )
-        return None if record is None else session_of(as_text(record))
+        return None if record is None else self._readable.session(_session_row(record), session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
         """Answer the record, expired or not, together with the server's clock."""
-        return (await self._read(self._keys.shard_of(session_id), [session_id]))[0]
+        [row], now = await self._read(self._keys.shard_of(session_id), [session_id])
+        return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the session still stands where *expected* says."""
@@ -138,20 +132,22 @@ class RedisStore:
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first."""
-        readings: list[Reading] = []
+        living: list[SessionRecord] = []
         for shard in self._keys.shards:
             async for names in self._names_in(shard, names_of_user(user_id, tenant_id)):
-                readings += await self._read(shard, session_ids_of(map(as_text, names)))
-        living = [each.record for each in readings if each.record and not each.record.lineage.expired(each.now)]
+                rows, now = await self._read(shard, session_ids_of(map(as_text, names)))
+                there = [row for row in rows if row is not None]
+                records = self._readable.sessions_of(there, user_id=user_id, tenant_id=tenant_id)
+                living += [record for record in records if not record.lineage.expired(now)]
         return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
     async def delete_sessions_of(
         self, user_id: str, *, tenant_id: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
-        bounds, deleted = names_of_user(user_id, tenant_id), list[SessionRecord]()
+        deleted: list[SessionRecord] = []
         for shard in self._keys.shards:
-            deleted += await self._delete_in(shard, bounds, limit=limit - len(deleted))
+            deleted += await self._delete_in(shard, user_id, tenant_id, limit=limit - len(deleted))
         return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
@@ -175,7 +171,8 @@ class RedisStore:
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
         [rows] = await self._run(key_scripts.SIGNING_KEYS, self._keys.signing_keys)
-        return sorted((key_of(as_text(row)) for row in rows), key=attrgetter("family", "sequence"))
+        keys = self._readable.signing_keys(key_row_of(as_text(row)) for row in rows)
+        return sorted(keys, key=attrgetter("family", "sequence"))
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -189,44 +186,12 @@ class RedisStore:
         [deleted] = await self._run(key_scripts.DELETE_KEY, self._keys.signing_keys, kid, field(kid))
         return bool(deleted)
 
-    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
-        readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
-        notices = [notice for reading in readings for notice in reading.notices]
-        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
-
-    async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and answer how many."""
-        total = 0
-        for feed in self._keys.feeds:
-            [deleted] = await self._run(feed_scripts.DELETE_NOTICES, [feed], field(until), field(limit - total))
-            total += deleted
-        return total
-
     async def _change(self, script: Script, session_id: str, *arguments: str) -> Sequence[Any]:
         return await self._run(script, self._keys.shard_of(session_id).keys(session_id), *arguments)
 
-    async def _run(self, script: Script, keys: Sequence[str], *arguments: str) -> Sequence[Any]:
-        now = "" if self._clock is None else field(self._clock())
-        return await self._calls.run(script, keys=keys, arguments=[now, *arguments])
-
-    async def _read(self, shard: Shard, session_ids: Sequence[str]) -> list[Reading]:
+    async def _read(self, shard: Shard, session_ids: Sequence[str]) -> tuple[list[Row | None], int]:
         records, now = await self._run(scripts.READ, shard.keys(*session_ids))
-        moment = int(as_text(now))
-        return [Reading(None if each is None else session_of(as_text(each)), moment) for each in records]
-
-    async def _notices_in(self, feed: str, after: int, until: int) -> FeedReading:
-        """Read a feed page by page, and return it with the clock of before."""
-        notices, clocks, begins, passed = list[Notice](), list[int](), f"({after}", 0
-        while len(notices) == NOTICES_PAGE * len(clocks):
-            page = [begins, field(until), field(passed), field(NOTICES_PAGE)]
-            appended, now = await self._run(feed_scripts.NOTICES, [feed], *page)
-            notices += notices_of(as_text(appended))
-            clocks.append(int(as_text(now)))
-            if notices:  # the next page begins in the moment in which this one ended, after what was read of that
-                begins = str(notices[-1].at)
-                passed = sum(1 for _ in takewhile(notices[-1].at.__eq__, map(attrgetter("at"), reversed(notices))))
-        return FeedReading(tuple(notices), clocks[0])
+        return [None if each is None else _session_row(each) for each in records], int(as_text(now))
 
     async def _names_in(self, shard: Shard, bounds: tuple[str, str]) -> AsyncIterator[Sequence[str]]:
         """Yield the names between *bounds*, in pages: the server is held up by none of them."""
@@ -237,14 +202,25 @@ class RedisStore:
             yield names
             lowest = f"({as_text(names[-1])}" if names else lowest
 
-    async def _delete_in(self, shard: Shard, bounds: tuple[str, str], *, limit: int) -> Sequence[SessionRecord]:
-        """Delete sessions until there are *limit*, or none is left: those that others have deleted meanwhile do not count."""
+    async def _delete_in(
+        self, shard: Shard, user_id: str, tenant_id: str | None, *, limit: int
+    ) -> Sequence[SessionRecord]:
+        """Delete sessions until there are *limit*, or none is left.
+
+        Those that others have deleted meanwhile do not count, nor do those that cannot be read.
+        """
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):
+            bounds = names_of_user(user_id, tenant_id)
             [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds, field(wanted))
             keys = shard.keys(*session_ids_of(map(as_text, names)))
             [records] = await self._run(scripts.DELETE_NAMED, keys, *map(as_text, names))
-            deleted += [session_of(as_text(record)) for record in records if record is not None]
+            rows = [_session_row(record) for record in records if record is not None]
+            deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(names) < wanted:
                 break
         return deleted
+
+
+def _session_row(record: Any) -> Row:
+    return session_row_of(as_text(record))

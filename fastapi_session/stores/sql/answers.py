@@ -21,10 +21,15 @@ from typing import Any
 
 from sqlalchemy import CursorResult
 
-from fastapi_session.model import Notice, Rotation, SessionRecord, SigningKeyRecord
-from fastapi_session.stores.rows import key_record, session_record
+from fastapi_session.model import Rotation
+from fastapi_session.stores.rows import KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COLUMNS, Row
 
-Rows = Sequence[Sequence[Any]]
+Rows = Sequence[Row]
+
+_SESSION_ID, _TENANT_ID, _USER_ID, _CURRENT = map(
+    SESSION_COLUMNS.index, ("session_id", "tenant_id", "user_id", "current")
+)
+_AT = NOTICE_COLUMNS.index("at")
 
 
 class ForeignAnswer(Exception):
@@ -42,39 +47,36 @@ def ids(result: CursorResult[Any]) -> list[Any]:
     return [each for (each,) in rows_of(result)]
 
 
-def session(row: Sequence[Any], *, session_id: str) -> SessionRecord:
-    """Return the session in *row*, whose id is *session_id*."""
-    record = session_record(row)
-    _ensure(record.session_id == session_id)
-    return record
+def session(row: Row, *, session_id: str) -> Row:
+    """Return *row*, which has the session of this id."""
+    _ensure(len(row) == len(SESSION_COLUMNS) and row[_SESSION_ID] == session_id)
+    return row
 
 
-def rotated(row: Sequence[Any] | None, rotation: Rotation) -> SessionRecord | None:
-    """Return the session in *row* as *rotation* left it, `None` if there is none."""
-    if row is None:
-        return None
-    record = session(row, session_id=rotation.session_id)
-    _ensure(record.lineage.current == rotation.successor)
-    return record
+def rotated(row: Row | None, rotation: Rotation) -> Row | None:
+    """Return *row*, which has the session as *rotation* left it, `None` if there is none."""
+    if row is not None:
+        _ensure(session(row, session_id=rotation.session_id)[_CURRENT] == rotation.successor)
+    return row
 
 
-def sessions_of(rows: Rows, *, user_id: str, tenant_id: str | None) -> list[SessionRecord]:
-    """Return the sessions in *rows*, all of the user and, if one is given, of the tenant."""
-    records = [session_record(row) for row in rows]
-    _ensure(all(record.user_id == user_id and tenant_id in {None, record.tenant_id} for record in records))
-    return records
+def sessions_of(rows: Rows, *, user_id: str, tenant_id: str | None) -> Rows:
+    """Return *rows*, which have sessions of the user and, if one is given, of the tenant."""
+    _ensure(all(len(row) == len(SESSION_COLUMNS) and row[_USER_ID] == user_id for row in rows))
+    _ensure(all(tenant_id in {None, row[_TENANT_ID]} for row in rows))
+    return rows
 
 
-def notices(rows: Rows, *, after: int, until: int) -> tuple[Notice, ...]:
-    """Return the notices in *rows*, all later than *after* and not later than *until*."""
-    found = tuple(Notice(subject, kind, at) for subject, kind, at in rows)
-    _ensure(all(after < notice.at <= until for notice in found))
-    return found
+def notices(rows: Rows, *, after: int, until: int) -> Rows:
+    """Return *rows*, which have notices later than *after* and not later than *until*."""
+    _ensure(all(len(row) == len(NOTICE_COLUMNS) and after < row[_AT] <= until for row in rows))
+    return rows
 
 
-def signing_keys(rows: Rows) -> list[SigningKeyRecord]:
-    """Return the signing keys in *rows*."""
-    return [key_record(row) for row in rows]
+def signing_keys(rows: Rows) -> Rows:
+    """Return *rows*, which have signing keys."""
+    _ensure(all(len(row) == len(KEY_COLUMNS) for row in rows))
+    return rows
 
 
 def moment(rows: Rows) -> int:

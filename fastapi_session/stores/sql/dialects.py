@@ -121,12 +121,16 @@ class ExactText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         """Answer *value* as the driver is given it."""
-        return value.encode() if value is not None and dialect.name in _BINARY_TEXT else value
+        return value.encode() if isinstance(value, str) and dialect.name in _BINARY_TEXT else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        """Answer what the driver gave as text."""
-        text: str | None = value.decode() if value is not None and dialect.name in _BINARY_TEXT else value
-        return text
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Return what the driver gave as text, and as it is if it is none: the other rows of the answer are not damaged."""
+        if value is None or dialect.name not in _BINARY_TEXT:
+            return value
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
 
 
 class Moment(FunctionElement[int]):

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Executable
 
 from fastapi_session.clock import Clock
 from fastapi_session.model import LATEST, FeedReading, NoticeKind
+from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import Connections
 from fastapi_session.stores.sql.statements import Parameters, TimedStatements
@@ -20,8 +21,9 @@ T = TypeVar("T")
 class SqlNotices:
     """Keeps the revocation feed through *connections*. The database's clock dates notices, unless *clock* is given."""
 
-    def __init__(self, connections: Connections, *, clock: Clock | None) -> None:
+    def __init__(self, connections: Connections, *, clock: Clock | None, readable: Readable) -> None:
         self._connections = connections
+        self._readable = readable
         self._clock = clock
         self._timed = TimedStatements(now_given=clock is not None)
 
@@ -30,7 +32,8 @@ class SqlNotices:
         # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
         now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, answers.moment)
         read = partial(answers.notices, after=after, until=until)
-        return FeedReading(await self._read(statements.NOTICES, {"after": after, "until": until}, read), now)
+        rows = await self._read(statements.NOTICES, {"after": after, "until": until}, read)
+        return FeedReading(self._readable.notices(rows), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many. Others at work are skipped."""

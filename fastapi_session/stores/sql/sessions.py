@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
-from fastapi_session.stores.rows import SESSION_COLUMNS, dump_json, lineage_row, session_row
+from fastapi_session.stores.rows import SESSION_COLUMNS, Row, dump_json, lineage_row, session_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.notices import SqlNotices
 
@@ -35,7 +35,7 @@ class SqlSessions(SqlNotices):
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
         parameters = statements.rotation_parameters(rotation)
 
-        def work(connection: Connection) -> SessionRecord | None:
+        def work(connection: Connection) -> Row | None:
             timed = {**parameters, **self._now()}
             if connection.dialect.update_returning:
                 return answers.rotated(connection.execute(self._timed.rotate_returning, timed).one_or_none(), rotation)
@@ -46,18 +46,20 @@ class SqlSessions(SqlNotices):
                 connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one(), rotation
             )
 
-        return await self._connections.run(work, alone=True)
+        row = await self._connections.run(work, alone=True)
+        return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
         """Answer the record, expired or not, together with the clock."""
 
-        def read(rows: answers.Rows) -> Reading:
+        def read(rows: answers.Rows) -> tuple[Row | None, int]:
             [[now, *session]] = rows
             # The outer join says nothing of a session that is not there.
-            record = None if session[0] is None else answers.session(session, session_id=session_id)
-            return Reading(record, now if self._clock is None else self._clock())
+            row = None if session[0] is None else answers.session(session, session_id=session_id)
+            return row, now if self._clock is None else self._clock()
 
-        return await self._read(self._timed.get, {"given_session_id": session_id}, read)
+        row, now = await self._read(self._timed.get, {"given_session_id": session_id}, read)
+        return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the session still stands where *expected* says."""
@@ -102,26 +104,36 @@ class SqlSessions(SqlNotices):
         statement = statements.in_tenant(self._timed.sessions_of, tenant_id)
         parameters = {**statements.user_parameters(user_id, tenant_id), **self._now()}
         read = partial(answers.sessions_of, user_id=user_id, tenant_id=tenant_id)
-        return await self._read(statement, parameters, read)
+        rows = await self._read(statement, parameters, read)
+        return self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
 
     async def delete_sessions_of(
         self, user_id: str, *, tenant_id: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        deleted: list[SessionRecord] = []
+        while wanted := limit - len(deleted):  # again only for those that cannot be read, of which nobody is told
+            rows = await self._delete_some_of(user_id, tenant_id, limit=wanted)
+            deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+            if len(rows) < wanted:
+                break
+        return deleted
+
+    async def _delete_some_of(self, user_id: str, tenant_id: str | None, *, limit: int) -> answers.Rows:
         parameters = {**statements.user_parameters(user_id, tenant_id), "limit": limit}
         lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
 
-        def work(connection: Connection) -> Sequence[SessionRecord]:
+        def work(connection: Connection) -> answers.Rows:
             returning = connection.dialect.update_returning
             statement = statements.delete_these(lock) if returning else lock
-            rows = answers.rows_of(connection.execute(statement, parameters))
-            records = answers.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
-            session_ids = [record.session_id for record in records]
+            found = answers.rows_of(connection.execute(statement, parameters))
+            rows = answers.sessions_of(found, user_id=user_id, tenant_id=tenant_id)
+            session_ids = [row[0] for row in rows]
             if not returning:
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": session_ids})
                 answers.at_most(len(session_ids), deleted)
             self._note(connection, "session_revoked", session_ids)
-            return records
+            return rows
 
         return await self._connections.run(work)
 

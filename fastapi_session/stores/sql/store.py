@@ -15,6 +15,7 @@ from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import MAX_OBJECT, SigningKeyRecord
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
+from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, key_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
@@ -58,7 +59,7 @@ class SqlStore(SqlSessions):
         self._timeout = timeout
         self._fates: WeakKeyDictionary[Connection, Fate] = WeakKeyDictionary()
         self._pooled = PooledConnections(self._engine, timeout=timeout)
-        super().__init__(self._pooled, clock=clock)
+        super().__init__(self._pooled, clock=clock, readable=Readable(self._engine.name))
 
     async def open(self) -> None:
         """Connect, and look for the tables.
@@ -88,7 +89,7 @@ class SqlStore(SqlSessions):
 
     def within(self, connection: AsyncConnection) -> JoinedStore:
         """Answer a store whose sessions are written in the open transaction of *connection*, and end as it ends."""
-        return JoinedStore(self, connection, clock=self._clock)
+        return JoinedStore(self, connection, clock=self._clock, readable=self._readable)
 
     def fate_on(self, connection: AsyncConnection) -> Fate:
         """Return what tells of the transactions of *connection*: one for each connection, however often it is joined."""
@@ -112,7 +113,7 @@ class SqlStore(SqlSessions):
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
-        return await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys)
+        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys))
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -132,8 +133,10 @@ class JoinedStore(SqlSessions):
     After `StoreUnavailable`, that transaction can only be rolled back.
     """
 
-    def __init__(self, store: SqlStore, connection: AsyncConnection, *, clock: Clock | None) -> None:
-        super().__init__(JoinedConnection(connection, look=store.look), clock=clock)
+    def __init__(
+        self, store: SqlStore, connection: AsyncConnection, *, clock: Clock | None, readable: Readable
+    ) -> None:
+        super().__init__(JoinedConnection(connection, look=store.look), clock=clock, readable=readable)
         self.insert_key = store.insert_key
         self.replace_key = store.replace_key
         self.delete_key = store.delete_key
@@ -142,7 +145,7 @@ class JoinedStore(SqlSessions):
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Return every key, by family and sequence, as the user's transaction sees them: no other connection is waited for."""
-        return await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys)
+        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys))
 
     def on_end(self, tell: Tell) -> None:
         """Call *tell* once it is certain what became of what was just written."""

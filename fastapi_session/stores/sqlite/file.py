@@ -25,6 +25,7 @@ def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
     """
     create_private(path)
     connection = sqlite3.connect(path, timeout=busy_timeout.total_seconds(), isolation_level=None)
+    connection.text_factory = _text
     try:
         if schema_version(connection, path=path) < SCHEMA_VERSION:
             write_ahead(connection, patience=busy_timeout)
@@ -37,6 +38,14 @@ def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(encoded: bytes) -> str | bytes:
+    """Return a text, as bytes if it is none: what is damaged in one row must not fail the reading of the others."""
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError:
+        return encoded
 
 
 def create_private(path: str) -> None:

@@ -16,14 +16,14 @@ from fastapi_session.model import (
     FeedReading,
     Json,
     Lineage,
-    Notice,
     Reading,
     Rotation,
     SessionRecord,
     SigningKeyRecord,
 )
 from fastapi_session.stores.opening import opening
-from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_record, key_row, session_record, session_row
+from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_row, session_row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
 from fastapi_session.stores.sqlite.presence import OpenFiles
@@ -55,6 +55,7 @@ class SqliteStore:
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
         self.path = Path(path).absolute()  # this process may go to another folder
         self._clock = clock
+        self._readable = Readable("SQLite")
         self._thread = SqliteThread(
             partial(connect, str(self.path), busy_timeout=busy_timeout), opened=partial(OpenFiles, str(self.path))
         )
@@ -83,14 +84,14 @@ class SqliteStore:
         row = await self._thread.write(
             lambda db: db.execute(statements.ROTATE, _rotation_parameters(rotation, now=self._clock())).fetchone()
         )
-        return None if row is None else session_record(row)
+        return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
         """Answer the record, expired or not, together with the store's clock."""
         row, now = await self._thread.read(
             lambda db: (db.execute(statements.GET, (session_id,)).fetchone(), self._clock())
         )
-        return Reading(None if row is None else session_record(row), now)
+        return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the session still stands where *expected* says."""
@@ -151,14 +152,19 @@ class SqliteStore:
         rows = await self._thread.read(
             lambda db: db.execute(statements.SESSIONS_OF, {**user, "now": self._clock()}).fetchall()
         )
-        return [session_record(row) for row in rows]
+        return self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
 
     async def delete_sessions_of(
         self, user_id: str, *, tenant_id: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
-        some = {"user_id": user_id, "tenant_id": tenant_id, "limit": limit}
-        return [session_record(row) for row in await self._delete(statements.DELETE_SESSIONS_OF, some)]
+        user, deleted = {"user_id": user_id, "tenant_id": tenant_id}, list[SessionRecord]()
+        while wanted := limit - len(deleted):  # again only for those that cannot be read, of which nobody is told
+            rows = await self._delete(statements.DELETE_SESSIONS_OF, {**user, "limit": wanted})
+            deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+            if len(rows) < wanted:
+                break
+        return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
@@ -174,7 +180,7 @@ class SqliteStore:
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Answer every key, by family and sequence."""
         rows = await self._thread.read(lambda db: db.execute(statements.SIGNING_KEYS).fetchall())
-        return [key_record(row) for row in rows]
+        return self._readable.signing_keys(rows)
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -192,7 +198,7 @@ class SqliteStore:
         now, rows = await self._thread.read(
             lambda db: (self._clock(), db.execute(statements.NOTICES, (after, until)).fetchall())
         )
-        return FeedReading(tuple(Notice(*row) for row in rows), now)
+        return FeedReading(self._readable.notices(rows), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many."""
