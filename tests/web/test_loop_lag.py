@@ -28,6 +28,9 @@ TRIES = 30
 ROUNDS = 8
 """Of so many tries: a machine may be slow for seconds at a time."""
 
+KEYS = 10
+"""RSA keys at most: the luck of the primes decides how long one takes. A loop held up by each serves one request a key."""
+
 T = TypeVar("T")
 
 
@@ -98,19 +101,31 @@ async def test_creating_verifying_and_refreshing(app: FastAPI, clock: HandClock)
 
 @pytest.mark.parametrize("sessions", ["RS256"], indirect=True)
 async def test_making_the_next_key(app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
-    """Requests are served as ever while the next RSA key is made and loaded, which takes a processor far longer."""
+    """Requests are served as ever while the next RSA keys are made and loaded, which takes a processor far longer."""
     clock.advance(sessions.config.access_token_dynamic_signing_key_update_interval - WINDOW)
+    lag, served = Lag(), 0
+    for _ in range(KEYS):
+        if served <= TRIES:
+            served += await served_while_a_key_is_made(app, sessions, lag)
+            clock.advance(sessions.config.access_token_dynamic_signing_key_update_interval)
+
+    assert served > TRIES
+    assert (await lag.calmest())["verify"] < LIMIT
+
+
+async def served_while_a_key_is_made(app: FastAPI, sessions: Sessions, lag: Lag) -> int:
+    """Return how many requests were served before the key that is due was there."""
+    before = {key.kid for key in await sessions.store.signing_keys()}
     held = await signed_in(app)
     making = asyncio.ensure_future(finish_background(sessions))
-    lag, served = Lag(), 0
+    served = 0
     while not making.done():
         await lag.of("verify", ask(app, "GET", "/me", held.to_call()))
         await asyncio.sleep(LIMIT)  # a loop that is never idle would leave the thread that makes the key no interpreter
         served += 1
 
-    assert ["d-", "d-", "s-"] == [key.kid[:2] for key in await sessions.store.signing_keys()]
-    assert served > TRIES
-    assert (await lag.calmest())["verify"] < LIMIT
+    assert ["d-"] == [key.kid[:2] for key in await sessions.store.signing_keys() if key.kid not in before]
+    return served
 
 
 async def test_a_loop_that_is_held_up_is_noticed(app: FastAPI) -> None:
