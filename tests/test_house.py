@@ -6,6 +6,7 @@ import ast
 import re
 import tokenize
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -119,6 +120,31 @@ def test_assertions_can_fail() -> None:
         for path in TESTS
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Assert) and cannot_fail(node.test)
+    ]
+
+    assert [] == found
+
+
+def left_behind(block: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Each `yield` of *block* that statements follow outside a `finally`: whatever fails meanwhile leaps over them."""
+    for statement, following in zip_longest(block, block[1:]):
+        match statement:
+            case ast.Try(finalbody=[_, *_]):
+                continue
+            case ast.Expr(value=ast.Yield()) if following and not isinstance(following, ast.Return):
+                yield statement
+        for inner in ("body", "orelse", "finalbody"):
+            yield from left_behind(getattr(statement, inner, []))
+
+
+def test_what_is_begun_is_ended() -> None:
+    """A context manager ends in a `finally` what it began: a server left behind keeps the whole run from ending."""
+    found = [
+        f"{path.relative_to(ROOT)}:{statement.lineno} {node.name}"
+        for path in [*MODULES, *TESTS]
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, FUNCTION) and any("contextmanager" in ast.unparse(each) for each in node.decorator_list)
+        for statement in left_behind(node.body)
     ]
 
     assert [] == found

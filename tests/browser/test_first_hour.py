@@ -65,7 +65,7 @@ def test_plain_fetch(page: Page, server: Server) -> None:
 
 def test_try_it_out(page: Page, server: Server) -> None:
     """In `/docs`, "Try it out" of the login signs in, and that of a guarded route is let in."""
-    page.route("https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/*", from_npm)
+    serve_from(page, swagger())
     page.route("https://fastapi.tiangolo.com/**", lambda route: route.abort())
     page.goto(f"{server.origin}/docs")
 
@@ -74,13 +74,21 @@ def test_try_it_out(page: Page, server: Server) -> None:
     assert "200" == try_it_out(page, "get", "/me")
 
 
-def from_npm(route: Route) -> None:
-    """Answer what the page asks of a content delivery network from the npm package that it would deliver."""
+def swagger() -> Path:
+    """The folder of the npm package that `/docs` asks of a content delivery network. Skips the test if it is not there."""
     try:
-        route.fulfill(path=npm_package(SWAGGER) / route.request.url.rpartition("/")[2])
+        return npm_package(SWAGGER)
     except Missing as missing:
-        route.abort()
         pytest.skip(str(missing))
+
+
+def serve_from(page: Page, folder: Path) -> None:
+    """Answer from *folder* what *page* asks of the content delivery network."""
+
+    def answer(route: Route) -> None:
+        route.fulfill(path=folder / route.request.url.rpartition("/")[2])
+
+    page.route("https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/*", answer)
 
 
 def try_it_out(page: Page, method: str, path: str, body: str | None = None) -> str:

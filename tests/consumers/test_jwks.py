@@ -78,9 +78,11 @@ def published(story: Story, *, readings: int) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def pyjwt(address: str, tokens: list[str]) -> list[bool]:

@@ -192,10 +192,12 @@ async def tls_in_front(server: Server, files: tuple[Path, Path]) -> AsyncIterato
     context.load_cert_chain(*files)
     proxy = Proxy(to_address("127.0.0.1", server.port))
     front = await asyncio.start_server(proxy.accept, "127.0.0.1", ssl=context)
-    yield front.sockets[0].getsockname()[1]
-    front.close()
-    proxy.reset()
-    await proxy.idle()
+    try:
+        yield front.sockets[0].getsockname()[1]
+    finally:
+        front.close()
+        proxy.reset()
+        await proxy.idle()
 
 
 @asynccontextmanager

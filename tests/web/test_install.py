@@ -99,8 +99,10 @@ def test_the_store_lives_with_the_application() -> None:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         noted.append("application starts")
-        yield
-        noted.append("application ends")
+        try:
+            yield
+        finally:
+            noted.append("application ends")
 
     app = FastAPI(lifespan=lifespan)
     install(app, SessionConfig(store=RecordingStore(noted), secret=SECRET, api_domain="http://testserver"))

@@ -59,8 +59,10 @@ def started(make: Callable[[Path], Server]) -> Iterator[Server]:
     try:
         server = make(folder)
         server.start()
-        yield server
-        server.kill()
+        try:
+            yield server
+        finally:
+            server.kill()
     finally:
         shutil.rmtree(folder)
 

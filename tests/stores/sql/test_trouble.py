@@ -99,7 +99,7 @@ class TestServer:
 class TestWaiting:
     async def test_an_operation_that_takes_too_long(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
         """A row that is locked for longer than the timeout is unavailable, and the store is not the worse for it."""
-        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=0.2))
+        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=1))
         await store.open()
         record = new_session("a", now=clock())
         await store.insert(record)
@@ -114,7 +114,7 @@ class TestWaiting:
 
     async def test_a_transaction_that_takes_too_long(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
         """What it had written is undone, and no connection comes back in the midst of it."""
-        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=0.5))
+        store = SqlStore(url, clock=clock, timeout=timedelta(seconds=1))
         await store.open()
         old, new = (new_session(name, now=clock()) for name in ("old", "new"))
         await store.insert(old)
