@@ -1,0 +1,47 @@
+"""The list of recipes: complete, and found by the words that people look for."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.pages import LINK, ROOT, TEXTS
+from tests.recipes.running import INDEX, RECIPES, TESTS, recipe_of
+
+PAGES = sorted(page.name for page in RECIPES.glob("*.md") if page != INDEX)
+WORDS = {
+    "logout": "index",
+    "sign out": "index",
+    "password": "password-change",
+}
+"""What somebody types into the search field, and the recipe that it must find."""
+
+
+def test_every_recipe_is_tested() -> None:
+    """Every recipe has a test module, and every test module its recipe."""
+    modules = [recipe_of(path).removeprefix("docs/recipes/") for path in TESTS.glob("test_*.py")]
+
+    assert sorted([*PAGES, INDEX.name]) == sorted(modules)
+
+
+def test_every_recipe_is_listed() -> None:
+    """The list of recipes leads to each of them, and so does the navigation, in the same order."""
+    listed = [link for link in LINK.findall(TEXTS["docs/recipes/index.md"]) if "/" not in link]
+    navigation = re.findall(r"recipes/(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(PAGES) == sorted(listed)
+    assert [INDEX.name, *listed] == navigation
+
+
+@pytest.mark.parametrize(("words", "recipe"), WORDS.items())
+def test_search_finds_it(words: str, recipe: str) -> None:
+    """The search field finds a recipe by what it is called elsewhere: each word begins one that stands on the page.
+
+    The index of the built pages is these texts, cut into words at spaces and hyphens.
+    """
+    found = {
+        each.strip("`'\"()[]{}*.,:;#|=").lower() for each in re.split(r"[\s-]+", TEXTS[f"docs/recipes/{recipe}.md"])
+    }
+
+    assert [] == [word for word in words.split() if not any(each.startswith(word) for each in found)]
