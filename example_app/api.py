@@ -55,7 +55,7 @@ class OwnSession(BaseModel):
     current: bool
 
 
-@api.post("/sign-in")
+@api.post("/sign-in", responses={403: {"description": "User name and password do not belong together"}})
 async def sign_in(
     credentials: Credentials,
     create: Annotated[CreateSession, Depends(create_session())],
@@ -129,7 +129,7 @@ async def own_sessions(session: SignedIn, sessions: Engine) -> list[OwnSession]:
     ]
 
 
-@api.delete("/sessions/{handle}")
+@api.delete("/sessions/{handle}", responses={404: {"description": "No session of the user's"}})
 async def revoke_one(handle: str, session: StillSignedIn, sessions: Engine) -> Message:
     """End one of the user's sessions, and nobody else's."""
     if handle not in {each.handle for each in await sessions.of_user(session.user_id)}:

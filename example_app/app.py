@@ -20,7 +20,7 @@ PAGE = Path(__file__).parent / "page"
 def create_app(config: SessionConfig | None = None) -> FastAPI:
     """Build the app, with sessions as *config* says."""
     config = config or demo_config()
-    app = FastAPI(title="fastapi_session example app")
+    app = FastAPI(title="fastapi_session example app", responses={400: {"description": "The body cannot be read"}})
     install(app, config, claims=[ROLES])
     app.include_router(session_router(client=True))
     app.include_router(api)

@@ -55,7 +55,7 @@ def theft_lab(grace_period: timedelta) -> APIRouter:
     """Build the lab for an app that accepts a used refresh token for another *grace_period*."""
     lab = APIRouter(prefix="/auth/session/refresh/theft-lab", tags=["theft lab: demonstration of an attack"])
 
-    @lab.post("/copy")
+    @lab.post("/copy", responses={401: {"description": "No refresh token came"}})
     async def copy(refresh_token: Annotated[str | None, Cookie(alias="sRefreshToken")] = None) -> StolenToken:
         """Hand out the refresh token of the browser that asks."""
         if refresh_token is None:
