@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from publicsuffixlist import PublicSuffixList
 
@@ -56,13 +57,19 @@ class Origin:
 
 def is_public_suffix(domain: str) -> bool:
     """Say whether *domain* is a registry's own name (`com`, `co.uk`), for which browsers refuse cookies."""
-    return PublicSuffixList().is_public(domain)
+    return _public_suffixes().is_public(domain)
 
 
 def registrable_domain(host: str) -> str | None:
     """Return the part of *host* that somebody registered, `None` if it has none: `example.com` of `www.example.com`."""
-    domain: str | None = None if _is_address(host) else PublicSuffixList().privatesuffix(host)
+    domain: str | None = None if _is_address(host) else _public_suffixes().privatesuffix(host)
     return domain
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    """Return the list of all registries' names, read by the first who asks: that takes a tenth of a second."""
+    return PublicSuffixList()
 
 
 def _shares_registrable_domain(host: str, other: str) -> bool:

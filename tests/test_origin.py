@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from publicsuffixlist import PublicSuffixList
 
-from fastapi_session.origin import Origin, is_public_suffix
+from fastapi_session import origin
+from fastapi_session.origin import Origin, is_public_suffix, registrable_domain
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,22 @@ def test_loopback_origins(text: str, loopback: bool, address: bool) -> None:
 def test_public_suffixes(domain: str, expected: bool) -> None:
     """Names under which anybody can register are public suffixes, private ones included."""
     assert expected == is_public_suffix(domain)
+
+
+def test_the_list_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many hosts are asked about, the list of all registries' names is read once, and not before."""
+    read: list[PublicSuffixList] = []
+
+    def noting() -> PublicSuffixList:
+        read.append(PublicSuffixList())
+        return read[-1]
+
+    monkeypatch.setattr(origin, "PublicSuffixList", noting)
+    origin._public_suffixes.cache_clear()
+    assert registrable_domain("10.0.0.1") is None
+    assert [] == read
+    for host in ("www.example.com", "api.example.com", "example.org"):
+        assert registrable_domain(host) is not None
+        assert not is_public_suffix(host)
+
+    assert 1 == len(read)

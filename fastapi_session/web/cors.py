@@ -80,7 +80,8 @@ def _open(given: Mapping[str, Any], hosts: Sequence[str]) -> Iterator[str]:
         yield "CORSMiddleware: allow_origins=['*'] opens sessions to every site, name the origins of yours"
     if "null" in given.get("allow_origins", ()):
         yield "CORSMiddleware: allow_origins has 'null', which pages of every site can send, take it out"
-    stranger = next((each for each in _strangers(hosts) if _matches(given, each)), None)
+    strangers = () if given.get("allow_origin_regex") is None else _strangers(hosts)
+    stranger = next((each for each in strangers if _matches(given, each)), None)
     if stranger is not None:
         yield f"CORSMiddleware: allow_origin_regex lets in {stranger} too, which anybody may own: escape dots, and name your hosts"
 

@@ -13,6 +13,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 
 from fastapi_session import get_all_cors_headers, install
+from fastapi_session.origin import _public_suffixes
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cors import cors_problems
 from tests.web.deployment import deployed, engine
@@ -135,6 +136,15 @@ def test_an_expression_that_lets_strangers_in(expression: str, stranger: str | N
     told = told_of(with_cors(allow_origin_regex=expression), clock)
 
     assert [stranger] * bool(stranger) == [message.split(" too, ")[0].split()[-1] for message in told]
+
+
+def test_without_an_expression_no_stranger_is_looked_for(clock: HandClock) -> None:
+    """Origins that are named one by one need no list of all registries' names."""
+    _public_suffixes.cache_clear()
+    assert [] == told_of(with_cors(allow_origins=[SITE["api_domain"]]), clock, website_domain=SITE["api_domain"])
+    assert 0 == _public_suffixes.cache_info().currsize
+    told_of(with_cors(allow_origin_regex=r"https://www\.example\.com"), clock, website_domain=SITE["api_domain"])
+    assert 1 == _public_suffixes.cache_info().currsize
 
 
 def test_a_website_that_cannot_read_the_answers(clock: HandClock) -> None:
