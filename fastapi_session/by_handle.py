@@ -40,8 +40,9 @@ class SessionsByHandle:
         """Answer these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
 
         That is a connection of the database that has the sessions; its owner commits or rolls back. Events are told,
-        and this process hears of what ended, once it has committed. Keys and sessions that are only
-        read are read there too, so that whoever holds a connection waits for no other. Refreshing is as ever. Raises `ConfigurationError` where the store knows no transactions.
+        and this process hears of what ended, once it has committed. What is only read is read there too,
+        and the first signing key of all is made there: whoever holds a connection waits for no other. To refresh, or to
+        revoke a key, is as ever. Raises `ConfigurationError` where the store knows no transactions.
         """
         if not isinstance(self.store, TransactionalStore):
             raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")

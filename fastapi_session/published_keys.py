@@ -40,7 +40,7 @@ class PublishedKeys:
         if validity <= timedelta(0):
             raise PayloadError("validity: give more than nothing")
         typ = json_web_token.type_name(typ)
-        key = await self._parts.keyring.signing_key(static=use_static_signing_key)
+        key = await self._parts.keyring.signing_key(static=use_static_signing_key, through=self._parts.joined)
         claims = {"iss": self.config.issuer, **json_object(payload, "payload")}
         return json_web_token.mint(claims, key, typ=typ, now=self._parts.clock(), validity=milliseconds(validity))
 
@@ -51,8 +51,8 @@ class PublishedKeys:
         known at all.
         """
         with contextlib.suppress(StoreUnavailable):  # then those that are known
-            await self._parts.keyring.signing_key(static=True)
-        return await self._parts.keyring.jwks()
+            await self._parts.keyring.signing_key(static=True, through=self._parts.joined)
+        return await self._parts.keyring.jwks(through=self._parts.joined)
 
     def discovery(self) -> dict[str, str]:
         """Answer the discovery document: who issues the tokens, and where the keys are (OpenID Connect Discovery, section 3)."""

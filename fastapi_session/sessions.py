@@ -156,7 +156,7 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         del token  # error reporters send the local variables of this frame
         now, feed, keyring = parts.clock(), parts.feed, parts.keyring
         if not feed.trusted_from <= now < feed.trusted_until:
-            await feed.catch_up()  # first of all, since it may tell of the key
+            check_database |= await self._catches_up_by_store(parsed)  # first of all, since it may tell of the key
             now = parts.clock()
         if (
             not (isinstance(parsed, ProvedAccessToken) and parsed.stands(keyring.keys, now))
@@ -209,6 +209,20 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         else:
             is_proven = is_kid(parsed.kid) and await self._parts.standing.knows(content)
         return content.session_handle if is_proven else None
+
+    async def _catches_up_by_store(self, parsed: ParsedAccessToken | None) -> bool:
+        """Wait until what is known may be relied on, and say whether the store has to be asked of the session instead.
+
+        So it is for a caller who holds a connection: to read the feed would take another one, and in his transaction it may
+        say what is undone later. The feed tells of deleted keys as well, so the store is asked for that of *parsed*.
+        """
+        feed, joined = self._parts.feed, self._parts.joined
+        if joined is None:
+            await feed.catch_up()
+            return False
+        if parsed is not None and parsed.kid not in {record.kid for record in await joined.signing_keys()}:
+            raise TryRefreshTokenError("access token: signed by no key that is there")
+        return True
 
     async def _prove(self, parsed: ParsedAccessToken | None) -> ProvedAccessToken:
         if parsed is None:

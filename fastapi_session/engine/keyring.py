@@ -10,26 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi_session.clock import Clock
-from fastapi_session.core.sealing import NONCE_BYTES
 from fastapi_session.core.secret import SecretRing
-from fastapi_session.core.signatures import PrivateKey
-from fastapi_session.core.signing_keys import (
-    ROTATING,
-    STATIC,
-    DueKey,
-    KeyPolicy,
-    SigningKey,
-    SigningKeys,
-    generate_private_key,
-    new_kid,
-    seal,
-    unseal,
-)
+from fastapi_session.core.signing_keys import ROTATING, STATIC, DueKey, KeyPolicy, SigningKey, SigningKeys
 from fastapi_session.engine.background import Background, SingleFlight
+from fastapi_session.engine.key_making import KeyMaking
 from fastapi_session.engine.resealing import Resealing
+from fastapi_session.engine.uncommitted_keys import UncommittedKeys
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
-from fastapi_session.model import SigningKeyRecord
-from fastapi_session.stores.base import SigningKeyStore
+from fastapi_session.stores.base import JoinedStore, SigningKeyStore
 
 RELOAD_INTERVAL = 60_000
 """Milliseconds between two readings of the store, less up to a quarter at random so that workers do not march in step."""
@@ -55,14 +43,15 @@ class Keyring:
         background: Background,
     ) -> None:
         self._store = store
-        self._ring = ring
         self._policy = policy
         self._clock = clock
         self._random = random
         self._background = background
         self.keys = SigningKeys()
         self._known: dict[str, SigningKey] = {}
+        self._uncommitted = UncommittedKeys(adopt=self._adopt)
         self._deleted: set[str] = set()  # one a rotation: what was deleted once never comes back under its kid
+        self._key_making = KeyMaking(ring=ring, policy=policy, clock=clock, random=random)
         self._resealing = Resealing(store, ring=ring, clock=clock, random=random, background=background)
         self._reading = SingleFlight(self._read_again, background=background)
         self._making = {family: SingleFlight(self._make, background=background) for family in (ROTATING, STATIC)}
@@ -79,13 +68,13 @@ class Keyring:
         """The longest life (milliseconds) of an access token that a known key signs or has signed."""
         return max([self._policy.token_lifetime, *(key.record.token_lifetime for key in self._known.values())])
 
-    async def signing_key(self, *, static: bool = False, through: SigningKeyStore | None = None) -> SigningKey:
+    async def signing_key(self, *, static: bool = False, through: JoinedStore | None = None) -> SigningKey:
         """Return the key to sign with now, and see to it that the next one is made when it is due.
 
         No I/O if one is known, unless one was deleted since the keys were read, or another one may have taken over: then the
-        keys are read first. A caller who holds a connection reads *through* it: whoever waits for another one may wait for
-        those who wait like him. Raises `StoreUnavailable` if no key is known and the store cannot be asked,
-        `ConfigurationError` if the secret does not open the store's keys.
+        keys are read first. A caller who holds a connection reads *through* it, and if there is no key, makes one in his
+        transaction: whoever waits for another connection may wait for those who wait like him. Raises `StoreUnavailable` if
+        no key is known and the store cannot be asked, `ConfigurationError` if the secret does not open the store's keys.
         """
         family = STATIC if static else ROTATING
         while self._is_outdated():
@@ -97,7 +86,7 @@ class Keyring:
             key = self.keys.signing(family, now=now, algorithm=self._policy.algorithm)
             due = self.keys.due(family, now=now, policy=self._policy)
             if due is not None and key is None:
-                await self._making[family](due)
+                key = await self._make_now(due, through)
             elif due is not None and not _is_recent(self._made_at[family], now=now):
                 self._made_at[family] = now
                 self._background.start(self._make_later(due))
@@ -105,7 +94,7 @@ class Keyring:
                 return key
         raise StoreUnavailable("no signing key could be made or read")
 
-    async def verifying_key(self, kid: str, *, through: SigningKeyStore | None = None) -> SigningKey | None:
+    async def verifying_key(self, kid: str, *, through: JoinedStore | None = None) -> SigningKey | None:
         """Return the key named *kid*, or `None`. No I/O if it is known; *through* as for `signing_key`.
 
         Raises as `signing_key` does if no key is known at all.
@@ -123,9 +112,9 @@ class Keyring:
             await self._reading.join()  # what another one asked for may bring this key too
         return self.keys.verifying(kid, now=self._clock())
 
-    async def jwks(self) -> dict[str, list[dict[str, Any]]]:
-        """Answer the JWK Set of every key that verifies (RFC 7517, section 5)."""
-        await self._reload_when_due()
+    async def jwks(self, *, through: JoinedStore | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Answer the JWK Set of every key that verifies (RFC 7517, section 5). *through* as for `signing_key`."""
+        await self._reload_when_due(through)
         return self.keys.jwks(now=self._clock())
 
     async def revoke(self, kid: str) -> bool:
@@ -150,9 +139,9 @@ class Keyring:
             self.reload_at = self._asked_for_unknown_at = -math.inf
             self._wanted = self._asked + 1
 
-    async def _reload_when_due(self) -> None:
+    async def _reload_when_due(self, through: SigningKeyStore | None = None) -> None:
         if not self._answered or self._is_due():
-            await self._reading()
+            await self._ask(through)
 
     def _is_outdated(self) -> bool:
         """Say whether another key may sign by now than those known tell: each is published so long before it does."""
@@ -167,7 +156,7 @@ class Keyring:
 
     async def _read_again(self, store: SigningKeyStore | None = None) -> None:
         jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
-        self._read_next(RELOAD_INTERVAL - jitter)  # meanwhile the others go on with the keys they have
+        self._read_next(0 if store else RELOAD_INTERVAL - jitter)  # meanwhile the others go on with the keys they have
         try:
             await self._reload(store)
         except (StoreUnavailable, ConfigurationError):
@@ -185,15 +174,16 @@ class Keyring:
     async def _reload(self, store: SigningKeyStore | None = None) -> None:
         self._asked += 1
         asked = self._asked
-        records = await (store or self._store).signing_keys()
+        records = self._uncommitted.left_out(await (store or self._store).signing_keys())
         before = self._known
         fresh = [record for record in records if record.kid not in before]
-        opened = await asyncio.to_thread(self._unseal, fresh) if fresh else []
+        opened = await asyncio.to_thread(self._key_making.opened, fresh) if fresh else []
         if asked < self._answered:
             return  # a later question was answered first
         self._answered = asked
         known = {**before, **{key.kid: key for key in opened}}
-        self._know(known[record.kid] for record in records)
+        # A transaction may see the keys of when it began: one that it does not see need not be gone.
+        self._know(known.values() if store else (known[record.kid] for record in records))
         self._resealing.look(records)
 
     def _know(self, keys: Iterable[SigningKey]) -> None:
@@ -219,8 +209,8 @@ class Keyring:
 
     async def _make(self, due: DueKey) -> None:
         """Make the key that is due, unless another process has, and drop those whose last token has expired."""
-        private = await asyncio.to_thread(generate_private_key, self._policy.algorithm)
-        while not await self._store.insert_key(self._record(private, due)):
+        private = await self._key_making.pair()
+        while not await self._store.insert_key(self._key_making.record(private, due)):
             await self._reload()
             if self.keys.has(due):
                 break
@@ -229,19 +219,30 @@ class Keyring:
             await self._store.delete_key(kid)
         await self._reload()
 
-    def _record(self, private: PrivateKey, due: DueKey) -> SigningKeyRecord:
-        return seal(
-            private,
-            due,
-            kid=new_kid(due.family, self._random(16)),
-            now=self._clock(),
-            policy=self._policy,
-            ring=self._ring,
-            nonce=self._random(NONCE_BYTES),
-        )
+    async def _make_now(self, due: DueKey, through: JoinedStore | None) -> SigningKey | None:
+        """Make the key that is due, and return it if it is none that all may use."""
+        if through is not None:
+            return await self._make_within(due, through)
+        await self._making[due.family](due)
+        return None
 
-    def _unseal(self, records: list[SigningKeyRecord]) -> list[SigningKey]:
-        return [unseal(record, self._ring) for record in records]
+    async def _make_within(self, due: DueKey, store: JoinedStore) -> SigningKey | None:
+        """Return the key that this transaction has made, or makes now; `None` if its place is taken by one that is known."""
+        if (made := await self._uncommitted.made_in(store, due.family)) is not None:
+            return made
+        private = await self._key_making.pair()
+        while not await store.insert_key(record := self._key_making.record(private, due)):
+            await self._reload(store)
+            if self.keys.has(due):
+                return None
+            due = replace(due, sequence=due.sequence + 1)  # in that place is one that cannot be read
+        [key] = self._key_making.opened([record])
+        self._uncommitted.keep(key, made_in=store)
+        return key
+
+    def _adopt(self, key: SigningKey) -> None:
+        self._asked = self._answered = self._asked + 1  # as if it had been read now: an earlier question lacks it
+        self._know([*self._known.values(), key])
 
 
 def _is_recent(moment: float, *, now: int) -> bool:

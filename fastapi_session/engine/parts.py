@@ -79,10 +79,12 @@ class Parts:
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
 
     def within(self, store: JoinedStore) -> Parts:
-        """Return these parts, but that they write to *store* and tell of it once its transaction has committed."""
+        """Return these parts, but that they read and write through *store*, and tell of it once its transaction has committed."""
         parts = copy(self)
         parts.store, parts.joined, parts.on_end = store, store, store.on_end
-        parts.standing = Standing(store, ring=self.ring, feed=self.feed, succession=self.succession)
+        parts.turns = Turns()  # those of others may wait for a connection
+        parts.succession = self.succession.within(store)
+        parts.standing = Standing(store, ring=self.ring, feed=self.feed, succession=parts.succession)
         parts.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
         return parts
 

@@ -14,7 +14,7 @@ A refresh that brings an access token alone is told what its refresh token would
 Sockets and streams of a session that is superseded close with "try refresh token", of one that is revoked with "unauthorised".
 
 Where the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:
-another process may have put a session in its place a moment ago.
+another process may have put a session in its place a moment ago. In a transaction of the user's, what it says there counts.
 """
 
 from __future__ import annotations
@@ -24,16 +24,25 @@ from typing_extensions import TypeIs
 from fastapi_session.clock import Clock
 from fastapi_session.engine.feed import RevocationFeed
 from fastapi_session.errors import SessionError, SessionSupersededError, TryRefreshTokenError, UnauthorisedError
-from fastapi_session.model import Notice
+from fastapi_session.model import LATEST, Notice
+from fastapi_session.stores.base import NoticeStore
 
 
 class Succession:
-    """Tells by the *feed* which sessions have a successor; *grace* is in milliseconds of *clock*."""
+    """Tells by the *feed* which sessions have a successor; *grace* is in milliseconds of *clock*.
 
-    def __init__(self, feed: RevocationFeed, *, clock: Clock, grace: int) -> None:
+    If *joined* is given, that is asked what the feed says in a transaction of the user's.
+    """
+
+    def __init__(self, feed: RevocationFeed, *, clock: Clock, grace: int, joined: NoticeStore | None = None) -> None:
         self._feed = feed
         self._clock = clock
         self._grace = grace
+        self._joined = joined
+
+    def within(self, store: NoticeStore) -> Succession:
+        """Return this, but that it asks *store* what the feed says, and nobody else hears of it: it may be undone."""
+        return Succession(self._feed, clock=self._clock, grace=self._grace, joined=store)
 
     def refusal(self, notice: Notice | None) -> SessionError:
         """Return what an access token is told whose session has ended as *notice* says, if there is one."""
@@ -67,8 +76,15 @@ class Succession:
         notice = self._feed.about(session_id)
         if _is_superseded(notice):
             return notice
+        if self._joined is not None:
+            return await self._latest_in(self._joined, session_id) or notice
         await self._feed.read_anew()
         return self._feed.about(session_id)
+
+    async def _latest_in(self, store: NoticeStore, session_id: str) -> Notice | None:
+        now = (await store.notices(after=LATEST)).now
+        found = [each for each in (await store.notices(after=now - self._grace)).notices if each.subject == session_id]
+        return found[-1] if found else None
 
     def _is_late(self, notice: Notice) -> bool:
         # On both sides: the notice may be dated by another machine, and a clock may be set back.

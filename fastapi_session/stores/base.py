@@ -130,7 +130,7 @@ class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):
 
 
 class JoinedStore(Store, Protocol):
-    """A store whose sessions are written in a transaction of the user's."""
+    """A store that reads and writes in a transaction of the user's."""
 
     def on_end(self, tell: Callable[[bool], None]) -> None:
         """Call *tell* once it is certain what became of what was just written: true, it has been committed; false, undone.

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, inspect
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import MAX_OBJECT, SigningKeyRecord
+from fastapi_session.model import MAX_OBJECT
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import KEY_COLUMNS, key_row
-from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
 from fastapi_session.stores.sql.dialects import DIFFERENCES
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
 from fastapi_session.stores.sql.fate import Fate, Tell
+from fastapi_session.stores.sql.keys import SqlKeys
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.sessions import SqlSessions
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
@@ -30,7 +29,7 @@ LARGEST_STATEMENT = 8 * MAX_OBJECT
 """Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
 
 
-class SqlStore(SqlSessions):
+class SqlStore(SqlSessions, SqlKeys):
     """Keeps sessions, signing keys and the revocation feed in a database.
 
     *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
@@ -98,36 +97,9 @@ class SqlStore(SqlSessions):
             self._fates[target] = Fate(target)
         return self._fates[target]
 
-    async def insert_key(self, record: SigningKeyRecord) -> bool:
-        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
-        row = statements.columns(KEY_COLUMNS, key_row(record))
 
-        def work(connection: Connection) -> bool:
-            try:
-                answers.ensure_kept(connection.execute(statements.INSERT_KEY, row))
-            except IntegrityError:
-                return False
-            return True
-
-        return await self._pooled.run(work, alone=True)
-
-    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Answer every key, by family and sequence."""
-        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys))
-
-    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
-        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
-        row = statements.columns(KEY_COLUMNS, key_row(record))
-        condition = {"given_kid": record.kid, "given_secret_kid": expected_secret_kid}
-        return await self._changes(statements.REPLACE_KEY, {**row, **condition})
-
-    async def delete_key(self, kid: str) -> bool:
-        """Delete the key, and say whether it was there."""
-        return await self._changes_noted(statements.DELETE_KEY, {"given_kid": kid}, kind="key_deleted", subject=kid)
-
-
-class JoinedStore(SqlSessions):
-    """Writes sessions inside a transaction of the user's, who commits it or rolls it back; signing keys apart from it.
+class JoinedStore(SqlSessions, SqlKeys):
+    """Reads and writes inside a transaction of the user's, who commits it or rolls it back.
 
     The notices of what was revoked are written there too: other processes hear of it when the user has committed.
     After `StoreUnavailable`, that transaction can only be rolled back.
@@ -137,15 +109,8 @@ class JoinedStore(SqlSessions):
         self, store: SqlStore, connection: AsyncConnection, *, clock: Clock | None, readable: Readable
     ) -> None:
         super().__init__(JoinedConnection(connection, look=store.look), clock=clock, readable=readable)
-        self.insert_key = store.insert_key
-        self.replace_key = store.replace_key
-        self.delete_key = store.delete_key
         self._connection = connection
         self._fate = store.fate_on(connection)
-
-    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Return every key, by family and sequence, as the user's transaction sees them: no other connection is waited for."""
-        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys))
 
     def on_end(self, tell: Tell) -> None:
         """Call *tell* once it is certain what became of what was just written."""
@@ -156,6 +121,9 @@ class JoinedStore(SqlSessions):
 
     async def close(self) -> None:
         """Do nothing: the connection is the user's."""
+
+    def _savepoint(self, connection: Connection) -> AbstractContextManager[object]:
+        return connection.begin_nested()
 
 
 def _sync(connection: AsyncConnection) -> Connection:

@@ -20,16 +20,21 @@ from fastapi_session import (
     Session,
     SessionConfig,
     Sessions,
+    TryRefreshTokenError,
     UnauthorisedError,
     create_session,
     install,
     verify_session,
 )
 from fastapi_session.core import base64url
+from fastapi_session.core.access_token import parse
+from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
+from fastapi_session.stores.sql.tables import SIGNING_KEY
 from fastapi_session.testing import HandClock
 from tests.engine.engines import SECRET
+from tests.engine.processes import kids
 
 SECOND = timedelta(seconds=1)
 
@@ -131,36 +136,111 @@ HOLDERS = 5
 
 
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy"])
-@pytest.mark.parametrize("reading", ["due", "first", "unknown key"])
+@pytest.mark.parametrize("reading", ["due", "first", "unknown key", "no key"])
 async def test_callers_who_hold_all_connections(url: str, sessions: Sessions, clock: HandClock, reading: str) -> None:
-    """Whoever signs in within a transaction waits for no connection, though the keys have to be read: all may be held."""
+    """Whoever signs in within a transaction waits for no connection, whatever has to be read or made: all may be held."""
     pool = create_async_engine(url, pool_size=HOLDERS, max_overflow=0, pool_timeout=100)
     config = SessionConfig(store=SqlStore(pool, clock=clock, timeout=100 * SECOND), secret=SECRET)
     here = Sessions(config, clock=clock)
-    if reading != "first":
+    if reading in {"due", "unknown key"}:
         await here.open()
     if reading == "due":
         clock.advance(120 * SECOND)
     token = (await sessions.create("grace")).tokens.access_token
     if reading == "unknown key":
         token = with_kid(token, "d-" + "0" * 32)
+    if reading == "no key":
+        await forget_all_keys(pool)
     parsed = here.parse(token)
     assert parsed is not None
     all_hold = asyncio.Barrier(HOLDERS)
 
-    async def sign_in() -> None:
+    async def sign_in() -> str:
         async with pool.begin() as connection:
             await connection.execute(text("SELECT 1"))
             await all_hold.wait()
             within = here.within(connection)
             await within.handle_proven_by(parsed)
-            await within.create("ada")
+            return (await within.create("ada")).tokens.access_token
 
     async with asyncio.timeout(30):
-        await asyncio.gather(*(sign_in() for _ in range(HOLDERS)))
+        tokens = await asyncio.gather(*(sign_in() for _ in range(HOLDERS)))
+        assert HOLDERS == len([await here.verify(token) for token in tokens])
     assert HOLDERS == len(await here.of_user("ada"))
     await here.close()
     await pool.dispose()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy"])
+async def test_a_caller_who_holds_the_only_connection(url: str, sessions: Sessions, clock: HandClock) -> None:
+    """Whoever verifies and changes within a transaction waits for none either, though the feed was never read."""
+    pool = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=100)
+    here = Sessions(SessionConfig(store=SqlStore(pool, clock=clock, timeout=100 * SECOND), secret=SECRET), clock=clock)
+    alive, ended, left = [await sessions.create("ada") for _ in range(3)]
+    await sessions.revoke(ended.access_token.session_handle)
+    new = await sessions.create("ada", replacing=left.access_token.session_handle)
+    handle = alive.access_token.session_handle
+    async with asyncio.timeout(30), pool.begin() as connection:
+        within = here.within(connection)
+        waits = asyncio.create_task(here.change_session_data(handle, lambda data: data))
+        await asyncio.sleep(0)
+        assert await within.merge_into_access_token_payload(handle, {"role": "guest"})
+        assert {"role": "guest"} == (await within.verify(alive.tokens.access_token)).custom
+        with pytest.raises(UnauthorisedError) as refused:
+            await within.verify(ended.tokens.access_token)
+        assert refused.value.clears_tokens
+        with pytest.raises(TryRefreshTokenError):
+            await within.verify(left.tokens.access_token)
+        assert await within.revoke(new.access_token.session_handle)
+        assert "keys" in await within.jwks()
+    assert await waits
+    await here.close()
+    await pool.dispose()
+
+
+async def forget_all_keys(engine: AsyncEngine) -> None:
+    """Leave the store as it is before anybody has signed in."""
+    async with engine.begin() as connection:
+        await connection.execute(SIGNING_KEY.delete())
+
+
+@pytest.fixture
+async def before_all(engine: AsyncEngine, clock: HandClock) -> Sessions:
+    """An engine that nobody opened, over a store that is empty."""
+    return Sessions(SessionConfig(store=SqlStore(engine, clock=clock), secret=SECRET), clock=clock)
+
+
+async def test_the_first_key_of_all(before_all: Sessions, engine: AsyncEngine) -> None:
+    """It is made in the transaction that wants it, signs there alone, and for everybody once that has committed."""
+    async with engine.begin() as connection:
+        await connection.execute(SIGNING_KEY.delete())  # so that SQLite lets nobody else write
+        within = before_all.within(connection)
+        first, second = await within.create("ada"), await within.create("ada")
+    later = await before_all.create("ada")
+
+    assert 1 == len({kid_of(each) for each in (first, second, later)})
+    assert second.access_token == await before_all.verify(second.tokens.access_token)
+
+
+async def test_the_first_key_of_all_is_undone(before_all: Sessions, engine: AsyncEngine) -> None:
+    """What it signed is believed nowhere, and the next one takes its place."""
+    async with engine.connect() as connection:
+        await connection.execute(SIGNING_KEY.delete())  # Python's SQLite begins a transaction with what writes
+        undone = await before_all.within(connection).create("ada")
+        await connection.rollback()
+    later = await before_all.create("ada")
+
+    assert [kid_of(later)] == await kids(before_all.store)
+    with pytest.raises(TryRefreshTokenError):
+        await before_all.verify(undone.tokens.access_token)
+    assert later.access_token == await before_all.verify(later.tokens.access_token)
+
+
+def kid_of(issued: IssuedSession) -> str:
+    """Return which key has signed the access token of *issued*."""
+    parsed = parse(issued.tokens.access_token)
+    assert parsed is not None
+    return parsed.kid
 
 
 def with_kid(token: str, kid: str) -> str:
