@@ -11,9 +11,21 @@ from tests.recipes.running import INDEX, RECIPES, TESTS, recipe_of
 
 PAGES = sorted(page.name for page in RECIPES.glob("*.md") if page != INDEX)
 WORDS = {
-    "logout": "index",
-    "sign out": "index",
+    "logout": "fetch",
+    "sign out": "fetch",
+    "log out": "index",
     "password": "password-change",
+    "other devices": "index",
+    "sudo": "sudo-mode",
+    "step up": "sudo-mode",
+    "re authentication": "sudo-mode",
+    "sign up": "sign-up",
+    "transaction": "sign-up",
+    "roles database": "roles",
+    "sqlalchemy": "roles",
+    "role change": "change-roles",
+    "background": "background-tasks",
+    "httpx": "httpx",
 }
 """What somebody types into the search field, and the recipe that it must find."""
 
