@@ -52,6 +52,17 @@ class SessionsByToken(SessionsByHandle):
         """
         return self._parts.mint.reissue(token, claims, key=await self._signing_key())
 
+    def issued_now(self, issued: IssuedSession) -> IssuedSession:
+        """Return *issued*, whose tokens may have been made a while ago, as it is sent now: clients set their clock by `iat`.
+
+        The access token ends when it did. It is as it was if the key that signed it is not known here. No I/O.
+        """
+        parsed, now = self._parts.verified_tokens.parse(issued.tokens.access_token), self.now()
+        key = None if parsed is None else self._parts.keyring.keys.verifying(parsed.kid, now=now)
+        if key is None or issued.access_token.issued_at == now // 1000:
+            return issued
+        return self._parts.mint.renewed(issued, key=key)
+
     async def check_claims(
         self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
     ) -> CheckedClaims:

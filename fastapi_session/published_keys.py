@@ -9,6 +9,7 @@ from typing import Any
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import json_web_token
 from fastapi_session.core.payload import json_object
+from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.deployment import milliseconds
 from fastapi_session.engine.parts import Parts
 from fastapi_session.errors import PayloadError, StoreUnavailable
@@ -65,4 +66,4 @@ class PublishedKeys:
         another key. Services that verify by the JWKS believe it until they read that again: after five to ten minutes as a
         rule, PyJWT with `cache_keys=True` only after a restart. Raises `StoreUnavailable`.
         """
-        return await self._parts.keyring.revoke(kid)
+        return is_kid(kid) and await self._parts.keyring.revoke(kid)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 MINIMUM_SECRET_BYTES = 32
 
+_COMMAND = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+MAKE_A_SECRET = f"make one with: {_COMMAND}"
+"""The fix of every error about a secret."""
+
 _FEW = 6
 """Random text of 32 characters has more different ones, digits alone included."""
 
@@ -11,7 +15,7 @@ _PRINTED = frozenset(
     {
         b"replace me by 48 random bytes from the command below",
         b"at least 32 characters that nobody can guess",
-        b"python -c 'import secrets; print(secrets.token_urlsafe(48))'",
+        _COMMAND.encode(),
     }
 )
 """What pages of the documentation print, or have printed, where a secret has to stand."""

@@ -114,3 +114,9 @@ async def test_notices_outlive_tokens_of_longer_life(clock: HandClock, tmp_path:
 
     assert 1 == len((await store.notices(after=0)).notices)
     await store.close()
+
+
+@pytest.mark.parametrize("kid", ["\ud800", "", "d-" + "0" * 31 + "\n", "d-" + "0" * 1000], ids=ascii)
+async def test_what_is_no_kid_of_ours(kid: str, two: tuple[Sessions, Sessions]) -> None:
+    """A key whose name none of ours can have is not there: it is no error, whatever a store makes of such a text."""
+    assert not await two[0].revoke_signing_key(kid)

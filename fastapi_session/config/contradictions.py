@@ -11,13 +11,12 @@ from fastapi_session.config import cookie_domain
 from fastapi_session.config.environment import Stranger, strangers
 from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.origin import Origin
-from fastapi_session.secret_strength import MINIMUM_SECRET_BYTES, weakness
+from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES, weakness
 
 _LONGEST = timedelta(days=3650)
 _LONGEST_PATH = 255
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _ONE_HOST = "use one host name for page and API"
-_MAKE_A_SECRET = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
 def problems(config: Settings) -> Iterator[str]:
@@ -120,13 +119,13 @@ def _answers(config: Settings) -> Iterator[str]:
 
 def _secrets(config: Settings) -> Iterator[str]:
     if not config.secrets and is_https(config.api_domain):
-        yield f"secret: an https api_domain needs one of your own (FASTAPI_SESSION_SECRET); {_MAKE_A_SECRET}"
+        yield f"secret: an https api_domain needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}"
     for length in map(len, config.secrets):
         if length < MINIMUM_SECRET_BYTES:
             needed = f"at least {MINIMUM_SECRET_BYTES} random bytes are needed"
-            yield f"secret: {length} bytes are too few, {needed}; {_MAKE_A_SECRET}"
+            yield f"secret: {length} bytes are too few, {needed}; {MAKE_A_SECRET}"
     for why in filter(None, map(weakness, config.secrets)):
-        yield f"secret: {why}, so anybody can guess it; {_MAKE_A_SECRET}"
+        yield f"secret: {why}, so anybody can guess it; {MAKE_A_SECRET}"
 
 
 def _misspelt(config: Settings) -> Iterator[str]:

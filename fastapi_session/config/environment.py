@@ -31,5 +31,10 @@ def strangers(names: Iterable[str], *, prefix: str, settings: Iterable[str]) -> 
         rest = name.lower().removeprefix(prefix.lower())
         if rest == name.lower() or rest in known:
             continue
-        meant = get_close_matches(rest, known, n=1, cutoff=_ALIKE)
-        yield Stranger(name, f"{prefix}{meant[0]}".upper() if meant else None)
+        meant = nearest(rest, known)
+        yield Stranger(name, f"{prefix}{meant}".upper() if meant else None)
+
+
+def nearest(name: str, settings: Iterable[str]) -> str | None:
+    """Return which of *settings* may be meant by *name*, if one resembles it."""
+    return next(iter(get_close_matches(name, settings, n=1, cutoff=_ALIKE)), None)

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from fastapi_session.config.contradictions import doubts, problems
+from fastapi_session.config.environment import nearest
 from fastapi_session.config.settings import Settings
 from fastapi_session.errors import ConfigurationError
 
@@ -24,8 +25,21 @@ class SessionConfig(Settings):
     """The configuration of sessions, frozen. Durations are `timedelta`; in the environment seconds or ISO 8601.
 
     Raises pydantic's `ValidationError` where a value has the wrong type, and `ConfigurationError` where values
-    contradict one another or lie outside of their range.
+    contradict one another or lie outside of their range, or there is no setting of a name.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_strangers(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        strangers = [name for name in given if name not in cls.model_fields]
+        if strangers:
+            raise ConfigurationError("\n".join(map(cls._no_such_setting, strangers)))
+        return given
+
+    @classmethod
+    def _no_such_setting(cls, name: str) -> str:
+        meant = nearest(name, cls.model_fields)
+        return f"{name}: there is no such setting{f'; {meant} may be meant' if meant else ''}"
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
+from math import isfinite
 from typing import Any
 
 from fastapi_session.errors import PayloadError
@@ -29,18 +31,53 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
         size = len(text.encode())
         copy: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(
-            f"{what}: {type(error).__name__}, give an object of strings, numbers, lists and such"
-        ) from error
+        raise PayloadError(f"{what}: {_unsaid(value)}, give an object of strings, numbers, lists and such") from error
     if size > MAX_OBJECT:
         raise PayloadError(f"{what}: {size} bytes as JSON, give at most {MAX_OBJECT} and keep the rest elsewhere")
     if not _is_flatter_than(MAX_DEPTH, copy):
         raise PayloadError(f"{what}: nested deeper than {MAX_DEPTH}, give something flatter")
     if copy != value:
-        raise PayloadError(
-            f"{what}: JSON reads it back differently (tuples, keys that are no strings); give plain JSON"
-        )
+        raise PayloadError(f"{what}: {_unsaid(value)}, which JSON reads back differently; give plain JSON")
     return copy
+
+
+def _unsaid(value: object) -> str:
+    """Return where in *value* there is what JSON does not say, and of which type that is. What it says is not told."""
+    return next(_all_unsaid(value, place="", levels=MAX_DEPTH), f"it is {type(value).__name__}")
+
+
+def _all_unsaid(value: object, *, place: str, levels: int) -> Iterator[str]:
+    if levels < 0:
+        yield f"it is nested deeper than {MAX_DEPTH}"
+        return
+    if (kind := _unsaid_kind(value)) is not None:
+        yield f"the value{_at(place)} is {kind}"
+    for key, inner in _inside(value):
+        if not isinstance(value, list) and (kind := _unsaid_key(key)) is not None:
+            yield f"a key{_at(place)} is {kind}"
+        yield from _all_unsaid(inner, place=f"{place}[{key!a}]", levels=levels - 1)
+
+
+def _at(place: str) -> str:
+    return f" at {place}" if place else ""
+
+
+def _inside(value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def _unsaid_key(key: object) -> str | None:
+    return _unsaid_kind(key) if isinstance(key, str) else type(key).__name__
+
+
+def _unsaid_kind(value: object) -> str | None:
+    """Return the type of *value*, if JSON does not say it in UTF-8."""
+    if isinstance(value, str):
+        return None if _is_unicode(value) else "text that UTF-8 cannot encode"
+    is_said = value is None or isinstance(value, int | dict | list) or (isinstance(value, float) and isfinite(value))
+    return None if is_said else type(value).__name__
 
 
 def _is_flatter_than(levels: int, value: Any) -> bool:

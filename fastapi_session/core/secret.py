@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.secret_strength import MINIMUM_SECRET_BYTES
+from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,7 @@ class Secret:
         if (length := len(material)) < MINIMUM_SECRET_BYTES:
             del material  # error reporters send the local variables of this frame
             raise ConfigurationError(
-                f"secret: {length} bytes are too few, at least {MINIMUM_SECRET_BYTES} random bytes are needed; "
-                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+                f"secret: {length} bytes are too few, at least {MINIMUM_SECRET_BYTES} random bytes are needed; {MAKE_A_SECRET}"
             )
         return cls(
             kid=_sub_key(material, "kid")[0],

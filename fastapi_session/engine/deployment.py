@@ -14,7 +14,7 @@ from fastapi_session.core.secret import Secret, SecretRing
 from fastapi_session.core.signing_keys import KeyPolicy
 from fastapi_session.engine.secret_file import read_or_create
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.secret_strength import MINIMUM_SECRET_BYTES
+from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore
@@ -54,7 +54,7 @@ def _own_secret(store: Store, random: Callable[[int], bytes]) -> bytes:
         path = Path(f"{store.path}.secret")
         logger.warning("no secret is configured: using the key file %s", path)
         return read_or_create(path)
-    raise ConfigurationError("secret: this store needs one of your own (FASTAPI_SESSION_SECRET)")
+    raise ConfigurationError(f"secret: this store needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}")
 
 
 def rotation_policy(config: SessionConfig) -> RotationPolicy:

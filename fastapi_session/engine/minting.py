@@ -96,6 +96,16 @@ class Mint:
         )
         return IssuedSession(changed, _tokens(changed, key))
 
+    def renewed(self, issued: IssuedSession, *, key: SigningKey) -> IssuedSession:
+        """Return *issued* with an access token that is issued now, and says the same."""
+        again, before = self.reissue(issued.access_token, issued.access_token.custom, key=key), issued.tokens
+        kept = replace(
+            again.tokens,
+            refresh_token=before.refresh_token,
+            refresh_token_expires_at=before.refresh_token_expires_at,
+        )
+        return replace(again, tokens=kept)
+
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
         """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
         content = self._content(record, _WIDEST, key=key)

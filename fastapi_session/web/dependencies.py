@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, NoReturn
+from typing import Annotated, Any, Generic
 from weakref import WeakValueDictionary
 
 from fastapi.security.base import SecurityBase
@@ -24,7 +24,7 @@ from fastapi_session.web.session import Session
 from fastapi_session.web.session_requests import create_new_session_in_request, refresh_session_in_request
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
-from fastapi_session.web.uncalled import Uncalled
+from fastapi_session.web.uncalled import Uncalled, marked
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +165,7 @@ class ProvideRefreshSession(SecurityBase):
         return RefreshSession(connection)
 
 
+@marked
 def refresh_session() -> ProvideRefreshSession:
     """Provide a `RefreshSession`. Most applications will not need it: `session_router()` has the refresh endpoint."""
     return ProvideRefreshSession()
@@ -174,15 +175,12 @@ def refresh_session() -> ProvideRefreshSession:
 class GetSessions:
     """Provides the engine."""
 
-    def __getattr__(self, name: str) -> NoReturn:
-        """Tell who takes it for the engine what is missing."""
-        raise AttributeError(f"{name}: this only provides the engine, write Depends(get_sessions()), with parentheses")
-
     async def __call__(self, connection: HTTPConnection) -> Sessions:
         """Answer the engine of the application that serves this request."""
         return exchange_of(connection).sessions
 
 
+@marked
 def get_sessions() -> GetSessions:
     """Provide `Sessions`, the engine: sessions by handle and by user, whoever asks."""
     return GetSessions()

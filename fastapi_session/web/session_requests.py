@@ -96,7 +96,9 @@ def attach_session_to_request(
             'anti_csrf=False, or refresh it with proof=AntiCsrfProof("VIA_TOKEN", token)'
         )
     begun = Begun(issued.access_token.session_handle, chosen, exchange.sessions)
-    return sent_session(issued, exchange=exchange, begun=begun, types=SessionTypes(payload, data))
+    return sent_session(
+        exchange.sessions.issued_now(issued), exchange=exchange, begun=begun, types=SessionTypes(payload, data)
+    )
 
 
 @overload

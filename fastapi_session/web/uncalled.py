@@ -1,16 +1,20 @@
 """`Depends(verify_session)`, without its parentheses: an error that says so, when the route is defined.
 
 FastAPI would take our function for a dependency of somebody's own and its parameters for those of the request. A parameter
-that carries this mark tells it, and the developer, what was meant.
+that carries this mark tells it, and the developer, what was meant. A function without parameters shows FastAPI one.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import inspect
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 from fastapi.params import Depends
 
 from fastapi_session.errors import ConfigurationError
+
+Provider = TypeVar("Provider", bound=Callable[[], object])
 
 
 class Uncalled(Depends):
@@ -31,3 +35,10 @@ class Uncalled(Depends):
         raise ConfigurationError(f"Depends({self._name}): write Depends({self._name}()), with parentheses")
 
     _name: Any
+
+
+def marked(function: Provider) -> Provider:
+    """Return *function*, which makes a provider and has no parameters, with the mark for whoever asks for its signature."""
+    mark = inspect.Parameter("uncalled", inspect.Parameter.KEYWORD_ONLY, default=Uncalled(function.__name__))
+    function.__signature__ = inspect.Signature([mark])  # type: ignore[attr-defined]  # that of inspect, not of types
+    return function

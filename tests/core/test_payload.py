@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from enum import Enum, StrEnum
 from typing import Any
@@ -99,6 +100,27 @@ def nested(depth: int) -> dict[str, Any]:
 def test_what_json_cannot_say_is_refused(value: dict[Any, Any]) -> None:
     """What would come back differently, or not at all, is refused by a message that names the place."""
     with pytest.raises(PayloadError, match=r"^session_data: "):
+        json_object(value, "session_data")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"a": {"b": [1, {"when": Colour.RED}]}}, "the value at ['a']['b'][1]['when'] is Colour, give"),
+        ({"a": {"b": float("nan")}}, "the value at ['a']['b'] is float, give"),
+        ({"a": {"b": "\ud800"}}, "the value at ['a']['b'] is text that UTF-8 cannot encode, give"),
+        ({"a": {"b\ud800": 1}}, "a key at ['a'] is text that UTF-8 cannot encode, give"),
+        ({"a": {(1, 2): 3}}, "a key at ['a'] is tuple, give"),
+        ({"a": [(1, 2)]}, "the value at ['a'][0] is tuple, which JSON reads back differently"),
+        ({7: 1}, "a key is int, which JSON reads back differently"),
+        ([1], "it is list, give"),
+        (nested(100_000), f"it is nested deeper than {MAX_DEPTH}, give"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_the_place_is_told(value: Any, told: str) -> None:
+    """An error names the place in a large object that JSON cannot say, and not what stands there."""
+    with pytest.raises(PayloadError, match=rf"^session_data: {re.escape(told)}"):
         json_object(value, "session_data")
 
 

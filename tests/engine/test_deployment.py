@@ -133,7 +133,9 @@ async def test_another_store_needs_a_secret(clock: HandClock) -> None:
     class Shared:
         pass
 
-    with pytest.raises(ConfigurationError, match="secret: this store needs one of your own"):
+    with pytest.raises(
+        ConfigurationError, match=r"secret: this store needs one of your own .*; make one with: python -c"
+    ):
         Sessions(SessionConfig(store=Shared()), clock=clock)
 
 

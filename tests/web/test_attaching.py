@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,6 +42,27 @@ def test_a_session_begun_elsewhere(asked: str, method: Any, travels: str, deploy
     held = Held.of(response, travels)
     assert {"user_id": "grace"} == deployment.get("/me", held.to_call()).json()
     assert {"user_id": "grace"} == deployment.get("/me", deployment.refreshed(held).to_call()).json()
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(minutes=10)])
+def test_tokens_of_a_while_ago(ago: timedelta, deployment: Deployment) -> None:
+    """A client takes the skew of its clock from `iat`: that is when they are sent. They end when they did, and work."""
+    issued = deployment.ask(partial(deployment.sessions.create, access_token_payload={"plan": "pro"}), "grace")
+    deployment.clock.advance(ago)
+
+    @deployment.app.post("/attach")
+    async def attach(request: Request) -> dict[str, Any]:
+        return attach_session_to_request(request, issued).claims
+
+    response = deployment.post("/attach", {"st-auth-mode": "header"})
+    sent = json.loads(base64.b64decode(response.headers["front-token"]))["up"]
+
+    assert {"plan": "pro"} == response.json()
+    assert (deployment.clock() // 1000, issued.access_token.expires_at) == (sent["iat"], sent["exp"])
+    assert {**issued.access_token.claims(), "iat": sent["iat"]} == sent
+    held = Held.of(response, "header")
+    assert {"user_id": "grace"} == deployment.get("/me", deployment.refreshed(held).to_call()).json()
+    assert {"user_id": "grace"} == deployment.get("/me", held.to_call()).json()
 
 
 def test_the_front_token(deployment: Deployment) -> None:

@@ -126,7 +126,7 @@ def test_a_synchronous_endpoint(app: FastAPI, deployment: Deployment) -> None:
     assert 401 == deployment.get("/sync").status_code
 
 
-@pytest.mark.parametrize("provider", [verify_session, create_session])
+@pytest.mark.parametrize("provider", [verify_session, create_session, refresh_session, get_sessions])
 def test_forgotten_parentheses(provider: Any, app: FastAPI) -> None:
     """A function that makes providers is refused as one when the route is defined, with what to write."""
     router = APIRouter()
@@ -141,22 +141,6 @@ def test_forgotten_parentheses(provider: Any, app: FastAPI) -> None:
             define(endpoint)
     with pytest.raises(ConfigurationError, match=expected):
         app.get("/guarded", dependencies=[Depends(provider)])(anybody)
-
-
-def test_parentheses_forgotten_for_the_engine(app: FastAPI, deployment: Deployment) -> None:
-    """Who takes the provider for the engine is told what to write."""
-
-    @app.get("/engine")
-    async def route(sessions: Annotated[Any, Depends(get_sessions)]) -> str:
-        try:
-            await sessions.revoke_all("ada")
-        except AttributeError as error:
-            return str(error)
-        return ""
-
-    told = deployment.get("/engine").json()
-
-    assert told == "revoke_all: this only provides the engine, write Depends(get_sessions()), with parentheses"
 
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"]

@@ -18,10 +18,11 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.store_url import StoreUrl
+from fastapi_session.stores.opening import WRONG_DATABASE, WRONG_USER
 from fastapi_session.stores.redis.script import Script
 
 Client = Redis | RedisCluster
@@ -37,6 +38,8 @@ VERSION_FOR_CLUSTERS = (7, 2)
 
 DEMOTED = "read only replica"
 """What a server says to a write, in whatever words around it, since another one has taken over."""
+OUT_OF_RANGE = "DB index is out of range"
+"""What a server says that has fewer databases."""
 
 
 class Calls:
@@ -167,6 +170,13 @@ def connect(url: str) -> Client:
             "options that redis-py knows"
         ) from error
     return Redis.from_pool(pool)
+
+
+def mistake_in_address(error: BaseException | None) -> str | None:
+    """Return what is wrong with the address of the server if that is what *error* says."""
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return WRONG_USER
+    return WRONG_DATABASE if isinstance(error, ResponseError) and OUT_OF_RANGE in str(error) else None
 
 
 def as_text(value: Any) -> str:

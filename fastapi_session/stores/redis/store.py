@@ -19,7 +19,7 @@ from fastapi_session.model import (
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import key_scripts, scripts
-from fastapi_session.stores.redis.calls import Calls, Client, as_text
+from fastapi_session.stores.redis.calls import Calls, Client, as_text, mistake_in_address
 from fastapi_session.stores.redis.fields import (
     expected_fields,
     field,
@@ -55,8 +55,8 @@ class RedisStore(RedisNotices):
         super().__init__(Calls(server), clock=clock, keys=Keyspace(prefix, shards=shards))
 
     async def open(self) -> None:
-        """Find out whether the server answers."""
-        with opening(self._calls.place):
+        """Find out whether the server answers. Raises ConfigurationError if it refuses the user, or has no such database."""
+        with opening(self._calls.place, mistake=mistake_in_address):
             await self.signing_keys()
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,6 +17,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from fastapi_session.stores.opening import WRONG_DATABASE, WRONG_USER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,22 @@ _SQLITE = Differences(
 
 DIFFERENCES = {"mariadb": _MYSQL, "mysql": _MYSQL, "postgresql": _POSTGRESQL, "sqlite": _SQLITE}
 """By SQLAlchemy's names of the dialects."""
+
+_MISTAKES: Mapping[str | int, str] = {
+    "28P01": WRONG_USER,
+    "28000": WRONG_USER,
+    "3D000": WRONG_DATABASE,
+    1044: WRONG_USER,
+    1045: WRONG_USER,
+    1698: WRONG_USER,
+    1049: WRONG_DATABASE,
+}
+"""What a server says of an address, by the codes of PostgreSQL and of MySQL and MariaDB."""
+# libpq has no code for a connection that failed, only the words of the server: those of another language are told as an outage.
+_MISTAKES_IN_WORDS = {
+    re.compile(r"password authentication failed|no password supplied|role \S+ does not exist|no pg_hba"): WRONG_USER,
+    re.compile(r"database \S+ does not exist"): WRONG_DATABASE,
+}
 
 _BINARY_TEXT = {"mariadb", "mysql"}
 
@@ -176,3 +195,12 @@ def error_code(error: BaseException) -> str | int | None:
         return None
     number = next((each for each in original.args[:1] if isinstance(each, int)), None)
     return number or getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
+
+
+def mistake_in_address(error: BaseException | None) -> str | None:
+    """Return what is wrong with the address of the database if that is what *error* says."""
+    if not isinstance(error, DBAPIError):
+        return None
+    if (code := error_code(error)) is not None:
+        return _MISTAKES.get(code)
+    return next((why for words, why in _MISTAKES_IN_WORDS.items() if words.search(str(error.orig))), None)

@@ -17,7 +17,7 @@ from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
-from fastapi_session.stores.sql.dialects import DIFFERENCES
+from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
 from fastapi_session.stores.sql.fate import Fate, Tell
 from fastapi_session.stores.sql.keys import SqlKeys
@@ -63,13 +63,16 @@ class SqlStore(SqlSessions, SqlKeys):
     async def open(self) -> None:
         """Connect, and look for the tables.
 
-        Raises ConfigurationError if they, or columns of them, are missing, or if a statement may not be as large as a session.
+        Raises ConfigurationError if they, or columns of them, are missing, if a statement may not be as large as a session, or
+        if the server refuses the user or has no such database.
 
         The event loop that opens the store pools its connections; any other one connects anew for each operation.
         """
         self._engine.open()
         url = self._engine.ways().alone.url
-        with opening(f"{url.host}:{url.port or 'the default port'}, database {url.database}"):
+        with opening(
+            f"{url.host}:{url.port or 'the default port'}, database {url.database}", mistake=mistake_in_address
+        ):
             missing = await self._pooled.run(missing_columns)
         if missing:
             raise ConfigurationError(
