@@ -10,7 +10,7 @@ from types import ModuleType
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {str(page.relative_to(ROOT)): page for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]}
-LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?=[)#])")
 TEXTS = {name: page.read_text("utf-8") for name, page in PAGES.items()}
 
 

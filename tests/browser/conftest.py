@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.setup import Missing, chromium
 from tests.browser.waiting import PATIENCE
@@ -24,6 +24,9 @@ FLAGS = (
     "--host-resolver-rules=MAP *.test 127.0.0.1",  # Names that are not this machine's own, as far as a browser knows.
 )
 
+REFUSALS = ("Failed to load resource", "WebSocket connection to")
+"""How Chromium begins to tell of a request that was refused or broke off."""
+
 
 # One browser a module: Playwright keeps an event loop running in this thread, which must end before others' tests begin.
 @pytest.fixture(scope="module")
@@ -40,9 +43,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One browser's cookies and storage."""
+    """One browser's cookies and storage, whose pages must leave the console quiet."""
+    complaints: list[str] = []
     with browser.new_context(reduced_motion="reduce") as context:
+        context.on("console", lambda message: complaints.append(message.text) if is_a_complaint(message) else None)
+        context.on("weberror", lambda failure: complaints.append(str(failure.error)))
         yield context
+    assert [] == complaints
+
+
+def is_a_complaint(message: ConsoleMessage) -> bool:
+    """Whether a developer would look at *message*. That a request was refused or broke off, Chromium tells by itself."""
+    return message.type in {"error", "warning"} and not message.text.startswith(REFUSALS)
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ WORDS = {
     "role change": "change-roles",
     "background": "background-tasks",
     "httpx": "httpx",
+    "google": "oauth",
+    "openid connect": "oauth",
+    "single sign on": "oauth",
+    "github": "oauth",
+    "fastapi users": "fastapi-users",
 }
 """What somebody types into the search field, and the recipe that it must find."""
 
