@@ -64,6 +64,7 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         PublishedKeys.__init__(self, config, parts)
         self.claims = tuple(claims)
         self.validators = tuple(validators)
+        self.subscribers = tuple(subscribers)
 
     async def open(self) -> None:
         """Connect the store, load the signing keys and follow the revocation feed, on this event loop until `close`.

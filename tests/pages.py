@@ -19,6 +19,12 @@ def examples_of(name: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", TEXTS[name], re.MULTILINE | re.DOTALL)
 
 
+def files_of(name: str) -> dict[str, str]:
+    """Return the files that the page *name* shows whole, each under its name."""
+    titled = r'^```\w+ title="(.+?)"\n(.*?)^```'
+    return dict(re.findall(titled, TEXTS[name], re.MULTILINE | re.DOTALL))
+
+
 EXAMPLES = {name: "\n".join(found) for name in PAGES if (found := examples_of(name, "python"))}
 """The Python of each page, as the one file that a reader makes of it."""
 

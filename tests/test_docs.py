@@ -20,7 +20,7 @@ import fastapi_session
 from fastapi_session import SessionConfig, errors, testing
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
-from tests.pages import DOCS, EXAMPLES, LINK, PAGES, ROOT, TEXTS, examples_of, run_examples
+from tests.pages import DOCS, EXAMPLES, LINK, PAGES, ROOT, TEXTS, examples_of, files_of, run_examples
 
 CODE = re.compile(r"`[^`\n]+`|^::: .*$", re.MULTILINE)
 RECIPES = "docs/recipes/"
@@ -63,6 +63,20 @@ def test_tests_pass(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert 0 == done.returncode, done.stdout
+
+
+def test_the_page_on_testing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application that is made at import, and its tests, copied into an empty folder: all pass, with no setting of ours."""
+    files = files_of("docs/testing.md")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    monkeypatch.delenv("FASTAPI_SESSION_SECRET")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    tests = re.findall(r"^(?:async )?def (test_\w+)", "\n".join(files.values()), re.MULTILINE)
+
+    assert sorted(tests) == sorted(re.findall(r"^PASSED \S+::(\w+)", done.stdout, re.MULTILINE)), done.stdout
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])

@@ -38,6 +38,7 @@ class SessionFlow:
     """What the two classes `SessionAuth` share: see either of them."""
 
     request_class: ClassVar[Any]
+    response_class: ClassVar[Any]
     cookies_class: ClassVar[Any]
 
     def __init__(
@@ -53,7 +54,7 @@ class SessionFlow:
             raise ValueError('tokens: in method="cookie" they are cookies; leave tokens out, or method')
         self._origin = _origin(base_url)
         self._refresh_url = urljoin(base_url, f"{base_path}/session/refresh")
-        self._method = method
+        self.method = method
         self._keep = keep
         self._held = Held(tokens)
         self._cookies = self.cookies_class()
@@ -61,7 +62,7 @@ class SessionFlow:
         self._async_lock = anyio.Lock()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._refresh_url!r}, method={self._method!r})"
+        return f"{type(self).__name__}({self._refresh_url!r}, method={self.method!r})"
 
     @property
     def tokens(self) -> SessionTokens | None:
@@ -115,13 +116,13 @@ class SessionFlow:
         """Put onto *request* what is held, and return that."""
         held = self._held
         request.headers["rid"] = "session"
-        request.headers["st-auth-mode"] = self._method
+        request.headers["st-auth-mode"] = self.method
         if held.anti_csrf is not None:
             request.headers[ANTI_CSRF_HEADER] = held.anti_csrf
         if held.tokens is not None:
             token = held.tokens.refresh_token if refreshes else held.tokens.access_token
             request.headers["authorization"] = f"Bearer {token}"
-        if self._method == "cookie":
+        if self.method == "cookie":
             self._put_cookies(request)
         return held
 
@@ -142,22 +143,23 @@ class SessionFlow:
 
     def _has_ended(self, response: Any) -> bool:
         """Take what *response* brings, and return whether it is our own word that the access token has ended."""
-        self._take(response)
+        self.take(response)
         if self._is_foreign(response.request):  # to which the call was redirected
             return False
         return _may_be_a_refusal(response) and _message(response) == TryRefreshTokenError.message
 
     def _is_over(self, response: Any) -> bool:
         """Take what *response*, the answer to a refresh, brings, and return whether it is a refusal."""
-        self._take(response)
+        self.take(response)
         return not response.is_success
 
-    def _take(self, response: Any) -> None:
+    def take(self, response: Any) -> None:
+        """Take the tokens that *response* brings, as of every call: for one that came in another way."""
         before = self._held
         for each in [*(answer for answer in response.history if answer.has_redirect_location), response]:
             if self._is_foreign(each.request):
                 continue
-            if self._method == "cookie":
+            if self.method == "cookie":
                 self._cookies.extract_cookies(each)
             self._held = after(self._held, each.headers)
         if self._keep is not None and before.tokens != self._held.tokens:

@@ -26,4 +26,5 @@ class SessionAuth(SessionFlow, httpx.Auth):
     """
 
     request_class = httpx.Request
+    response_class = httpx.Response
     cookies_class = httpx.Cookies

@@ -26,4 +26,5 @@ class SessionAuth(SessionFlow, httpx2.Auth):
     """
 
     request_class = httpx2.Request
+    response_class = httpx2.Response
     cookies_class = httpx2.Cookies

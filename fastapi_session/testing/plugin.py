@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from fastapi_session.engine.minting import IssuedSession
-from fastapi_session.testing import clients
+from fastapi_session.testing import signing_in
 from fastapi_session.testing.hand_clock import HandClock
 
 
@@ -26,4 +26,4 @@ def hand_clock() -> HandClock:
 @pytest.fixture
 def sign_in() -> Callable[..., IssuedSession]:
     """Answer what signs a client in."""
-    return clients.sign_in
+    return signing_in.sign_in

@@ -42,8 +42,7 @@ def install(
 
     Raises `ConfigurationError` where *app* has sessions already, or store or secret cannot be had.
     """
-    kinds: list[object] = [middleware.cls for middleware in app.user_middleware]
-    if ExchangeMiddleware in kinds:
+    if engine_of(app) is not None:
         raise ConfigurationError("install: this application has sessions already, call it once for each application")
     if isinstance(sessions, Sessions):
         if claims or validators or subscribers:
@@ -58,6 +57,15 @@ def install(
     if "api_domain" not in engine.config.model_fields_set:
         logger.warning("api_domain is not set, assuming %s (FASTAPI_SESSION_API_DOMAIN)", engine.config.api_domain)
     return engine
+
+
+def engine_of(app: FastAPI) -> Sessions | None:
+    """Return the engine that `install` gave *app*, `None` if it has none."""
+    for middleware in app.user_middleware:
+        kind: object = middleware.cls
+        if kind is ExchangeMiddleware:
+            return cast("Sessions", middleware.kwargs["sessions"])
+    return None
 
 
 def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated, Any
@@ -12,15 +13,19 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
-from fastapi_session import Session, SessionConfig, Sessions, install, session_router, verify_session
-from fastapi_session.testing import HandClock, session_of, sign_in, sign_in_async
-from fastapi_session.testing.clients import Client
+from fastapi_session import (
+    ConfigurationError,
+    PrimitiveClaim,
+    Session,
+    SessionConfig,
+    Sessions,
+    install,
+    session_router,
+    verify_session,
+)
+from fastapi_session.testing import HandClock, sign_in, sign_in_async
+from fastapi_session.testing.client import Client
 from fastapi_session.web.transport import Method
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
 
 
 @pytest.fixture
@@ -94,15 +99,6 @@ async def test_sign_in_async(app: FastAPI, sessions: Sessions) -> None:
     assert ["alice", "alice"] == users
 
 
-def test_session_of(app: FastAPI) -> None:
-    """An overridden dependency gives every request a real session of the user."""
-    app.dependency_overrides[verify_session()] = session_of(
-        "alice", access_token_payload={"plan": "pro"}, session_data={"theme": "dark"}
-    )
-
-    assert ALICE == TestClient(app).get("/me").json()
-
-
 @pytest.mark.parametrize(
     ("origin", "cookie_domain"),
     [
@@ -149,3 +145,52 @@ def test_a_client_proves_that_no_other_site_forged_its_requests(clock: HandClock
     sign_in(client, sessions, "alice", method="cookie", tenant_id="acme")
 
     assert "acme" == client.post("/change").json()
+
+
+@pytest.mark.parametrize(
+    ("api_domain", "cookie_domain", "base_url", "fix"),
+    [
+        ("https://api.example.com", None, "http://testserver", "https://api.example.com"),
+        ("https://api.example.com", "example.com", "https://testserver", "https://api.example.com"),
+        ("http://api.localhost", "api.localhost", "http://testserver", "http://api.localhost"),
+    ],
+)
+def test_a_client_that_would_drop_its_cookies(
+    api_domain: str, cookie_domain: str | None, base_url: str, fix: str, clock: HandClock
+) -> None:
+    """Nobody is signed in by cookies that the client does not send back: the error names the address it has to have."""
+    secret = "of the application under test, 32 bytes"
+    config = SessionConfig(api_domain=api_domain, cookie_domain=cookie_domain, store="memory:", secret=secret)
+    sessions = install(app := FastAPI(), Sessions(config, clock=clock))
+
+    with pytest.raises(ConfigurationError, match=f'give it base_url="{fix}"'):
+        sign_in(TestClient(app, base_url=base_url), sessions, "alice", method="cookie")
+    sign_in(TestClient(app, base_url=base_url), sessions, "alice")
+    sign_in(TestClient(app, base_url=fix), sessions, "alice", method="cookie")
+
+
+async def test_an_async_test_is_told_what_to_write(app: FastAPI, sessions: Sessions) -> None:
+    """Where an event loop is running already, the error says how to sign in on it."""
+    with pytest.raises(RuntimeError, match=r"await sign_in_async"):
+        sign_in(TestClient(app), sessions, "alice")
+
+
+def test_an_open_client_signs_in_on_its_own_event_loop(clock: HandClock) -> None:
+    """What a store keeps for one event loop is that of the application: the one on which a claim is fetched."""
+    loops = []
+
+    async def fetch_plan(*_: object) -> str:
+        loops.append(asyncio.get_running_loop())
+        return "pro"
+
+    app = FastAPI()
+    plan = PrimitiveClaim("plan", fetch_plan)
+    sessions = install(app, Sessions(SessionConfig(store="memory:"), claims=[plan], clock=clock))
+    with TestClient(app) as client:
+        assert client.portal is not None
+        sign_in(client, sessions, "alice")
+        assert [client.portal.call(_running_loop)] == loops
+
+
+async def _running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()

@@ -1,0 +1,46 @@
+"""How the kit begins a session: as the application does, except for what the test says of its user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+from fastapi_session.core.claim import LATEST_MOMENT, Claim
+from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.model import PUBLIC_TENANT, Json
+from fastapi_session.sessions import Sessions
+
+Claims = Mapping[Claim[Any], Any]
+"""What a test says of a user, by claim: `{Roles: ["admin"]}`."""
+
+NEVER_TOO_OLD = LATEST_MOMENT - 1
+"""When what a test says was fetched (milliseconds since the epoch): later than any test, so no validator asks for it anew."""
+
+
+async def begin(
+    sessions: Sessions,
+    user_id: str,
+    *,
+    tenant_id: str = PUBLIC_TENANT,
+    claims: Claims | None = None,
+    access_token_payload: Json | None = None,
+    session_data: Json | None = None,
+    anti_csrf: bool | None = None,
+) -> IssuedSession:
+    """Begin a session of *user_id* that has *claims*, which are not fetched: neither now, nor when they would be too old.
+
+    All other claims are fetched as at any sign-in. Raises what `Sessions.create` raises.
+    """
+    said: dict[str, Any] = {}
+    for claim, value in (claims or {}).items():
+        said |= claim.entry(value, now=NEVER_TOO_OLD)
+    beginning = copy(sessions)
+    beginning.claims = tuple(claim for claim in sessions.claims if claim.key not in said)
+    return await beginning.create(
+        user_id,
+        tenant_id=tenant_id,
+        access_token_payload={**(access_token_payload or {}), **said},
+        session_data=session_data,
+        anti_csrf=anti_csrf,
+    )

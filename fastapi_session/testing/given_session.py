@@ -1,0 +1,39 @@
+"""A route whose session is given: a provider in the place of `verify_session()`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import HTTPConnection
+
+from fastapi_session.model import Json
+from fastapi_session.testing.beginning import Claims, begin
+from fastapi_session.web.exchange import exchange_of
+from fastapi_session.web.session import Session
+from fastapi_session.web.session_requests import attach_session_to_request
+
+
+def session_of(
+    user_id: str,
+    *,
+    claims: Claims | None = None,
+    access_token_payload: Json | None = None,
+    session_data: Json | None = None,
+) -> Callable[[HTTPConnection], Awaitable[Session]]:
+    """Return a provider for `app.dependency_overrides[verify_session()]`: every request has a new session of *user_id*.
+
+    Nothing is verified, and no validator of the route is asked. *claims*, as `{Roles: ["admin"]}`, are what the session has
+    without their being fetched.
+    """
+
+    async def provide(connection: HTTPConnection) -> Session:
+        issued = await begin(
+            exchange_of(connection).sessions,
+            user_id,
+            claims=claims,
+            access_token_payload=access_token_payload,
+            session_data=session_data,
+        )
+        return attach_session_to_request(connection, issued)
+
+    return provide
