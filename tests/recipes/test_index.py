@@ -31,6 +31,15 @@ WORDS = {
     "single sign on": "oauth",
     "github": "oauth",
     "fastapi users": "fastapi-users",
+    "nginx root_path": "behind-nginx",
+    "proxy_buffer_size": "behind-nginx",
+    "caddy": "behind-caddy",
+    "traefik": "behind-caddy",
+    "docker compose": "docker",
+    "gunicorn workers": "gunicorn",
+    "hypercorn": "servers",
+    "granian": "servers",
+    "daphne": "servers",
 }
 """What somebody types into the search field, and the recipe that it must find."""
 
