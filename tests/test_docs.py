@@ -54,6 +54,12 @@ def test_examples_run(name: str, run: Run) -> None:
     run(name)
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_no_password_is_part_of_an_address(name: str) -> None:
+    """A parameter of a route that is plain text comes with the address, which ends up in access logs."""
+    assert [] == re.findall(r"def \w+\([^)]*\bpassword: str\b", EXAMPLES[name])
+
+
 @pytest.mark.parametrize("name", [name for name, example in EXAMPLES.items() if "pytest" in example])
 def test_tests_pass(name: str, tmp_path: Path) -> None:
     """The tests that a page shows pass where a reader copies them to."""

@@ -39,12 +39,12 @@ async def written(page: ModuleType) -> list[int]:
 def test_both_are_there(page: ModuleType, client: TestClient) -> None:
     """Signing up signs in; the name is taken from then on, and whoever tries it has no session."""
     assert client.portal is not None
-    assert 201 == client.post("/sign-up?name=ada&password=lovelace").status_code
+    assert 201 == client.post("/sign-up", json={"name": "ada", "password": "lovelace"}).status_code
     assert "ada" == client.get("/me").json()
 
     other = device(page)
     other.portal = client.portal
-    assert 409 == other.post("/sign-up?name=ada&password=byron").status_code
+    assert 409 == other.post("/sign-up", json={"name": "ada", "password": "byron"}).status_code
     assert [] == [*other.cookies]
     assert [1, 1] == client.portal.call(written, page)
 
@@ -59,7 +59,7 @@ def test_or_neither(page: ModuleType, client: TestClient) -> None:
     event.listen(Session, "before_commit", fail)
     try:
         with pytest.raises(ZeroDivisionError):
-            client.post("/sign-up?name=ada&password=lovelace")
+            client.post("/sign-up", json={"name": "ada", "password": "lovelace"})
     finally:
         event.remove(Session, "before_commit", fail)
     assert [] == [*client.cookies]

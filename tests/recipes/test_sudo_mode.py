@@ -16,28 +16,28 @@ def test_the_password_is_asked_again(page: ModuleType, client: TestClient) -> No
     """A sign-in does not do, a wrong password neither; the right one does, in this session alone."""
     other = device(page)
     for each in (client, other):
-        each.post("/login", params=ADA)
+        each.post("/login", json=ADA)
     refusal = client.post("/delete-account")
     assert (403, ["sudo"]) == (refusal.status_code, [each["id"] for each in refusal.json()["claimValidationErrors"]])
-    assert 403 == client.post("/sudo?password=guess").status_code
+    assert 403 == client.post("/sudo", json={"password": "guess"}).status_code
     assert 403 == client.post("/delete-account").status_code
 
-    assert 200 == client.post("/sudo?password=lovelace").status_code
+    assert 200 == client.post("/sudo", json={"password": "lovelace"}).status_code
     assert "farewell, ada" == client.post("/delete-account").json()
     assert 403 == other.post("/delete-account").status_code
 
 
 def test_it_ends_by_itself(page: ModuleType, client: TestClient) -> None:
     """After five minutes the proof is none any more, and the session goes on."""
-    client.post("/login", params=ADA)
-    client.post("/sudo?password=lovelace")
+    client.post("/login", json=ADA)
+    client.post("/sudo", json={"password": "lovelace"})
     answers = []
     for minutes in (4, 6):
         let_the_proof_be(page, client, minutes=minutes)
         assert 200 == client.post("/auth/session/refresh").status_code
         answers.append(client.post("/delete-account").status_code)
     assert [200, 403] == answers
-    assert 200 == client.post("/sudo?password=lovelace").status_code
+    assert 200 == client.post("/sudo", json={"password": "lovelace"}).status_code
     assert 200 == client.post("/delete-account").status_code
 
 
