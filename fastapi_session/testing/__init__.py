@@ -1,4 +1,4 @@
-"""What the tests of an application need, or of a store of one's own. Installed, pytest finds `fastapi_session.testing.plugin`."""
+"""What the tests of an application need, or of a store of one's own."""
 
 from __future__ import annotations
 

@@ -199,12 +199,12 @@ def test_a_token_of_another_issuer_is_refused(issuer: str) -> None:
     assert 1 == len(own)
 
 
-async def test_a_deployment_that_moves(hand_clock: HandClock) -> None:
+async def test_a_deployment_that_moves(clock: HandClock) -> None:
     """After a change of the address sessions go on by a refresh; where no address is set, none is asked for."""
-    store = MemoryStore(clock=hand_clock)
-    before = engine(store, hand_clock, api_domain="http://old.example.com")
-    after = engine(store, hand_clock, api_domain="http://new.example.com")
-    unset = engine(store, hand_clock)
+    store = MemoryStore(clock=clock)
+    before = engine(store, clock, api_domain="http://old.example.com")
+    after = engine(store, clock, api_domain="http://new.example.com")
+    unset = engine(store, clock)
     issued = await before.create("alice")
     with pytest.raises(TryRefreshTokenError, match="another address"):
         await after.verify(issued.tokens.access_token)
@@ -214,9 +214,9 @@ async def test_a_deployment_that_moves(hand_clock: HandClock) -> None:
     assert refreshed.access_token == await unset.verify(refreshed.tokens.access_token)
 
 
-async def test_a_revoked_session_is_not_remembered(hand_clock: HandClock) -> None:
+async def test_a_revoked_session_is_not_remembered(clock: HandClock) -> None:
     """What is asked of the database is asked each time, known token or not."""
-    sessions = engine(MemoryStore(clock=hand_clock), hand_clock)
+    sessions = engine(MemoryStore(clock=clock), clock)
     issued = await sessions.create("alice")
     for _ in range(2):
         await sessions.verify(issued.tokens.access_token, check_database=True)
@@ -226,9 +226,9 @@ async def test_a_revoked_session_is_not_remembered(hand_clock: HandClock) -> Non
         await sessions.verify(issued.tokens.access_token, check_database=True)
 
 
-async def test_a_copy_is_handed_out(hand_clock: HandClock) -> None:
+async def test_a_copy_is_handed_out(clock: HandClock) -> None:
     """Who changes the claims of a session that was handed out changes nothing for the next request."""
-    sessions = engine(MemoryStore(clock=hand_clock), hand_clock)
+    sessions = engine(MemoryStore(clock=clock), clock)
     issued = await sessions.create("alice", access_token_payload={"roles": ["user"], "deep": {"list": [{"a": 1}]}})
     first = (await sessions.verify(issued.tokens.access_token)).claims()
     first["roles"].append("admin")
