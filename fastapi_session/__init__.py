@@ -31,6 +31,7 @@ from fastapi_session.events import (
     SessionRevoked,
     TokenTheftDetected,
 )
+from fastapi_session.local_address import safe_next
 from fastapi_session.model import Circumstances, Tokens
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
@@ -111,6 +112,7 @@ __all__ = [
     "install",
     "refresh_session",
     "refresh_session_in_request",
+    "safe_next",
     "session_router",
     "system_clock",
     "verify_session",

@@ -200,6 +200,8 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("access_token_validity_jitter", {"access_token_validity_jitter": -0.01}, "0 to 0.25"),
     ("access_token_validity_jitter", {"access_token_validity_jitter": 0.26}, "0 to 0.25"),
     ("access_token_validity_jitter", {"access_token_validity_jitter": float("nan")}, "0 to 0.25"),
+    ("login_url", {"login_url": "https://accounts.example.com/login"}, "give the path of the sign-in page"),
+    ("login_url", {"login_url": "//login"}, "give the path of the sign-in page"),
     ("session_expired_status_code", {"session_expired_status_code": 200}, "400 to 499"),
     ("invalid_claim_status_code", {"invalid_claim_status_code": 500}, "400 to 499"),
     ("invalid_claim_status_code", {"invalid_claim_status_code": 401}, "must differ"),

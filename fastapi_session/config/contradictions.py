@@ -10,6 +10,7 @@ from datetime import timedelta
 from fastapi_session.config import cookie_domain
 from fastapi_session.config.environment import Stranger, strangers
 from fastapi_session.config.settings import Settings, are_one_site, is_https
+from fastapi_session.local_address import is_local
 from fastapi_session.origin import Origin
 from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES, weakness
 
@@ -31,6 +32,8 @@ def _origins(config: Settings) -> Iterator[str]:
             yield f"{field}: give an origin with its scheme and nothing after the host, as in https://api.example.com"
     if not _PATH.fullmatch(config.api_base_path):
         yield "api_base_path: give a plain path without a slash at its end, as in /auth"
+    if config.login_url is not None and not is_local(config.login_url):
+        yield "login_url: give the path of the sign-in page on this host, as browsers see it: /login"
     if len(config.api_base_path) > _LONGEST_PATH:
         yield f"api_base_path: give at most {_LONGEST_PATH} characters, as each access token repeats it"
 

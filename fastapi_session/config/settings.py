@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """Origin of the pages that call it. Default: the API's own."""
     api_base_path: str = "/auth"
     """Path, as the browser sees it, below which `session_router()` answers."""
+    login_url: str | None = None
+    """Path of the sign-in page, as the browser sees it, to which `session_router(pages=True)` sends who is signed out."""
 
     store: StoreSetting = "sqlite:///sessions.db"
     """Where sessions are kept: a URL (`sqlite:///file`, `postgresql+asyncpg://...`, `redis://...`, `memory:`) or a store object."""

@@ -9,6 +9,7 @@
 | `DuplicateSessionCookiesError` | 500 | text that names the setting |
 | `StoreUnavailable` | 503, `Retry-After` | `{"message": ...}` |
 
+A page that the server renders is answered as the table of `pages.answers` says, if the application has it so.
 A WebSocket is refused by the same response before it is accepted, and closed after, as the table of `sockets` says.
 
 What the answer does to the client's tokens was settled when the error was raised, so a handler of one's own,
@@ -36,6 +37,7 @@ from fastapi_session.errors import (
     StoreUnavailable,
 )
 from fastapi_session.web.exchange import exchange_of
+from fastapi_session.web.pages.answers import answer, visit_of
 from fastapi_session.web.refusals import status_of
 from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
 from fastapi_session.web.transport import EXPOSE_HEADER
@@ -65,7 +67,23 @@ def register_handlers(app: FastAPI, config: SessionConfig) -> None:
         (StoreUnavailable, _store_unavailable),
     ]
     for error_class, handler in handlers:
-        app.exception_handlers.setdefault(error_class, _on_sockets_too(handler))
+        app.exception_handlers.setdefault(error_class, _on_sockets_too(_on_pages_too(handler, app, config)))
+
+
+def _on_pages_too(handler: Handler, app: FastAPI, config: SessionConfig) -> Handler:
+    """Return *handler* so that a page is answered in its own way, with the headers that *handler* gives."""
+
+    async def handle(connection: HTTPConnection, error: Exception) -> Response:
+        response = await handler(connection, error)
+        visit = visit_of(connection, app, config)
+        shown = None if visit is None else answer(visit, error)
+        if shown is None:
+            return response
+        if "retry-after" in response.headers:
+            shown.headers["Retry-After"] = response.headers["retry-after"]
+        return shown
+
+    return handle
 
 
 def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[Any]]:

@@ -19,6 +19,7 @@ from fastapi_session.web.cors import cors_problems
 from fastapi_session.web.handlers import register_handlers
 from fastapi_session.web.middleware import ExchangeMiddleware
 from fastapi_session.web.openapi import document_sessions
+from fastapi_session.web.pages.routes import ensure_pages_fit
 from fastapi_session.web.transport import Transport
 
 logger = logging.getLogger("fastapi_session")
@@ -77,6 +78,7 @@ def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+        ensure_pages_fit(app, engine.config)
         for problem in cors_problems(app, engine.config):
             logger.warning(problem)
         async with own(served) as state:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import SessionError, UnauthorisedError
 from fastapi_session.sessions import Sessions
@@ -24,9 +25,16 @@ from fastapi_session.web.transport import Method
 
 
 async def refreshed_session(
-    connection: HTTPConnection, exchange: Exchange, types: SessionTypes[Payload, Data]
+    connection: HTTPConnection,
+    exchange: Exchange,
+    types: SessionTypes[Payload, Data],
+    *,
+    proof: AntiCsrfProof | None = None,
 ) -> Session[Payload, Data]:
-    """Answer the session whose refresh token came, with new tokens sent in the method in which that came."""
+    """Return the session whose refresh token came, with new tokens sent in the method in which that came.
+
+    *proof* is what the request offers against forgery, if its headers do not say it.
+    """
     credentials = exchange.credentials(connection)
     presented = presented_refresh_token(connection, exchange)
     if presented is None:
@@ -34,7 +42,7 @@ async def refreshed_session(
     method = presented.method
     issued = await exchange.sessions.refresh(
         presented.text,
-        proof=anti_csrf_proof(connection, exchange, method=method),
+        proof=proof or anti_csrf_proof(connection, exchange, method=method),
         circumstances=circumstances_of(connection),
     )
     if method == "header" and credentials.refresh_cookies:

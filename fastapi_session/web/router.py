@@ -1,4 +1,4 @@
-"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery; on demand the client of a page itself.
+"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery; on demand those of pages, and their client.
 
 A browser brings the refresh cookie to one path alone, and only it knows where it sees this application: a proxy may strip a
 prefix of the path, and say so or not. So what came is what tells whether `api_base_path` is right:
@@ -31,6 +31,8 @@ from fastapi_session.web.dependencies import (
     verify_session,
 )
 from fastapi_session.web.exchange import exchange_of
+from fastapi_session.web.pages.addresses import known_path
+from fastapi_session.web.pages.routes import serve_pages
 from fastapi_session.web.session import Session
 
 PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
@@ -45,13 +47,15 @@ logger = logging.getLogger("fastapi_session")
 
 
 def session_router(
-    prefix: str = "/auth", *, refresh: bool = True, sign_out: bool = True, client: bool = False
+    prefix: str = "/auth", *, refresh: bool = True, sign_out: bool = True, client: bool = False, pages: bool = False
 ) -> APIRouter:
     """Return the router of the session endpoints.
 
     *prefix* must lead, as the browser sees it, to `api_base_path` of the configuration, because the refresh cookie is bound
     to that path. *refresh=False* and *sign_out=False* leave those endpoints to the application, at the same paths.
     With *client* it serves `client.js` too, the script by which a page keeps its session, and its types.
+    With *pages*, for pages that the server renders, a navigation whose access token has ended goes through a refresh and back,
+    who is signed out is sent to `login_url`, and `POST .../signout/page` is for the form that signs out.
     """
     router = APIRouter(prefix=prefix, tags=["session"])
     if refresh:
@@ -62,6 +66,8 @@ def session_router(
     router.get("/.well-known/openid-configuration", summary="Discovery")(_discovery)
     if client:
         serve_client(router)
+    if pages:
+        serve_pages(router)
     return router
 
 
@@ -74,7 +80,7 @@ async def _refresh(
         await refresh()
     except UnauthorisedError:
         if await _lost_its_refresh_cookie(request, sessions):
-            logger.warning(LOST_COOKIE, _path_in_browsers(request), sessions.config.refresh_path)
+            logger.warning(LOST_COOKIE, known_path(request.scope), sessions.config.refresh_path)
         raise
     return {}
 
@@ -88,12 +94,6 @@ async def _lost_its_refresh_cookie(request: Request, sessions: Sessions) -> bool
     with suppress(StoreUnavailable):  # who is refused is told so, whatever can be found out about it
         return any([await sessions.handle_proven_by(token) for token in tokens if token is not None])
     return False
-
-
-def _path_in_browsers(request: Request) -> str:
-    """Return the path as this server knows it, with the prefix that it was told of. Servers differ in whether they put it back."""
-    prefix, path = request.scope.get("root_path", ""), request.scope["path"]
-    return path if path.startswith(f"{prefix}/") else f"{prefix}{path}"
 
 
 def _no_validators(_validators: Sequence[ClaimValidator], _session: Session) -> list[ClaimValidator]:

@@ -6,6 +6,7 @@ from typing import Literal, overload
 
 from starlette.requests import HTTPConnection
 
+from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.claim_validators import ClaimValidator
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
@@ -165,10 +166,17 @@ async def refresh_session_in_request(
     Raises `UnauthorisedError`, `TokenTheftError`, `ClearDuplicateSessionCookiesError`, `DuplicateSessionCookiesError`,
     `StoreUnavailable`.
     """
+    return await refresh_with_proof(connection, None, types=SessionTypes(payload, data))
+
+
+async def refresh_with_proof(
+    connection: HTTPConnection, proof: AntiCsrfProof | None, *, types: SessionTypes[Payload, Data]
+) -> Session[Payload, Data]:
+    """Do as `refresh_session_in_request` does, *proof* being what the request offers against forgery; `None`: its headers say it."""
     exchange = exchange_of(connection)
     exchange.ensure_answers()
     try:
-        session = await refreshed_session(connection, exchange, SessionTypes(payload, data))
+        session = await refreshed_session(connection, exchange, types, proof=proof)
     except SessionError as error:
         forget_legacy_session(connection, exchange)
         raise exchange.refuse(error)  # noqa: B904  it is the same error

@@ -126,8 +126,8 @@ class Transport:
         self._refresh_path = config.refresh_path
         self._exposes_access_token = config.expose_access_token_to_frontend_in_cookie_based_auth
         self._secure_by_scheme = "cookie_secure" not in config.model_fields_set
-        self._attributes = _attributes(config, config.cookie_domain)
-        self._older_attributes = _attributes(config, config.older_cookie_domain)
+        self._attributes = cookie_attributes(config, config.cookie_domain)
+        self._older_attributes = cookie_attributes(config, config.older_cookie_domain)
 
     def write(self, headers: RawHeaders, outcome: Outcome, *, now: int, https: bool) -> list[tuple[bytes, bytes]]:
         """Return the response *headers* with *outcome* written onto them, at *now* (milliseconds).
@@ -197,7 +197,8 @@ def _token_cookies(tokens: Tokens, now: int) -> Iterator[tuple[str, str, str]]:
         yield REFRESH_COOKIE, tokens.refresh_token, lasting_until(tokens.refresh_token_expires_at, now=now)
 
 
-def _attributes(config: SessionConfig, domain: str | None) -> str:
+def cookie_attributes(config: SessionConfig, domain: str | None) -> str:
+    """Return the attributes that cookies for *domain* have by *config*, those of a single one left out."""
     same_site = {"lax": "Lax", "strict": "Strict", "none": "None"}[config.cookie_same_site]
     return "".join(
         [

@@ -23,7 +23,8 @@ SWAGGER = "swagger-ui-dist"
 """What the page `/docs` of an application is made of."""
 NEXT = "supertokens-auth-react"
 """What renders pages on the server of Next.js."""
-VERSIONS = {CLIENT: "20.1.6", SWAGGER: "5.35.0", NEXT: "0.51.3", "jose": "6.2.18", "jwks-rsa": "4.1.0"}
+HTMX = "htmx.org"
+VERSIONS = {CLIENT: "20.1.6", SWAGGER: "5.35.0", NEXT: "0.51.3", HTMX: "4.0.1", "jose": "6.2.18", "jwks-rsa": "4.1.0"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MINUTES = 60
 

@@ -1,0 +1,73 @@
+"""Where pages are, as browsers see them: behind proxies that strip a prefix and say so or not, and below mounts.
+
+The refresh cookie is bound to a path as browsers see it, `api_base_path`, and the application knows at which path of its own
+the refresh for pages answers. What the two differ by is the prefix of every page.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+from starlette.routing import NoMatchFound
+from starlette.types import Scope
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.local_address import CHARACTERS, is_local
+
+REFRESH_ROUTE = "fastapi_session:refresh_page"
+"""The name of the route by which it is found whether an application serves pages."""
+
+
+def refresh_page(config: SessionConfig) -> str:
+    """Return the path of the refresh for pages, as browsers see it: one that the refresh cookie is sent to."""
+    return f"{config.refresh_path}/page"
+
+
+def prefix_of(app: FastAPI, config: SessionConfig) -> str | None:
+    """Return what browsers see in front of the paths of *app*; `None` if it serves no pages with sessions."""
+    try:
+        served = str(app.url_path_for(REFRESH_ROUTE))
+    except NoMatchFound:
+        return None
+    seen = refresh_page(config)
+    return seen.removesuffix(served) if seen.endswith(served) else ""
+
+
+def known_path(scope: Scope) -> str:
+    """Return the path of a request, with the prefix that the server was told of. Servers differ in whether they put it back."""
+    root, path = scope.get("root_path", ""), _path(scope)
+    return path if path.startswith(f"{root}/") else f"{root}{path}"
+
+
+def address_of(connection: HTTPConnection, prefix: str) -> str | None:
+    """Return path and query of the request of *connection* as browsers see them, *prefix* being that of the application.
+
+    `None` if a browser cannot be sent there safely: it is too long, or it would be taken for another host.
+    """
+    scope = connection.scope
+    path = f"{_untold(prefix, scope.get('root_path', ''))}{known_path(scope)}"
+    query = quote(scope.get("query_string", b""), safe=CHARACTERS)
+    address = f"{path}?{query}" if query else path
+    return address if is_local(address) else None
+
+
+def with_next(path: str, address: str | None) -> str:
+    """Return *path*, which may have a query of its own, with *address* as its `next`."""
+    if address is None:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}next={quote(address, safe='/:@?=,;!$()*~')}"
+
+
+def _path(scope: Scope) -> str:
+    """Return the path as it was sent: what was encoded in it, a slash for instance, stays so."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
+    return quote(raw.partition(b"?")[0], safe=CHARACTERS)
+
+
+def _untold(prefix: str, root: str) -> str:
+    """Return what of *prefix* the server does not know: what ends it is in *root* already, in front of the mounts within."""
+    ends = [place for place in range(len(root), 0, -1) if root[place:][:1] in {"", "/"}]
+    told = next((root[:place] for place in ends if prefix.endswith(root[:place])), "")
+    return prefix.removesuffix(told)

@@ -1,0 +1,138 @@
+"""What a page is answered that was refused, in the place of JSON. One table; who asks for what, `asking` says.
+
+| the session | a page, by GET | a page, by a form | a part of a page |
+|---|---|---|---|
+| its access token has ended | 303 to the refresh | 307 to the refresh | as a page |
+| the same, and it has just been at the refresh | as signed out | as signed out | as signed out |
+| signed out, stolen | 303 to `login_url`, or a page that says so | a page that says so | 401, and by GET `HX-Redirect` to `login_url` |
+| superseded, or the store is down | 503, a page | the same | 503 |
+
+A 307 has the browser send the form again after the refresh, and HTMX its request, whatever it was: nothing that was typed is
+lost. Who is signed out loses nothing either: the page is not left on which it was typed.
+A page of a route that raises such an error itself is answered alike. The sign-in page is never sent to itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import HTTPConnection
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.errors import (
+    SessionSupersededError,
+    StoreUnavailable,
+    TokenTheftError,
+    TryRefreshTokenError,
+    UnauthorisedError,
+)
+from fastapi_session.local_address import is_local
+from fastapi_session.web.pages.addresses import address_of, prefix_of, refresh_page, with_next
+from fastapi_session.web.pages.asking import Asked, asked_for
+from fastapi_session.web.pages.html import page
+from fastapi_session.web.pages.memory import remember_asked, was_just_refreshed
+
+SOUGHT = "fastapi_session.sought_page"
+"""Under this name the refresh for pages keeps in the scope which page its browser is on the way to."""
+
+_SIGNED_OUT = "You are signed out"
+_AGAIN = "Please come again"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for a page or a part of one: *address* is what it asked for, as browsers see it, `None` if none can go there again."""
+
+    connection: HTTPConnection
+    config: SessionConfig
+    asked: Asked
+    address: str | None
+
+    @property
+    def is_get(self) -> bool:
+        """Say whether it asks by GET, so that nothing was sent that could be lost."""
+        return bool(self.connection.scope["method"] == "GET")
+
+    @property
+    def status(self) -> int:
+        """The status of a refusal."""
+        return self.config.session_expired_status_code
+
+
+def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) -> Visit | None:
+    """Return the request of *connection* as a visit, `None` if it is none, or *app* serves no pages with sessions."""
+    asked = asked_for(connection) if connection.scope["type"] == "http" else None
+    prefix = prefix_of(app, config) if asked else None
+    if asked is None or prefix is None:
+        return None
+    address = connection.scope[SOUGHT] if SOUGHT in connection.scope else address_of(connection, prefix)
+    return Visit(connection, config, asked, address)
+
+
+def answer(visit: Visit, error: Exception) -> Response | None:
+    """Return what *visit* is answered for *error*; `None` if it is answered as anybody is."""
+    if isinstance(error, TryRefreshTokenError) and _may_refresh(visit):
+        return _to_refresh(visit)
+    if isinstance(error, UnauthorisedError | TryRefreshTokenError | TokenTheftError):
+        return _signed_out(visit, error.message)
+    if isinstance(error, StoreUnavailable | SessionSupersededError):
+        return _come_again(visit)
+    return None
+
+
+def _may_refresh(visit: Visit) -> bool:
+    is_at_refresh = SOUGHT in visit.connection.scope
+    return visit.address is not None and not is_at_refresh and not was_just_refreshed(visit.connection)
+
+
+def _to_refresh(visit: Visit) -> Response:
+    response = redirect(visit, with_next(refresh_page(visit.config), visit.address))
+    remember_asked(visit.connection, response)
+    return response
+
+
+def redirect(visit: Visit, address: str) -> Response:
+    """Send the browser of *visit* to *address*, with all that it sent."""
+    return Response(
+        status_code=303 if visit.is_get else 307, headers={"Location": address, "Cache-Control": "no-store"}
+    )
+
+
+def _signed_out(visit: Visit, message: str) -> Response:
+    login = visit.config.login_url
+    if visit.asked == "part":
+        return _part_signed_out(visit, message)
+    if not visit.is_get:
+        text = "What you sent was not taken. Sign in in another tab, then reload this page to send it again."
+        link = None if login is None else (login, "Sign in in another tab")
+        return page(_SIGNED_OUT, text, status=visit.status, link=link, new_tab=True)
+    if login is None or _is_at(visit.address, login):
+        return page(_SIGNED_OUT, "Your session has ended, or you have not signed in yet.", status=visit.status)
+    return redirect(visit, with_next(login, visit.address))
+
+
+def _is_at(address: str | None, login: str) -> bool:
+    return address is not None and address.partition("?")[0] == login.partition("?")[0]
+
+
+def _part_signed_out(visit: Visit, message: str) -> Response:
+    """Answer HTMX, which shows nothing of it: the page stays as it is, or is left for the sign-in page."""
+    login = visit.config.login_url
+    if login is None or not visit.is_get:
+        headers = {"HX-Reswap": "none"}
+    else:
+        shown = urlsplit(visit.connection.headers.get("hx-current-url", ""))
+        address = f"{shown.path}?{shown.query}" if shown.query else shown.path
+        headers = {"HX-Redirect": with_next(login, address if is_local(address) else None)}
+    return JSONResponse({"message": message}, visit.status, {**headers, "Cache-Control": "no-store"})
+
+
+def _come_again(visit: Visit) -> Response | None:
+    if visit.asked == "part":
+        return None
+    sent = "" if visit.is_get else " What you sent was not taken; reloading sends it again."
+    text = f"Your session cannot be looked up at the moment. You are still signed in.{sent}"
+    return page(_AGAIN, text, status=503, link=("", "Try again") if visit.is_get else None)
