@@ -9,7 +9,7 @@ from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
@@ -45,6 +45,55 @@ CROSS_SITE: Mapping[str, Any] = {
     "anti_csrf": "VIA_TOKEN",
 }
 """Options of an API whose page is of another site."""
+
+
+ENDPOINTS = APIRouter()
+"""An endpoint of every kind, made once: what FastAPI finds out of each takes it longer than a request."""
+
+
+@ENDPOINTS.post("/login")
+async def _login(user_id: str, create: Annotated[CreateSession, Depends(create_session())]) -> dict[str, str]:
+    session = await create(user_id, access_token_payload={"plan": "pro"}, session_data={"theme": "dark"})
+    return {"user_id": session.user_id}
+
+
+@ENDPOINTS.get("/me")
+@ENDPOINTS.post("/me")
+async def _me(session: Verified) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+@ENDPOINTS.get("/optional")
+async def _optional(
+    session: Annotated[Session | None, Depends(verify_session(session_required=False))],
+) -> dict[str, str | None]:
+    return {"user_id": session.user_id if session else None}
+
+
+@ENDPOINTS.get("/checked")
+async def _checked(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+@ENDPOINTS.get("/guarded")
+async def _guarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=True))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+@ENDPOINTS.post("/unguarded")
+async def _unguarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=False))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
+@ENDPOINTS.post("/merge")
+async def _merge(session: Verified) -> dict[str, Any]:
+    await session.merge_into_access_token_payload({"plan": "max"})
+    return dict(session.claims)
+
+
+@ENDPOINTS.get("/admin")
+async def _admin(session: Verified) -> None:
+    raise InvalidClaimsError([ClaimFailure("st-role", {"expected": "admin"}), ClaimFailure("st-mfa")])
 
 
 async def echo(websocket: WebSocket, session: Verified) -> None:
@@ -114,18 +163,9 @@ def engine(clock: Clock, **options: Any) -> Sessions:
 
 def application(sessions: Sessions) -> FastAPI:
     """An application with an endpoint of every kind."""
-    app = FastAPI()
+    app = FastAPI(routes=ENDPOINTS.routes)
     install(app, sessions)
     app.include_router(session_router(sessions.config.api_base_path))
-    app.post("/login")(_login)
-    app.get("/me")(_me)
-    app.post("/me")(_me)
-    app.get("/optional")(_optional)
-    app.get("/checked")(_checked)
-    app.get("/guarded")(_guarded)
-    app.post("/unguarded")(_unguarded)
-    app.post("/merge")(_merge)
-    app.get("/admin")(_admin)
     return app
 
 
@@ -137,39 +177,3 @@ def deployed(
     no_jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     with TestClient(app, base_url=base_url, cookies=no_jar, raise_server_exceptions=False) as client:
         yield Deployment(app, sessions, clock, client)
-
-
-async def _login(user_id: str, create: Annotated[CreateSession, Depends(create_session())]) -> dict[str, str]:
-    session = await create(user_id, access_token_payload={"plan": "pro"}, session_data={"theme": "dark"})
-    return {"user_id": session.user_id}
-
-
-async def _me(session: Verified) -> dict[str, str]:
-    return {"user_id": session.user_id}
-
-
-async def _optional(
-    session: Annotated[Session | None, Depends(verify_session(session_required=False))],
-) -> dict[str, str | None]:
-    return {"user_id": session.user_id if session else None}
-
-
-async def _checked(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> dict[str, str]:
-    return {"user_id": session.user_id}
-
-
-async def _guarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=True))]) -> dict[str, str]:
-    return {"user_id": session.user_id}
-
-
-async def _unguarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=False))]) -> dict[str, str]:
-    return {"user_id": session.user_id}
-
-
-async def _merge(session: Verified) -> dict[str, Any]:
-    await session.merge_into_access_token_payload({"plan": "max"})
-    return dict(session.claims)
-
-
-async def _admin(session: Verified) -> None:
-    raise InvalidClaimsError([ClaimFailure("st-role", {"expected": "admin"}), ClaimFailure("st-mfa")])

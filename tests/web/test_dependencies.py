@@ -109,10 +109,18 @@ def test_an_overridden_provider(app: FastAPI, deployment: Deployment) -> None:
     class Stranger:
         user_id = "stranger"
 
+    @app.get("/whose")
+    async def whose(session: Verified) -> str:
+        return session.user_id
+
+    @app.get("/whose-indeed")
+    async def whose_indeed(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> str:
+        return session.user_id
+
     app.dependency_overrides[verify_session()] = Stranger
 
-    assert {"user_id": "stranger"} == deployment.get("/me").json()
-    assert 401 == deployment.get("/checked").status_code
+    assert "stranger" == deployment.get("/whose").json()
+    assert 401 == deployment.get("/whose-indeed").status_code
 
 
 def test_a_synchronous_endpoint(app: FastAPI, deployment: Deployment) -> None:
