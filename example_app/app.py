@@ -12,16 +12,16 @@ from fastapi.staticfiles import StaticFiles
 from example_app.api import api
 from example_app.theft_lab import theft_lab
 from example_app.users import ROLES
-from fastapi_session import SessionConfig, install, session_router
+from fastapi_session import Clock, SessionConfig, Sessions, install, session_router, system_clock
 
 PAGE = Path(__file__).parent / "page"
 
 
-def create_app(config: SessionConfig | None = None) -> FastAPI:
-    """Build the app, with sessions as *config* says."""
+def create_app(config: SessionConfig | None = None, *, clock: Clock = system_clock) -> FastAPI:
+    """Build the app, with sessions as *config* says, which go by *clock*."""
     config = config or demo_config()
     app = FastAPI(title="fastapi_session example app", responses={400: {"description": "The body cannot be read"}})
-    install(app, config, claims=[ROLES])
+    install(app, Sessions(config, claims=[ROLES], clock=clock))
     app.include_router(session_router(client=True))
     app.include_router(api)
     app.include_router(theft_lab(config.refresh_token_rotation_grace_period))

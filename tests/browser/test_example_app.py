@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,15 +16,47 @@ from example_app.users import USERS
 from fastapi_session import SessionConfig
 from tests.browser.server import Server, serve
 from tests.browser.waiting import until
+from tests.reliability.worker import OffsetClock
 
-ACCESS_TOKEN_VALIDITY = timedelta(seconds=4)
-GRACE_PERIOD = timedelta(seconds=2)
+HOUR = timedelta(hours=1)
+GRACE_PERIOD = timedelta(seconds=30)
+OLD_ROLES = timedelta(seconds=11)
+"""How old the roles in an access token must be to be looked up again."""
+AHEAD = "const now = Date.now; globalThis.ahead = 0; Date.now = () => now() + ahead"
+
+Pass = Callable[[timedelta], None]
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The example app, its tokens living for seconds or as a test says, its users without more roles than they were made with."""
-    access_token_validity = getattr(request, "param", ACCESS_TOKEN_VALIDITY)
+def clock() -> OffsetClock:
+    return OffsetClock()
+
+
+@pytest.fixture
+def context(context: BrowserContext) -> BrowserContext:
+    context.add_init_script(AHEAD)
+    return context
+
+
+@pytest.fixture
+def let_pass(clock: OffsetClock, context: BrowserContext) -> Pass:
+    """Let time pass, for the server and for the pages that are open, without waiting for it."""
+
+    def let_pass(time: timedelta) -> None:
+        milliseconds = time // timedelta(milliseconds=1)
+        clock.offset += milliseconds
+        for page in context.pages:
+            page.evaluate(f"ahead += {milliseconds}")
+
+    return let_pass
+
+
+@pytest.fixture
+def server(
+    request: pytest.FixtureRequest, clock: OffsetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """The example app, its tokens living for an hour or as a test says, its users without more roles than they were made with."""
+    access_token_validity = getattr(request, "param", HOUR)
     monkeypatch.setattr(USERS["alice"], "roles", ("user",))
 
     def build(origin: str) -> ASGIApp:
@@ -34,7 +66,8 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
                 store=f"sqlite:///{tmp_path / 'example_app.db'}",
                 access_token_validity=access_token_validity,
                 refresh_token_rotation_grace_period=GRACE_PERIOD,
-            )
+            ),
+            clock=clock,
         )
 
     with serve(build) as server:
@@ -65,7 +98,9 @@ def text(page: Page, name: str) -> str:
     return page.locator(f"[data-text={name}]").first.inner_text()
 
 
-def wait_for_expiry(page: Page) -> None:
+def expire(page: Page, let_pass: Pass) -> None:
+    """Let the access token of *page* come to its end."""
+    let_pass(HOUR)
     expect(page.get_by_text("the next call refreshes")).to_be_visible()
 
 
@@ -166,9 +201,9 @@ def test_scripts_cannot_read_the_tokens(alice: Page) -> None:
     }
 
 
-def test_an_expired_access_token_is_refreshed_by_itself(alice: Page, server: Server) -> None:
+def test_an_expired_access_token_is_refreshed_by_itself(alice: Page, server: Server, let_pass: Pass) -> None:
     """Of ten calls with an expired access token those that are refused share one refresh, and all ten succeed."""
-    wait_for_expiry(alice)
+    expire(alice, let_pass)
     press(alice, "Ten at once")
 
     wait_for_status(alice, "10 of 10 calls answered, with 1 refresh.")
@@ -178,14 +213,14 @@ def test_an_expired_access_token_is_refreshed_by_itself(alice: Page, server: Ser
     expect(log).to_contain_text("401 try refresh token")
 
 
-def test_two_tabs_need_one_refresh(alice: Page, server: Server) -> None:
+def test_two_tabs_need_one_refresh(alice: Page, server: Server, let_pass: Pass) -> None:
     """Two tabs of one browser that call with an expired access token share a single refresh."""
     other = alice.context.new_page()
     other.goto(server.origin)
     expect(other.get_by_role("heading", name="Live session")).to_be_visible()
     until(lambda: server.answers.count("GET /api/sessions 200") >= 2)
     before = server.refreshes
-    wait_for_expiry(alice)
+    expire(alice, let_pass)
     for tab in (alice, other):
         tab.evaluate("document.querySelector('[data-action=tenCalls]').click()")
 
@@ -222,9 +257,10 @@ def test_signing_out_ends_the_session(alice: Page, server: Server) -> None:
     assert "POST /auth/signout 200" in server.answers
 
 
-def test_a_replay_within_the_window_is_answered_with_the_same_successor(alice: Page) -> None:
+def test_a_replay_within_the_window_is_answered_with_the_same_successor(alice: Page, let_pass: Pass) -> None:
     """Shortly after a rotation the copied token earns the very token that the browser holds."""
     press(alice, "Copy the token")
+    let_pass(2 * GRACE_PERIOD)
     press(alice, "Refresh the session")
     press(alice, "Replay early")
 
@@ -232,11 +268,14 @@ def test_a_replay_within_the_window_is_answered_with_the_same_successor(alice: P
     assert text(alice, "yours") == text(alice, "stolen")
 
 
-def test_a_replay_after_the_window_is_theft(alice: Page, server: Server) -> None:
+def test_a_replay_after_the_window_is_theft(alice: Page, server: Server, let_pass: Pass) -> None:
     """A copied token that comes after the window ends the session, the page says why, and alice can sign in again."""
     handle = text(alice, "handle")
     press(alice, "Copy the token")
+    let_pass(2 * GRACE_PERIOD)
     press(alice, "Refresh the session")
+    expect(alice.get_by_role("button", name="Replay early")).to_be_enabled()
+    let_pass(2 * GRACE_PERIOD)
     press(alice, "Replay late")
 
     outcome = alice.get_by_role("alert").filter(has_text="Token theft detected")
@@ -250,7 +289,6 @@ def test_a_replay_after_the_window_is_theft(alice: Page, server: Server) -> None
     assert handle != text(alice, "handle")
 
 
-@pytest.mark.parametrize("server", [timedelta(hours=1)], indirect=True)
 def test_a_session_is_revoked_from_another_browser(alice: Page, browser: Browser, server: Server) -> None:
     """All sessions of a user are listed, and the page whose session is ended says so at once, without a call."""
     with browser.new_context() as elsewhere:
@@ -268,6 +306,7 @@ def test_a_session_is_revoked_from_another_browser(alice: Page, browser: Browser
         wait_for_status(phone, "The vault is open, alice")
 
 
+@pytest.mark.parametrize("server", [timedelta(seconds=4)], indirect=True)
 def test_the_live_line_follows_the_access_token(alice: Page) -> None:
     """The line ends with the access token, saying that a refresh may help, and is open again after the refresh."""
     wait_for_line(alice, "open")
@@ -332,7 +371,7 @@ def test_a_role_is_changed_by_the_keyboard(alice: Page) -> None:
     expect(alice.locator("#door")).to_contain_text("The control room is open")
 
 
-def test_a_role_reaches_the_other_device(alice: Page, browser: Browser, server: Server) -> None:
+def test_a_role_reaches_the_other_device(alice: Page, browser: Browser, server: Server, let_pass: Pass) -> None:
     """A role that was changed in one browser is looked up for the other's session once it is too old to be believed."""
     with browser.new_context() as elsewhere:
         phone = sign_in(elsewhere.new_page(), server)
@@ -340,14 +379,9 @@ def test_a_role_reaches_the_other_device(alice: Page, browser: Browser, server: 
         wait_for_status(alice, "You are now an admin.")
         press(phone, "Enter the control room")
         expect(phone.locator("#door")).to_contain_text("403 invalid claim")
-        until(lambda: enters(phone))
-
-
-def enters(page: Page) -> bool:
-    """Say whether the control room is open to *page* now."""
-    with page.expect_response("**/api/admin"):
-        press(page, "Enter the control room")
-    return "control room is open" in page.locator("#door").inner_text()
+        let_pass(OLD_ROLES)
+        press(phone, "Enter the control room")
+        expect(phone.locator("#door")).to_contain_text("control room is open")
 
 
 def test_all_other_sessions_are_revoked_at_once(alice: Page, browser: Browser, server: Server) -> None:
@@ -371,14 +405,15 @@ def test_a_session_tells_from_where_it_was_last_seen(alice: Page) -> None:
     expect(row.locator("time")).to_have_text([re.compile("^since "), re.compile("^last seen ")])
 
 
-def test_the_theft_lab_by_keyboard(alice: Page) -> None:
+def test_the_theft_lab_by_keyboard(alice: Page, let_pass: Pass) -> None:
     """A button that has done its part keeps the focus, and Tab goes on from there to the next step."""
     step = alice.get_by_role("button", name="Copy the token")
     step.focus()
-    for following in ("Refresh the session", "Replay early"):
+    for following, passes in (("Refresh the session", 2 * GRACE_PERIOD), ("Replay early", timedelta(0))):
         alice.keyboard.press("Enter")
         expect(step).to_be_disabled()
         expect(step).to_be_focused()
+        let_pass(passes)
         step = alice.get_by_role("button", name=following)
         expect(step).to_be_enabled()
         alice.keyboard.press("Tab")
