@@ -188,21 +188,21 @@ def confused(header: dict[str, Any], secret: bytes) -> str:
 
 
 PUBLIC = PRIVATE["ES256"].public_key()
-PUBLIC_TEXTS = [
-    PUBLIC.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-    PUBLIC.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-    json.dumps(KEY.record.public_jwk).encode(),
-    b"",
-    b"\x00",
-]
+PUBLIC_TEXTS = {
+    "PEM": PUBLIC.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    "DER": PUBLIC.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    "JWK": json.dumps(KEY.record.public_jwk).encode(),
+    "nothing": b"",
+    "a zero": b"\x00",
+}
 
 
-@pytest.mark.parametrize("secret", PUBLIC_TEXTS, ids=lambda secret: hashlib.sha256(secret).hexdigest()[:6])
+@pytest.mark.parametrize("secret", PUBLIC_TEXTS)
 @pytest.mark.parametrize("algorithm", ["HS256", "ES256"])
-def test_confused_algorithms(algorithm: str, secret: bytes) -> None:
+def test_confused_algorithms(algorithm: str, secret: str) -> None:
     """RFC 8725, 2.1: what everybody knows of a key is never taken for a secret."""
     with pytest.raises(TryRefreshTokenError):
-        read(confused({**HEADER, "alg": algorithm}, secret))
+        read(confused({**HEADER, "alg": algorithm}, PUBLIC_TEXTS[secret]))
 
 
 @pytest.mark.parametrize(

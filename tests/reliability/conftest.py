@@ -13,13 +13,11 @@ import pytest
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.conftest import Place
+from tests.conftest import Figures, Place
 from tests.engine.engines import engine
 
 FULL_TIMEOUT = 3600
 """How many seconds a test of a full run may take."""
-
-FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,13 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(FULL_TIMEOUT), append=False)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if is_full(config):
-        terminalreporter.section("figures")
-        for line in config.stash.get(FIGURES, []):
-            terminalreporter.write_line(line)
-
-
 @pytest.fixture
 def amount(request: pytest.FixtureRequest) -> Callable[..., int]:
     """How often something is done: `amount(20, full=500)`."""
@@ -55,12 +46,12 @@ def amount(request: pytest.FixtureRequest) -> Callable[..., int]:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """What a test has seen, told at the end of a full run: `figures(rounds=500, thefts=0)`."""
+def figures(request: pytest.FixtureRequest, figures: Figures) -> Figures:
+    """What a test has seen, told at the end of a full run."""
 
     def take_down(**seen: object) -> None:
-        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
-        request.config.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {told}")
+        if is_full(request.config):
+            figures(**seen)
 
     return take_down
 

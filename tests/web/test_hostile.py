@@ -18,6 +18,7 @@ from fastapi_session.core import access_token, base64url
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.testing import HandClock
+from tests.conftest import Figures
 from tests.web.deployment import application, engine, finish_background, signing_key
 from tests.web.hostility import EXTREME_BYTES, Forger, Header, attack, decoded, encoded
 
@@ -135,7 +136,7 @@ async def victims(sessions: Sessions) -> list[IssuedSession]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("options", DEPLOYMENTS, ids=["default", "every option"])
-async def test_hostile_requests(options: dict[str, Any], clock: HandClock, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_hostile_requests(options: dict[str, Any], clock: HandClock, figures: Figures) -> None:
     """Of a hundred thousand hostile requests none is a server error, none is let in, and none ends a session."""
     sessions = engine(clock, **options)
     app = application(sessions)
@@ -154,9 +155,7 @@ async def test_hostile_requests(options: dict[str, Any], clock: HandClock, capsy
         counts["200 logged in" if path == "/login" else answer.outcome] += 1
 
         assert is_right(path, answer), (n, method, path, answer, headers)
-    seconds = time.perf_counter() - began
-    with capsys.disabled():
-        print(f"\n{REQUESTS:,} hostile requests in {seconds:.0f} s: {dict(counts.most_common())}")
+    figures(requests=REQUESTS, seconds=round(time.perf_counter() - began), **dict(counts.most_common()))
 
     checked = [await sessions.verify(each.tokens.access_token, check_database=True) for each in issued]
     assert [each.access_token for each in issued] == checked
