@@ -136,9 +136,20 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         """Answer *token* taken apart, `None` where it has not the structure of an access token. Not to be believed yet."""
         return self._parts.verified_tokens.parse(token)
 
-    def is_refresh_token(self, text: str) -> bool:
-        """Say whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O."""
-        return refresh_token.read(text, self._parts.ring) is not None
+    def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
+        """Return whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O.
+
+        If a *session_id* is given, it has to be one of that session.
+        """
+        token = refresh_token.read(text, self._parts.ring)
+        return token is not None and session_id in (None, token.session_id)
+
+    def may_have_written(self, text: str) -> bool:
+        """Return whether *text* may be a token of this deployment: one that it can refresh, or an access token that names it.
+
+        Not to be believed yet. No I/O.
+        """
+        return self.is_refresh_token(text) or self._parts.verified_tokens.names_issuer(text)
 
     async def verify(
         self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED

@@ -67,6 +67,22 @@ def test_cookie_defaults_follow_from_the_origins(
     assert (same_site, secure, anti_csrf) == (chosen.cookie_same_site, chosen.cookie_secure, chosen.anti_csrf)
 
 
+@pytest.mark.parametrize(
+    ("options", "secure"),
+    [
+        ({"cookie_prefix": "shop-"}, False),
+        ({"cookie_prefix": "__Secure-"}, True),
+        ({"cookie_prefix": "__Host-shop-"}, True),
+        ({"older_cookie_prefix": "__Host-"}, True),
+        ({"api_domain": "http://127.0.0.1:8000", "cookie_prefix": "__Host-"}, True),
+    ],
+    ids=str,
+)
+def test_a_prefix_of_browsers_makes_local_cookies_secure(options: dict[str, Any], secure: bool) -> None:
+    """On this machine cookies are Secure if browsers set or clear them only so."""
+    assert secure == config(**options).cookie_secure
+
+
 def test_what_is_given_is_not_derived() -> None:
     """A setting that is given stands, whatever would follow from the others."""
     chosen = config(
@@ -161,6 +177,24 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ],
     ("cookie_secure", {"api_domain": "http://example.com", "cookie_secure": True}, "https origin"),
     ("cookie_secure", {"api_domain": "http://10.0.0.1", "cookie_secure": True}, "https origin"),
+    ("cookie_prefix", {"cookie_prefix": "my shop"}, "letters, digits"),
+    ("cookie_prefix", {"cookie_prefix": "shop="}, "letters, digits"),
+    ("cookie_prefix", {"cookie_prefix": "shop\n"}, "letters, digits"),
+    ("cookie_prefix", {"cookie_prefix": "ü"}, "letters, digits"),
+    ("cookie_prefix", {"cookie_prefix": "x" * 33}, "at most 32"),
+    ("cookie_prefix", {"api_domain": API, "cookie_prefix": "__host-"}, "write __Host-"),
+    ("cookie_prefix", {"api_domain": API, "cookie_prefix": "__SECURE-shop-"}, "write __Secure-"),
+    ("cookie_prefix", {"api_domain": API, "cookie_prefix": "__Http-"}, "give __Secure-"),
+    ("cookie_prefix", {"api_domain": API, "cookie_prefix": "__Host-", "cookie_domain": "example.com"}, "with a Domain"),
+    *[
+        ("cookie_prefix", {"api_domain": "http://10.0.0.1", "cookie_prefix": prefix}, "https origin")
+        for prefix in ("__Host-", "__Secure-shop-")
+    ],
+    ("cookie_prefix", {"cookie_prefix": "__Host-", "cookie_secure": False}, "leave cookie_secure out"),
+    ("older_cookie_prefix", {"cookie_prefix": "shop-", "older_cookie_prefix": "my shop"}, "letters, digits"),
+    ("older_cookie_prefix", {"cookie_prefix": "shop-", "older_cookie_prefix": "shop-"}, "leave it out"),
+    ("older_cookie_prefix", {"older_cookie_prefix": ""}, "leave it out"),
+    ("older_cookie_prefix", {"api_domain": "http://10.0.0.1", "older_cookie_prefix": "__Host-"}, "https origin"),
     ("cookie_partitioned", {"cookie_partitioned": True}, "leave it out"),
     ("cookie_partitioned", {"api_domain": API, "cookie_partitioned": True}, "pages of another site"),
     ("anti_csrf", {"website_domain": "http://127.0.0.1:8000", "anti_csrf": "NONE"}, "give VIA_CUSTOM_HEADER"),
@@ -278,6 +312,15 @@ def test_all_contradictions_are_told_at_once() -> None:
         {"cookie_same_site": "none"},
         {"cookie_secure": True},
         {"api_domain": API, "website_domain": "https://example.org", "cookie_partitioned": True},
+        {"cookie_prefix": "A.b_c-9", "api_domain": "http://10.0.0.1"},
+        {"cookie_prefix": "x" * 32, "older_cookie_prefix": ""},
+        {"api_domain": API, "cookie_prefix": "__Host-", "older_cookie_domain": "example.com"},
+        {
+            "api_domain": API,
+            "cookie_prefix": "__Secure-",
+            "cookie_domain": "example.com",
+            "older_cookie_prefix": "__Host-",
+        },
         {"api_domain": "http://10.0.0.1", "website_domain": "http://10.0.0.2", "token_transfer_method": "header"},
     ],
     ids=str,
@@ -345,6 +388,7 @@ def test_the_configuration_is_frozen() -> None:
         ("TOKEN_TRANSFER_METHOD", "header", "token_transfer_method", "header"),
         ("STORE", "memory:", "store", "memory:"),
         ("OLDER_COOKIE_DOMAIN", "localhost", "older_cookie_domain", "localhost"),
+        ("COOKIE_PREFIX", "shop-", "cookie_prefix", "shop-"),
     ],
 )
 def test_the_environment_is_read(

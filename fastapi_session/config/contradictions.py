@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from fastapi_session.config import cookie_domain
+from fastapi_session.config import cookie_domain, cookie_prefix
 from fastapi_session.config.environment import Stranger, strangers
 from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.local_address import is_local
@@ -22,7 +22,17 @@ _ONE_HOST = "use one host name for page and API"
 
 def problems(config: Settings) -> Iterator[str]:
     """Return all that cannot be right."""
-    for kind in (_origins, _cookie_domains, _cookies, _durations, _feed, _answers, _secrets, _misspelt):
+    for kind in (
+        _origins,
+        _cookie_domains,
+        _cookie_prefixes,
+        _cookies,
+        _durations,
+        _feed,
+        _answers,
+        _secrets,
+        _misspelt,
+    ):
         yield from kind(config)
 
 
@@ -48,6 +58,16 @@ def _cookie_domains(config: Settings) -> Iterator[str]:
         yield f"older_cookie_domain: {why}, or '' where the older cookies had no Domain"
     if older is not None and cookie_domain.bare(older) == cookie_domain.bare(domain or ""):
         yield "older_cookie_domain: it is cookie_domain itself; give the domain of before, or leave it out"
+
+
+def _cookie_prefixes(config: Settings) -> Iterator[str]:
+    prefix, older, is_secure = config.cookie_prefix, config.older_cookie_prefix, config.cookie_secure
+    if why := cookie_prefix.refusal(prefix, has_domain=config.cookie_domain is not None, is_secure=is_secure):
+        yield f"cookie_prefix: {why}"
+    if older is not None and (why := cookie_prefix.refusal(older, has_domain=False, is_secure=is_secure)):
+        yield f"older_cookie_prefix: {why}"
+    if older == prefix:
+        yield "older_cookie_prefix: it is cookie_prefix itself; give the prefix of before, or leave it out"
 
 
 def _cookies(config: Settings) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fastapi_session.config.cookie_prefix import is_secure_only
 from fastapi_session.config.values import Duration, Secrets, StoreSetting
 from fastapi_session.origin import Origin
 
@@ -38,7 +39,9 @@ def _default_secure(data: dict[str, Any]) -> bool:
     api = Origin.parse(data.get("api_domain", ""))
     if api is None:
         return False
-    return api.scheme == "https" or (api.is_loopback and data.get("cookie_same_site") == "none")
+    prefixes = data.get("cookie_prefix") or "", data.get("older_cookie_prefix") or ""
+    is_needed = data.get("cookie_same_site") == "none" or any(map(is_secure_only, prefixes))
+    return api.scheme == "https" or (api.is_loopback and is_needed)
 
 
 def _default_anti_csrf(data: dict[str, Any]) -> AntiCsrf:
@@ -76,11 +79,16 @@ class Settings(BaseSettings):
     """`Domain` of the cookies. Default: none, the API's host alone."""
     older_cookie_domain: str | None = None
     """What `cookie_domain` was before it was changed ("" where it was none), so that old cookies are cleared."""
+    cookie_prefix: str = ""
+    """What the names of the cookies begin with, so that other applications of this host and above it have cookies of their own.
+    `__Host-` and `__Secure-` are such that browsers guard them."""
+    older_cookie_prefix: str | None = None
+    """What `cookie_prefix` was before it was changed ("" if there was none), so that nobody is signed out."""
     cookie_same_site: SameSite = Field(default_factory=_default_same_site)
     """`SameSite` of the cookies. Default: none where API and website are different sites, else lax."""
     cookie_secure: bool = Field(default_factory=_default_secure)
-    """`Secure` on the cookies. Default: if `api_domain` is https, or this machine and SameSite is none; and on every request
-    that came by https."""
+    """`Secure` on the cookies. Default: if `api_domain` is https, or is this machine and SameSite or a prefix needs it; and
+    on every request that came by https."""
     cookie_partitioned: bool = False
     """`Partitioned` on the cookies (CHIPS): for pages of another site, a session for each of the sites they are embedded in."""
     anti_csrf: AntiCsrf = Field(default_factory=_default_anti_csrf)

@@ -12,7 +12,7 @@ MAX_LENGTH = 4_080
 section 5.6), also where the npm client keeps it as `st-access-token`."""
 
 RESERVE = 64
-"""Characters that are left free when claims are written, for an address that gets longer."""
+"""Characters that are left free when claims are written, for an address and a prefix of cookies that get longer."""
 
 _FRONT_TOKEN = 4_096 - len("sFrontToken")
 """Characters of a front token that a browser keeps, in the cookie in which the npm client puts it."""
@@ -33,6 +33,11 @@ def ensure_fits(token: AccessToken, key: SigningKey) -> None:
             f"access_token_payload: the access token would be {needed} characters too long for a browser to keep it; "
             "keep large values in session_data"
         )
+
+
+def longest(cookie_prefix: str) -> int:
+    """Return how many characters of an access token a browser keeps in a cookie whose name has that prefix."""
+    return min(MAX_LENGTH, 4_096 - len(cookie_prefix) - len("sAccessToken"))
 
 
 def length(token: AccessToken, key: SigningKey) -> int:

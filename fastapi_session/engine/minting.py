@@ -51,6 +51,7 @@ class Mint:
     ) -> None:
         self._issuer = config.issuer
         self._validity = milliseconds(config.access_token_validity)
+        self._longest = access_token_size.longest(config.cookie_prefix)
         self._jitter = config.access_token_validity_jitter
         self._ring = ring
         self._clock = clock
@@ -79,7 +80,7 @@ class Mint:
         )
         if token.generation == 0 and len(tokens.access_token) > _FITS_SURELY:
             self.ensure_fits(record, key=key)
-        elif len(tokens.access_token) > access_token_size.MAX_LENGTH:
+        elif len(tokens.access_token) > self._longest:
             self._tell_of_length(record, len(tokens.access_token))
         return IssuedSession(content, tokens)
 
@@ -117,16 +118,16 @@ class Mint:
                 raise
 
     def _tell_of_length(self, record: SessionRecord, length: int) -> None:
-        """Say once that browsers drop such tokens. What made them longer is the same for all sessions."""
+        """Say once that browsers drop such tokens. What made them longer, or less room, is the same for all sessions."""
         if not self._told_of_length:
             self._told_of_length = True
             logger.error(
                 "session %s: its access token has %d characters, and browsers drop cookies with more than %d, so its "
-                "client refreshes in vain; take back what made tokens longer (access_token_signing_algorithm, api_domain, "
-                "api_base_path), or make its access_token_payload smaller",
+                "client refreshes in vain; take back what made them longer (access_token_signing_algorithm, api_domain, "
+                "api_base_path, cookie_prefix), or make its access_token_payload smaller",
                 record.handle,
                 length,
-                access_token_size.MAX_LENGTH,
+                self._longest,
             )
 
     def _content(self, record: SessionRecord, proofs: _Proofs, *, key: SigningKey) -> AccessToken:

@@ -54,13 +54,18 @@ class VerifiedTokens:
         """Answer *text* taken apart, as `access_token.parse` does. What was proved before is a `ProvedAccessToken`."""
         return self._proved.find(text) or access_token.parse(text)
 
+    def names_issuer(self, text: str) -> bool:
+        """Return whether *text* has the structure of an access token of ours, and names the issuer that is believed."""
+        parsed = access_token.parse(text)
+        return parsed is not None and self._is_issuer(parsed.content.issuer)
+
     def prove(self, parsed: ParsedAccessToken, keys: SigningKeys, *, now: int) -> ProvedAccessToken:
         """Answer *parsed*, proved by the one of *keys* that it names, unless it was already. Raises `TryRefreshTokenError`."""
         known = self._proved.find(parsed.text)
         if known is not None and known.stands(keys, now):
             return known
         content = access_token.verify(parsed, keys.verifying(parsed.kid, now=now), now=now)
-        if self._issuer is not None and content.issuer != self._issuer:
+        if not self._is_issuer(content.issuer):
             raise TryRefreshTokenError("access token: issued for another address", handle=content.session_handle)
         proved = ProvedAccessToken(
             text=parsed.text,
@@ -75,3 +80,6 @@ class VerifiedTokens:
         )
         self._proved.keep(parsed.text, proved)
         return proved
+
+    def _is_issuer(self, issuer: str) -> bool:
+        return self._issuer in (None, issuer)

@@ -10,7 +10,7 @@ wait for the garbage collector.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ReferenceType, ref
@@ -103,7 +103,11 @@ class Exchange:
         self.was_asked = True
         if self._credentials is None:
             scope = connection.scope
-            self._credentials = transport.read(scope["headers"], subprotocols=scope.get("subprotocols", ()))
+            self._credentials = transport.read(
+                scope["headers"], names=self._transport.names, subprotocols=scope.get("subprotocols", ())
+            )
+            if older := self._credentials.older_cookies:
+                self._credentials.count_older(older, is_own=self.sessions.may_have_written)
         return self._credentials
 
     def wait_for(self, begun: Begun) -> None:
@@ -179,7 +183,11 @@ class Exchange:
         outcome, headers = self._certain_outcome(), [*message.get("headers", ())]
         if outcome is not None:
             https = scope.get("scheme") in ("https", "wss")
-            return {**message, "headers": self._transport.write(headers, outcome, now=self.sessions.now(), https=https)}
+            came_as_older = self._older_cookies(scope) if self._transport.names.older else ()
+            written = self._transport.write(
+                headers, outcome, now=self.sessions.now(), https=https, came_as_older=came_as_older
+            )
+            return {**message, "headers": written}
         if self.was_asked and message["type"] != "websocket.accept":  # which no cache keeps
             return {**message, "headers": for_one_user(headers)}
         return message
@@ -189,6 +197,10 @@ class Exchange:
             return self.outcome
         logger.error(UNSENT)
         return self._waiting[0].outcome
+
+    def _older_cookies(self, scope: Scope) -> Collection[str]:
+        """Return the cookies of ours that came under the names from before a change of prefix."""
+        return self.credentials(HTTPConnection(scope)).older_cookies or ()
 
     def _recorded(self) -> Outcome:
         if self.outcome is None:

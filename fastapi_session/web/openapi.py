@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE
+from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
 
 REQUIRED = "SessionCookie"
 OPTIONAL = "OptionalSessionCookie"
@@ -83,8 +83,10 @@ def _completed(document: dict[str, Any], config: SessionConfig) -> dict[str, Any
         _complete(operation, config)
     schemes = document.get("components", {}).get("securitySchemes", {})
     schemes.pop(OPTIONAL, None)
+    cookies = CookieNames.of(config).on_wire
     for name in sorted(_named(operations) & _SCHEMES.keys()):
-        schemes[name] = _SCHEMES[name].model_dump(mode="json", by_alias=True, exclude_none=True)
+        scheme = _SCHEMES[name].model_dump(mode="json", by_alias=True, exclude_none=True)
+        schemes[name] = scheme | {"name": cookies[scheme["name"]]} if "name" in scheme else scheme
     return document
 
 

@@ -18,11 +18,13 @@ A new session, where any method is configured and the route says none:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config import TokenTransferMethod
+from fastapi_session.config.cookie_prefix import is_host_only
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
@@ -34,9 +36,10 @@ from fastapi_session.errors import (
     TryRefreshTokenError,
 )
 from fastapi_session.web.browsers import made_for_own_page
+from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.recognised import what_came
-from fastapi_session.web.transport import ACCESS_COOKIE, REFRESH_COOKIE, Credentials, Method
+from fastapi_session.web.transport import Credentials, Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,8 @@ def _counting(
 
 def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> PresentedToken | None:
     """Return the refresh token that counts, `None` if none came. Raises the errors of duplicate cookies."""
-    allowed, credentials = allowed_method(connection, exchange), exchange.credentials(connection)
+    allowed = allowed_method(connection, exchange)
+    credentials = _without_planted(exchange, exchange.credentials(connection))
     if allowed != "header":
         _refuse_duplicates(exchange, credentials)
     has_cookie = bool(credentials.refresh_cookies) and allowed != "header"
@@ -153,6 +157,21 @@ def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> P
     return None
 
 
+def _without_planted(exchange: Exchange, credentials: Credentials) -> Credentials:
+    """Return *credentials* with those refresh cookies alone that no other host of the site can have planted.
+
+    Such a host can plant one, whose name is `__Secure-` at best, and no access cookie that is `__Host-`. So beside that prefix
+    a refresh cookie counts only for the session of the access cookie.
+    """
+    sessions = exchange.sessions
+    if not is_host_only(sessions.config.cookie_prefix):
+        return credentials
+    beside = _first_access_cookie(credentials)
+    is_own = partial(sessions.is_refresh_token, session_id=beside.content.session_id if beside else "")
+    # Not in a variable of its own: reporters of errors send those of a frame.
+    return replace(credentials, refresh_cookies=tuple(filter(is_own, credentials.refresh_cookies)))
+
+
 def is_left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
     """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
 
@@ -162,9 +181,13 @@ def is_left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
     if allowed_method(connection, exchange) == "header":
         return False
     credentials = exchange.credentials(connection)
-    token = access_token.parse(credentials.access_cookies[0]) if credentials.access_cookies else None
+    token = _first_access_cookie(credentials)
     proof = anti_csrf_proof(connection, exchange, method="cookie")
     return bool(credentials.access_cookies) and proof.holds(token.content.anti_csrf_token if token else None)
+
+
+def _first_access_cookie(credentials: Credentials) -> ParsedAccessToken | None:
+    return access_token.parse(credentials.access_cookies[0]) if credentials.access_cookies else None
 
 
 def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: Method) -> AntiCsrfProof:

@@ -2,7 +2,7 @@
 
 | method | access token | refresh token |
 |---|---|---|
-| cookie | cookie `sAccessToken`, Path=/ | cookie `sRefreshToken`, Path = the refresh endpoint |
+| cookie | cookie `sAccessToken`, Path=/ | cookie `sRefreshToken`, Path = the refresh endpoint (`cookie_names` has prefixes) |
 | header | request `Authorization: Bearer`, response `st-access-token` | the same, response `st-refresh-token` |
 
 With a new access token always goes the `front-token`, which tells the page who is signed in and until when.
@@ -12,23 +12,22 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
 from fastapi_session.web.caching import for_nobody
-from fastapi_session.web.cookies import EPOCH, lasting_until, read_cookies, set_cookie
+from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
+from fastapi_session.web.cookies import read_cookies
 from fastapi_session.web.header_size import SizeWatch, bytes_of
+from fastapi_session.web.token_cookies import TokenCookies
 
 Method = Literal["cookie", "header"]
 METHODS: tuple[Method, Method] = ("header", "cookie")
 """The transfer methods, in the order in which they are looked for."""
 
-ACCESS_COOKIE = "sAccessToken"
-REFRESH_COOKIE = "sRefreshToken"
-LEGACY_COOKIE = "sIdRefreshToken"
 ACCESS_HEADER = "st-access-token"
 REFRESH_HEADER = "st-refresh-token"
 FRONT_TOKEN_HEADER = "front-token"
@@ -44,30 +43,38 @@ REQUEST_HEADERS = ("rid", "fdi-version", ANTI_CSRF_HEADER, "authorization", "st-
 RESPONSE_HEADERS = (FRONT_TOKEN_HEADER, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF_HEADER)
 """What clients have to be able to read."""
 
-_COOKIES = frozenset({ACCESS_COOKIE, REFRESH_COOKIE, LEGACY_COOKIE})
-_ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
-"""An expired access token must still arrive, so that the answer is "try refresh token": its cookie outlives it."""
-
+_PLAIN = CookieNames()
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)  # Not frozen, which would cost each request more than a microsecond.
 class Credentials:
-    """What a request brought, not yet believed. Of each cookie all values, in order."""
+    """What a request brought, not yet believed. Of each cookie all values, in order.
+
+    *older_cookies* came under the names from before a change of prefix.
+    """
 
     access_cookies: tuple[str, ...] = field(default=(), repr=False)
     refresh_cookies: tuple[str, ...] = field(default=(), repr=False)
+    older_cookies: Mapping[str, tuple[str, ...]] | None = field(default=None, repr=False)
     has_legacy_cookie: bool = False
     bearer: str | None = field(default=None, repr=False)
     anti_csrf: str | None = field(default=None, repr=False)
     has_rid: bool = False
     auth_mode: str | None = None
 
+    def count_older(self, older: Mapping[str, tuple[str, ...]], *, is_own: Callable[[str], bool]) -> None:
+        """Let those of the *older* cookies count that this deployment wrote, for what came under no name of now."""
+        own = {cookie: tuple(filter(is_own, values)) for cookie, values in older.items()}
+        self.older_cookies = {cookie: values for cookie, values in own.items() if values}
+        self.access_cookies = self.access_cookies or self.older_cookies.get(ACCESS_COOKIE, ())
+        self.refresh_cookies = self.refresh_cookies or self.older_cookies.get(REFRESH_COOKIE, ())
 
-def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credentials:
-    """Answer the credentials in the raw *headers* of a request, and in the *subprotocols* that a WebSocket offers.
 
-    Nothing in them is an error.
+def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequence[str] = ()) -> Credentials:
+    """Return the credentials in the raw *headers* of a request, and in the *subprotocols* that a WebSocket offers.
+
+    *names* are those of the cookies on the wire. Nothing in them is an error.
     """
     cookies: list[bytes] = []
     values: dict[bytes, str] = {}
@@ -78,10 +85,12 @@ def read(headers: RawHeaders, *, subprotocols: Sequence[str] = ()) -> Credential
             values.setdefault(name, value.decode("latin-1"))
     credentials = Credentials()
     if cookies:
-        found = read_cookies(cookies, _COOKIES)
-        credentials.access_cookies = found.get(ACCESS_COOKIE, ())
-        credentials.refresh_cookies = found.get(REFRESH_COOKIE, ())
+        found = read_cookies(cookies, names.wanted)
+        credentials.access_cookies = found.get(names.on_wire[ACCESS_COOKIE], ())
+        credentials.refresh_cookies = found.get(names.on_wire[REFRESH_COOKIE], ())
         credentials.has_legacy_cookie = LEGACY_COOKIE in found
+        if names.older:
+            credentials.older_cookies = {cookie: found[name] for cookie, name in names.older.items() if name in found}
     if values:
         credentials.bearer = _bearer(values.get(b"authorization", ""))
         credentials.anti_csrf = values.get(b"anti-csrf")
@@ -110,7 +119,7 @@ def _bearer_among(subprotocols: Iterable[str]) -> str | None:
 class Outcome:
     """What one request's answer does to the client's tokens: for each method new ones, or `None` to clear them.
 
-    *older_cookies* are names to clear under the older domain.
+    *older_cookies* are those to clear under the older domain.
     """
 
     tokens: dict[Method, Tokens | None] = field(default_factory=dict)
@@ -122,25 +131,26 @@ class Transport:
     """Writes tokens as one deployment's configuration says; what can be prepared is prepared once."""
 
     def __init__(self, config: SessionConfig) -> None:
+        self._token_cookies = TokenCookies(config)
+        self.names = self._token_cookies.names
+        """What the cookies are called on the wire."""
         self._size = SizeWatch()
-        self._refresh_path = config.refresh_path
         self._exposes_access_token = config.expose_access_token_to_frontend_in_cookie_based_auth
-        self._secure_by_scheme = "cookie_secure" not in config.model_fields_set
-        self._attributes = cookie_attributes(config, config.cookie_domain)
-        self._older_attributes = cookie_attributes(config, config.older_cookie_domain)
 
-    def write(self, headers: RawHeaders, outcome: Outcome, *, now: int, https: bool) -> list[tuple[bytes, bytes]]:
+    def write(
+        self, headers: RawHeaders, outcome: Outcome, *, now: int, https: bool, came_as_older: Collection[str] = ()
+    ) -> list[tuple[bytes, bytes]]:
         """Return the response *headers* with *outcome* written onto them, at *now* (milliseconds).
 
+        A cookie that *came_as_older* is cleared under the name of before, as soon as it is written under that of now.
         *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
         No cache keeps the response, whatever *headers* said: its next reader would be given these tokens, or lose their own.
         """
         # First, since the application's headers may be none, and no token is in a variable here yet.
         kept = for_nobody([*headers])
-        secure = "; Secure" if https and self._secure_by_scheme and "Secure" not in self._attributes else ""
         sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
         named = dict(self._named(outcome, sent))
-        cookies = [*self._cookies(outcome, now, secure)]
+        cookies = [*self._cookies(outcome, now=now, https=https, came_as_older=came_as_older)]
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((b"set-cookie", cookie) for cookie in cookies)
         self._size.heed(bytes_of(kept))
@@ -157,22 +167,13 @@ class Transport:
         if outcome.tokens:
             yield FRONT_TOKEN_HEADER, front_token(sent[0]) if sent else "remove"
 
-    def _cookies(self, outcome: Outcome, now: int, secure: str) -> Iterator[bytes]:
-        paths = {ACCESS_COOKIE: "/", REFRESH_COOKIE: self._refresh_path, LEGACY_COOKIE: "/"}
-        cleared = [LEGACY_COOKIE] if outcome.clears_legacy_cookie else []
+    def _cookies(self, outcome: Outcome, *, now: int, https: bool, came_as_older: Collection[str]) -> Iterator[bytes]:
         if "cookie" in outcome.tokens:
             tokens = outcome.tokens["cookie"]
-            if tokens is None:
-                cleared += [ACCESS_COOKIE, REFRESH_COOKIE]
-            else:
-                for name, value, expires in _token_cookies(tokens, now):
-                    yield set_cookie(
-                        name, value, path=paths[name], expires=expires, attributes=self._attributes + secure
-                    )
-        for name in cleared:
-            yield set_cookie(name, "", path=paths[name], expires=EPOCH, attributes=self._attributes + secure)
-        for name in outcome.older_cookies:
-            yield set_cookie(name, "", path=paths[name], expires=EPOCH, attributes=self._older_attributes + secure)
+            yield from self._token_cookies.changed(tokens, now=now, https=https, came_as_older=came_as_older)
+        if outcome.clears_legacy_cookie:
+            yield self._token_cookies.cleared_legacy(https=https)
+        yield from self._token_cookies.cleared_under_older_domain(outcome.older_cookies, https=https)
 
 
 def front_token(tokens: Tokens) -> str:
@@ -189,25 +190,6 @@ def _token_headers(tokens: Tokens | None) -> Iterator[tuple[str, str]]:
     yield ACCESS_HEADER, tokens.access_token if tokens else ""
     if tokens is None or tokens.refresh_token is not None:
         yield REFRESH_HEADER, (tokens.refresh_token or "") if tokens else ""
-
-
-def _token_cookies(tokens: Tokens, now: int) -> Iterator[tuple[str, str, str]]:
-    yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now)
-    if tokens.refresh_token is not None:
-        yield REFRESH_COOKIE, tokens.refresh_token, lasting_until(tokens.refresh_token_expires_at, now=now)
-
-
-def cookie_attributes(config: SessionConfig, domain: str | None) -> str:
-    """Return the attributes that cookies for *domain* have by *config*, those of a single one left out."""
-    same_site = {"lax": "Lax", "strict": "Strict", "none": "None"}[config.cookie_same_site]
-    return "".join(
-        [
-            f"; Domain={domain}" if domain else "",
-            f"; SameSite={same_site}",
-            "; Secure" if config.cookie_secure else "",
-            "; Partitioned" if config.cookie_partitioned else "",
-        ]
-    )
 
 
 def _exposing(headers: list[tuple[bytes, bytes]], named: dict[str, str]) -> list[tuple[bytes, bytes]]:

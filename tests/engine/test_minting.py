@@ -196,7 +196,21 @@ def test_a_session_that_is_too_long_goes_on(caplog: pytest.LogCaptureFixture) ->
     assert issued.access_token == access_token.verify(parsed, RSA_KEY, now=NOW)
     [told] = caplog.messages
     assert of.handle in told
-    assert "take back what made tokens longer" in told
+    assert "take back what made them longer" in told
+
+
+@pytest.mark.parametrize(("prefix", "longest"), [("", 4080), ("abcd", 4080), ("abcde", 4079), ("x" * 32, 4052)])
+def test_a_prefix_takes_of_the_room(prefix: str, longest: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A cookie's name takes of what browsers keep, so a prefix makes tokens too long that are not so without it."""
+    base = len(issue(mint(), record(access_token_payload={"x": ""})).tokens.access_token)
+    told: dict[int, bool] = {}
+    for size in range((4_030 - base) * 3 // 4, (4_100 - base) * 3 // 4):
+        caplog.clear()
+        issued = issue(mint(cookie_prefix=prefix), record(access_token_payload={"x": "x" * size}))
+        told[len(issued.tokens.access_token)] = bool(caplog.messages)
+
+    assert {False, True} == set(told.values())
+    assert {length: length > longest for length in told} == told
 
 
 def test_a_session_that_is_too_long_may_get_shorter() -> None:

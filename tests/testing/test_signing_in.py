@@ -100,19 +100,20 @@ async def test_sign_in_async(app: FastAPI, sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "cookie_domain"),
+    ("origin", "settings"),
     [
-        ("http://testserver", None),
-        ("http://127.0.0.1:8000", None),
-        ("https://api.example.com", None),
-        ("https://api.example.com", "example.com"),
-        ("https://api.example.com", ".example.com"),
+        ("http://testserver", {}),
+        ("http://127.0.0.1:8000", {}),
+        ("https://api.example.com", {}),
+        ("https://api.example.com", {"cookie_domain": "example.com"}),
+        ("https://api.example.com", {"cookie_domain": ".example.com"}),
+        ("https://api.example.com", {"cookie_prefix": "__Host-"}),
     ],
 )
-def test_cookies_are_replaced_and_cleared(origin: str, cookie_domain: str | None, clock: HandClock) -> None:
+def test_cookies_are_replaced_and_cleared(origin: str, settings: dict[str, Any], clock: HandClock) -> None:
     """Cookies of a client signed in by them are those that the application replaces and clears, as in a browser."""
     secret = "of the application under test, 32 bytes"
-    config = SessionConfig(api_domain=origin, cookie_domain=cookie_domain, store="memory:", secret=secret)
+    config = SessionConfig(**{"api_domain": origin, "store": "memory:", "secret": secret, **settings})
     app = FastAPI()
     sessions = install(app, Sessions(config, clock=clock))
     app.include_router(session_router())

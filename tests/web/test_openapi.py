@@ -64,6 +64,15 @@ def test_the_schemes(document: dict[str, Any]) -> None:
     assert ("http", "bearer", "JWT") == (bearer["type"], bearer["scheme"], bearer["bearerFormat"])
 
 
+def test_the_names_of_the_cookies(deploy: Deploy) -> None:
+    """Each scheme has the name that its cookie has on the wire."""
+    document = deploy(api_domain="https://testserver", cookie_prefix="__Host-").get("/openapi.json").json()
+    schemes = document["components"]["securitySchemes"]
+
+    assert "__Host-sAccessToken" == schemes["SessionCookie"]["name"]
+    assert "__Secure-sRefreshToken" == schemes["SessionRefreshCookie"]["name"]
+
+
 @pytest.mark.parametrize(
     ("options", "statuses"),
     [({}, ("401", "403")), ({"session_expired_status_code": 440, "invalid_claim_status_code": 422}, ("440", "422"))],

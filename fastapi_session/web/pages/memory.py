@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from fastapi_session.web.cookies import lasting_until, set_cookie
 from fastapi_session.web.exchange import exchange_of
-from fastapi_session.web.transport import cookie_attributes
+from fastapi_session.web.token_cookies import cookie_attributes
 
 ASKED = "sRefreshAsked"
 REFRESHED = "sRefreshed"

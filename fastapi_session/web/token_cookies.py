@@ -1,0 +1,85 @@
+"""The tokens as Set-Cookie headers, as the configuration of a deployment has their names, paths and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.model import Tokens
+from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
+from fastapi_session.web.cookies import EPOCH, lasting_until, set_cookie
+
+_ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
+"""An expired access token must still arrive, so that the answer is "try refresh token": its cookie outlives it."""
+
+
+class TokenCookies:
+    """Writes the cookies of one deployment; what can be prepared is prepared once.
+
+    *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
+    """
+
+    def __init__(self, config: SessionConfig) -> None:
+        self.names = CookieNames.of(config)
+        """What the cookies are called on the wire."""
+        self._paths = {ACCESS_COOKIE: "/", REFRESH_COOKIE: config.refresh_path, LEGACY_COOKIE: "/"}
+        self._secure_by_scheme = not config.cookie_secure and "cookie_secure" not in config.model_fields_set
+        self._has_older_domain = config.older_cookie_domain is not None
+        self._attributes = cookie_attributes(config, config.cookie_domain)
+        self._older_attributes = cookie_attributes(config, config.older_cookie_domain)
+
+    def changed(
+        self, tokens: Tokens | None, *, now: int, https: bool, came_as_older: Collection[str]
+    ) -> Iterator[bytes]:
+        """Yield *tokens* as cookies at *now* (milliseconds), for `None` cleared ones.
+
+        Each of them that *came_as_older* is cleared under the name from before a change of prefix.
+        """
+        attributes = self._attributes + self._secure(https)
+        for cookie, value, expires in _written(tokens, now):
+            path = self._paths[cookie]
+            yield set_cookie(self.names.on_wire[cookie], value, path=path, expires=expires, attributes=attributes)
+            if cookie in came_as_older:
+                yield self._cleared(cookie, self.names.older[cookie], attributes)
+                if self._has_older_domain:
+                    yield from self.cleared_under_older_domain([cookie], https=https)
+
+    def cleared_under_older_domain(self, cookies: Collection[str], *, https: bool) -> Iterator[bytes]:
+        """Yield what clears *cookies* under the domain from before a change of `cookie_domain`, whatever their names."""
+        for cookie in cookies:
+            for name in filter(None, (self.names.on_wire[cookie], self.names.older.get(cookie))):
+                yield self._cleared(cookie, name, self._older_attributes + self._secure(https))
+
+    def cleared_legacy(self, *, https: bool) -> bytes:
+        """Return what clears the cookie of clients from before there were front tokens."""
+        return self._cleared(LEGACY_COOKIE, LEGACY_COOKIE, self._attributes + self._secure(https))
+
+    def _cleared(self, cookie: str, name: str, attributes: str) -> bytes:
+        return set_cookie(name, "", path=self._paths[cookie], expires=EPOCH, attributes=attributes)
+
+    def _secure(self, https: bool) -> str:  # noqa: FBT001 - it is what is asked
+        return "; Secure" if https and self._secure_by_scheme else ""
+
+
+def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str]]:
+    """Yield the cookies that change with *tokens*, each with its value and its end."""
+    if tokens is None:
+        yield ACCESS_COOKIE, "", EPOCH
+        yield REFRESH_COOKIE, "", EPOCH
+        return
+    yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now)
+    if tokens.refresh_token is not None:
+        yield REFRESH_COOKIE, tokens.refresh_token, lasting_until(tokens.refresh_token_expires_at, now=now)
+
+
+def cookie_attributes(config: SessionConfig, domain: str | None) -> str:
+    """Return the attributes that cookies for *domain* have by *config*, those of a single one left out."""
+    same_site = {"lax": "Lax", "strict": "Strict", "none": "None"}[config.cookie_same_site]
+    return "".join(
+        [
+            f"; Domain={domain}" if domain else "",
+            f"; SameSite={same_site}",
+            "; Secure" if config.cookie_secure else "",
+            "; Partitioned" if config.cookie_partitioned else "",
+        ]
+    )
