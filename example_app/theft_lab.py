@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Cookie, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from fastapi_session import Sessions, TokenTheftError, UnauthorisedError, Verdict, get_sessions
@@ -56,8 +56,9 @@ def theft_lab(grace_period: timedelta) -> APIRouter:
     lab = APIRouter(prefix="/auth/session/refresh/theft-lab", tags=["theft lab: demonstration of an attack"])
 
     @lab.post("/copy", responses={401: {"description": "No refresh token came"}})
-    async def copy(refresh_token: Annotated[str | None, Cookie(alias="sRefreshToken")] = None) -> StolenToken:
-        """Hand out the refresh token of the browser that asks."""
+    async def copy(request: Request) -> StolenToken:
+        """Hand out the refresh token of the browser that asks, whatever prefix its cookie has."""
+        refresh_token = next((value for name, value in request.cookies.items() if name.endswith("sRefreshToken")), None)
         if refresh_token is None:
             raise UnauthorisedError("no refresh token came")
         return StolenToken(refresh_token=refresh_token, grace_period=grace_period.total_seconds())
