@@ -21,6 +21,7 @@ demo: .venv/installed-demo
 
 test: .venv/installed-test .venv/installed-check
 	$(BIN)/python -m tests.browser.setup
+	$(BIN)/python -m tests.recipes.setup
 	$(BIN)/python -m pytest
 
 faults: .venv/installed-test

@@ -33,6 +33,7 @@ WORDS = {
     "fastapi users": "fastapi-users",
     "taskiq worker": "taskiq",
     "queue": "taskiq",
+    "arq worker": "arq",
     "alembic autogenerate": "alembic",
     "sentry": "sentry",
     "fakeredis": "fakeredis",
