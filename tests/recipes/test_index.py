@@ -47,6 +47,16 @@ WORDS = {
     "hypercorn": "servers",
     "granian": "servers",
     "daphne": "servers",
+    "sub domain cors": "api-on-a-sub-domain",
+    "kubernetes probe": "kubernetes",
+    "replicas": "kubernetes",
+    "serverless lambda": "serverless",
+    "aws": "serverless",
+    "mcp agent": "mcp",
+    "socket.io": "socketio",
+    "graphql": "strawberry",
+    "sqladmin": "admin-pages",
+    "starlette admin": "admin-pages",
 }
 """What somebody types into the search field, and the recipe that it must find."""
 
