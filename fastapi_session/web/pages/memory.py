@@ -7,6 +7,7 @@
 
 Without the first nobody is refreshed: a program that sends cookies and keeps none, such as a server that renders pages, would
 lose the new tokens. The second is that of one token, so it says nothing of what other tabs have, nor of a later token.
+Both names begin with the deployment's `cookie_prefix`, as those of the tokens do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from datetime import timedelta
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from fastapi_session.config import SessionConfig
+from fastapi_session.config.cookie_prefix import below_a_path
 from fastapi_session.web.cookies import lasting_until, set_cookie
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.token_cookies import cookie_attributes
@@ -33,26 +36,35 @@ _SECOND = timedelta(seconds=1)
 
 def remember_asked(connection: HTTPConnection, response: Response) -> None:
     """Have *response*, which sends a browser to the refresh, find out whether that browser keeps cookies."""
-    path = exchange_of(connection).sessions.config.refresh_path
-    _set(connection, response, f"{ASKED}=1", path=path, life=_ASKED_LIFE)
+    config = exchange_of(connection).sessions.config
+    _set(connection, response, f"{_asked(config)}=1", path=config.refresh_path, life=_ASKED_LIFE)
 
 
 def keeps_cookies(connection: HTTPConnection) -> bool:
     """Say whether the browser that comes to the refresh has kept the cookie of `remember_asked`."""
-    return ASKED in connection.cookies
+    return _asked(exchange_of(connection).sessions.config) in connection.cookies
 
 
 def remember_refreshed(connection: HTTPConnection, response: Response, *, access_token: str) -> None:
     """Have *response*, which sends a browser back to its page with *access_token*, say that it was here."""
-    validity = exchange_of(connection).sessions.config.access_token_validity
-    life = max(_SECOND, min(_REFRESHED_LIFE, validity / 2))
-    _set(connection, response, f"{REFRESHED}={_digest(access_token)}", path="/", life=life)
+    config = exchange_of(connection).sessions.config
+    life = max(_SECOND, min(_REFRESHED_LIFE, config.access_token_validity / 2))
+    _set(connection, response, f"{_refreshed(config)}={_digest(access_token)}", path="/", life=life)
 
 
 def was_just_refreshed(connection: HTTPConnection) -> bool:
     """Say whether the access token that came is the one that `remember_refreshed` told of."""
-    came = exchange_of(connection).credentials(connection).access_cookies
-    return connection.cookies.get(REFRESHED) in {_digest(text) for text in came}
+    exchange = exchange_of(connection)
+    came = exchange.credentials(connection).access_cookies
+    return connection.cookies.get(_refreshed(exchange.sessions.config)) in {_digest(text) for text in came}
+
+
+def _asked(config: SessionConfig) -> str:
+    return f"{below_a_path(config.cookie_prefix)}{ASKED}"
+
+
+def _refreshed(config: SessionConfig) -> str:
+    return f"{config.cookie_prefix}{REFRESHED}"
 
 
 def _set(connection: HTTPConnection, response: Response, pair: str, *, path: str, life: timedelta) -> None:

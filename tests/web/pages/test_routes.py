@@ -81,6 +81,19 @@ class TestWhoIsRefreshed:
 
         assert "/" == visitor.once(REFRESH, params={"next": elsewhere}).headers["location"]
 
+    def test_two_applications_of_one_host(self, visit: Visit) -> None:
+        """What a browser remembers has the prefix of the application's own cookies: those of another one stay what they are."""
+        visitor = visit(cookie_prefix="shop-")
+        visitor.wait()
+
+        assert "ada " == visitor.go("/page").json()
+        assert {
+            "shop-sAccessToken",
+            "shop-sRefreshToken",
+            "shop-sRefreshAsked",
+            "shop-sRefreshed",
+        } == visitor.cookies.keys()
+
     def test_custom_header(self, visit: Visit) -> None:
         """Where other calls need a header, which a navigation cannot send, a page is refreshed too."""
         visitor = visit(anti_csrf="VIA_CUSTOM_HEADER")
