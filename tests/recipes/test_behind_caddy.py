@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.browser.waiting import until
 from tests.pages import examples_of
 from tests.recipes.proxies import COMMAND, ENVIRONMENT, see_all_pass, write_a_page
 from tests.recipes.proxies import PAGE as APPLICATION
-from tests.recipes.serving import PORT, free_port, is_served, serving, write_application
+from tests.recipes.serving import PORT, free_port, serving, write_application
 
 PAGE = "docs/recipes/behind-caddy.md"
 GLOBAL = """
@@ -46,13 +48,22 @@ def caddy(sites: str, *, folder: Path, port: int) -> Iterator[Path]:
         command = (program, "run", "--adapter", "caddyfile", "--config", str(file))
         process = subprocess.Popen(command, env=home, stdout=log, stderr=log)
     try:
-        certified = folder / "caddy/certificates/local/localhost/localhost.json"  # the last of its files
-        until(lambda: process.poll() is not None or (certified.exists() and is_served(port)))
+        certificate = folder / "caddy/pki/authorities/local/root.crt"
+        until(lambda: process.poll() is not None or is_trusted(port, certificate))
         assert process.poll() is None, (folder / "caddy.log").read_text("utf-8")
-        yield folder / "caddy/pki/authorities/local/root.crt"
+        yield certificate
     finally:
         process.terminate()
         process.wait()
+
+
+def is_trusted(port: int, certificate: Path) -> bool:
+    """Say whether localhost answers there, certified by the authority of *certificate*, which comes after it listens."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as caller:
+        trusted = ssl.create_default_context(cafile=certificate)
+        with trusted.wrap_socket(caller, server_hostname="localhost"):
+            return True
+    return False
 
 
 def test_everything_passes(tmp_path: Path) -> None:
