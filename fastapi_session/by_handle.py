@@ -18,6 +18,7 @@ from fastapi_session.core.claim import Claim
 from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import copied, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.engine.ending import ending
 from fastapi_session.engine.parts import Parts
 from fastapi_session.engine.records import change_record, live_record
 from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError, SessionError
@@ -87,7 +88,7 @@ class SessionsByHandle:
 
         It is done already where that is known.
         """
-        return self._parts.feed.ending(split_handle(handle)[0])
+        return ending(split_handle(handle)[0], feed=self._parts.feed)
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""

@@ -10,13 +10,15 @@ An engine that was opened reads in a task of its own, and so does one in which s
 Otherwise (an application without its lifespan) it is read by who verifies, if an interval has passed.
 
 What is known is relied on for an interval and `PATIENCE` after the reading began, by the clock and on both sides: before that
-moment the clock was set back. Beyond that this process was paused, and who verifies waits for the next reading first.
+moment the clock was set back. Beyond that this process was paused, or nobody verified, and who verifies waits for the next
+reading first: for `PATIENCE` if the last attempt is no older than that, and for `LONG_PATIENCE` if nothing is known of so long
+a time. After a pause a store is slow, and connections have died: a reading that fails at once is tried again, `ATTEMPTS` times.
 
 | the last attempt to read | *max_age* | who verifies |
 |---|---|---|
 | is that young | not reached | goes on by what is known, whether the attempt succeeded or not |
 | is younger than an interval | reached | is refused with `StoreUnavailable`, without waiting for anything |
-| is older | | waits for the next one, for `PATIENCE` at most |
+| is older | | waits for the next one, as long as was said |
 """
 
 from __future__ import annotations
@@ -30,16 +32,19 @@ from contextlib import contextmanager
 from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background, SingleFlight, ensure_asyncio
 from fastapi_session.engine.following import Following
-from fastapi_session.engine.heard import ENDED, Heard
+from fastapi_session.engine.heard import Heard
 from fastapi_session.engine.listeners import Listeners, Wake
+from fastapi_session.engine.unhurried import unhurried
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, Notice
 from fastapi_session.stores.base import NoticeStore
 
 PATIENCE = 1_000
 """Milliseconds that a reading may take. Who has waited that long goes on without it."""
+LONG_PATIENCE = 5_000
+"""Milliseconds that it may take after a pause. What is gone on with then may lack all that happened in it."""
 ATTEMPTS = 3
-"""How many readings are waited for. More than one only if this process was paused in the middle of it."""
+"""How many readings are waited for: if this process was paused in the middle of one, or one failed at once after a pause."""
 OVERLAP = 15_000
 """Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
 SLACK = 300_000
@@ -121,20 +126,6 @@ class RevocationFeed:
         finally:
             self._following.end(wish)
 
-    @contextmanager
-    def ending(self, session_id: str) -> Iterator[asyncio.Future[None]]:
-        """Give a future that is done when the session has ended: at once if that is known already."""
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def look() -> None:
-            notice = self.about(session_id)
-            if notice is not None and notice.kind in ENDED and not ended.done():
-                ended.set_result(None)
-
-        with self.listening(session_id, look):
-            look()
-            yield ended
-
     def revoked(self, session_id: str) -> None:
         """Know at once that this process revoked the session."""
         self._keep(Notice(session_id, "session_revoked", self._clock()))
@@ -163,24 +154,33 @@ class RevocationFeed:
     async def catch_up(self) -> None:
         """Wait until what is known may be relied on. Raises `StoreUnavailable` if it is too old and cannot be read."""
         for _ in range(ATTEMPTS):
-            if not 0 <= self._clock() - self._tried_at < self._interval:
-                await self._attempt()
+            if self._was_tried(within=self._interval):
+                break
+            await self._attempt()
             if self.trusted_from <= self._clock() < self.trusted_until:
                 return
-            if self._is_too_old():
-                raise StoreUnavailable("the revocation feed cannot be read, and is older than revocation_feed_max_age")
+        else:
+            self._rely(self._clock())
+        if self._is_too_old():
+            raise StoreUnavailable("the revocation feed cannot be read, and is older than revocation_feed_max_age")
+
+    def _was_tried(self, *, within: int) -> bool:
+        return 0 <= self._clock() - self._tried_at < within
 
     async def _attempt(self) -> None:
-        """Wait for a reading, and rely on what is known then, also if it failed."""
+        """Wait for a reading, and rely on what is known then, also if it failed: unless that says nothing of the store of now."""
         ensure_asyncio()
-        began = self._clock()
+        began, is_late = self._clock(), not self._was_tried(within=self._interval + PATIENCE)
+        patience = LONG_PATIENCE if is_late else PATIENCE
         try:
-            async with asyncio.timeout(None if self._read_at is None else PATIENCE / 1000):
+            async with asyncio.timeout(None if self._read_at is None else patience / 1000):
                 await self._reading()
-        except (StoreUnavailable, TimeoutError):
-            if self._read_at is None or 0 <= self._clock() - began < 2 * PATIENCE:
+        except (StoreUnavailable, TimeoutError) as error:
+            took = self._clock() - began
+            was_paused = not 0 <= took < 2 * patience
+            failed_at_once = isinstance(error, StoreUnavailable) and took < PATIENCE
+            if self._read_at is None or not (was_paused or (is_late and failed_at_once)):
                 self._rely(self._clock())
-            # Otherwise this process was paused meanwhile: that the reading failed says nothing about the store of now.
 
     async def _read(self) -> None:
         """Read what is new, and from time to time everything. One that begins has read nothing before it has read everything."""
@@ -206,7 +206,7 @@ class RevocationFeed:
         reading = await self._store.notices(after=LATEST if self._whole_at is None else before - OVERLAP)
         if reading.now < before:  # the store's clock was set back, and what was appended since is dated before that
             reading = await self._store.notices(after=reading.now - OVERLAP)
-        self._hear_each(reading.notices)
+        await self._hear_each(reading.notices)
         self._store_now = reading.now
         if self._read_at is not None:
             self._note_reading(began)
@@ -217,13 +217,13 @@ class RevocationFeed:
         due = self._clock() + self._interval
         for piece in range(PIECES, 0, -1):
             until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
-            self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
+            await self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
             if self._clock() >= due and self._read_at is not None:
                 await self._hear_latest()
                 due = self._clock() + self._interval
 
-    def _hear_each(self, notices: tuple[Notice, ...]) -> None:
-        for notice in notices:
+    async def _hear_each(self, notices: tuple[Notice, ...]) -> None:
+        async for notice in unhurried(notices):
             if notice.kind == "key_deleted":
                 self._key_deleted(notice.subject)
             elif self._heard.hear(notice):

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.feed import OVERLAP, PATIENCE, PIECES, SLACK, WHOLE_EVERY, RevocationFeed
+from fastapi_session.engine.ending import ending
+from fastapi_session.engine.feed import ATTEMPTS, OVERLAP, PATIENCE, PIECES, SLACK, WHOLE_EVERY, RevocationFeed
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, FeedReading
 from fastapi_session.stores.base import Store
@@ -82,7 +83,7 @@ async def test_an_end_that_is_known_is_not_waited_for(clock: HandClock, store: S
     feed = feed_of(store, clock, background=background)
     feed.revoked("a")
     feed.stale("b")
-    with feed.ending("a") as a, feed.ending("b") as b:
+    with ending("a", feed=feed) as a, ending("b", feed=feed) as b:
         assert (True, False) == (a.done(), b.done())
         feed.revoked("b")
         await asyncio.wait_for(b, 10)
@@ -267,7 +268,7 @@ async def test_the_end_of_a_session_is_told(store: Store, clock: HandClock, back
     """Who waits for the end of a session is woken where another process revoked it."""
     feed = feed_of(store, clock, background=background)
     session_id = await revoke(store, "a")
-    with feed.ending(session_id) as ended:
+    with ending(session_id, feed=feed) as ended:
         await feed.catch_up()
         await asyncio.wait_for(ended, 10)
 
@@ -326,6 +327,84 @@ async def test_a_reading_that_began_before_the_pause(
     await asyncio.gather(before, feed.catch_up())
 
     assert ["session_revoked"] == kinds(feed, session_id)
+
+
+async def test_a_store_that_is_slow_after_a_pause(
+    troubled: TroubledStore, clock: HandClock, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of the pause: who verifies waits for the reading, however much longer than usual it takes."""
+    monkeypatch.setattr("fastapi_session.engine.feed.PATIENCE", 20)
+    feed = feed_of(troubled, clock, background=background)
+    await feed.open()
+    session_id = await revoke(troubled, "a")
+    clock.advance(HOUR)
+    troubled.ready.clear()
+    waiting = asyncio.ensure_future(feed.catch_up())
+    await asyncio.sleep(0.06)
+    troubled.ready.set()
+    async with asyncio.timeout(10):
+        await waiting
+    known = kinds(feed, session_id)
+    await feed.close()
+
+    assert ["session_revoked"] == known
+
+
+@pytest.mark.parametrize("max_age", [None, 60_000])
+async def test_connections_that_died_in_a_pause(
+    max_age: int | None, troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """A reading that fails at once after a pause is tried again."""
+    feed = feed_of(troubled, clock, background=background, max_age=max_age)
+    await feed.open()
+    session_id = await revoke(troubled, "a")
+    clock.advance(HOUR)
+    ask, died = troubled.notices, [StoreUnavailable("the connection was closed")] * 2
+
+    async def notices(*, after: int, until: int = LATEST) -> FeedReading:
+        if died:
+            raise died.pop()
+        return await ask(after=after, until=until)
+
+    troubled.notices = notices  # type: ignore[method-assign]
+    await feed.catch_up()
+    await feed.close()
+
+    assert ["session_revoked"] == kinds(feed, session_id)
+
+
+async def test_a_store_that_is_down_after_a_pause(
+    troubled: TroubledStore, clock: HandClock, background: Background
+) -> None:
+    """If it goes on to fail at once, what is known is gone on with, and for an interval nobody asks again."""
+    feed = feed_of(troubled, clock, background=background)
+    await feed.catch_up()
+    troubled.asked.clear()
+    clock.advance(HOUR)
+    troubled.down = True
+    for _ in range(5):
+        await feed.catch_up()
+
+    assert ATTEMPTS == troubled.asked["notices"]
+
+
+async def test_others_have_a_turn_while_many_notices_are_heard(
+    troubled: TroubledStore, clock: HandClock, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many a reading brings, others go on in between."""
+    monkeypatch.setattr("fastapi_session.engine.unhurried.PORTION", 2)
+    feed = feed_of(troubled, clock, background=background)
+    await feed.catch_up()
+    for number in range(20):
+        await revoke(troubled, f"{number}")
+    clock.advance(SECOND)
+    seen: list[int] = []
+    waiting = asyncio.ensure_future(feed.catch_up())
+    while not waiting.done():
+        seen.append(len(feed))
+        await asyncio.sleep(0)
+
+    assert {*range(1, 20, 2)} <= {*seen}
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -443,9 +522,9 @@ async def test_who_waits_for_an_end_has_the_feed_followed(
     feed = feed_of(store, clock, background=background, interval=10)
     session_id = await revoke(store, "another")
     tasks = asyncio.all_tasks()
-    with feed.ending("a"):
+    with ending("a", feed=feed):
         session_id = await revoke(store, "a")
-        with feed.ending(session_id) as ended:
+        with ending(session_id, feed=feed) as ended:
             await asyncio.wait_for(ended, 10)
         await until(lambda: feed.about(session_id) is not None)
     await background.finish()
