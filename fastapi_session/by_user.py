@@ -13,7 +13,9 @@ from fastapi_session.by_handle import SessionsByHandle
 from fastapi_session.core.claim import Claim
 from fastapi_session.core.payload import ensure_text, is_name
 from fastapi_session.engine.background import ensure_asyncio
-from fastapi_session.model import Json, SessionRecord
+from fastapi_session.engine.records import is_handle
+from fastapi_session.engine.unhurried import unhurried
+from fastapi_session.model import Json, SessionRecord, split_handle
 from fastapi_session.session_information import SessionInformation
 
 PIECE = 100
@@ -27,7 +29,8 @@ class SessionsByUser(SessionsByHandle):
 
     async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
         """Return the sessions of *user_id*, oldest first; of every tenant if none is given."""
-        return [SessionInformation.of(record) for record in await self._records_of(user_id, tenant_id)]
+        records = await self._records_of(user_id, tenant_id)
+        return [SessionInformation.of(record) async for record in unhurried(records)]
 
     async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
         """End the sessions of *user_id* (of every tenant if none is given) but the one whose handle is *keep*.
@@ -35,15 +38,13 @@ class SessionsByUser(SessionsByHandle):
         Returns the handles that were ended. They end in pieces, so that others are served in between; a session that begins
         meanwhile may stay. If `StoreUnavailable` is raised in the middle, some have ended, and to call it again ends the rest.
         """
-        if keep is not None:
-            others = [record.handle for record in await self._records_of(user_id, tenant_id)]
-            return await self.revoke_several(handle for handle in others if handle != keep)
+        kept = split_handle(keep)[0] if keep is not None and is_handle(keep) else None
         ensure_asyncio()
         if not _can_have_sessions(user_id, tenant_id):
             return []
         ended: list[str] = []
         while True:
-            deleted = await self.store.delete_sessions_of(user_id, tenant_id=tenant_id, limit=PIECE)
+            deleted = await self.store.delete_sessions_of(user_id, tenant_id=tenant_id, keep=kept, limit=PIECE)
             ended += self._announced(deleted)
             if len(deleted) < PIECE:
                 return ended

@@ -28,13 +28,13 @@ class Interrupted(MemoryStore):
         self.fails_after = -1
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
+        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
         self.limits.append(limit)
         self.fails_after -= 1
         if self.fails_after == -1:
             raise StoreUnavailable("the store is down")
-        return await super().delete_sessions_of(user_id, tenant_id=tenant_id, limit=limit)
+        return await super().delete_sessions_of(user_id, tenant_id=tenant_id, keep=keep, limit=limit)
 
 
 class Users:

@@ -80,12 +80,15 @@ class SessionStore(Protocol):
         """
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Answer the user's sessions that have not expired, oldest first; of every tenant where none is given."""
+        """Return the user's sessions that have not expired, oldest first; of every tenant if none is given.
+
+        They are read in pieces, each of bounded work: one that begins meanwhile may be left out.
+        """
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
+        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
-        """Delete at most *limit* of the user's sessions, expired ones too, and return what was deleted.
+        """Delete at most *limit* of the user's sessions, expired ones too, but the one whose id is *keep*; return what was deleted.
 
         Fewer than *limit* are returned only if, of those that were there when it was called, none is left: one that another
         transaction holds is waited for. So all are deleted by calls of bounded work, and others are served in between.
@@ -119,6 +122,7 @@ class NoticeStore(Protocol):
 
         Both are milliseconds of the store's clock, which is read before the notices. A notice is dated when it is appended,
         not when its transaction commits: one that stays open for long brings notices older than what was answered before.
+        They are read in pieces, each of bounded work.
         """
 
     async def delete_notices(self, *, until: int, limit: int) -> int:

@@ -129,11 +129,11 @@ class MemoryStore:
             return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
+        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
-        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         with self._lock:
-            records = [*islice(self._of(user_id, tenant_id), limit)]
+            records = [*islice((each for each in self._of(user_id, tenant_id) if each.session_id != keep), limit)]
             for record in records:
                 self._delete(record.session_id)
             return records

@@ -79,6 +79,20 @@ class UserContract:
         assert [other] == list(await store.delete_sessions_of("user", tenant_id="t1", limit=100))
         assert [public] == list(await store.sessions_of("user"))
 
+    async def test_one_session_of_a_user_is_kept(self, store: Store, clock: HandClock) -> None:
+        """All but one are deleted, in portions too; one of somebody else, or of nobody, changes nothing."""
+        records = [new_session(f"{n}", now=clock() + n) for n in range(5)]
+        for record in records:
+            await store.insert(record)
+        kept, others = records[1], {record.session_id for record in records if record is not records[1]}
+        deleted = [
+            await store.delete_sessions_of("user", keep=kept.session_id, limit=limit) for limit in (0, 1, 2, 2, 2)
+        ]
+
+        assert [0, 1, 2, 1, 0] == [len(each) for each in deleted]
+        assert others == {record.session_id for each in deleted for record in each}
+        assert [kept] == list(await store.delete_sessions_of("user", keep=records[0].session_id, limit=2))
+
     async def test_sessions_of_a_user_are_deleted_in_portions(self, store: Store, clock: HandClock) -> None:
         """No more than the limit are deleted at once, each is returned once, and fewer than the limit are the last."""
         records = [new_session(f"{n}", now=clock()) for n in range(5)]

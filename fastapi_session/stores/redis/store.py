@@ -142,12 +142,12 @@ class RedisStore(RedisNotices):
         return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
+        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
-        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         for shard in self._keys.shards:
-            deleted += await self._delete_in(shard, user_id, tenant_id, limit=limit - len(deleted))
+            deleted += await self._delete_in(shard, user_id, tenant_id, keep=keep, limit=limit - len(deleted))
         return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
@@ -203,18 +203,18 @@ class RedisStore(RedisNotices):
             lowest = f"({as_text(names[-1])}" if names else lowest
 
     async def _delete_in(
-        self, shard: Shard, user_id: str, tenant_id: str | None, *, limit: int
+        self, shard: Shard, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int
     ) -> Sequence[SessionRecord]:
-        """Delete sessions until there are *limit*, or none is left.
+        """Delete sessions until there are *limit*, or none but *keep* is left.
 
         Those that others have deleted meanwhile do not count, nor do those that cannot be read.
         """
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):
             bounds = names_of_user(user_id, tenant_id)
-            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds, field(wanted))
-            keys = shard.keys(*session_ids_of(map(as_text, names)))
-            [records] = await self._run(scripts.DELETE_NAMED, keys, *map(as_text, names))
+            [found] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds, field(wanted + (keep is not None)))
+            names = [name for name in map(as_text, found) if session_ids_of([name]) != [keep]][:wanted]
+            [records] = await self._run(scripts.DELETE_NAMED, shard.keys(*session_ids_of(names)), *names)
             rows = [_session_row(record) for record in records if record is not None]
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(names) < wanted:

@@ -68,8 +68,8 @@ def sessions_of(rows: Rows, *, user_id: str, tenant_id: str | None) -> Rows:
 
 
 def notices(rows: Rows, *, after: int, until: int) -> Rows:
-    """Return *rows*, which have notices later than *after* and not later than *until*."""
-    _ensure(all(len(row) == len(NOTICE_COLUMNS) and after < row[_AT] <= until for row in rows))
+    """Return *rows*, which have notices later than *after* and not later than *until*, each with its place in the feed."""
+    _ensure(all(len(row) == len(NOTICE_COLUMNS) + 1 and after < row[_AT] <= until for row in rows))
     return rows
 
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Executable
 
 from fastapi_session.clock import Clock
-from fastapi_session.model import LATEST, FeedReading, NoticeKind
+from fastapi_session.model import LATEST, FeedReading, Notice, NoticeKind
+from fastapi_session.stores.pages import NOTICES_PAGE, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.connections import Connections
@@ -31,9 +32,16 @@ class SqlNotices:
         """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
         # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
         now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, answers.moment)
-        read = partial(answers.notices, after=after, until=until)
-        rows = await self._read(statements.NOTICES, {"after": after, "until": until}, read)
-        return FeedReading(self._readable.notices(rows), now)
+        belonging = partial(answers.notices, after=after, until=until)
+
+        async def read(after: tuple[int, int]) -> answers.Rows:
+            parameters = {"from_at": after[0], "after_id": after[1], "until": until, "limit": NOTICES_PAGE}
+            return await self._read(statements.NOTICES, parameters, belonging)
+
+        found: list[Notice] = []
+        async for rows in pages(read, size=NOTICES_PAGE, first=(after + 1, -1), place=lambda row: (row[-2], row[-1])):
+            found += self._readable.notices(row[:-1] for row in rows)
+        return FeedReading(tuple(found), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many. Others at work are skipped."""

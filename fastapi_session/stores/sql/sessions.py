@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter, itemgetter
 
 from sqlalchemy import Connection
 
 from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
+from fastapi_session.stores.pages import SESSIONS_PAGE, pages
 from fastapi_session.stores.rows import SESSION_COLUMNS, Row, dump_json, lineage_row, session_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.notices import SqlNotices
 
+PLACE = itemgetter(*map(SESSION_COLUMNS.index, ("tenant_id", "session_id")))
 LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
 
 
@@ -102,25 +105,34 @@ class SqlSessions(SqlNotices):
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first."""
         statement = statements.in_tenant(self._timed.sessions_of, tenant_id)
-        parameters = {**statements.user_parameters(user_id, tenant_id), **self._now()}
-        read = partial(answers.sessions_of, user_id=user_id, tenant_id=tenant_id)
-        rows = await self._read(statement, parameters, read)
-        return self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+        parameters = {**statements.user_parameters(user_id, tenant_id), "limit": SESSIONS_PAGE, **self._now()}
+        belonging = partial(answers.sessions_of, user_id=user_id, tenant_id=tenant_id)
+
+        async def read(after: tuple[str, str]) -> answers.Rows:
+            place = {"after_tenant_id": after[0], "after_session_id": after[1]}
+            return await self._read(statement, {**parameters, **place}, belonging)
+
+        found: list[SessionRecord] = []
+        async for rows in pages(read, size=SESSIONS_PAGE, first=("", ""), place=PLACE):
+            found += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+        return sorted(found, key=attrgetter("created_at", "session_id"))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
+        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
-        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
+        """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):  # again only for those that cannot be read, of which nobody is told
-            rows = await self._delete_some_of(user_id, tenant_id, limit=wanted)
+            rows = await self._delete_some_of(user_id, tenant_id, keep=keep, limit=wanted)
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(rows) < wanted:
                 break
         return deleted
 
-    async def _delete_some_of(self, user_id: str, tenant_id: str | None, *, limit: int) -> answers.Rows:
-        parameters = {**statements.user_parameters(user_id, tenant_id), "limit": limit}
+    async def _delete_some_of(
+        self, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int
+    ) -> answers.Rows:
+        parameters = {**statements.user_parameters(user_id, tenant_id), "keep": keep or "", "limit": limit}
         lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
 
         def work(connection: Connection) -> answers.Rows:

@@ -13,10 +13,12 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    and_,
     bindparam,
     delete,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -54,6 +56,16 @@ _SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
 _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer)
 
+_AFTER_TENANT: BindParameter[str] = bindparam("after_tenant_id", type_=SESSION.c.tenant_id.type)
+_AFTER = or_(
+    SESSION.c.tenant_id > _AFTER_TENANT,
+    and_(
+        SESSION.c.tenant_id == _AFTER_TENANT,
+        SESSION.c.session_id > bindparam("after_session_id", type_=SESSION.c.session_id.type),
+    ),
+)
+"""What a page has that begins after a session, in the order of tenants."""
+
 INSERT = insert(SESSION).execution_options(preserve_rowcount=True)
 FIND = select(*SESSION_ROW).where(_IS_SESSION)
 REPLACE = update(SESSION).where(*_UNMOVED)
@@ -65,7 +77,13 @@ UPDATE = (
     .values(version=SESSION.c.version + 1)
 )
 LOCK_SESSIONS_OF = (
-    select(*SESSION_ROW).where(SESSION.c.user_id == given(SESSION.c.user_id)).limit(_LIMIT).with_for_update()
+    select(*SESSION_ROW)
+    .where(
+        SESSION.c.user_id == given(SESSION.c.user_id),
+        SESSION.c.session_id != bindparam("keep", type_=SESSION.c.session_id.type),
+    )
+    .limit(_LIMIT)
+    .with_for_update()
 )
 DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
 
@@ -75,11 +93,18 @@ REPLACE_KEY = update(SIGNING_KEY).where(_IS_KEY, SIGNING_KEY.c.secret_kid == giv
 DELETE_KEY = delete(SIGNING_KEY).where(_IS_KEY)
 
 CLOCK = select(Moment())
+_FROM: BindParameter[int] = bindparam("from_at", type_=BigInteger)
 NOTICES = (
-    select(NOTICE.c.subject, NOTICE.c.kind, NOTICE.c.at)
-    .where(NOTICE.c.at > bindparam("after", type_=BigInteger), NOTICE.c.at <= bindparam("until", type_=BigInteger))
+    select(NOTICE.c.subject, NOTICE.c.kind, NOTICE.c.at, NOTICE.c.notice_id)
+    .where(
+        NOTICE.c.at >= _FROM,
+        or_(NOTICE.c.at > _FROM, NOTICE.c.notice_id > bindparam("after_id", type_=BigInteger)),
+        NOTICE.c.at <= bindparam("until", type_=BigInteger),
+    )
     .order_by(NOTICE.c.at, NOTICE.c.notice_id)
+    .limit(_LIMIT)
 )
+"""A page: what was appended at *from_at* with a greater id than *after_id*, and later."""
 LOCK_NOTICES = (
     select(NOTICE.c.notice_id)
     .where(NOTICE.c.at <= bindparam("until", type_=BigInteger))
@@ -107,8 +132,9 @@ class TimedStatements:
         )
         self.sessions_of = (
             select(*SESSION_ROW)
-            .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began)
-            .order_by(SESSION.c.created_at, SESSION.c.session_id)
+            .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began, _AFTER)
+            .order_by(SESSION.c.tenant_id, SESSION.c.session_id)
+            .limit(_LIMIT)
         )
         self.lock_expired = (
             select(SESSION.c.session_id)

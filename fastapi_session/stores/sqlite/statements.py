@@ -72,11 +72,15 @@ UPDATE = """
 """
 
 SESSIONS_OF = f"""
-    SELECT {_SESSION} FROM session WHERE {_OF_USER} AND {DEADLINE} > :now ORDER BY created_at, session_id
+    SELECT {_SESSION}, tenant_id, rowid FROM session
+    WHERE {_OF_USER} AND (tenant_id, rowid) > (:after_first, :after_second) AND {DEADLINE} > :now
+    ORDER BY tenant_id, rowid LIMIT :limit
 """
 
 DELETE_SESSIONS_OF = f"""
-    DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {_OF_USER} LIMIT :limit) RETURNING {_SESSION}
+    DELETE FROM session
+    WHERE rowid IN (SELECT rowid FROM session WHERE {_OF_USER} AND session_id IS NOT :keep LIMIT :limit)
+    RETURNING {_SESSION}
 """
 
 DELETE_EXPIRED = f"""
@@ -98,6 +102,9 @@ DELETE_KEY = "DELETE FROM signing_key WHERE kid = ?"
 
 NOTE = "INSERT INTO notice (subject, kind, at) VALUES (?, ?, ?)"
 
-NOTICES = "SELECT subject, kind, at FROM notice WHERE at > ? AND at <= ? ORDER BY at, rowid"
+NOTICES = """
+    SELECT subject, kind, at, rowid FROM notice WHERE (at, rowid) > (:after_first, :after_second) AND at <= :until
+    ORDER BY at, rowid LIMIT :limit
+"""
 
 DELETE_NOTICES = "DELETE FROM notice WHERE rowid IN (SELECT rowid FROM notice WHERE at <= ? LIMIT ?)"

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,27 @@ from fastapi_session.model import (
     FeedReading,
     Json,
     Lineage,
+    Notice,
     Reading,
     Rotation,
     SessionRecord,
     SigningKeyRecord,
 )
 from fastapi_session.stores.opening import opening
+from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_row, session_row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
+from fastapi_session.stores.sqlite.parameters import expected_parameters, rotation_parameters
 from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first version that answers with what it has written (RETURNING)."""
+
+_PLACE = itemgetter(-2, -1)
 
 
 class SqliteStore:
@@ -82,7 +88,7 @@ class SqliteStore:
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
         row = await self._thread.write(
-            lambda db: db.execute(statements.ROTATE, _rotation_parameters(rotation, now=self._clock())).fetchone()
+            lambda db: db.execute(statements.ROTATE, rotation_parameters(rotation, now=self._clock())).fetchone()
         )
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
@@ -109,7 +115,7 @@ class SqliteStore:
             "used": lineage.used,
             "used_at": lineage.used_at,
             "crossed": lineage.crossed,
-            **_expected_parameters(expected),
+            **expected_parameters(expected),
         }
         return await self._changes(statements.REPLACE, parameters) == 1
 
@@ -117,7 +123,7 @@ class SqliteStore:
         """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
         if expected is None:
             return len(await self._delete(statements.DELETE, (session_id,))) == 1
-        parameters = {"session_id": session_id, **_expected_parameters(expected)}
+        parameters = {"session_id": session_id, **expected_parameters(expected)}
         return len(await self._delete(statements.DELETE_UNMOVED, parameters)) == 1
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
@@ -148,17 +154,21 @@ class SqliteStore:
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Answer the user's sessions that have not expired, oldest first."""
-        user = {"user_id": user_id, "tenant_id": tenant_id}
-        rows = await self._thread.read(
-            lambda db: db.execute(statements.SESSIONS_OF, {**user, "now": self._clock()}).fetchall()
-        )
-        return self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+        user = {"user_id": user_id, "tenant_id": tenant_id, "now": self._clock()}
+
+        async def read(after: tuple[str, int]) -> Sequence[Row]:
+            return await self._page(statements.SESSIONS_OF, after, {**user, "limit": SESSIONS_PAGE})
+
+        found: list[SessionRecord] = []
+        async for rows in pages(read, size=SESSIONS_PAGE, first=("", -1), place=_PLACE):
+            found += self._readable.sessions_of((row[:-2] for row in rows), user_id=user_id, tenant_id=tenant_id)
+        return sorted(found, key=attrgetter("created_at", "session_id"))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, limit: int
+        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
     ) -> Sequence[SessionRecord]:
-        """Delete at most *limit* of the user's sessions, expired ones too, and return them: fewer only if no more are left."""
-        user, deleted = {"user_id": user_id, "tenant_id": tenant_id}, list[SessionRecord]()
+        """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
+        user, deleted = {"user_id": user_id, "tenant_id": tenant_id, "keep": keep}, list[SessionRecord]()
         while wanted := limit - len(deleted):  # again only for those that cannot be read, of which nobody is told
             rows = await self._delete(statements.DELETE_SESSIONS_OF, {**user, "limit": wanted})
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
@@ -195,14 +205,24 @@ class SqliteStore:
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
-        now, rows = await self._thread.read(
-            lambda db: (self._clock(), db.execute(statements.NOTICES, (after, until)).fetchall())
-        )
-        return FeedReading(self._readable.notices(rows), now)
+        now = self._clock()
+
+        async def read(after: tuple[int, int]) -> Sequence[Row]:
+            return await self._page(statements.NOTICES, after, {"until": until, "limit": NOTICES_PAGE})
+
+        found: list[Notice] = []
+        async for rows in pages(read, size=NOTICES_PAGE, first=(after + 1, -1), place=_PLACE):
+            found += self._readable.notices(row[:-1] for row in rows)
+        return FeedReading(tuple(found), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and answer how many."""
         return await self._changes(statements.DELETE_NOTICES, (until, limit))
+
+    async def _page(self, statement: str, after: tuple[Any, Any], parameters: dict[str, Any]) -> Sequence[Row]:
+        parameters = {**parameters, "after_first": after[0], "after_second": after[1]}
+        rows: Sequence[Row] = await self._thread.read(lambda db: db.execute(statement, parameters).fetchall())
+        return rows
 
     async def _delete(self, statement: str, parameters: Parameters) -> Sequence[Row]:
         return await self._thread.write(lambda db: writes.delete(db, statement, parameters, now=self._clock()))
@@ -210,30 +230,3 @@ class SqliteStore:
     async def _changes(self, statement: str, parameters: Parameters) -> int:
         changed: int = await self._thread.write(lambda db: db.execute(statement, parameters).rowcount)
         return changed
-
-
-def _rotation_parameters(rotation: Rotation, *, now: int) -> dict[str, Any]:
-    return {
-        "session_id": rotation.session_id,
-        "generation": rotation.generation,
-        "presented": rotation.presented,
-        "issue_id": rotation.issue_id,
-        "successor": rotation.successor,
-        "successor_kid": rotation.successor_kid,
-        "debounce": rotation.debounce,
-        "idle_timeout": rotation.idle_timeout,
-        "ip_address": rotation.circumstances.ip_address,
-        "user_agent": rotation.circumstances.user_agent,
-        "now": now,
-    }
-
-
-def _expected_parameters(expected: Lineage) -> dict[str, Any]:
-    return {
-        "expected_generation": expected.generation,
-        "expected_current": expected.current,
-        "expected_acknowledged": expected.acknowledged,
-        "expected_window_at": expected.window_at,
-        "expected_exchanged": expected.exchanged,
-        "expected_crossed": expected.crossed,
-    }

@@ -360,7 +360,11 @@ async def test_no_statement_reads_the_whole_table(engine: AsyncEngine, name: str
         **sql.rotation_parameters(next_rotation(record)),
         "limit": 1,
         "session_ids": [record.session_id],
-        "after": 0,
+        "keep": "",
+        "after_tenant_id": "",
+        "after_session_id": "",
+        "from_at": 0,
+        "after_id": 0,
         "until": 0,
         "notice_ids": [1],
     }

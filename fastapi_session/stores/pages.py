@@ -1,0 +1,26 @@
+"""Reading what may be much in pages, so that neither a database nor an event loop is held up by how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from fastapi_session.stores.rows import Row
+
+Place = TypeVar("Place")
+
+SESSIONS_PAGE = 250
+"""How many sessions of a user are read at once: to make records of them takes milliseconds."""
+NOTICES_PAGE = 1_000
+"""How many notices are read at once."""
+
+
+async def pages(
+    read: Callable[[Place], Awaitable[Sequence[Row]]], *, size: int, first: Place, place: Callable[[Row], Place]
+) -> AsyncIterator[Sequence[Row]]:
+    """Yield what *read* returns: at most *size* rows after the place *first*, then those after the *place* of the last one."""
+    after = first
+    while len(rows := await read(after)) == size:
+        yield rows
+        after = place(rows[-1])
+    yield rows
