@@ -15,6 +15,7 @@ _PRINTED = frozenset(
     {
         b"replace me by 48 random bytes from the command below",
         b"at least 32 characters that nobody can guess",
+        b"make-one-as-the-page-on-signing-keys-says",
         _COMMAND.encode(),
     }
 )

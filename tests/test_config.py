@@ -262,6 +262,7 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
         for secret in (
             "replace me by 48 random bytes from the command below",
             " at least 32 characters that nobody can guess\n",
+            "make-one-as-the-page-on-signing-keys-says",
             "python -c 'import secrets; print(secrets.token_urlsafe(48))'",
         )
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from secrets import token_urlsafe
 from types import ModuleType
 
 import pytest
@@ -14,6 +15,11 @@ pytest.importorskip("sqladmin")
 pytest.importorskip("starlette_admin")
 
 PATHS = ["/admin/", "/admin/note/list", "/backoffice/", "/backoffice/note/list"]
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKOFFICE_SECRET", token_urlsafe(48))
 
 
 def statuses(client: TestClient) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from fastapi_session import SessionConfig
+from fastapi_session import ConfigurationError, SessionConfig
 from fastapi_session.stores.sql.tables import METADATA
 from tests.pages import examples_of, run_examples
 
@@ -33,7 +34,13 @@ def environment(container: dict[str, Any]) -> dict[str, str]:
 
 def of_secret(reference: dict[str, str]) -> str:
     assert reference["name"] == SECRET["metadata"]["name"]
-    return str(SECRET["stringData"][reference["key"]])
+    return {**SECRET["stringData"], "secret": token_urlsafe(48)}[reference["key"]]
+
+
+def test_the_printed_secret_is_refused() -> None:
+    """Who copies the page and makes no secret of their own learns it at the start."""
+    with pytest.raises(ConfigurationError, match=r"^secret: "):
+        SessionConfig(secret=SECRET["stringData"]["secret"])
 
 
 def test_the_objects_fit_together() -> None:

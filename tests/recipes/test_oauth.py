@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from secrets import token_urlsafe
 from types import ModuleType
 
 import httpx
@@ -27,6 +28,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 
     with serve(build) as server:
         monkeypatch.setenv("OIDC_ISSUER", server.origin)
+        monkeypatch.setenv("OAUTH_COOKIE_SECRET", token_urlsafe(48))
         monkeypatch.setenv("OIDC_CLIENT_ID", CLIENT_ID)
         monkeypatch.setenv("OIDC_CLIENT_SECRET", CLIENT_SECRET)
         yield made[0]
