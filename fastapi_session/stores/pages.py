@@ -9,7 +9,7 @@ from fastapi_session.stores.rows import Row
 
 Place = TypeVar("Place")
 
-SESSIONS_PAGE = 250
+SESSIONS_PAGE = 500
 """How many sessions of a user are read at once: to make records of them takes milliseconds."""
 NOTICES_PAGE = 1_000
 """How many notices are read at once."""
