@@ -172,7 +172,7 @@ def _without_planted(exchange: Exchange, credentials: Credentials) -> Credential
     return replace(credentials, refresh_cookies=tuple(filter(is_own, credentials.refresh_cookies)))
 
 
-def is_left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
+def is_left_over(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> bool:
     """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
 
     Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
@@ -182,7 +182,6 @@ def is_left_over(connection: HTTPConnection, exchange: Exchange) -> bool:
         return False
     credentials = exchange.credentials(connection)
     token = _first_access_cookie(credentials)
-    proof = anti_csrf_proof(connection, exchange, method="cookie")
     return bool(credentials.access_cookies) and proof.holds(token.content.anti_csrf_token if token else None)
 
 

@@ -38,7 +38,8 @@ async def refreshed_session(
     credentials = exchange.credentials(connection)
     presented = presented_refresh_token(connection, exchange)
     if presented is None:
-        raise await _refusal_without_token(connection, exchange)
+        by = proof or anti_csrf_proof(connection, exchange, method="cookie")
+        raise await _refusal_without_token(connection, exchange, proof=by)
     method = presented.method
     issued = await exchange.sessions.refresh(
         presented.text,
@@ -53,14 +54,16 @@ async def refreshed_session(
     return sent_session(issued, exchange=exchange, begun=begun, types=types)
 
 
-async def _refusal_without_token(connection: HTTPConnection, exchange: Exchange) -> SessionError:
+async def _refusal_without_token(
+    connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof
+) -> SessionError:
     """Return what a refresh is told that brought no refresh token.
 
     An access token that was left over alone is cleared, unless another session took the place of its own: by now the client
     may have the tokens of that one. Raises `StoreUnavailable`.
     """
     reason, sessions = "no refresh token came with the request", exchange.sessions
-    if not is_left_over(connection, exchange):
+    if not is_left_over(connection, exchange, proof=proof):
         return UnauthorisedError(reason)
     presented = presented_access_tokens(exchange.credentials(connection))
     left_over = [(method, token) for method, token in presented if method == "cookie"]

@@ -2,11 +2,12 @@
 
 | cookie | set | says, when it comes back |
 |---|---|---|
-| `sRefreshAsked`, for the path of the refresh alone | when a page sends its browser to the refresh | this browser keeps the cookies it is sent |
-| `sRefreshed`, a digest of an access token | when the refresh sends its browser back | with this very token it came from there: going again would not help |
+| `sRefreshAsked`, for the path of the refresh alone | when a page sends its browser to the refresh | this browser keeps the cookies it is sent, and which access token was refused |
+| `sRefreshed` | when the refresh sends its browser back | with this very token it came from there: going again would not help |
 
 Without the first nobody is refreshed: a program that sends cookies and keeps none, such as a server that renders pages, would
-lose the new tokens. The second is that of one token, so it says nothing of what other tabs have, nor of a later token.
+lose the new tokens. Each is a digest of the access token that came, or of none: it says nothing of what other tabs have, nor
+of a later token, and no other host of the site can make it up.
 Both names begin with the deployment's `cookie_prefix`, as those of the tokens do.
 """
 
@@ -36,13 +37,21 @@ _SECOND = timedelta(seconds=1)
 
 def remember_asked(connection: HTTPConnection, response: Response) -> None:
     """Have *response*, which sends a browser to the refresh, find out whether that browser keeps cookies."""
-    config = exchange_of(connection).sessions.config
-    _set(connection, response, f"{_asked(config)}=1", path=config.refresh_path, life=_ASKED_LIFE)
+    config, digest = exchange_of(connection).sessions.config, _digests(connection)[0]
+    _set(connection, response, f"{_asked(config)}={digest}", path=config.refresh_path, life=_ASKED_LIFE)
 
 
 def keeps_cookies(connection: HTTPConnection) -> bool:
     """Say whether the browser that comes to the refresh has kept the cookie of `remember_asked`."""
     return _asked(exchange_of(connection).sessions.config) in connection.cookies
+
+
+def was_refused(connection: HTTPConnection) -> bool:
+    """Say whether the access token that came to the refresh, or none, is what `remember_asked` was told of.
+
+    Then the browser is at the path to which it brings its refresh cookie, and none of our pages takes that token.
+    """
+    return connection.cookies.get(_asked(exchange_of(connection).sessions.config)) in _digests(connection)
 
 
 def remember_refreshed(connection: HTTPConnection, response: Response, *, access_token: str) -> None:
@@ -53,10 +62,8 @@ def remember_refreshed(connection: HTTPConnection, response: Response, *, access
 
 
 def was_just_refreshed(connection: HTTPConnection) -> bool:
-    """Say whether the access token that came is the one that `remember_refreshed` told of."""
-    exchange = exchange_of(connection)
-    came = exchange.credentials(connection).access_cookies
-    return connection.cookies.get(_refreshed(exchange.sessions.config)) in {_digest(text) for text in came}
+    """Say whether the access token that came, or none, is what `remember_refreshed` told of."""
+    return connection.cookies.get(_refreshed(exchange_of(connection).sessions.config)) in _digests(connection)
 
 
 def _asked(config: SessionConfig) -> str:
@@ -73,6 +80,11 @@ def _set(connection: HTTPConnection, response: Response, pair: str, *, path: str
     expires, attributes = lasting_until(now + lasting, now=now), cookie_attributes(sessions.config, None)
     cookie = set_cookie(name, value, path=path, expires=expires, attributes=attributes)
     response.raw_headers.append((b"set-cookie", cookie))
+
+
+def _digests(connection: HTTPConnection) -> list[str]:
+    """Return the digests of the access tokens that came; if there was none, of the empty text."""
+    return [_digest(text) for text in exchange_of(connection).credentials(connection).access_cookies or ("",)]
 
 
 def _digest(access_token: str) -> str:

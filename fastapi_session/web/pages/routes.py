@@ -8,10 +8,13 @@
 | its browser kept no cookie that `memory` gave it | a page with a link, nothing changes |
 | is refreshed | 303 to `next`, or 307 with all that was sent |
 | has no session to refresh | the same, with its tokens cleared: the page may be one for everybody |
+| has no refresh token, nor the access token that a page refused | the same, nothing changes |
 | brought a stolen token, or the store is down | as the table of `answers` has it |
 
 It is asked no anti-CSRF proof, which a navigation could not bring: whoever makes a browser go there gives its user new tokens
-in the place of their own, and learns nothing. A plain page refreshes just so.
+in the place of their own, and learns nothing. A plain page refreshes just so. What is left of a session is cleared only if one of
+our pages has refused it: a sibling domain can lead a browser to a path that only a server takes for this one, such as
+`/session/%72efresh/page`, where no refresh cookie comes.
 
 `POST .../signout/page?next=`:
 
@@ -27,6 +30,7 @@ in the place of their own, and learns nothing. A plain page refreshes just so.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request
@@ -46,8 +50,8 @@ from fastapi_session.web.pages.addresses import REFRESH_ROUTE, prefix_of, refres
 from fastapi_session.web.pages.answers import SOUGHT, Visit, redirect
 from fastapi_session.web.pages.asking import asked_for, is_of_own_page
 from fastapi_session.web.pages.html import page
-from fastapi_session.web.pages.memory import keeps_cookies, remember_refreshed
-from fastapi_session.web.presented import presented_access_tokens
+from fastapi_session.web.pages.memory import keeps_cookies, remember_refreshed, was_refused
+from fastapi_session.web.presented import presented_access_tokens, presented_refresh_token
 from fastapi_session.web.proving import proven_handles
 from fastapi_session.web.session_requests import refresh_with_proof
 from fastapi_session.web.session_types import SessionTypes
@@ -100,10 +104,11 @@ async def _refresh(request: Request, sought: Next = None, *, cleared: bool = Fal
 
 async def _refreshed(request: Request) -> str:
     """Return the access token with which the browser of *request* goes back: the new one, or the old if there is no session."""
-    try:
-        return (await refresh_with_proof(request, NOT_ASKED, types=SessionTypes())).access_token
-    except UnauthorisedError:
-        return next(iter(exchange_of(request).credentials(request).access_cookies), "")
+    exchange = exchange_of(request)
+    if was_refused(request) or presented_refresh_token(request, exchange) is not None:
+        with suppress(UnauthorisedError):
+            return (await refresh_with_proof(request, NOT_ASKED, types=SessionTypes())).access_token
+    return next(iter(exchange.credentials(request).access_cookies), "")
 
 
 def _kept_no_cookie(visit: Visit, address: str) -> Response:

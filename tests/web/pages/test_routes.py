@@ -71,6 +71,17 @@ class TestWhoIsRefreshed:
         assert response.status_code in {401, 404}
         assert "set-cookie" not in response.headers
 
+    @pytest.mark.parametrize("anti_csrf", ["NONE", "VIA_CUSTOM_HEADER"])
+    def test_a_sibling_that_says_it_was_asked(self, anti_csrf: str, visit: Visit) -> None:
+        """A sibling domain can set `sRefreshAsked`, and lead where no refresh cookie comes: it signs nobody out by that."""
+        visitor = visit(anti_csrf=anti_csrf)
+        visitor.client.cookies.set("sRefreshAsked", "1", domain="testserver.local", path="/")
+        response = visitor.once("/auth/session/%72efresh/page?next=/page", headers={"sec-fetch-site": "same-site"})
+
+        assert (303, "/page") == (response.status_code, response.headers["location"])
+        assert ["sRefreshed"] == [name for name, _ in set_cookies(response)]
+        assert "ada " == visitor.go("/page").json()
+
     @pytest.mark.parametrize(
         "elsewhere", ["//evil.example", "/\\evil.example", "https:evil.example", "/%2f/evil.example", ""]
     )
@@ -163,6 +174,31 @@ class TestNoCircles:
             assert 401 == visitor.go("/never").status_code
             assert ["401 /never"] == visitor.seen
             assert "ada " == visitor.go("/page").json()
+
+    @pytest.mark.parametrize("anti_csrf", ["NONE", "VIA_CUSTOM_HEADER"])
+    def test_an_access_cookie_that_was_left_over(self, anti_csrf: str, clock: HandClock) -> None:
+        """Who comes back after months, without a refresh cookie, is shown a sign-in page that asks who is there."""
+        sessions = sessions_of(clock, anti_csrf=anti_csrf)
+        app = site(sessions)
+
+        @app.get("/sign-in")
+        async def form(session: Annotated[Session | None, Depends(verify_session(session_required=False))]) -> str:
+            return "whoever you are" if session is None else session.user_id
+
+        with visited(app, sessions, clock) as visitor:
+            visitor.sign_in()
+            visitor.wait(sessions.config.idle_timeout)
+            visitor.client.cookies.delete("sRefreshToken")
+            assert "whoever you are" == visitor.go("/page").json()
+            assert "sAccessToken" not in visitor.cookies
+
+    def test_a_legacy_cookie_that_cannot_be_cleared(self, visitor: Visitor) -> None:
+        """A cookie `sIdRefreshToken` of a domain above, which no answer clears, sends nobody to and fro."""
+        visitor.client.cookies.clear()
+        visitor.client.cookies.set("sIdRefreshToken", "x", domain=".local", path="/")
+        visitor.go("/page")
+
+        assert ["303 /page", f"303 {NEXT}", "303 /page", "404 /sign-in?next=/page"] == visitor.seen
 
     def test_another_tab(self, visitor: Visitor) -> None:
         """What one tab remembers stops no other: the token that it came back with is not theirs."""
