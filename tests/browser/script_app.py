@@ -81,11 +81,10 @@ class ScriptApp:
     sessions: Outage = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = FastAPI()
+        self.app = FastAPI(routes=routes.routes)  # which finds out once what they need
         self.sessions = Outage(self.config, claims=[SUDO], clock=self.clock)
         install(self.app, self.sessions)
         self.app.include_router(session_router(client=True))
-        self.app.include_router(routes)
         self.app.add_middleware(
             CORSMiddleware,
             allow_origins=[self.config.website_domain],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from tests.browser.server import Server, serve
 
 HOUR = timedelta(hours=1)
 MANY = 20
+TLS = ssl.create_default_context()
+"""Made once: that takes longer than a test, none of which needs it."""
 PACKAGES: dict[str, tuple[Any, Any]] = {
     "httpx": (httpx, for_httpx.SessionAuth),
     "httpx2": (httpx2, for_httpx2.SessionAuth),
@@ -46,7 +49,7 @@ class Caller(Protocol):
 
 class Sync:
     def __init__(self, package: Any, **options: Any) -> None:
-        self.client = package.Client(trust_env=False, **options)
+        self.client = package.Client(trust_env=False, verify=TLS, **options)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         return self.client.request(method, path, **options)
@@ -62,7 +65,7 @@ class Sync:
 class Async:
     def __init__(self, package: Any, **options: Any) -> None:
         self.runner = asyncio.Runner()
-        self.client = package.AsyncClient(trust_env=False, **options)
+        self.client = package.AsyncClient(trust_env=False, verify=TLS, **options)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         return self.runner.run(self.client.request(method, path, **options))
