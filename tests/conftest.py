@@ -20,8 +20,10 @@ from sqlalchemy.pool import NullPool
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
+from fastapi_session.stores.sql import SqlStore
+from fastapi_session.stores.sqlite import SqliteStore
 from tests.stores import redis_servers
-from tests.stores.sql.conftest import make_empty_tables
+from tests.stores.sql.conftest import PATIENCE, make_empty_tables
 from tests.stores.sql.servers import mariadb, mariadb_program, postgres, started
 
 # How long an example takes says how busy the machine is. What has to be fast is measured where it is promised.
@@ -65,8 +67,16 @@ class Place:
     url: str
 
     def store(self, clock: Clock = system_clock) -> Store:
-        """A store there, not opened yet."""
-        return store_by_url(self.url, clock=clock)
+        """A store there, not opened yet, and patient."""
+        match self.kind:
+            case "sqlite":
+                return SqliteStore(self.url.removeprefix("sqlite:///"), clock=clock, busy_timeout=PATIENCE)
+            case "postgresql" | "mariadb":
+                return SqlStore(self.url, clock=None if clock is system_clock else clock, timeout=PATIENCE)
+            case "valkey":
+                return store_by_url(redis_servers.patient(self.url), clock=clock)
+            case _:
+                return store_by_url(self.url, clock=clock)
 
 
 @pytest.fixture(params=SHARED)

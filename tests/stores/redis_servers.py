@@ -29,6 +29,11 @@ sentinel failover-timeout sessions 2000
 """What a sentinel is told about the primary at a port: half a second without an answer, and the replica takes over."""
 
 
+def patient(url: str) -> str:
+    """Return *url* with half a minute for all that its server does: how long that takes says how busy the machine is."""
+    return f"{url}{'&' if '?' in url else '?'}timeout=30&socket_timeout=30&socket_connect_timeout=30"
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.socket() as probe:

@@ -31,7 +31,7 @@ from fastapi_session.testing.records import (
     new_signing_key,
     next_rotation,
 )
-from tests.stores.redis_servers import REDIS, VALKEY, running
+from tests.stores.redis_servers import REDIS, VALKEY, patient, running
 
 GIVEN_URL = os.environ.get("TEST_FASTAPI_SESSION_REDIS_URL")
 SERVERS = {"valkey": VALKEY, "redis": REDIS, "given": GIVEN_URL}
@@ -72,7 +72,7 @@ async def prefix(client: Redis) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def store(url: str, prefix: str, clock: HandClock) -> AsyncIterator[RedisStore]:
-    store = RedisStore(url, clock=clock, prefix=prefix)
+    store = RedisStore(patient(url), clock=clock, prefix=prefix)
     await store.open()
     yield store
     await store.close()

@@ -15,11 +15,12 @@ import pytest
 from redis.asyncio import Redis
 
 from fastapi_session.clock import system_clock
-from fastapi_session.errors import StoreUnavailable
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.redis.calls import MAX_CONNECTIONS
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
-from tests.stores.redis_servers import Server, running
+from tests.stores.redis_servers import Server, patient, running
 
 PATIENCE = 30
 """Seconds that what will be true may take on a busy machine."""
@@ -43,7 +44,7 @@ async def admin(server: Server) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def store(server: Server, admin: Redis) -> AsyncIterator[RedisStore]:
-    store = RedisStore(server.url)
+    store = RedisStore(patient(server.url))
     yield store
     await store.close()
 
@@ -134,7 +135,7 @@ class TestUnavailable:
     async def test_every_operation_tells(self, tmp_path: Path) -> None:
         """Whatever is asked of a server that is gone is unavailable, and the message names nothing that was sent."""
         with running(tmp_path) as server:
-            store = RedisStore(server.url)
+            store = RedisStore(patient(server.url))
             record = new_session("a", now=1)
             await store.open()
             server.kill()
@@ -165,7 +166,7 @@ class TestUnavailable:
     async def test_nothing_that_was_answered_is_lost_in_a_crash(self, tmp_path: Path) -> None:
         """A server that is killed under load and started again has everything it answered, and the store goes on."""
         with running(tmp_path) as server:
-            store = RedisStore(server.url)
+            store = RedisStore(patient(server.url))
             records = [new_session(f"{n}", now=system_clock()) for n in range(2_000)]
             inserts = [asyncio.create_task(store.insert(record)) for record in records]
             for answered_insert in islice(asyncio.as_completed(inserts), 100):
@@ -183,7 +184,7 @@ class TestUnavailable:
     async def test_idle_connections_are_opened_anew(self, tmp_path: Path) -> None:
         """A server that was restarted while nobody asked anything is asked again as if nothing had happened."""
         with running(tmp_path) as server:
-            store = RedisStore(server.url)
+            store = RedisStore(patient(server.url))
             await asyncio.gather(*(store.get("0" * 32) for _ in range(100)))
             server.stop()
             await asyncio.to_thread(server.restart)
@@ -219,12 +220,13 @@ class TestUnavailable:
         assert (record, None) == (kept, (await store.get(other.session_id)).record)
 
     async def test_a_wrong_password(self, server: Server) -> None:
-        """A server that does not let us in is unavailable, and the message keeps the password."""
+        """A server that does not let us in is a mistake of the configuration, and the message keeps the password."""
         store = RedisStore(f"redis://user:secret-password@{server.address}")
-        message = await failure(store.open())
+        with pytest.raises(ConfigurationError) as failed:
+            await store.open()
         await store.close()
 
-        assert f"Redis failed: AuthenticationError, at {server.address}" == message
+        assert f"store: {WRONG_USER} ({server.address})" == str(failed.value)
 
     async def test_the_reply_of_another_request(self, server: Server, admin: Redis) -> None:
         """Where a driver mixes up two replies, neither caller is told what the other asked for."""
@@ -261,7 +263,7 @@ class TestConnections:
 
     def test_event_loops_in_turn(self, server: Server) -> None:
         """One store serves one event loop after the other, where each closes it."""
-        store = RedisStore(server.url)
+        store = RedisStore(patient(server.url))
         record = new_session("in turn", now=system_clock())
 
         async def use(generation: int) -> int:
@@ -277,7 +279,7 @@ class TestConnections:
 
     def test_event_loops_side_by_side(self, server: Server) -> None:
         """Threads with event loops of their own share one store: exactly one of them hands a session on."""
-        store = RedisStore(server.url)
+        store = RedisStore(patient(server.url))
         record = new_session("side by side", now=system_clock())
 
         async def insert() -> None:

@@ -14,7 +14,7 @@ from fastapi_session.model import Notice, SessionRecord
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.redis import notices as redis_notices
 from fastapi_session.testing.records import new_session, new_signing_key
-from tests.stores.redis_servers import Server, running
+from tests.stores.redis_servers import Server, patient, running
 
 SHARDS = 8
 
@@ -36,7 +36,7 @@ async def client(server: Server) -> AsyncIterator[Redis]:
 @pytest.fixture
 async def store(server: Server, client: Redis) -> AsyncIterator[RedisStore]:
     """A store in shards that goes by the clock of its server."""
-    store = RedisStore(server.url, shards=SHARDS)
+    store = RedisStore(patient(server.url), shards=SHARDS)
     yield store
     await store.close()
 

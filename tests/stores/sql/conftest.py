@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres,
 
 SERVERS = ("postgresql+asyncpg", "postgresql+psycopg", "mysql+asyncmy")
 DRIVERS = (*SERVERS, "sqlite+aiosqlite")
+
+PATIENCE = timedelta(seconds=30)
+"""For an operation of a store that is not to fail: how long one takes says how busy the machine is."""
 
 
 @pytest.fixture(params=["postgres", "mariadb"])

@@ -165,7 +165,8 @@ def mariadb(folder: Path) -> Server:
     program, install = mariadb_program(), shutil.which("mariadb-install-db")
     assert program is not None
     assert install is not None
-    run(install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal")
+    options = [f"--datadir={data}", f"--tmpdir={folder}", "--auth-root-authentication-method=normal"]
+    run(install, "--no-defaults", *options)
     settings = ["--skip-networking", f"--socket={socket}", "--innodb-flush-log-at-trx-commit=2"]
     return Server(
         folder,

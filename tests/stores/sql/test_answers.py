@@ -15,6 +15,7 @@ from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
+from tests.stores.sql.conftest import PATIENCE
 
 Ask = Callable[[SqlStore, SessionRecord], Awaitable[Any]]
 
@@ -50,7 +51,7 @@ OTHERS = {
 
 @pytest.fixture
 async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterator[SqlStore]:
-    store = SqlStore(url, clock=clock)
+    store = SqlStore(url, clock=clock, timeout=PATIENCE)
     await store.open()
     for name in "abc":
         await store.insert(new_session(name, now=clock(), user_id="other", tenant_id="other"))

@@ -8,7 +8,7 @@ import pytest
 
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock, StoreContract
-from tests.stores.sql.conftest import make_empty_tables
+from tests.stores.sql.conftest import PATIENCE, make_empty_tables
 
 
 class TestSqlStore(StoreContract):
@@ -16,7 +16,7 @@ class TestSqlStore(StoreContract):
 
     @pytest.fixture
     async def store(self, url: str, clock: HandClock) -> AsyncIterator[SqlStore]:
-        store = SqlStore(url, clock=clock)
+        store = SqlStore(url, clock=clock, timeout=PATIENCE)
         store._engine.open()
         await store._pooled.run(make_empty_tables)
         yield store

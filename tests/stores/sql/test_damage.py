@@ -12,11 +12,12 @@ from fastapi_session.model import SessionRecord
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
 from tests.stores.damage import SECRET_VALUE, Damage, DamagedKeysAndFeed, DamagedSessions, DamageFeed, DamageKey
+from tests.stores.sql.conftest import PATIENCE
 
 
 @pytest.fixture
 async def store(engine: AsyncEngine, clock: HandClock) -> AsyncIterator[SqlStore]:
-    store = SqlStore(engine, clock=clock)
+    store = SqlStore(engine, clock=clock, timeout=PATIENCE)
     yield store
     await store.close()
 

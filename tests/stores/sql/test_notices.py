@@ -18,6 +18,7 @@ from fastapi_session.stores.sql import METADATA, SqlStore
 from fastapi_session.stores.sql.tables import NOTICE
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session, new_signing_key
+from tests.stores.sql.conftest import PATIENCE
 
 OLD, NEW = new_session("old", now=0), new_session("new", now=0)
 
@@ -36,7 +37,7 @@ NOTED: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
 
 @pytest.fixture
 async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterator[SqlStore]:
-    store = SqlStore(url, clock=clock)
+    store = SqlStore(url, clock=clock, timeout=PATIENCE)
     await store.open()
     yield store
     await store.close()

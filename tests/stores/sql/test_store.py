@@ -21,13 +21,13 @@ from fastapi_session.stores.sql.statements import TimedStatements
 from fastapi_session.stores.sql.tables import TABLES
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, digest, new_session, new_signing_key, next_rotation
-from tests.stores.sql.conftest import SERVERS
+from tests.stores.sql.conftest import PATIENCE, SERVERS
 
 
 @pytest.fixture
 async def store(url: str, engine: AsyncEngine) -> AsyncIterator[SqlStore]:
     """A store that goes by the clock of its database."""
-    store = SqlStore(url)
+    store = SqlStore(url, timeout=PATIENCE)
     await store.open()
     yield store
     await store.close()
@@ -97,7 +97,7 @@ class TestClock:
 class TestRaces:
     async def test_two_stores_write_one_successor(self, url: str, engine: AsyncEngine) -> None:
         """Of 32 tasks that present one token through two pools exactly one is answered: with the record that is kept."""
-        stores = [SqlStore(url), SqlStore(url)]
+        stores = [SqlStore(url, timeout=PATIENCE), SqlStore(url, timeout=PATIENCE)]
         for store in stores:
             await store.open()
         record = new_session("a", now=milliseconds())
@@ -141,7 +141,7 @@ class TestWithoutReturning:
 
     @pytest.fixture
     async def silent(self, pool: AsyncEngine, clock: HandClock) -> SqlStore:
-        store = SqlStore(pool, clock=clock)
+        store = SqlStore(pool, clock=clock, timeout=PATIENCE)
         await store.open()
         pool.dialect.update_returning = pool.dialect.delete_returning = False
         return store
@@ -208,7 +208,7 @@ class TestGivenEngine:
 class TestJoining:
     async def test_a_rolled_back_transaction_leaves_nothing(self, pool: AsyncEngine, clock: HandClock) -> None:
         """A session that was inserted in the user's transaction is gone with it, and one that was deleted is back."""
-        store = SqlStore(pool, clock=clock)
+        store = SqlStore(pool, clock=clock, timeout=PATIENCE)
         old, new = (new_session(name, now=clock()) for name in ("old", "new"))
         await store.insert(old)
         async with pool.connect() as connection:
@@ -221,7 +221,7 @@ class TestJoining:
 
     async def test_a_committed_transaction_is_kept(self, pool: AsyncEngine, clock: HandClock) -> None:
         """Every verb works inside the user's transaction, and what it did is there when the user has committed."""
-        store = SqlStore(pool, clock=clock)
+        store = SqlStore(pool, clock=clock, timeout=PATIENCE)
         record, other = (new_session(name, now=clock()) for name in ("record", "other"))
         async with pool.begin() as connection:
             joined: Store = store.within(connection)
@@ -238,7 +238,7 @@ class TestJoining:
 
     async def test_a_session_of_the_orm(self, pool: AsyncEngine, clock: HandClock) -> None:
         """The connection of an ORM session is joined in the same way."""
-        store = SqlStore(pool, clock=clock)
+        store = SqlStore(pool, clock=clock, timeout=PATIENCE)
         record = new_session("a", now=clock())
         async with AsyncSession(pool) as orm, orm.begin():
             await store.within(await orm.connection()).insert(record)
@@ -247,7 +247,7 @@ class TestJoining:
 
     async def test_a_failure_in_the_users_transaction(self, pool: AsyncEngine, clock: HandClock) -> None:
         """What fails is unavailable, and the transaction can still be rolled back."""
-        store = SqlStore(pool, clock=clock)
+        store = SqlStore(pool, clock=clock, timeout=PATIENCE)
         record = new_session("a", now=clock())
         await store.insert(record)
         async with pool.connect() as connection:

@@ -22,7 +22,7 @@ from fastapi_session.testing.records import new_session, next_rotation
 from tests.reliability.proxy import proxied
 from tests.reliability.store_proxy import by_port, way_to
 from tests.stores.redis_servers import free_port
-from tests.stores.sql.conftest import SERVERS
+from tests.stores.sql.conftest import PATIENCE, SERVERS
 from tests.stores.sql.servers import Server
 
 LOCK = text("SELECT session_id FROM fastapi_session FOR UPDATE")
@@ -128,8 +128,10 @@ class TestWaiting:
         assert [old, new] == kept
         await store.close()
 
-    async def test_a_storm_of_cancellations(self, store: SqlStore, clock: HandClock) -> None:
+    async def test_a_storm_of_cancellations(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
         """Of hundreds of callers most vanish at some moment: all others are answered, and no connection stays behind."""
+        store = SqlStore(url, clock=clock, timeout=PATIENCE)
+        await store.open()
         records = [new_session(f"{n}", now=clock(), user_id=f"{n}") for n in range(100)]
         await asyncio.gather(*(store.insert(record) for record in records))
         tasks = [asyncio.create_task(store.rotate(next_rotation(record, debounce=0))) for record in records]
@@ -144,6 +146,7 @@ class TestWaiting:
         assert [record.user_id for record in records[::4]] == [record.user_id for record in rotated]
         assert (0, 0) == idle_connections(store)
         assert records[1].session_id == (await store.sessions_of("1"))[0].session_id
+        await store.close()
 
     async def test_callers_that_vanish_while_they_wait(
         self, store: SqlStore, engine: AsyncEngine, clock: HandClock
