@@ -4,6 +4,7 @@
 SessionError                          what a client is told about its session
 ├── UnauthorisedError                 401, there is no session
 ├── TryRefreshTokenError              401, there may be one: refresh
+│   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
 ├── InvalidClaimsError                403, the session does not satisfy the claims asked for
@@ -59,6 +60,13 @@ class TryRefreshTokenError(SessionError):
 
     code = "TRY_REFRESH_TOKEN"
     message = "try refresh token"
+
+
+class ForgedRequestError(TryRefreshTokenError):
+    """The access token is good, but the request does not prove that no other site forged it.
+
+    A client is told to refresh, which brings it the anti-CSRF token; to a navigation no refresh brings what it lacks.
+    """
 
 
 class SessionSupersededError(SessionError):

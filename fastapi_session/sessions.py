@@ -27,7 +27,7 @@ from fastapi_session.engine.minting import IssuedSession
 from fastapi_session.engine.parts import Parts, Random
 from fastapi_session.engine.records import handles_in
 from fastapi_session.engine.verified_tokens import ProvedAccessToken
-from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.errors import ForgedRequestError, SessionError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import (
     NOT_KNOWN,
@@ -178,7 +178,7 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         content = parsed.content
         try:
             if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
-                raise TryRefreshTokenError("anti-CSRF: the request does not prove that no other site forged it")
+                raise ForgedRequestError("anti-CSRF: the request does not prove that no other site forged it")
             if (notice := feed.about(parsed.session_id)) is not None:
                 await parts.standing.heed(notice, content)
             if check_database:

@@ -4,6 +4,7 @@
 |---|---|---|---|
 | its access token has ended | 303 to the refresh | 307 to the refresh | as a page |
 | the same, and it has just been at the refresh | as signed out | as signed out | as signed out |
+| is good, but another site may have sent the request | a page that says so | the same | 401 |
 | signed out, stolen | 303 to `login_url`, or a page that says so | a page that says so | 401, and by GET `HX-Redirect` to `login_url` |
 | superseded, or the store is down | 503, a page | the same | 503 |
 
@@ -23,6 +24,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
+    ForgedRequestError,
     SessionSupersededError,
     StoreUnavailable,
     TokenTheftError,
@@ -74,6 +76,8 @@ def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) ->
 
 def answer(visit: Visit, error: Exception) -> Response | None:
     """Return what *visit* is answered for *error*; `None` if it is answered as anybody is."""
+    if isinstance(error, ForgedRequestError):
+        return _not_taken(visit, error.message)
     if isinstance(error, TryRefreshTokenError) and _may_refresh(visit):
         return _to_refresh(visit)
     if isinstance(error, UnauthorisedError | TryRefreshTokenError | TokenTheftError):
@@ -101,6 +105,13 @@ def redirect(visit: Visit, address: str) -> Response:
     )
 
 
+def _not_taken(visit: Visit, message: str) -> Response:
+    if visit.asked == "part":
+        return _part_kept(visit, message)
+    text = "This cannot be done from here: nothing shows that a page of this site has asked for it."
+    return page("Not taken", text, status=visit.status)
+
+
 def _signed_out(visit: Visit, message: str) -> Response:
     login = visit.config.login_url
     if visit.asked == "part":
@@ -122,12 +133,15 @@ def _part_signed_out(visit: Visit, message: str) -> Response:
     """Answer HTMX, which shows nothing of it: the page stays as it is, or is left for the sign-in page."""
     login = visit.config.login_url
     if login is None or not visit.is_get:
-        headers = {"HX-Reswap": "none"}
-    else:
-        shown = urlsplit(visit.connection.headers.get("hx-current-url", ""))
-        address = f"{shown.path}?{shown.query}" if shown.query else shown.path
-        headers = {"HX-Redirect": with_next(login, address if is_local(address) else None)}
-    return JSONResponse({"message": message}, visit.status, {**headers, "Cache-Control": "no-store"})
+        return _part_kept(visit, message)
+    shown = urlsplit(visit.connection.headers.get("hx-current-url", ""))
+    address = f"{shown.path}?{shown.query}" if shown.query else shown.path
+    headers = {"HX-Redirect": with_next(login, address if is_local(address) else None), "Cache-Control": "no-store"}
+    return JSONResponse({"message": message}, visit.status, headers)
+
+
+def _part_kept(visit: Visit, message: str) -> Response:
+    return JSONResponse({"message": message}, visit.status, {"HX-Reswap": "none", "Cache-Control": "no-store"})
 
 
 def _come_again(visit: Visit) -> Response | None:

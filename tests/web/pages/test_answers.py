@@ -194,6 +194,21 @@ class TestSignedOut:
         assert not visitor.is_signed_in
 
 
+class TestForged:
+    """The session is good, and nothing shows that a page of ours sent the request."""
+
+    @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, PART], ids=["a form", "HTMX"])
+    def test_without_the_custom_header(self, headers: dict[str, str], visit: Visit) -> None:
+        """It is not said to be signed out, and sent to no refresh, which would bring no header: nothing changes."""
+        visitor = visit(anti_csrf="VIA_CUSTOM_HEADER")
+        response = visitor.go("/save", "POST", content="forged", headers=headers)
+
+        assert ["401 /save"] == visitor.seen
+        assert "set-cookie" not in response.headers
+        assert ("<h1>Not taken</h1>" in response.text) is (headers is not PART)
+        assert "ada saved typed" == visitor.go("/save", "POST", content="typed", headers={**PART, "rid": "1"}).json()
+
+
 class TestUnavailable:
     """The store is down."""
 
