@@ -18,8 +18,8 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
-from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.claim import Claim, claims_of
+from fastapi_session.core.claim_validators import ClaimValidator, validators_of
 from fastapi_session.core.payload import json_object, merged, name, tenant_name
 from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.background import ensure_asyncio
@@ -56,14 +56,14 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         """Take the deployment's *config*; nothing is connected before `open` or first use.
 
         *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events;
-        *clock* and *random* are for tests. Raises `ConfigurationError` where store or secret cannot be had.
+        *clock* and *random* are for tests. Raises `ConfigurationError` if store or secret cannot be had, or for what is no claim or validator.
         """
         config = config or SessionConfig()
         parts = Parts(config, clock=clock, random=random, subscribers=subscribers)
         SessionsByToken.__init__(self, parts, signs_statically=not config.use_dynamic_access_token_signing_key)
         PublishedKeys.__init__(self, config, parts)
-        self.claims = tuple(claims)
-        self.validators = tuple(validators)
+        self.claims = claims_of(claims)
+        self.validators = validators_of(validators)
         self.subscribers = tuple(subscribers)
 
     async def open(self) -> None:

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from fastapi_session.config.contradictions import doubts, problems
 from fastapi_session.config.environment import nearest
 from fastapi_session.config.settings import Settings
+from fastapi_session.config.wrong_values import wrong_values
 from fastapi_session.errors import ConfigurationError
 
 logger = logging.getLogger("fastapi_session")
@@ -24,17 +25,23 @@ logger = logging.getLogger("fastapi_session")
 class SessionConfig(Settings):
     """The configuration of sessions, frozen. Durations are `timedelta`; in the environment seconds or ISO 8601.
 
-    Raises pydantic's `ValidationError` where a value has the wrong type, and `ConfigurationError` where values
-    contradict one another or lie outside of their range, or there is no setting of a name.
+    Raises `ConfigurationError` if a value is none that its setting takes, if values contradict one another, or if there is
+    no setting of a name.
     """
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_strangers(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        strangers = [name for name in given if name not in cls.model_fields]
-        if strangers:
-            raise ConfigurationError("\n".join(map(cls._no_such_setting, strangers)))
-        return given
+    def _refuse_strangers_and_wrong_values(
+        cls, given: Mapping[str, Any], build: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        found = [cls._no_such_setting(name) for name in given if name not in cls.model_fields]
+        if not found:
+            try:
+                return build(given)
+            except ValidationError as refused:
+                found = wrong_values(refused.errors(include_input=False, include_url=False))
+        del given  # an error reporter would show the secret in it
+        raise ConfigurationError("\n".join(found))
 
     @classmethod
     def _no_such_setting(cls, name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
+from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import Json
 
 T = TypeVar("T")
@@ -49,6 +50,17 @@ class Claim(Generic[T]):
         if isinstance(entry, dict) and entry.get("v") is not None and _is_moment(entry.get("t")):
             return entry
         return None
+
+
+def claims_of(given: Iterable[Claim[Any]]) -> tuple[Claim[Any], ...]:
+    """Return *given*, once each is a claim. Raises `ConfigurationError`, with the fix."""
+    claims = tuple(given)
+    for each in claims:
+        if not isinstance(each, Claim):
+            raise ConfigurationError(
+                f"claims: {each!r} is none; give the claims themselves, and what is asked of them to a route"
+            )
+    return claims
 
 
 def _is_moment(value: object) -> bool:

@@ -17,8 +17,10 @@ from datetime import timedelta
 from typing import Any, Generic, Protocol
 
 from fastapi_session.core.claim import Claim, T
-from fastapi_session.errors import ClaimFailure
+from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.model import Json
+
+_EXAMPLES = 'Role.has_value("admin") or Roles.includes("admin")'
 
 
 class ClaimValidator(Protocol):
@@ -153,6 +155,19 @@ class ClaimRule(Generic[T]):
     def _rule(self) -> ValueRule[T]:
         age = self.claim.default_max_age if self.max_age is None else self.max_age
         return ValueRule(self.id or self.claim.key, self.claim, age, OwnExpectation(self.holds, self.reason))
+
+
+def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]:
+    """Return *given*, once each is a validator. Raises `ConfigurationError`, with the fix."""
+    validators = tuple(given)
+    for each in validators:
+        if isinstance(each, Claim):
+            raise ConfigurationError(
+                f"validators: the claim {each.key!r} asks nothing by itself; say what it has to be, as in {_EXAMPLES}"
+            )
+        if isinstance(each, type) or not (hasattr(each, "claim_to_fetch") and hasattr(each, "failure")):
+            raise ConfigurationError(f"validators: {each!r} is none; give rules of claims, as {_EXAMPLES}")
+    return validators
 
 
 def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[Claim[Any]]:

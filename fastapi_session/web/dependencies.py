@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.claim_validators import ClaimValidator, validators_of
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import exchange_of
@@ -40,7 +40,8 @@ class VerifySession(Requirements[Payload, Data], SecurityBase):
     model = COOKIE_SCHEME
 
     def __post_init__(self) -> None:
-        """Tell the OpenAPI document whether a session is needed."""
+        """Tell the OpenAPI document whether a session is needed. Raises `ConfigurationError` for what is no validator."""
+        validators_of(self.validators)
         object.__setattr__(self, "scheme_name", scheme_name(required=self.session_required))
 
     # FastAPI looks a provider up three times a request. By identity, that takes a microsecond less.
@@ -67,6 +68,8 @@ def verify_session(
     *session_required=False* provides `None` where no token of ours came. *anti_csrf_check* is by default done for every
     method but GET. *check_database=True* asks the store whether the session is still there, at the cost of one round trip;
     without it, what another process revoked is known within two seconds. *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+
+    Raises `ConfigurationError` for what is no validator, as a claim of which nothing is asked.
 
     Refused is with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and where the store is asked 503.
     """

@@ -41,8 +41,9 @@ def install(
     Returns the engine. A mounted application has the sessions of the one it is mounted in, and its errors are answered there
     unless it has handlers for them; install the same engine on it too if its OpenAPI document is to tell of sessions.
 
-    Raises `ConfigurationError` where *app* has sessions already, or store or secret cannot be had.
+    Raises `ConfigurationError` where *app* is no FastAPI application or has sessions already, or store or secret cannot be had.
     """
+    _ensure_installable(app, sessions)
     if engine_of(app) is not None:
         raise ConfigurationError("install: this application has sessions already, call it once for each application")
     if isinstance(sessions, Sessions):
@@ -58,6 +59,14 @@ def install(
     if "api_domain" not in engine.config.model_fields_set:
         logger.warning("api_domain is not set, assuming %s (FASTAPI_SESSION_API_DOMAIN)", engine.config.api_domain)
     return engine
+
+
+def _ensure_installable(app: object, sessions: object) -> None:
+    """Refuse what no type checker has seen. Raises `ConfigurationError`, with what to write."""
+    if not (isinstance(app, FastAPI) and isinstance(sessions, SessionConfig | Sessions | None)):
+        raise ConfigurationError(
+            "install: give a FastAPI application, then a configuration: install(app, SessionConfig())"
+        )
 
 
 def engine_of(app: FastAPI) -> Sessions | None:

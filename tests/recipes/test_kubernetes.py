@@ -34,7 +34,7 @@ def environment(container: dict[str, Any]) -> dict[str, str]:
 
 def of_secret(reference: dict[str, str]) -> str:
     assert reference["name"] == SECRET["metadata"]["name"]
-    return {**SECRET["stringData"], "secret": token_urlsafe(48)}[reference["key"]]
+    return str({**SECRET["stringData"], "secret": token_urlsafe(48)}[reference["key"]])
 
 
 def test_the_printed_secret_is_refused() -> None:

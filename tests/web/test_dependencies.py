@@ -16,6 +16,7 @@ from fastapi_session import (
     PrimitiveClaim,
     RefreshSession,
     Session,
+    SessionConfig,
     Sessions,
     create_session,
     get_sessions,
@@ -29,6 +30,14 @@ from tests.web.wire import KEPT, NEW, TRY_REFRESH_TOKEN, change
 
 async def no_level(_user_id: str, _tenant_id: str, _payload: object) -> None:
     """Know of no level."""
+
+
+class HasLevel:
+    """A validator of one's own."""
+
+    def claim_to_fetch(self, payload: Any, *, now: int) -> None: ...
+
+    def failure(self, payload: Any, *, now: int) -> None: ...
 
 
 LEVEL = PrimitiveClaim[float]("level", no_level)
@@ -149,6 +158,22 @@ def test_forgotten_parentheses(provider: Any, app: FastAPI) -> None:
             define(endpoint)
     with pytest.raises(ConfigurationError, match=expected):
         app.get("/guarded", dependencies=[Depends(provider)])(anybody)
+
+
+@pytest.mark.parametrize("given", [LEVEL, LEVEL.has_value, HasLevel, False, "admin"], ids=str)
+@pytest.mark.parametrize("ask", [verify_session, lambda it: Sessions(SessionConfig(store="memory:"), validators=[it])])
+def test_what_is_no_validator(given: Any, ask: Callable[[Any], object]) -> None:
+    """A claim of which nothing is asked, a rule that was not called and the like are refused before the first request."""
+    with pytest.raises(
+        ConfigurationError, match=r'^validators: .* Role.has_value\("admin"\) or Roles.includes\("admin"\)$'
+    ):
+        ask(given)
+
+
+def test_what_is_no_claim() -> None:
+    """A rule in the place of its claim is refused before the first sign-in."""
+    with pytest.raises(ConfigurationError, match=r"^claims: .* is none; give the claims themselves"):
+        Sessions(SessionConfig(store="memory:"), claims=[LEVEL.has_value(1)])  # type: ignore[list-item]
 
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"]

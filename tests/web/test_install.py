@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -47,6 +48,22 @@ def test_it_answers_the_engine() -> None:
 
     assert type(sessions) is Sessions
     assert config is sessions.config
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (SessionConfig(store="memory:"),),
+        (SessionConfig(store="memory:"), FastAPI()),
+        (FastAPI(), SessionConfig),
+        (FastAPI(), {}),
+    ],
+    ids=["no application", "the other way round", "a class", "a dictionary"],
+)
+def test_what_cannot_be_installed(given: tuple[Any, ...]) -> None:
+    """Whatever is not an application and a configuration is refused with what to write."""
+    with pytest.raises(ConfigurationError, match=r"install\(app, SessionConfig\(\)\)$"):
+        install(*given)
 
 
 def test_an_engine_that_was_made(clock: HandClock) -> None:
