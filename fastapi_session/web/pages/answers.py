@@ -10,7 +10,8 @@
 
 A 307 has the browser send the form again after the refresh, and HTMX its request, whatever it was: nothing that was typed is
 lost. Who is signed out loses nothing either: the page is not left on which it was typed.
-A page of a route that raises such an error itself is answered alike. The sign-in page is never sent to itself.
+A page of a route that raises such an error itself is answered alike. The sign-in page is never sent to itself: it may ask who is
+there, so what of a session has ended for good is cleared then, also of one that was superseded, and it can be shown next.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from fastapi_session.errors import (
     UnauthorisedError,
 )
 from fastapi_session.local_address import is_local
+from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import address_of, prefix_of, refresh_page, with_next
 from fastapi_session.web.pages.asking import Asked, asked_for
 from fastapi_session.web.pages.html import page
@@ -59,6 +61,14 @@ class Visit:
         return bool(self.connection.scope["method"] == "GET")
 
     @property
+    def is_sign_in(self) -> bool:
+        """Say whether it asks for the sign-in page by GET."""
+        login = self.config.login_url
+        if login is None or self.address is None or not self.is_get:
+            return False
+        return self.address.partition("?")[0] == login.partition("?")[0]
+
+    @property
     def status(self) -> int:
         """The status of a refusal."""
         return self.config.session_expired_status_code
@@ -81,6 +91,8 @@ def answer(visit: Visit, error: Exception) -> Response | None:
     if isinstance(error, TryRefreshTokenError) and _may_refresh(visit):
         return _to_refresh(visit)
     if isinstance(error, UnauthorisedError | TryRefreshTokenError | TokenTheftError):
+        if isinstance(error, UnauthorisedError) and visit.is_sign_in:
+            exchange_of(visit.connection).clear()
         return _signed_out(visit, error.message)
     if isinstance(error, StoreUnavailable | SessionSupersededError):
         return _come_again(visit)
@@ -120,13 +132,12 @@ def _signed_out(visit: Visit, message: str) -> Response:
         text = "What you sent was not taken. Sign in in another tab, then reload this page to send it again."
         link = None if login is None else (login, "Sign in in another tab")
         return page(_SIGNED_OUT, text, status=visit.status, link=link, new_tab=True)
-    if login is None or _is_at(visit.address, login):
-        return page(_SIGNED_OUT, "Your session has ended, or you have not signed in yet.", status=visit.status)
+    if login is None or visit.is_sign_in:
+        link = ("", "Sign in") if visit.is_sign_in else None
+        return page(
+            _SIGNED_OUT, "Your session has ended, or you have not signed in yet.", status=visit.status, link=link
+        )
     return redirect(visit, with_next(login, visit.address))
-
-
-def _is_at(address: str | None, login: str) -> bool:
-    return address is not None and address.partition("?")[0] == login.partition("?")[0]
 
 
 def _part_signed_out(visit: Visit, message: str) -> Response:

@@ -122,6 +122,18 @@ class TestSignedOut:
         assert 401 == nobody.go("/page?q=1").status_code
         assert ["401 /page?q=1"] == nobody.seen
 
+    def test_the_sign_in_page_asks_who_is_there(self, visit: Visit) -> None:
+        """Whose sign-in over a session was never answered gets past the tokens of before, which nothing else clears."""
+        visitor = visit(login_url="/optional")
+        before = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+        visitor.sign_in()
+        visitor.clock.advance(WINDOW)
+        refused = visitor.once("/optional?next=/page", headers={"cookie": before})
+
+        assert (401, True) == (refused.status_code, '<a href="">Sign in</a>' in refused.text)
+        assert {} == visitor.cookies
+        assert "nobody" == visitor.go("/optional?next=/page").json()
+
     def test_without_a_sign_in_page(self, visit: Visit) -> None:
         """Where there is none, a page says so, with the status of the configuration."""
         nobody = visit(login_url=None, session_expired_status_code=440)
