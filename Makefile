@@ -3,6 +3,9 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+# Each worker takes whole files of tests and has servers of its own. A database that you name is for one process.
+SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_MYSQL_URL),,\
+	--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder)
 BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
 
 .PHONY: help demo test faults check docs bench clean
@@ -22,7 +25,7 @@ demo: .venv/installed-demo
 test: .venv/installed-test .venv/installed-check
 	$(BIN)/python -m tests.browser.setup
 	$(BIN)/python -m tests.recipes.setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest tests/reliability --full --durations=0

@@ -160,7 +160,11 @@ def test_forgotten_parentheses(provider: Any, app: FastAPI) -> None:
         app.get("/guarded", dependencies=[Depends(provider)])(anybody)
 
 
-@pytest.mark.parametrize("given", [LEVEL, LEVEL.has_value, HasLevel, False, "admin"], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [LEVEL, LEVEL.has_value, HasLevel, False, "admin"],
+    ids=["a claim", "a method", "a class", "a truth value", "a text"],
+)
 @pytest.mark.parametrize("ask", [verify_session, lambda it: Sessions(SessionConfig(store="memory:"), validators=[it])])
 def test_what_is_no_validator(given: Any, ask: Callable[[Any], object]) -> None:
     """A claim of which nothing is asked, a rule that was not called and the like are refused before the first request."""
