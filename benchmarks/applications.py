@@ -69,12 +69,12 @@ async def checked(session: Annotated[Session, Depends(verify_session(check_datab
 
 
 async def no_login() -> Answer:
-    """Answer no headers: nobody asks for any."""
+    """Return no headers: nobody asks for any."""
     return {}
 
 
 async def unread_login() -> Answer:
-    """Answer a header as long as that of a session, for a route that does not read it."""
+    """Return a header as long as that of a session, for a route that does not read it."""
     return by_header("x" * 600)
 
 
@@ -99,7 +99,7 @@ def by_cookie(token: str) -> Answer:
 
 
 def engine(folder: Path | None, *, claims: Sequence[Claim[Any]] = ()) -> Sessions:
-    """Answer an engine with its sessions in memory, or in a SQLite file in *folder*. Every refresh rotates."""
+    """Return an engine with its sessions in memory, or in a SQLite file in *folder*. Every refresh rotates."""
     store = "memory:" if folder is None else f"sqlite:///{folder / 'sessions.db'}"
     config = SessionConfig(
         store=store,
@@ -111,7 +111,7 @@ def engine(folder: Path | None, *, claims: Sequence[Claim[Any]] = ()) -> Session
 
 
 def application(endpoint: Endpoint, *, login: Endpoint = no_login, sessions: Sessions | None = None) -> FastAPI:
-    """Answer an application of the two routes."""
+    """Return an application of the two routes."""
     app = FastAPI()
     if sessions is not None:
         install(app, sessions)
@@ -121,5 +121,5 @@ def application(endpoint: Endpoint, *, login: Endpoint = no_login, sessions: Ses
 
 
 def sessions_application(endpoint: Endpoint, login: Endpoint, folder: Path | None) -> FastAPI:
-    """Answer an application with sessions, in memory or in *folder*."""
+    """Return an application with sessions, in memory or in *folder*."""
     return application(endpoint, login=login, sessions=engine(folder, claims=[Role]))

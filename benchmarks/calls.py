@@ -24,7 +24,7 @@ WARM_UP = 3
 
 
 async def crossed(app: FastAPI, headers: Answer) -> Counter[str]:
-    """Answer how many functions the last of a few equal requests enters."""
+    """Return how many functions the last of a few equal requests enters."""
     counts: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, _of: object) -> None:
@@ -41,7 +41,7 @@ async def crossed(app: FastAPI, headers: Answer) -> Counter[str]:
 
 
 async def requests(sessions: Sessions) -> dict[str, tuple[FastAPI, Answer]]:
-    """Answer the requests to count, by their name in the table."""
+    """Return the requests to count, by their name in the table."""
     token = (await sessions.create("alice")).tokens.access_token
     verifying = application(verified, sessions=sessions)
     return {

@@ -31,7 +31,7 @@ Measure = Callable[[], Awaitable[float]]
 
 
 async def milliseconds(task: Callable[[int], Awaitable[None]], tasks: int) -> float:
-    """Answer what an operation takes when *tasks* of them share the work, each doing so many."""
+    """Return what an operation takes when *tasks* of them share the work, each doing so many."""
     began = time.process_time()
     await asyncio.gather(*(task(OPERATIONS // tasks) for _ in range(tasks)))
     return (time.process_time() - began) / OPERATIONS * 1e3

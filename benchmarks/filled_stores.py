@@ -41,28 +41,28 @@ class FilledStore:
     random: Random
 
     def some_ids(self, count: int) -> list[str]:
-        """Answer the ids of different sessions that are there."""
+        """Return the ids of different sessions that are there."""
         return [session(number).session_id for number in self.random.sample(range(self.size), count)]
 
     def some_users(self, count: int) -> list[str]:
-        """Answer users who are there."""
+        """Return users who are there."""
         return [session(self.random.randrange(self.size)).user_id for _ in range(count)]
 
     def newcomers(self, count: int) -> list[SessionRecord]:
-        """Answer sessions that are not there yet, five a user again."""
+        """Return sessions that are not there yet, five a user again."""
         begin = self.random.randrange(2**40, 2**60) * SESSIONS_OF_A_USER
         return [session(begin + n) for n in range(count)]
 
 
 def session(number: int, *, lifetime: int = LIFETIME) -> SessionRecord:
-    """Answer the session of this *number*, which begins now and ends *lifetime* (milliseconds) later."""
+    """Return the session of this *number*, which begins now and ends *lifetime* (milliseconds) later."""
     now = system_clock()
     user_id = f"user {number // SESSIONS_OF_A_USER}"
     return new_session(f"{number}", now=now, user_id=user_id, lineage={"idle_expires_at": now + lifetime})
 
 
 def batches(size: int, *, each: int) -> Iterator[Sequence[SessionRecord]]:
-    """Answer the sessions of a store of *size*, so many at a time."""
+    """Return the sessions of a store of *size*, so many at a time."""
     for begin in range(0, size, each):
         yield [session(number) for number in range(begin, min(begin + each, size))]
 

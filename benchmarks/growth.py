@@ -109,7 +109,7 @@ async def insert(filled: FilledStore, records: Iterable[SessionRecord]) -> None:
 
 
 def users(records: Sequence[SessionRecord]) -> Sequence[str]:
-    """Answer the users of *records*, each once."""
+    """Return the users of *records*, each once."""
     return list(dict.fromkeys(record.user_id for record in records))
 
 
@@ -151,7 +151,7 @@ PAIRS = {"sqlite": sqlite_pair, "postgresql": postgresql_pair, "valkey": valkey_
 
 
 async def milliseconds(verb: Verb, stores: Sequence[FilledStore]) -> Sequence[float]:
-    """Answer what an operation takes on each of *stores*, which take turns after every single one."""
+    """Return what an operation takes on each of *stores*, which take turns after every single one."""
     async with AsyncExitStack() as stack:
         prepared = [await stack.enter_async_context(verb(filled)) for filled in stores]
         taken = [0.0 for _ in stores]

@@ -51,7 +51,7 @@ Measure = Callable[[], Awaitable[float]]
 
 
 def request(headers: Answer) -> Scope:
-    """Answer the ASGI scope of a GET."""
+    """Return the ASGI scope of a GET."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -87,7 +87,7 @@ async def call(app: FastAPI, scope: Scope) -> None:
 
 
 async def microseconds(app: FastAPI, scopes: list[Scope]) -> float:
-    """Answer what a call takes on average, over one for each of *scopes*."""
+    """Return what a call takes on average, over one for each of *scopes*."""
     began = time.process_time()
     for scope in scopes:
         await call(app, scope)
@@ -136,7 +136,7 @@ class RawVerify:
         self._public.verify(self._signature, self._message, self._algorithm)
 
     async def measure(self) -> float:
-        """Answer what it takes without a request around it."""
+        """Return what it takes without a request around it."""
         began = time.process_time()
         for _ in range(CALLS):
             await self()
@@ -144,14 +144,14 @@ class RawVerify:
 
 
 def raw_verifying(raw: RawVerify) -> FastAPI:
-    """Answer an application whose dependency is *raw*."""
+    """Return an application whose dependency is *raw*."""
     app = FastAPI()
     app.get("/", dependencies=[Depends(raw)])(bare)
     return app
 
 
 async def candidates(memory: Sessions, sqlite: Sessions) -> dict[str, Measure]:
-    """Answer what is measured, by its name in the table."""
+    """Return what is measured, by its name in the table."""
     token = (await memory.create("alice")).tokens.access_token
     kept = (await sqlite.create("alice")).tokens.access_token
     verifying = application(verified, sessions=memory)

@@ -27,7 +27,7 @@ class Cost:
 
 
 def request(headers: Mapping[str, str]) -> bytes:
-    """Answer the bytes of a GET."""
+    """Return the bytes of a GET."""
     lines = [f"{name}: {value}\r\n" for name, value in {"host": "localhost", "accept": "*/*", **headers}.items()]
     return f"GET / HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
 
@@ -44,7 +44,7 @@ class Clients:
             self._selector.register(connection, selectors.EVENT_READ, (connection, bytearray()))
 
     def __enter__(self) -> Self:
-        """Answer itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,12 +18,12 @@ Figures = Mapping[str, Sequence[float]]
 
 
 def rounds(otherwise: int) -> int:
-    """Answer how many rounds the command line asks for."""
+    """Return how many rounds the command line asks for."""
     return int(sys.argv[1]) if len(sys.argv) > 1 else otherwise
 
 
 async def interleaved(candidates: Mapping[str, Callable[[], Awaitable[T]]], *, rounds: int) -> dict[str, list[T]]:
-    """Answer what each candidate measures, in turn, *rounds* times, after one round that does not count.
+    """Return what each candidate measures, in turn, *rounds* times, after one round that does not count.
 
     Every second round goes through them backwards, so that none always follows the same one.
     """
@@ -37,12 +37,12 @@ async def interleaved(candidates: Mapping[str, Callable[[], Awaitable[T]]], *, r
 
 
 def ratios(figures: Figures, name: str, base: str) -> list[float]:
-    """Answer what *name* is to *base*, round by round."""
+    """Return what *name* is to *base*, round by round."""
     return [one / other for one, other in zip(figures[name], figures[base], strict=True)]
 
 
 def spread(values: Sequence[float]) -> float:
-    """Answer the distance of the quartiles, as a part of the median."""
+    """Return the distance of the quartiles, as a part of the median."""
     if len(values) == 1:
         return 0.0
     lower, _, upper = quantiles(values, n=4, method="inclusive")

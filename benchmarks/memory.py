@@ -37,13 +37,13 @@ Work = Callable[[Gauge], Coroutine[Any, Any, float]]
 
 
 def allocated() -> int:
-    """Answer how many bytes Python has allocated since it began to count."""
+    """Return how many bytes Python has allocated since it began to count."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
 
 def resident() -> int:
-    """Answer how many bytes of memory the process holds."""
+    """Return how many bytes of memory the process holds."""
     gc.collect()
     return int(STATUS.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -57,13 +57,13 @@ async def begin(sessions: Sessions, number: int, *, payload: Json | None = None)
 
 
 async def token_text(_gauge: Gauge) -> float:
-    """Answer how long a token is."""
+    """Return how long a token is."""
     [token] = await begin(engine(None), 1)
     return len(token)
 
 
 async def cached_token(gauge: Gauge) -> float:
-    """Answer what the cache keeps of a verified token, its text included, as a request brings one."""
+    """Return what the cache keeps of a verified token, its text included, as a request brings one."""
     sessions = engine(None)
     tokens = await begin(sessions, TOKENS)
     before = gauge()
@@ -83,7 +83,7 @@ async def flooded(gauge: Gauge) -> float:
 
 
 async def recognised_request(gauge: Gauge) -> float:
-    """Answer what an application keeps of a request whose token was proved before, beside that token."""
+    """Return what an application keeps of a request whose token was proved before, beside that token."""
     sessions = engine(None)
     app = application(verified, sessions=sessions)
     tokens = await begin(sessions, TOKENS)
@@ -97,7 +97,7 @@ async def recognised_request(gauge: Gauge) -> float:
 
 
 async def session_in_memory(gauge: Gauge) -> float:
-    """Answer what the memory store keeps."""
+    """Return what the memory store keeps."""
     sessions = engine(None)
     await begin(sessions, 1)
     before = gauge()
@@ -107,7 +107,7 @@ async def session_in_memory(gauge: Gauge) -> float:
 
 
 async def session_in_sqlite(gauge: Gauge) -> float:
-    """Answer what a process keeps of sessions that are in SQLite."""
+    """Return what a process keeps of sessions that are in SQLite."""
     with folder() as path:
         sessions = engine(path)
         await begin(sessions, 1)
@@ -120,7 +120,7 @@ async def session_in_sqlite(gauge: Gauge) -> float:
 
 
 async def session_in_file(_gauge: Gauge) -> float:
-    """Answer how much longer the file of SQLite gets."""
+    """Return how much longer the file of SQLite gets."""
     with folder() as path:
         sizes = []
         for number in (1, SESSIONS):
@@ -145,7 +145,7 @@ async def apart(work: Work, gauge: Gauge) -> float:
 
 
 def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
-    """Answer what is measured, by its name in the table."""
+    """Return what is measured, by its name in the table."""
     counted = {
         TOKEN: partial(apart, token_text, allocated),
         "a verified token in the cache": partial(apart, cached_token, allocated),

@@ -76,7 +76,7 @@ async def opened(client: httpx2.AsyncClient, user_id: str) -> tuple[Headers, Cli
 
 
 async def closed(connection: ClientConnection) -> float:
-    """Answer when the close was read."""
+    """Return when the close was read."""
     with suppress(ConnectionClosedError):
         await connection.recv()
     moment = time.perf_counter()
@@ -85,7 +85,7 @@ async def closed(connection: ClientConnection) -> float:
 
 
 async def all_at_once(client: httpx2.AsyncClient, sockets: int) -> list[float]:
-    """Answer how long each socket of one user stayed open after all their sessions were to be revoked."""
+    """Return how long each socket of one user stayed open after all their sessions were to be revoked."""
     pairs = [await opened(client, "alice") for _ in range(sockets)]
     closes = [asyncio.ensure_future(closed(connection)) for _, connection in pairs]
     await asyncio.sleep(0)
@@ -95,7 +95,7 @@ async def all_at_once(client: httpx2.AsyncClient, sockets: int) -> list[float]:
 
 
 async def one_by_one(client: httpx2.AsyncClient, sockets: int) -> list[float]:
-    """Answer how long each user's socket stayed open after that user was to be signed out, the others' still open."""
+    """Return how long each user's socket stayed open after that user was to be signed out, the others' still open."""
     pairs = [await opened(client, f"user-{number}") for number in range(sockets)]
     taken = []
     for headers, connection in pairs:
@@ -108,7 +108,7 @@ async def one_by_one(client: httpx2.AsyncClient, sockets: int) -> list[float]:
 
 
 def told(name: str, seconds: list[float]) -> str:
-    """Answer a row of the table."""
+    """Return a row of the table."""
     ordered = sorted(1000 * taken for taken in seconds)
     p50, p99 = statistics.median(ordered), statistics.quantiles(ordered, n=100, method="inclusive")[98]
     return f"{name:<24}{len(ordered):>8}{p50:>10.1f}{p99:>10.1f}{ordered[-1]:>10.1f}"

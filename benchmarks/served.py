@@ -33,7 +33,7 @@ PARSERS = ("auto", "h11")
 
 
 def candidates(path: Path) -> dict[str, Candidate]:
-    """Answer what is measured, by its name in the table."""
+    """Return what is measured, by its name in the table."""
     make = partial(partial, sessions_application)
     return {
         BARE: Candidate(partial(application, bare)),

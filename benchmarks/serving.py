@@ -34,7 +34,7 @@ class Served:
     questions: Connection
 
     def cpu_seconds(self) -> float:
-        """Answer how much CPU time the server's process has taken, with all its threads and the kernel's work for it."""
+        """Return how much CPU time the server's process has taken, with all its threads and the kernel's work for it."""
         self.questions.send(None)
         seconds: float = self.questions.recv()
         return seconds

@@ -73,34 +73,34 @@ async def live_all(sessions: Sessions, clock: HandClock, *, count: int) -> list[
 
 
 def memory() -> float:
-    """Answer how much memory this process has, in megabytes."""
+    """Return how much memory this process has, in megabytes."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
 
 
 def open_files() -> int:
-    """Answer how many files and sockets this process has open."""
+    """Return how many files and sockets this process has open."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def kept(part: object) -> int:
-    """Answer how many things *part* holds in its collections."""
+    """Return how many things *part* holds in its collections."""
     return sum(len(value) for value in vars(part).values() if isinstance(value, Collection))
 
 
 def caches(sessions: Sessions) -> Mapping[str, int]:
-    """Answer how much each part of the engine keeps."""
+    """Return how much each part of the engine keeps."""
     parts = vars(vars(sessions)["_parts"])
     return {name: kept(part) for name, part in parts.items() if name != "store" and hasattr(part, "__dict__")}
 
 
 def rows_in_memory(store: MemoryStore) -> Mapping[str, int]:
-    """Answer how many records of each kind *store* keeps."""
+    """Return how many records of each kind *store* keeps."""
     return {name: len(value) for name, value in vars(store).items() if isinstance(value, dict | list)}
 
 
 def rows_in_file(path: Path) -> Mapping[str, int]:
-    """Answer how many rows each table of the file at *path* has."""
+    """Return how many rows each table of the file at *path* has."""
     with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}

@@ -4,11 +4,11 @@ from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
-from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimRule, ClaimValidator, PayloadRule
-from fastapi_session.core.claims import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
+from fastapi_session.core.claims.claim import Claim
+from fastapi_session.core.claims.ready_made import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
+from fastapi_session.core.claims.validators import ClaimRule, ClaimValidator, PayloadRule
 from fastapi_session.core.rotation import Verdict
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import (
     ClaimFailure,
     ClearDuplicateSessionCookiesError,

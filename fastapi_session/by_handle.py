@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from fastapi_session.core import access_token
-from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
+from fastapi_session.core.claims.claim import Claim
+from fastapi_session.core.claims.validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import copied, json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.engine.ending import ending
-from fastapi_session.engine.parts import Parts
-from fastapi_session.engine.records import change_record, live_record
+from fastapi_session.engine.assembly import Engine
+from fastapi_session.engine.record_changes import change_record, live_record
+from fastapi_session.engine.revocation.ending import ending
 from fastapi_session.errors import ClaimFailure, ConfigurationError, PayloadError, SessionError
 from fastapi_session.model import Json, SessionRecord, split_handle
 from fastapi_session.session_information import SessionInformation
@@ -32,13 +32,13 @@ T = TypeVar("T")
 class SessionsByHandle:
     """What can be done with a session whose handle is known."""
 
-    def __init__(self, parts: Parts, *, signs_statically: bool) -> None:
-        self._parts = parts
+    def __init__(self, engine: Engine, *, signs_statically: bool) -> None:
+        self._engine = engine
         self._signs_statically = signs_statically
-        self.store = parts.store
+        self.store = engine.store
 
     def within(self, connection: Any) -> Self:
-        """Answer these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
+        """Return these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
 
         That is a connection of the database that has the sessions; its owner commits or rolls back. Events are told,
         and this process hears of what ended, once it has committed. What is only read is read there too,
@@ -47,8 +47,8 @@ class SessionsByHandle:
         """
         if not isinstance(self.store, TransactionalStore):
             raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
-        joined, parts = copy(self), self._parts.within(self.store.within(connection))
-        SessionsByHandle.__init__(joined, parts, signs_statically=self._signs_statically)
+        joined, engine = copy(self), self._engine.within(self.store.within(connection))
+        SessionsByHandle.__init__(joined, engine, signs_statically=self._signs_statically)
         return joined
 
     def on_end(self, tell: Callable[[bool], None]) -> None:
@@ -56,10 +56,10 @@ class SessionsByHandle:
 
         That is at once, and `within` a transaction when that has committed or was rolled back, or a savepoint around it was.
         """
-        self._parts.on_end(tell)
+        self._engine.on_end(tell)
 
     async def information(self, handle: str) -> SessionInformation | None:
-        """Answer what is known of the session named *handle*, `None` where there is none."""
+        """Return what is known of the session named *handle*, `None` where there is none."""
         record = await live_record(self.store, handle)
         return None if record is None else SessionInformation.of(record)
 
@@ -68,7 +68,7 @@ class SessionsByHandle:
         record = await live_record(self.store, handle)
         if record is None or not await self.store.delete(record.session_id):
             return False
-        self._parts.announcements.revoked(record)
+        self._engine.announcements.revoked(record)
         return True
 
     async def revoke_several(self, handles: Iterable[str]) -> list[str]:
@@ -77,18 +77,18 @@ class SessionsByHandle:
 
     async def refusal(self, handle: str) -> SessionError:
         """Return what to tell a client whose session, named *handle*, is not there any more, and whether to clear its tokens."""
-        return (await self._parts.succession.of_access_token(split_handle(handle)[0])).about(handle)
+        return (await self._engine.succession.of_access_token(split_handle(handle)[0])).about(handle)
 
     async def refusal_of_refresh(self, handle: str, *, reason: str) -> SessionError:
         """Return what to tell a refresh whose session, named *handle*, is not there any more; *reason* is for logs."""
-        return await self._parts.succession.of_refresh_token(split_handle(handle)[0], reason=reason)
+        return await self._engine.succession.of_refresh_token(split_handle(handle)[0], reason=reason)
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.
 
         It is done already where that is known.
         """
-        return ending(split_handle(handle)[0], feed=self._parts.feed)
+        return ending(split_handle(handle)[0], feed=self._engine.feed)
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""
@@ -128,10 +128,10 @@ class SessionsByHandle:
 
     async def set_claim_value(self, handle: str, claim: Claim[T], value: T) -> bool:
         """Keep *value* as that of *claim*, fetched now. Says whether the session is there."""
-        return await self.merge_into_access_token_payload(handle, claim.entry(value, now=self._parts.clock()))
+        return await self.merge_into_access_token_payload(handle, claim.entry(value, now=self._engine.clock()))
 
     async def claim_value(self, handle: str, claim: Claim[T]) -> T | None:
-        """Answer the value of *claim*, `None` where the session has none, or is not there."""
+        """Return the value of *claim*, `None` where the session has none, or is not there."""
         record = await live_record(self.store, handle)
         return None if record is None else claim.value(record.access_token_payload)
 
@@ -140,11 +140,11 @@ class SessionsByHandle:
         return await self.merge_into_access_token_payload(handle, {claim.key: None})
 
     async def claim_failures(self, handle: str, validators: Sequence[ClaimValidator]) -> list[ClaimFailure] | None:
-        """Answer what *validators* say of the session, after fetching what they need; `None` where it is not there."""
+        """Return what *validators* say of the session, after fetching what they need; `None` where it is not there."""
         record = await live_record(self.store, handle)
         if record is None:
             return None
-        now = self._parts.clock()  # what is fetched from here on is young, however long it takes
+        now = self._engine.clock()  # what is fetched from here on is young, however long it takes
         due = claims_to_fetch(validators, record.access_token_payload, now=now)
         fetched = await self._fetched(due, record.user_id, record.tenant_id, record.access_token_payload)
         if fetched and not await self.merge_into_access_token_payload(handle, fetched):
@@ -152,12 +152,12 @@ class SessionsByHandle:
         return failures(validators, merged(record.access_token_payload, fetched), now=now)
 
     async def _fetched(self, claims: Iterable[Claim[Any]], user_id: str, tenant_id: str, payload: Json) -> Json:
-        """Answer what a payload has of *claims* once they are fetched; one that has no value leaves nothing."""
+        """Return what a payload has of *claims* once they are fetched; one that has no value leaves nothing."""
         fetched: dict[str, Any] = {}
         for claim in claims:
             value = await claim.fetch(user_id, tenant_id, {**payload, **fetched})
             if value is not None:
-                fetched.update(claim.entry(value, now=self._parts.clock()))
+                fetched.update(claim.entry(value, now=self._engine.clock()))
         return fetched
 
     async def _change_payload(
@@ -168,10 +168,10 @@ class SessionsByHandle:
         def changed(record: SessionRecord) -> SessionRecord:
             payload = _made(change, of=record.access_token_payload, what="access_token_payload")
             with_payload = replace(record, access_token_payload=access_token.custom_claims(payload))
-            self._parts.mint.ensure_fits(with_payload, key=key, before=record)
+            self._engine.mint.ensure_fits(with_payload, key=key, before=record)
             return with_payload
 
-        stale = self._parts.announcements.changed if marks_stale else None
+        stale = self._engine.announcements.changed if marks_stale else None
         return await self._change_record(handle, changed, stale=stale)
 
     async def _change_record(
@@ -181,11 +181,11 @@ class SessionsByHandle:
         *,
         stale: Callable[[SessionRecord], None] | None = None,
     ) -> SessionRecord | None:
-        async with self._parts.turns.of(handle):  # other processes are noticed by the version of the record
+        async with self._engine.locks.of(handle):  # other processes are noticed by the version of the record
             return await change_record(self.store, handle, change=change, stale=stale)
 
     async def _signing_key(self) -> SigningKey:
-        return await self._parts.keyring.signing_key(static=self._signs_statically, through=self._parts.joined)
+        return await self._engine.keyring.signing_key(static=self._signs_statically, through=self._engine.joined)
 
 
 def _made(change: Callable[[Json], object], *, of: Json, what: str) -> dict[str, Any]:

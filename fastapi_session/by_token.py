@@ -7,12 +7,12 @@ from typing import Any
 
 from fastapi_session.by_handle import SessionsByHandle
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator, claims_to_fetch, failures
+from fastapi_session.core.claims.claim import Claim
+from fastapi_session.core.claims.validators import ClaimValidator, claims_to_fetch, failures
 from fastapi_session.core.payload import merged
-from fastapi_session.engine.checked_claims import NOTHING_TO_SAY, CheckedClaims
-from fastapi_session.engine.lasting_session import Ask, LastingSession
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
+from fastapi_session.engine.revocation.lasting_session import Ask, LastingSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import Json
 
 
@@ -20,16 +20,16 @@ class SessionsByToken(SessionsByHandle):
     """What can be done with a session whose access token was verified."""
 
     def now(self) -> int:
-        """Answer what time it is for these sessions, in milliseconds since the epoch."""
-        return self._parts.clock()
+        """Return what time it is for these sessions, in milliseconds since the epoch."""
+        return self._engine.clock()
 
     def lasting(self, token: AccessToken, ask: Ask) -> LastingSession:
         """Return the session of the verified *token* as something that goes on with it: a socket, a stream.
 
         *ask* is told its claims when they have changed, and raises if it may not go on with them.
         """
-        parts = self._parts
-        return LastingSession(token, feed=parts.feed, standing=parts.standing, clock=parts.clock, ask=ask)
+        engine = self._engine
+        return LastingSession(token, feed=engine.feed, token_check=engine.token_check, clock=engine.clock, ask=ask)
 
     async def merge_and_reissue(
         self, token: AccessToken, changes: Json, *, marks_stale: bool = False
@@ -50,18 +50,18 @@ class SessionsByToken(SessionsByHandle):
 
         Nothing is written: they have to be those of the store. Raises `PayloadError`, `StoreUnavailable`.
         """
-        return self._parts.mint.reissue(token, claims, key=await self._signing_key())
+        return self._engine.mint.reissue(token, claims, key=await self._signing_key())
 
     def issued_now(self, issued: IssuedSession) -> IssuedSession:
         """Return *issued*, whose tokens may have been made a while ago, as it is sent now: clients set their clock by `iat`.
 
         The access token ends when it did. It is as it was if the key that signed it is not known here. No I/O.
         """
-        parsed, now = self._parts.verified_tokens.parse(issued.tokens.access_token), self.now()
-        key = None if parsed is None else self._parts.keyring.keys.verifying(parsed.kid, now=now)
+        parsed, now = self._engine.verified_tokens.parse(issued.tokens.access_token), self.now()
+        key = None if parsed is None else self._engine.keyring.keys.verifying(parsed.kid, now=now)
         if key is None or issued.access_token.issued_at == now // 1000:
             return issued
-        return self._parts.mint.renewed(issued, key=key)
+        return self._engine.mint.renewed(issued, key=key)
 
     async def check_claims(
         self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
@@ -76,13 +76,13 @@ class SessionsByToken(SessionsByHandle):
         issued = await self._reissued_with(token, due, marks_stale=marks_stale) if due else None
         failed = failures(validators, issued.access_token.custom if issued else token.custom, now=now)
         if failed:
-            self._parts.announcements.rejected(token, failed)
+            self._engine.announcements.rejected(token, failed)
         return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
 
     async def _reissued_with(
         self, token: AccessToken, claims: Sequence[Claim[Any]], *, marks_stale: bool
     ) -> IssuedSession | None:
-        """Answer the session with *claims* fetched, `None` where none of them has a value."""
+        """Return the session with *claims* fetched, `None` where none of them has a value."""
         fetched = await self._fetched(claims, token.user_id, token.tenant_id, token.custom)
         if not fetched:
             return None

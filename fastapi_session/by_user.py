@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from fastapi_session.by_handle import SessionsByHandle
-from fastapi_session.core.claim import Claim
+from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.payload import ensure_text, is_name
 from fastapi_session.engine.background import ensure_asyncio
-from fastapi_session.engine.records import is_handle
+from fastapi_session.engine.record_changes import is_handle
 from fastapi_session.engine.unhurried import unhurried
 from fastapi_session.model import Json, SessionRecord, split_handle
 from fastapi_session.session_information import SessionInformation
@@ -85,7 +85,7 @@ class SessionsByUser(SessionsByHandle):
 
         It fetches nothing, so it can be told what a transaction that is still open has written: `within` that transaction.
         """
-        changes = claim.entry(value, now=self._parts.clock())
+        changes = claim.entry(value, now=self._engine.clock())
         return await self.merge_into_access_token_payload_of_all(user_id, changes, tenant_id=tenant_id)
 
     async def _each(self, user_id: str, tenant_id: str | None, change: Callable[[str], Awaitable[bool]]) -> list[str]:
@@ -101,10 +101,10 @@ class SessionsByUser(SessionsByHandle):
 
     def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
         """Tell of the sessions that were *deleted* while they were alive, and return their handles."""
-        now = self._parts.clock()
+        now = self._engine.clock()
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
-            self._parts.announcements.revoked(record)
+            self._engine.announcements.revoked(record)
         return [record.handle for record in alive]
 
 

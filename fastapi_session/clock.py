@@ -12,5 +12,5 @@ Clock = Callable[[], int]
 
 
 def system_clock() -> int:
-    """Answer the machine's own time, in milliseconds since the epoch."""
+    """Return the machine's own time, in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 
 def moment(milliseconds: int) -> datetime:
-    """Answer *milliseconds* since the epoch as an aware UTC datetime."""
+    """Return *milliseconds* since the epoch as an aware UTC datetime."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
@@ -82,7 +82,7 @@ class Lineage:
         return (self.crossed << exchanges) % (1 << CROSSED_EXCHANGES)
 
     def idle_deadline(self, wished: int) -> int:
-        """Answer *wished* (milliseconds), but never later than the absolute deadline."""
+        """Return *wished* (milliseconds), but never later than the absolute deadline."""
         return wished if self.absolute_expires_at is None else min(wished, self.absolute_expires_at)
 
 
@@ -125,12 +125,12 @@ class SessionRecord:
 
 
 def session_handle(session_id: str, tenant_id: str) -> str:
-    """Answer the public name of the session *session_id* of *tenant_id*."""
+    """Return the public name of the session *session_id* of *tenant_id*."""
     return session_id if tenant_id == PUBLIC_TENANT else f"{session_id}_{tenant_id}"
 
 
 def split_handle(handle: str) -> tuple[str, str]:
-    """Answer the session id and the tenant that *handle* names."""
+    """Return the session id and the tenant that *handle* names."""
     session_id, _, tenant_id = handle.partition("_")
     return session_id, tenant_id or PUBLIC_TENANT
 

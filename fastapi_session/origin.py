@@ -24,7 +24,7 @@ class Origin:
 
     @classmethod
     def parse(cls, text: str) -> Origin | None:
-        """Answer the origin that *text* names, or `None`: `https://api.example.com`, `http://localhost:8000`."""
+        """Return the origin that *text* names, or `None`: `https://api.example.com`, `http://localhost:8000`."""
         match = _ORIGIN.fullmatch(text.strip())
         if match is None:
             return None

@@ -10,8 +10,8 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core import json_web_token
 from fastapi_session.core.payload import json_object
 from fastapi_session.core.signing_keys import is_kid
-from fastapi_session.engine.deployment import milliseconds
-from fastapi_session.engine.parts import Parts
+from fastapi_session.engine.assembly import Engine
+from fastapi_session.engine.from_config import milliseconds
 from fastapi_session.errors import PayloadError, StoreUnavailable
 from fastapi_session.model import Json
 
@@ -19,9 +19,9 @@ from fastapi_session.model import Json
 class PublishedKeys:
     """What can be done with the signing keys of *config*'s deployment."""
 
-    def __init__(self, config: SessionConfig, parts: Parts) -> None:
+    def __init__(self, config: SessionConfig, engine: Engine) -> None:
         self.config = config
-        self._parts = parts
+        self._engine = engine
 
     async def create_jwt(
         self,
@@ -41,9 +41,9 @@ class PublishedKeys:
         if validity <= timedelta(0):
             raise PayloadError("validity: give more than nothing")
         typ = json_web_token.type_name(typ)
-        key = await self._parts.keyring.signing_key(static=use_static_signing_key, through=self._parts.joined)
+        key = await self._engine.keyring.signing_key(static=use_static_signing_key, through=self._engine.joined)
         claims = {"iss": self.config.issuer, **json_object(payload, "payload")}
-        return json_web_token.mint(claims, key, typ=typ, now=self._parts.clock(), validity=milliseconds(validity))
+        return json_web_token.mint(claims, key, typ=typ, now=self._engine.clock(), validity=milliseconds(validity))
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the public keys that verify access tokens and JWTs, as a JWK Set (RFC 7517).
@@ -52,11 +52,11 @@ class PublishedKeys:
         known at all.
         """
         with contextlib.suppress(StoreUnavailable):  # then those that are known
-            await self._parts.keyring.signing_key(static=True, through=self._parts.joined)
-        return await self._parts.keyring.jwks(through=self._parts.joined)
+            await self._engine.keyring.signing_key(static=True, through=self._engine.joined)
+        return await self._engine.keyring.jwks(through=self._engine.joined)
 
     def discovery(self) -> dict[str, str]:
-        """Answer the discovery document: who issues the tokens, and where the keys are (OpenID Connect Discovery, section 3)."""
+        """Return the discovery document: who issues the tokens, and where the keys are (OpenID Connect Discovery, section 3)."""
         return {"issuer": self.config.issuer, "jwks_uri": f"{self.config.issuer}/jwt/jwks.json"}
 
     async def revoke_signing_key(self, kid: str) -> bool:
@@ -66,4 +66,4 @@ class PublishedKeys:
         another key. Services that verify by the JWKS believe it until they read that again: after five to ten minutes as a
         rule, PyJWT with `cache_keys=True` only after a restart. Raises `StoreUnavailable`.
         """
-        return is_kid(kid) and await self._parts.keyring.revoke(kid)
+        return is_kid(kid) and await self._engine.keyring.revoke(kid)

@@ -48,7 +48,7 @@ class Users:
 
 
 async def outcome(sessions: Sessions, token: str) -> str:
-    """Answer what becomes of an access token."""
+    """Return what becomes of an access token."""
     try:
         await sessions.verify(token)
     except SessionError as error:

@@ -468,7 +468,7 @@ def test_a_misspelt_variable_is_refused(name: str, meant: str, monkeypatch: pyte
 
 
 def told_of(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Answer what is said of a configuration that is accepted."""
+    """Return what is said of a configuration that is accepted."""
     caplog.clear()
     config(**options)
     return caplog.messages

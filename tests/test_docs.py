@@ -44,7 +44,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def mentions(name: str, words: set[str]) -> set[str]:
-    """Answer which of *words* stand on a page as code."""
+    """Return which of *words* stand on a page as code."""
     return words & set(re.findall(r"\w+", " ".join(CODE.findall(TEXTS[name]))))
 
 

@@ -100,7 +100,7 @@ async def begin(
 
 async def told(sessions: Sessions, diary: Diary) -> Sequence[SessionEvent]:
     """What *diary* was told once all that runs in the background is done."""
-    await sessions._parts.background.finish()
+    await sessions._engine.background.finish()
     return diary.events
 
 

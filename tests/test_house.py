@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("fastapi_session", "example_app") for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-MODULE_LINES = 250
+MODULE_LINES = 350
 FUNCTION_LINES = 50
 FUNCTION_LINES_P90 = 20
 FUNCTION_LINES_P50 = 6

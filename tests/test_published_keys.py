@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from fastapi_session import Sessions, TryRefreshTokenError
-from fastapi_session.engine.deployment import PUBLISH_LEAD
+from fastapi_session.engine.from_config import PUBLISH_LEAD
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
@@ -32,12 +32,12 @@ async def two(clock: HandClock, tmp_path: Path) -> AsyncIterator[tuple[Sessions,
 
 
 async def signing_kid(sessions: Sessions) -> str:
-    """Answer the kid of the key that signs access tokens."""
-    return (await sessions._parts.keyring.signing_key()).kid
+    """Return the kid of the key that signs access tokens."""
+    return (await sessions._engine.keyring.signing_key()).kid
 
 
 async def published(sessions: Sessions) -> list[str]:
-    """Answer the kids of the JWKS."""
+    """Return the kids of the JWKS."""
     return [key["kid"] for key in (await sessions.jwks())["keys"]]
 
 
@@ -61,7 +61,7 @@ async def test_a_static_key_of_another_algorithm_is_published_before_it_signs(cl
     await engine(store, clock).open()
     sessions = engine(store, clock, access_token_signing_algorithm="RS256")
     await sessions.open()
-    await sessions._parts.background.finish()
+    await sessions._engine.background.finish()
     known = await published(sessions)
     signed = []
     for _ in range(2):
@@ -110,7 +110,7 @@ async def test_notices_outlive_tokens_of_longer_life(clock: HandClock, tmp_path:
     await before.revoke(issued.access_token.session_handle)
     clock.advance(HOUR / 2)
     await after.create("grace")
-    await after._parts.background.finish()
+    await after._engine.background.finish()
 
     assert 1 == len((await store.notices(after=0)).notices)
     await store.close()

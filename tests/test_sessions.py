@@ -340,8 +340,8 @@ async def test_a_signature_proves_a_handle_after_the_end(sessions: Sessions, clo
     assert parsed is not None
     assert forged is not None
 
-    assert issued.access_token.session_handle == await sessions.handle_proven_by(parsed)
-    assert await sessions.handle_proven_by(forged) is None
+    assert issued.access_token.session_handle == await sessions.verified_handle(parsed)
+    assert await sessions.verified_handle(forged) is None
 
 
 async def test_a_token_whose_key_is_gone(sessions: Sessions) -> None:
@@ -355,13 +355,13 @@ async def test_a_token_whose_key_is_gone(sessions: Sessions) -> None:
         for text in ("00" * 32, "no digits", "")
     ]
 
-    assert issued.access_token.session_handle == await sessions.handle_proven_by(parsed)
-    assert [None] * 3 == [await sessions.handle_proven_by(each) for each in guessed]
+    assert issued.access_token.session_handle == await sessions.verified_handle(parsed)
+    assert [None] * 3 == [await sessions.verified_handle(each) for each in guessed]
     assert [None] * 3 == [
-        await sessions.handle_proven_by(replace(parsed, kid=kid)) for kid in ("d-0", "", "d-" + "g" * 32)
+        await sessions.verified_handle(replace(parsed, kid=kid)) for kid in ("d-0", "", "d-" + "g" * 32)
     ]
     await sessions.revoke(issued.access_token.session_handle)
-    assert await sessions.handle_proven_by(parsed) is None
+    assert await sessions.verified_handle(parsed) is None
 
 
 async def test_a_static_key_signs_where_it_is_asked_for(store: Store, clock: HandClock) -> None:
@@ -516,8 +516,8 @@ async def test_a_session_outlives_another_algorithm_and_address(store: Store, cl
     after = engine(store, clock, access_token_signing_algorithm="RS256", api_base_path="/application/v1/auth")
     for _ in range(2):
         clock.advance(HOUR)
-        await after._parts.keyring.signing_key()
-        await after._parts.background.finish()
+        await after._engine.keyring.signing_key()
+        await after._engine.background.finish()
         issued = await after.refresh(refresh_token_of(issued))
         assert {"x": "x" * size} == (await after.verify(issued.tokens.access_token)).custom
 
@@ -652,7 +652,7 @@ async def test_tokens_live_through_a_year_of_service(store: Store, clock: HandCl
         token = refresh_token_of(issued)
         content: AccessToken = await sessions.verify(issued.tokens.access_token, check_database=True)
         assert "alice" == content.user_id
-        await sessions._parts.background.finish()
+        await sessions._engine.background.finish()
 
 
 async def test_nothing_leaks_into_logs_and_errors(

@@ -40,7 +40,7 @@ KEPT = "that the store knows it"
 
 
 def ours(path: Path) -> dict[str, Candidate]:
-    """Answer the candidates of this package."""
+    """Return the candidates of this package."""
     make = partial(partial, sessions_application)
     asked = f"{SIGNED}, key still valid"
     return {
@@ -54,7 +54,7 @@ def ours(path: Path) -> dict[str, Candidate]:
 
 
 def peers(path: Path, *, core: str, valkey: str) -> dict[str, Candidate]:
-    """Answer the others."""
+    """Return the others."""
     user = "that the user is there"
     return {
         "supertokens-python": Candidate(partial(supertokens, core, middleware=True), proves=f"{SIGNED} (RS256)"),

@@ -28,7 +28,7 @@ async def starlette_login(request: Request) -> Answer:
 
 
 def starlette() -> FastAPI:
-    """Answer an application with Starlette's sessions: all of it is in the cookie, signed."""
+    """Return an application with Starlette's sessions: all of it is in the cookie, signed."""
     app = application(starlette_endpoint, login=starlette_login)
     app.add_middleware(SessionMiddleware, secret_key=SECRET)
     return app
@@ -52,7 +52,7 @@ async def starsessions_login(session: Annotated[dict[str, Any], Depends(loaded)]
 
 
 def starsessions(url: str | None) -> FastAPI:
-    """Answer an application with starsessions, in memory, or on the server at *url*."""
+    """Return an application with starsessions, in memory, or on the server at *url*."""
     store = InMemoryStore() if url is None else RedisStore(connection=Redis.from_url(url))
     app = application(starsessions_endpoint, login=starsessions_login)
     app.add_middleware(StarsessionsMiddleware, store=store, lifetime=LIFETIME, cookie_https_only=False)

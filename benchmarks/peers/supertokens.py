@@ -19,7 +19,7 @@ ORIGIN = "http://localhost"
 
 
 def supertokens(core: str, *, middleware: bool) -> FastAPI:
-    """Answer an application whose sessions the server at *core* keeps, with *middleware* as the documentation asks for."""
+    """Return an application whose sessions the server at *core* keeps, with *middleware* as the documentation asks for."""
     init(
         app_info=InputAppInfo(app_name="benchmark", api_domain=ORIGIN, website_domain=ORIGIN),
         supertokens_config=SupertokensConfig(connection_uri=core),

@@ -16,7 +16,7 @@ HANDLE = "7c0cd4c5-5fdc-4fd5-8c8f-7a4a3d7c1a11"
 
 
 def supertokens_core() -> FastAPI:
-    """Answer the endpoints of the core's interface (CDI 5.4) that beginning and verifying a session need."""
+    """Return the endpoints of the core's interface (CDI 5.4) that beginning and verifying a session need."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     app = FastAPI()
 
@@ -41,7 +41,7 @@ def supertokens_core() -> FastAPI:
 
 
 def begun(wish: dict[str, Any], key: rsa.RSAPrivateKey) -> dict[str, Any]:
-    """Answer the session that *wish* asks for, as the core does."""
+    """Return the session that *wish* asks for, as the core does."""
     user_id, now = wish["userId"], int(time.time())
     payload = {
         **wish["userDataInJWT"],

@@ -18,7 +18,7 @@ LIFETIME = 24 * 3600
 
 
 def pyjwt(algorithm: str) -> FastAPI:
-    """Answer an application whose dependency asks PyJWT."""
+    """Return an application whose dependency asks PyJWT."""
     signing, verifying = keys(algorithm)
     bearer = HTTPBearer()
 
@@ -39,7 +39,7 @@ def pyjwt(algorithm: str) -> FastAPI:
 
 
 def keys(algorithm: str) -> tuple[Any, Any]:
-    """Answer what signs and what verifies."""
+    """Return what signs and what verifies."""
     if algorithm == "HS256":
         return SECRET, SECRET
     private = ec.generate_private_key(ec.SECP256R1())
@@ -47,7 +47,7 @@ def keys(algorithm: str) -> tuple[Any, Any]:
 
 
 def authx() -> FastAPI:
-    """Answer an application whose dependency is authx's, with HS256, its default."""
+    """Return an application whose dependency is authx's, with HS256, its default."""
     config = AuthXConfig(JWT_SECRET_KEY=SECRET, JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=LIFETIME))
     auth: AuthX[Any] = AuthX(config)
 

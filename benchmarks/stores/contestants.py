@@ -46,12 +46,12 @@ class Sessions:
         self._numbers = count()
 
     def new(self) -> SessionRecord:
-        """Answer the next one."""
+        """Return the next one."""
         return new_session(f"{next(self._numbers)}", now=system_clock())
 
 
 async def paced(task: Callable[[float], Awaitable[int]], tasks: int) -> Pace:
-    """Answer how fast *tasks* of them are together; each is told when to end, and answers how often it did it."""
+    """Return how fast *tasks* of them are together; each is told when to end, and answers how often it did it."""
     gc.collect()  # what others left behind is theirs
     began, spent = time.perf_counter(), time.process_time()
     done = sum(await asyncio.gather(*(task(began + SECONDS) for _ in range(tasks))))

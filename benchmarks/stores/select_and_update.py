@@ -67,7 +67,7 @@ class SelectAndUpdate:
 
 
 def rotated_lineage(record: SessionRecord, rotation: Rotation) -> Any:
-    """Answer where the session stands after *rotation*."""
+    """Return where the session stands after *rotation*."""
     now = system_clock()
     return replace(
         record.lineage,
@@ -88,7 +88,7 @@ def ensure_locked(error: OperationalError) -> None:
 
 
 async def aiosqlite_engine(path: Path, *, tuned: bool) -> AsyncEngine:
-    """Answer an engine on aiosqlite: as it comes, or *tuned* to what the store does.
+    """Return an engine on aiosqlite: as it comes, or *tuned* to what the store does.
 
     Tuned is the write-ahead log, no flush at each commit, and transactions that take the lock as they begin.
     """

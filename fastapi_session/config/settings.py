@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fastapi_session.config.cookie_prefix import is_secure_only
-from fastapi_session.config.values import Duration, Secrets, StoreSetting
+from fastapi_session.config.values import Duration, SecretSetting, StoreSetting
 from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     store: StoreSetting = "sqlite:///sessions.db"
     """Where sessions are kept: a URL (`sqlite:///file`, `postgresql+asyncpg://...`, `redis://...`, `memory:`) or a store object."""
-    secret: Secrets = None
+    secret: SecretSetting = None
     """At least 32 random bytes, or several such, newest first. Default (SQLite, no https): a key file beside the database."""
 
     token_transfer_method: TokenTransferMethod | Callable[[Any, bool], TokenTransferMethod] = "any"
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     refresh_token_rotation_grace_period: Duration = timedelta(seconds=30)
     """How long after a rotation the token before is still answered (with the same successor). 0 is strict."""
     lost_response_recovery: bool = True
-    """Answer the token before for as long as its successor has not been used.
+    """Return the token before for as long as its successor has not been used.
 
     Switch it off where other services alone verify the access tokens: here nothing would tell that it was used."""
     recent_token_reuse_behaviour: Literal["TOKEN_THEFT", "UNAUTHORISED"] = "TOKEN_THEFT"
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     revocation_feed_interval: Duration = timedelta(seconds=1)
     """How often each process reads what others revoked. It counts everywhere within this and one second more."""
     revocation_feed_max_age: Duration | None = None
-    """Answer 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
+    """Return 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
 
     use_dynamic_access_token_signing_key: bool = True
     """Sign with rotating keys; otherwise with one that stays."""

@@ -27,7 +27,7 @@ def _printed(value: Any) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 """A `timedelta`; as text a number of seconds, or ISO 8601 (`PT1H`)."""
 
-Secrets = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
+SecretSetting = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
 """One secret or several, newest first; as text one secret, whatever it looks like, or a JSON list."""
 
 StoreSetting = Annotated[Any, AfterValidator(unprinted), PlainSerializer(_printed, when_used="json")]

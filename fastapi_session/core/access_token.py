@@ -70,7 +70,7 @@ class AccessToken:
         return self.session_handle.partition("_")[0]
 
     def claims(self) -> dict[str, Any]:
-        """Answer the whole payload of the JWT, a copy of one's own."""
+        """Return the whole payload of the JWT, a copy of one's own."""
         return {
             "sub": self.user_id,
             "rsub": self.recipe_user_id,
@@ -104,7 +104,7 @@ class ParsedAccessToken:
 
 
 def custom_claims(payload: Json) -> dict[str, Any]:
-    """Answer *payload* without the names that are ours."""
+    """Return *payload* without the names that are ours."""
     return {name: value for name, value in payload.items() if name not in RESERVED_CLAIMS}
 
 
@@ -115,7 +115,7 @@ def mint(token: AccessToken, key: SigningKey) -> str:
 
 
 def parse(text: str) -> ParsedAccessToken | None:
-    """Answer *text* taken apart, or `None` where it has not the structure of an access token of ours."""
+    """Return *text* taken apart, or `None` where it has not the structure of an access token of ours."""
     if len(text) > LONGEST or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
@@ -128,7 +128,7 @@ def parse(text: str) -> ParsedAccessToken | None:
 
 
 def verify(parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> AccessToken:
-    """Answer the content of *parsed* once *key* (the one its kid names) proves it and it has not expired at *now*.
+    """Return the content of *parsed* once *key* (the one its kid names) proves it and it has not expired at *now*.
 
     *now* is milliseconds. Raises `TryRefreshTokenError`.
     """
@@ -157,7 +157,7 @@ def signing_input(token: AccessToken, key: SigningKey) -> str:
 
 
 def _content(payload: dict[str, Any]) -> AccessToken | None:
-    """Answer the content that *payload* says, `None` where a claim is missing or of another type than ours."""
+    """Return the content that *payload* says, `None` where a claim is missing or of another type than ours."""
     if not _has_our_claims(payload):
         return None
     claim = payload.get

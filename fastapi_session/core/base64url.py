@@ -24,12 +24,12 @@ _LAST = (_ALPHABET, "", _ALPHABET[::16], _ALPHABET[::4])
 
 
 def encode(data: bytes) -> str:
-    """Answer *data* as base64url text without padding."""
+    """Return *data* as base64url text without padding."""
     return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def decode(text: str) -> bytes | None:
-    """Answer the bytes of *text*, or `None` where it is not exactly what `encode` writes."""
+    """Return the bytes of *text*, or `None` where it is not exactly what `encode` writes."""
     beyond = len(text) % 4
     if text[-1:] not in _LAST[beyond]:
         return None

@@ -19,7 +19,7 @@ _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def json_object(value: Json | None, what: str) -> dict[str, Any]:
-    """Answer a copy of *value* as it will be read back; `None` is the empty object.
+    """Return a copy of *value* as it will be read back; `None` is the empty object.
 
     Raises `PayloadError` naming *what* if JSON cannot say it: other types, keys that are no strings, NaN,
     text that UTF-8 cannot encode; and if it is larger than `MAX_OBJECT`.
@@ -93,7 +93,7 @@ def is_same(one: Json, other: Json) -> bool:
 
 
 def copied(payload: Json) -> dict[str, Any]:
-    """Answer a copy of *payload* that shares nothing with it that could be changed."""
+    """Return a copy of *payload* that shares nothing with it that could be changed."""
     return {key: _copied(value) for key, value in payload.items()}
 
 
@@ -104,7 +104,7 @@ def _copied(value: Any) -> Any:
 
 
 def merged(payload: Json, changes: Json) -> dict[str, Any]:
-    """Answer *payload* with *changes* laid over its top level; a value of `None` removes its key."""
+    """Return *payload* with *changes* laid over its top level; a value of `None` removes its key."""
     removed = {key for key, value in changes.items() if value is None}
     return {key: value for key, value in {**payload, **changes}.items() if key not in removed}
 
@@ -115,7 +115,7 @@ def is_name(value: str) -> bool:
 
 
 def name(value: str, what: str) -> str:
-    """Answer *value*, a text of 1 to 255 characters that UTF-8 can encode. Raises `PayloadError` naming *what*."""
+    """Return *value*, a text of 1 to 255 characters that UTF-8 can encode. Raises `PayloadError` naming *what*."""
     ensure_text(value, what)
     if not is_name(value):
         raise PayloadError(f"{what}: give a text of 1 to {MAX_NAME} characters")
@@ -134,7 +134,7 @@ def ensure_text(value: object, what: str) -> None:
 
 
 def tenant_name(value: str) -> str:
-    """Answer *value*, a tenant: letters, digits, dot, dash and underscore. Raises `PayloadError`."""
+    """Return *value*, a tenant: letters, digits, dot, dash and underscore. Raises `PayloadError`."""
     if not _TENANT.fullmatch(name(value, "tenant_id")):
         raise PayloadError("tenant_id: give letters, digits, dot, dash and underscore, at most 64")
     return value

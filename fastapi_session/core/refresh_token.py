@@ -26,7 +26,7 @@ import struct
 from dataclasses import dataclass, field
 
 from fastapi_session.core import base64url
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 
 VERSION = 2
 LENGTH = 148
@@ -82,31 +82,31 @@ def successor(token: RefreshToken, made_by: Secret, *, issue_id: bytes) -> Refre
 
 
 def mint(token: RefreshToken, made_by: Secret) -> str:
-    """Answer the text of *token*, authenticated by the secret whose kid it carries."""
+    """Return the text of *token*, authenticated by the secret whose kid it carries."""
     session_id = bytes.fromhex(token.session_id)
     body = _LAYOUT.pack(VERSION, token.kid, session_id, token.generation, token.secret, token.parent, token.issue_id)
     return base64url.encode(body + _hmac(made_by.mac, body)[:_MAC_BYTES])
 
 
-def read(text: str, ring: SecretRing) -> RefreshToken | None:
-    """Answer the content of *text*, or `None` where this deployment did not write every bit of it (row D0)."""
+def read(text: str, secrets: Secrets) -> RefreshToken | None:
+    """Return the content of *text*, or `None` where this deployment did not write every bit of it (row D0)."""
     if len(text) != LENGTH or (data := base64url.decode(text)) is None:
         return None
     body, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
     version, kid, session_id, generation, token_secret, parent, issue_id = _LAYOUT.unpack(body)
-    made_by = ring.get(kid)
+    made_by = secrets.get(kid)
     if version != VERSION or made_by is None or not hmac.compare_digest(_hmac(made_by.mac, body)[:_MAC_BYTES], mac):
         return None
     return RefreshToken(kid, session_id.hex(), generation, token_secret, parent, issue_id)
 
 
 def stored_hash(fingerprint: bytes, peppered_by: Secret) -> bytes:
-    """Answer what a store keeps of the token that has *fingerprint*."""
+    """Return what a store keeps of the token that has *fingerprint*."""
     return _hmac(peppered_by.pepper, fingerprint)
 
 
 def anti_csrf_token(token: RefreshToken, made_by: Secret) -> str:
-    """Answer the anti-CSRF token that goes with *token*: new at every rotation, the same for the same refresh token."""
+    """Return the anti-CSRF token that goes with *token*: new at every rotation, the same for the same refresh token."""
     return base64url.encode(_hmac(made_by.derive, b"fastapi_session/anti-csrf" + token.fingerprint)[:24])
 
 

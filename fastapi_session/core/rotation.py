@@ -45,7 +45,7 @@ from enum import StrEnum
 
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
-from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.secret import Secrets
 from fastapi_session.model import CROSSED_EXCHANGES, Lineage
 
 _ALL_CROSSED = 2**CROSSED_EXCHANGES - 1
@@ -98,16 +98,16 @@ class Decision:
 
 
 def judge(
-    token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, ring: SecretRing, issue_id: bytes
+    token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, secrets: Secrets, issue_id: bytes
 ) -> Decision:
     """Say what the authenticated *token* means for the *row* of its session: rows D1 to D13.
 
-    *token* was read with *ring*, *now* (milliseconds) is the store's clock as it was read with the row. *issue_id*, 9 random
+    *token* was read with *secrets*, *now* (milliseconds) is the store's clock as it was read with the row. *issue_id*, 9 random
     bytes, is that of the answer, if there is one.
     """
     if row is None or row.expired(now):
         return Decision(Verdict.GONE)
-    case = _Case(token, row, now, policy, ring, presented=_hash(token, ring), issue_id=issue_id)
+    case = _Case(token, row, now, policy, secrets, presented=_hash(token, secrets), issue_id=issue_id)
     ahead = token.generation - row.generation
     if ahead == 0:
         return case.presented_current()
@@ -118,13 +118,13 @@ def judge(
     return Decision(Verdict.STORE_REGRESSED if ahead > 0 else Verdict.STALE_LINEAGE, revoke=True)
 
 
-def stands(own: bytes, parent: bytes | None, row: Lineage, *, ring: SecretRing) -> bool:
+def stands(own: bytes, parent: bytes | None, row: Lineage, *, secrets: Secrets) -> bool:
     """Say whether an access token may be believed for *row*: it goes with its current or previous refresh token, or is newer.
 
     *own* and *parent* are the fingerprints the token carries. Newer is a child of the current one: a replica that lags,
     or a store that lost a write.
     """
-    for secret in ring:
+    for secret in secrets:
         if refresh_token.stored_hash(own, secret) in (row.current, row.previous):
             return True
         if parent is not None and _same(refresh_token.stored_hash(parent, secret), row.current):
@@ -140,7 +140,7 @@ class _Case:
     row: Lineage
     now: int
     policy: RotationPolicy
-    ring: SecretRing
+    secrets: Secrets
     presented: bytes = field(repr=False)
     issue_id: bytes = field(repr=False)
 
@@ -177,17 +177,17 @@ class _Case:
 
     def presented_next(self) -> Decision:
         """n = gen + 1: row D11, and D12 if the token is no child of the current one."""
-        made_by = self.ring.get(self.row.current_kid)
+        made_by = self.secrets.get(self.row.current_kid)
         if made_by is not None and _same(refresh_token.stored_hash(self.token.parent, made_by), self.row.current):
             return self._advance(Verdict.RECOVERED)
         return Decision(Verdict.STORE_REGRESSED, revoke=True)
 
     def _advance(self, verdict: Verdict) -> Decision:
         """Move the row on to the generation after the presented one."""
-        answer = refresh_token.successor(self.token, self.ring.newest, issue_id=self.issue_id)
+        answer = refresh_token.successor(self.token, self.secrets.newest, issue_id=self.issue_id)
         write = Lineage(
             generation=answer.generation,
-            current=_hash(answer, self.ring),
+            current=_hash(answer, self.secrets),
             previous=self.presented,
             current_kid=answer.kid,
             window_at=self.now,
@@ -228,11 +228,11 @@ class _Case:
 
     def _answer_again(self, verdict: Verdict, *, write: Lineage) -> Decision:
         """Hand out the successor that the row already stands at."""
-        made_by = self.ring.get(self.row.current_kid)
+        made_by = self.secrets.get(self.row.current_kid)
         if made_by is None:
             return Decision(Verdict.KEY_MISMATCH)
         answer = refresh_token.successor(self.token, made_by, issue_id=self.issue_id)
-        if not _same(_hash(answer, self.ring), self.row.current):
+        if not _same(_hash(answer, self.secrets), self.row.current):
             return Decision(Verdict.KEY_MISMATCH)
         return Decision(verdict, write=_if_new(write, self.row), answer=answer)
 
@@ -242,8 +242,8 @@ def _if_new(lineage: Lineage, row: Lineage) -> Lineage | None:
     return None if lineage == row else lineage
 
 
-def _hash(token: RefreshToken, ring: SecretRing) -> bytes:
-    return refresh_token.stored_hash(token.fingerprint, ring[token.kid])
+def _hash(token: RefreshToken, secrets: Secrets) -> bytes:
+    return refresh_token.stored_hash(token.fingerprint, secrets[token.kid])
 
 
 def _same(left: bytes, right: bytes) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SigningKeyRecord
 
@@ -15,13 +15,13 @@ NONCE_BYTES = 12
 
 
 def encrypt(private_key: bytes, *, kid: str, algorithm: str, secret: Secret, nonce: bytes) -> bytes:
-    """Answer *private_key* for the row *kid*, encrypted under *secret* with 12 random bytes as *nonce*."""
+    """Return *private_key* for the row *kid*, encrypted under *secret* with 12 random bytes as *nonce*."""
     return nonce + AESGCM(secret.encrypt).encrypt(nonce, private_key, _associated_data(kid, algorithm))
 
 
-def decrypt(record: SigningKeyRecord, ring: SecretRing) -> bytes:
-    """Answer the private key of *record*. Raises `ConfigurationError` where no secret of *ring* opens it."""
-    secret = ring.get(record.secret_kid)
+def decrypt(record: SigningKeyRecord, secrets: Secrets) -> bytes:
+    """Return the private key of *record*. Raises `ConfigurationError` where no secret of *secrets* opens it."""
+    secret = secrets.get(record.secret_kid)
     if secret is None:
         raise _wrong_secret(record)
     nonce, encrypted = record.private_key[:NONCE_BYTES], record.private_key[NONCE_BYTES:]
@@ -31,13 +31,15 @@ def decrypt(record: SigningKeyRecord, ring: SecretRing) -> bytes:
         raise _wrong_secret(record) from error
 
 
-def reseal(record: SigningKeyRecord, ring: SecretRing, *, nonce: bytes) -> SigningKeyRecord:
-    """Answer *record* with its private key encrypted under the newest secret of *ring* instead.
+def reseal(record: SigningKeyRecord, secrets: Secrets, *, nonce: bytes) -> SigningKeyRecord:
+    """Return *record* with its private key encrypted under the newest secret of *secrets* instead.
 
-    Raises `ConfigurationError` where no secret of *ring* opens it.
+    Raises `ConfigurationError` where no secret of *secrets* opens it.
     """
-    newest = ring.newest
-    encrypted = encrypt(decrypt(record, ring), kid=record.kid, algorithm=record.algorithm, secret=newest, nonce=nonce)
+    newest = secrets.newest
+    encrypted = encrypt(
+        decrypt(record, secrets), kid=record.kid, algorithm=record.algorithm, secret=newest, nonce=nonce
+    )
     return replace(record, private_key=encrypted, secret_kid=newest.kid)
 
 

@@ -51,7 +51,7 @@ def _sub_key(material: bytes, purpose: str) -> bytes:
     return HKDF(SHA256(), length=32, salt=None, info=f"fastapi_session/v1/{purpose}".encode()).derive(material)
 
 
-class SecretRing:
+class Secrets:
     """The secrets of a deployment, newest first: the newest makes tokens, every one still reads them."""
 
     def __init__(self, secrets: Sequence[Secret]) -> None:
@@ -64,7 +64,7 @@ class SecretRing:
         self.newest = secrets[0]
 
     def get(self, kid: int) -> Secret | None:
-        """Answer the secret named *kid*, or `None`."""
+        """Return the secret named *kid*, or `None`."""
         return self._by_kid.get(kid)
 
     def is_earlier(self, kid: int) -> bool:
@@ -72,7 +72,7 @@ class SecretRing:
         return kid in self._by_kid and kid != self.newest.kid
 
     def __getitem__(self, kid: int) -> Secret:
-        """Answer the secret of a token that this ring has read."""
+        """Return the secret of a token that this ring has read."""
         return self._by_kid[kid]
 
     def __iter__(self) -> Iterator[Secret]:

@@ -12,7 +12,7 @@ _JSON = json.JSONEncoder(separators=(",", ":"))  # once: json.dumps would make o
 
 
 def segment(value: dict[str, Any]) -> str:
-    """Answer *value* as base64url of its JSON text."""
+    """Return *value* as base64url of its JSON text."""
     return base64url.encode(_JSON.encode(value).encode("ascii"))
 
 

@@ -24,7 +24,7 @@ _HALF = 32
 
 
 def sign(message: bytes, key: PrivateKey) -> bytes:
-    """Answer the signature of *message*, by the algorithm that *key* is for."""
+    """Return the signature of *message*, by the algorithm that *key* is for."""
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(message, _PKCS1, _SHA256)
     r, s = decode_dss_signature(key.sign(message, _ECDSA))
@@ -44,7 +44,7 @@ def is_signature(signature: bytes, message: bytes, key: PublicKey) -> bool:
 
 
 def _der(signature: bytes) -> bytes:
-    """Answer *signature* as cryptography has it. Raises ValueError where it is not of the one length."""
+    """Return *signature* as cryptography has it. Raises ValueError where it is not of the one length."""
     if len(signature) != 2 * _HALF:
         raise ValueError("a signature of another length")
     return encode_dss_signature(int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:]))

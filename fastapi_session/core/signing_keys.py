@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jose import jwk
 
 from fastapi_session.core import sealing, signatures
-from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signatures import PrivateKey, PublicKey
 from fastapi_session.model import SigningKeyRecord
 
@@ -81,7 +81,7 @@ class SigningKey:
         return self.record.algorithm
 
     def sign(self, message: bytes) -> bytes:
-        """Answer the raw JWS signature of *message* (RFC 7518, section 3)."""
+        """Return the raw JWS signature of *message* (RFC 7518, section 3)."""
         return signatures.sign(message, self.private)
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
@@ -124,7 +124,7 @@ class SigningKeys:
         }
 
     def signing(self, family: Family, *, now: int, algorithm: Algorithm) -> SigningKey | None:
-        """Answer the key of *family* that signs at *now*: the newest active one of *algorithm*, failing that of any.
+        """Return the key of *family* that signs at *now*: the newest active one of *algorithm*, failing that of any.
 
         The first key of all signs at once, also on a machine whose clock is a little behind the one that made it.
         """
@@ -133,15 +133,15 @@ class SigningKeys:
         return next(reversed(self._lasting(active, algorithm, until=now) or active), None)
 
     def verifying(self, kid: str, *, now: int) -> SigningKey | None:
-        """Answer the key named *kid* if it still verifies at *now*."""
+        """Return the key named *kid* if it still verifies at *now*."""
         return self._by_kid.get(kid) if now < self.verifies_until(kid) else None
 
     def verifies_until(self, kid: str) -> float:
-        """Answer when the key named *kid* verifies no more, in milliseconds; infinity while no successor is known."""
+        """Return when the key named *kid* verifies no more, in milliseconds; infinity while no successor is known."""
         return self._verifies_until.get(kid, math.inf)
 
     def due(self, family: Family, *, now: int, policy: KeyPolicy) -> DueKey | None:
-        """Answer the key that has to be made at *now*, or `None`."""
+        """Return the key that has to be made at *now*, or `None`."""
         keys = self._families[family]
         if not keys:
             return DueKey(family, 0, now)
@@ -156,7 +156,7 @@ class SigningKeys:
         return any(key.record.sequence == due.sequence for key in self._families[due.family])
 
     def replacement(self, kid: str, *, now: int) -> DueKey | None:
-        """Answer the key to be made, and to sign at once, before the key named *kid* may go; `None` where none has to be."""
+        """Return the key to be made, and to sign at once, before the key named *kid* may go; `None` where none has to be."""
         for family in (ROTATING, STATIC):
             keys = self._families[family]
             active = [key.kid for key in keys if key.record.activates_at <= now]
@@ -165,11 +165,11 @@ class SigningKeys:
         return None
 
     def expired(self, *, now: int) -> list[str]:
-        """Answer the kids whose last token has expired."""
+        """Return the kids whose last token has expired."""
         return [kid for kid, until in self._verifies_until.items() if until <= now]
 
     def jwks(self, *, now: int) -> dict[str, list[dict[str, Any]]]:
-        """Answer the JWK Set of every key that verifies, pending ones included (RFC 7517, section 5)."""
+        """Return the JWK Set of every key that verifies, pending ones included (RFC 7517, section 5)."""
         return {
             "keys": [
                 {**key.record.public_jwk, "kid": key.kid, "use": "sig"}
@@ -179,18 +179,18 @@ class SigningKeys:
         }
 
     def _lasting(self, keys: list[SigningKey], algorithm: Algorithm, *, until: int) -> list[SigningKey]:
-        """Answer those of *keys* that are of *algorithm* and have not retired at the moment *until*."""
+        """Return those of *keys* that are of *algorithm* and have not retired at the moment *until*."""
         return [key for key in keys if key.algorithm == algorithm and self._retires_at.get(key.kid, until + 1) > until]
 
 
 def _retirements(keys: list[SigningKey]) -> dict[str, int]:
-    """Answer when each of *keys*, rotating ones in order, retires: when the first of its successors becomes active."""
+    """Return when each of *keys*, rotating ones in order, retires: when the first of its successors becomes active."""
     successors = {key.kid: _successors(key, keys[place:]) for place, key in enumerate(keys, 1)}
     return {kid: min(each.record.activates_at for each in found) for kid, found in successors.items() if found}
 
 
 def _successors(key: SigningKey, later: list[SigningKey]) -> list[SigningKey]:
-    """Answer which of the *later* keys take over from *key*: all but the very next where that is of another algorithm."""
+    """Return which of the *later* keys take over from *key*: all but the very next where that is of another algorithm."""
     return later if later and later[0].algorithm == key.algorithm else later[1:]
 
 
@@ -207,9 +207,9 @@ def generate_private_key(algorithm: Algorithm) -> PrivateKey:
 
 
 def seal(
-    private: PrivateKey, due: DueKey, *, kid: str, now: int, policy: KeyPolicy, ring: SecretRing, nonce: bytes
+    private: PrivateKey, due: DueKey, *, kid: str, now: int, policy: KeyPolicy, secrets: Secrets, nonce: bytes
 ) -> SigningKeyRecord:
-    """Answer the row of a new key, its private part encrypted under the newest secret with 12 random bytes as *nonce*."""
+    """Return the row of a new key, its private part encrypted under the newest secret with 12 random bytes as *nonce*."""
     der = private.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -220,17 +220,17 @@ def seal(
         sequence=due.sequence,
         algorithm=policy.algorithm,
         public_jwk=public,
-        private_key=sealing.encrypt(der, kid=kid, algorithm=policy.algorithm, secret=ring.newest, nonce=nonce),
-        secret_kid=ring.newest.kid,
+        private_key=sealing.encrypt(der, kid=kid, algorithm=policy.algorithm, secret=secrets.newest, nonce=nonce),
+        secret_kid=secrets.newest.kid,
         created_at=now,
         activates_at=due.activates_at,
         token_lifetime=policy.token_lifetime,
     )
 
 
-def unseal(record: SigningKeyRecord, ring: SecretRing) -> SigningKey:
-    """Answer the key of *record*, ready to sign. Raises `ConfigurationError` where no secret of *ring* opens it."""
-    der = sealing.decrypt(record, ring)
+def unseal(record: SigningKeyRecord, secrets: Secrets) -> SigningKey:
+    """Return the key of *record*, ready to sign. Raises `ConfigurationError` where no secret of *secrets* opens it."""
+    der = sealing.decrypt(record, secrets)
     # What AES-GCM has authenticated needs no second check, which takes a tenth of a second with the interpreter held.
     private = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(private, PrivateKey)  # of no other kind are those that `seal` writes

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def read_object(data: bytes) -> dict[str, Any] | None:
-    """Answer the JSON object that *data* is, or `None`.
+    """Return the JSON object that *data* is, or `None`.
 
     Refused are: other encodings than UTF-8, lone surrogates, a key twice, NaN and infinities, numbers out of range,
     nesting that is too deep, and anything but an object.

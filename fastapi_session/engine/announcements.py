@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from fastapi_session.clock import Clock
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import THEFT, Verdict
-from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.events import (
     ClaimsRejected,
@@ -17,9 +19,25 @@ from fastapi_session.events import (
     SessionEvent,
     SessionRefreshed,
     SessionRevoked,
+    Subscriber,
     TokenTheftDetected,
 )
 from fastapi_session.model import Circumstances, SessionRecord, moment, split_handle
+
+logger = logging.getLogger("fastapi_session")
+
+
+class Publisher:
+    """Tells each of *subscribers*, each in a task of its own."""
+
+    def __init__(self, subscribers: Sequence[Subscriber], *, background: Background) -> None:
+        self._subscribers = tuple(subscribers)
+        self._background = background
+
+    def tell(self, event: SessionEvent) -> None:
+        """Begin to tell *event*."""
+        for subscriber in self._subscribers:
+            self._background.start(_told(subscriber, event))
 
 
 def at_once(tell: Callable[[], None]) -> None:
@@ -93,3 +111,10 @@ class Announcements:
         at = moment(self._clock())
         event = kind(handle=handle, user_id=session.user_id, tenant_id=session.tenant_id, at=at, **more)
         self._when(partial(self._tell, event))
+
+
+async def _told(subscriber: Subscriber, event: SessionEvent) -> None:
+    try:
+        await subscriber(event)
+    except Exception:
+        logger.exception("a subscriber failed at %s", type(event).__name__)

@@ -76,7 +76,7 @@ class SingleFlight(Generic[P]):
         await self(*args, **kwargs)
 
     def _under_way(self) -> asyncio.Task[None] | None:
-        """Answer the task that runs on this event loop; that of another one cannot be waited for."""
+        """Return the task that runs on this event loop; that of another one cannot be waited for."""
         task = self._task
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             return None

@@ -6,7 +6,7 @@ import logging
 
 from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.feed import RevocationFeed
+from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.base import Store
 

@@ -50,7 +50,7 @@ class SessionStore(Protocol):
         """
 
     async def get(self, session_id: str) -> Reading:
-        """Answer the record (expired or not) together with the store's clock, which is read no earlier than the row."""
+        """Return the record (expired or not) together with the store's clock, which is read no earlier than the row."""
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the row stands where *expected* says.
@@ -105,7 +105,7 @@ class SigningKeyStore(Protocol):
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Answer every key, by family and sequence."""
+        """Return every key, by family and sequence."""
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -118,7 +118,7 @@ class NoticeStore(Protocol):
     """The revocation feed: what every process has to hear of, kept until it is cleared away."""
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Answer what was appended later than *after*, and not later than *until*, oldest first.
+        """Return what was appended later than *after*, and not later than *until*, oldest first.
 
         Both are milliseconds of the store's clock, which is read before the notices. A notice is dated when it is appended,
         not when its transaction commits: one that stays open for long brings notices older than what was answered before.
@@ -148,4 +148,4 @@ class TransactionalStore(Protocol):
     """A store that can write inside a transaction of the user's."""
 
     def within(self, connection: Any) -> JoinedStore:
-        """Answer a store that writes in the open transaction of *connection*, and whose writes end as that ends."""
+        """Return a store that writes in the open transaction of *connection*, and whose writes end as that ends."""

@@ -39,7 +39,7 @@ _EXTRAS = {
 
 
 def store_by_url(url: str, *, clock: Clock) -> Store:
-    """Answer the store that *url* names, not opened yet.
+    """Return the store that *url* names, not opened yet.
 
     A store with a server goes by the server's clock where *clock* is but the machine's own. Raises `ConfigurationError`
     where *url* names no store, or what that store needs is not installed.

@@ -69,7 +69,7 @@ class MemoryStore:
             return self._keep(replace(record, lineage=lineage, circumstances=rotation.circumstances))
 
     async def get(self, session_id: str) -> Reading:
-        """Answer the record, expired or not, together with the store's clock."""
+        """Return the record, expired or not, together with the store's clock."""
         with self._lock:
             return Reading(self._sessions.get(session_id), self._clock())
 
@@ -122,7 +122,7 @@ class MemoryStore:
             return True
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Answer the user's sessions that have not expired, oldest first."""
+        """Return the user's sessions that have not expired, oldest first."""
         with self._lock:
             now = self._clock()
             living = (record for record in self._of(user_id, tenant_id) if not record.lineage.expired(now))
@@ -157,7 +157,7 @@ class MemoryStore:
             return True
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Answer every key, by family and sequence."""
+        """Return every key, by family and sequence."""
         with self._lock:
             return sorted(self._keys.values(), key=lambda key: (key.family, key.sequence))
 
@@ -179,7 +179,7 @@ class MemoryStore:
             return True
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
         with self._lock:
             found = (notice for notice in self._notices if after < notice.at <= until)
             return FeedReading(tuple(found), self._clock())

@@ -91,7 +91,7 @@ class Unreadable(ValueError):
 
 
 def dump_json(value: Json) -> str:
-    """Answer *value* as JSON text. Raises ValueError or TypeError for what JSON cannot say, NaN included."""
+    """Return *value* as JSON text. Raises ValueError or TypeError for what JSON cannot say, NaN included."""
     return _JSON.encode(value) if value else _EMPTY
 
 
@@ -116,7 +116,7 @@ _PARSER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
 def session_row(record: SessionRecord) -> Row:
-    """Answer *record* as a row. Raises ValueError or TypeError for a payload that JSON cannot say."""
+    """Return *record* as a row. Raises ValueError or TypeError for a payload that JSON cannot say."""
     return (
         record.session_id,
         record.tenant_id,
@@ -155,7 +155,7 @@ def session_record(row: Row) -> SessionRecord:
 
 
 def lineage_row(lineage: Lineage) -> Row:
-    """Answer *lineage* as the last columns of a session's row, `generation` and what follows it."""
+    """Return *lineage* as the last columns of a session's row, `generation` and what follows it."""
     return (
         lineage.generation,
         lineage.current,
@@ -173,13 +173,13 @@ def lineage_row(lineage: Lineage) -> Row:
 
 
 def lineage_of(row: Row) -> Lineage:
-    """Answer the lineage that `lineage_row` wrote."""
+    """Return the lineage that `lineage_row` wrote."""
     generation, current, previous, current_kid, window_at, acknowledged, *rest = row
     return Lineage(generation, current, previous, current_kid, window_at, bool(acknowledged), *rest)
 
 
 def key_row(record: SigningKeyRecord) -> Row:
-    """Answer *record* as a row."""
+    """Return *record* as a row."""
     return (
         record.kid,
         record.family,

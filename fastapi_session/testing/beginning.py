@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
-from fastapi_session.core.claim import LATEST_MOMENT, Claim
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.core.claims.claim import LATEST_MOMENT, Claim
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import PUBLIC_TENANT, Json
 from fastapi_session.sessions import Sessions
 

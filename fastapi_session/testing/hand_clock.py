@@ -14,7 +14,7 @@ class HandClock:
         self._now = now
 
     def __call__(self) -> int:
-        """Answer what time it is, in milliseconds since the epoch."""
+        """Return what time it is, in milliseconds since the epoch."""
         return self._now
 
     def advance(self, duration: timedelta) -> None:

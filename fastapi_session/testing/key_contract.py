@@ -57,13 +57,13 @@ class KeyContract:
     async def test_a_key_is_replaced_under_its_secret(self, store: Store, clock: HandClock) -> None:
         """A key is written over where it is encrypted under the secret expected, and only there."""
         record = new_signing_key("k1", now=clock())
-        resealed = replace(record, secret_kid=7, private_key=b"sealed anew")
+        reencrypted = replace(record, secret_kid=7, private_key=b"sealed anew")
         await store.insert_key(record)
 
-        assert not await store.replace_key(resealed, expected_secret_kid=2)
+        assert not await store.replace_key(reencrypted, expected_secret_kid=2)
         assert [record] == list(await store.signing_keys())
-        assert [True, False] == [await store.replace_key(resealed, expected_secret_kid=1) for _ in range(2)]
-        assert [resealed] == list(await store.signing_keys())
+        assert [True, False] == [await store.replace_key(reencrypted, expected_secret_kid=1) for _ in range(2)]
+        assert [reencrypted] == list(await store.signing_keys())
 
     async def test_replacing_never_brings_a_key_back(self, store: Store, clock: HandClock) -> None:
         """A key that is gone stays gone when it is written over."""

@@ -13,7 +13,7 @@ from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session,
 
 
 def revoked(record: SessionRecord, *, at: int) -> Notice:
-    """Answer the notice that *record* was revoked *at* a moment (milliseconds)."""
+    """Return the notice that *record* was revoked *at* a moment (milliseconds)."""
     return Notice(record.session_id, "session_revoked", at)
 
 
@@ -23,7 +23,7 @@ def superseded(record: SessionRecord, *, at: int) -> Notice:
 
 
 async def heard(store: Store) -> list[Notice]:
-    """Answer the whole feed of *store*."""
+    """Return the whole feed of *store*."""
     return list((await store.notices(after=0)).notices)
 
 

@@ -15,7 +15,7 @@ IDLE_TIMEOUT = 3_600 * SECOND
 
 
 def digest(text: str) -> bytes:
-    """Answer 32 bytes that stand for the hash of the refresh token called *text*."""
+    """Return 32 bytes that stand for the hash of the refresh token called *text*."""
     return sha256(text.encode()).digest()
 
 
@@ -46,7 +46,7 @@ NOT_COMPARED: Json = {
 
 
 def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: Any) -> SessionRecord:
-    """Answer the record of a session created at *now* (milliseconds), with *fields* and *lineage* as said."""
+    """Return the record of a session created at *now* (milliseconds), with *fields* and *lineage* as said."""
     record = SessionRecord(
         session_id=sha256(name.encode()).hexdigest()[:32],
         tenant_id="public",
@@ -74,7 +74,7 @@ def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: A
 
 
 def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:
-    """Answer the rotation that hands *record* on to its next refresh token, with *fields* as said."""
+    """Return the rotation that hands *record* on to its next refresh token, with *fields* as said."""
     generation = record.lineage.generation
     rotation = Rotation(
         session_id=record.session_id,
@@ -90,7 +90,7 @@ def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:
 
 
 def new_signing_key(kid: str, *, now: int, **fields: Any) -> SigningKeyRecord:
-    """Answer the record of a signing key created at *now* (milliseconds), with *fields* as said."""
+    """Return the record of a signing key created at *now* (milliseconds), with *fields* as said."""
     record = SigningKeyRecord(
         kid=kid,
         family="d",
@@ -107,5 +107,5 @@ def new_signing_key(kid: str, *, now: int, **fields: Any) -> SigningKeyRecord:
 
 
 def duration(milliseconds: int) -> timedelta:
-    """Answer *milliseconds* as a duration."""
+    """Return *milliseconds* as a duration."""
     return timedelta(milliseconds=milliseconds)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fastapi_session.client.flow import SessionFlow
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import PUBLIC_TENANT, Json, Tokens
 from fastapi_session.sessions import Sessions

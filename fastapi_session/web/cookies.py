@@ -35,12 +35,12 @@ def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, t
 
 
 def set_cookie(name: str, value: str, *, path: str, expires: str, attributes: str) -> bytes:
-    """Answer the value of one Set-Cookie header. *attributes* are those that a deployment gives all of its cookies."""
+    """Return the value of one Set-Cookie header. *attributes* are those that a deployment gives all of its cookies."""
     return f"{name}={quote(value, safe='')}; Path={path}; Expires={expires}; HttpOnly{attributes}".encode("latin-1")
 
 
 def http_date(milliseconds: int) -> str:
-    """Answer the moment *milliseconds* since the epoch as HTTP writes it (RFC 9110, section 5.6.7)."""
+    """Return the moment *milliseconds* since the epoch as HTTP writes it (RFC 9110, section 5.6.7)."""
     return formatdate(milliseconds / 1000, usegmt=True)
 
 

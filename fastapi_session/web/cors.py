@@ -21,7 +21,7 @@ _STRANGER = "stranger.example"
 
 
 def get_all_cors_headers() -> list[str]:
-    """Answer the request headers for `allow_headers` of a CORSMiddleware."""
+    """Return the request headers for `allow_headers` of a CORSMiddleware."""
     return ["content-type", *REQUEST_HEADERS]
 
 

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core.claim_validators import ClaimValidator, validators_of
+from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import exchange_of
@@ -28,7 +28,7 @@ from fastapi_session.web.uncalled import Uncalled, marked
 
 
 @dataclass(frozen=True, eq=False)
-class VerifySession(Requirements[Payload, Data], SecurityBase):
+class SessionProvider(Requirements[Payload, Data], SecurityBase):
     """Provides the session that the request proves, whatever its method.
 
     None has to be spared: FastAPI runs providers only for methods that a route lists, and a CORS preflight, which comes
@@ -49,7 +49,7 @@ class VerifySession(Requirements[Payload, Data], SecurityBase):
     __hash__ = object.__hash__
 
 
-_PROVIDERS: WeakValueDictionary[Hashable, VerifySession[Any, Any]] = WeakValueDictionary()
+_PROVIDERS: WeakValueDictionary[Hashable, SessionProvider[Any, Any]] = WeakValueDictionary()
 """Every provider in use, by what it asks: who asks the same gets the same."""
 
 
@@ -61,7 +61,7 @@ def verify_session(
     override_global_claim_validators: OverrideValidators | None = None,
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
-) -> VerifySession[Payload, Data]:
+) -> SessionProvider[Payload, Data]:
     """Provide the `Session` of a request or a WebSocket, or refuse it.
 
     *validators* have to hold beside the global ones, in whose place *override_global_claim_validators* may put others.
@@ -83,7 +83,7 @@ def verify_session(
     )
     provider = _PROVIDERS.get(asked)
     if provider is None:
-        provider = _PROVIDERS[asked] = VerifySession(*asked)
+        provider = _PROVIDERS[asked] = SessionProvider(*asked)
     return provider
 
 
@@ -121,13 +121,13 @@ class CreateSession(Generic[Payload, Data]):
 
 
 @dataclass(frozen=True)
-class ProvideCreateSession(Generic[Payload, Data]):
+class CreateSessionProvider(Generic[Payload, Data]):
     """Provides a `CreateSession`."""
 
     types: SessionTypes[Payload, Data]
 
     async def __call__(self, connection: HTTPConnection) -> CreateSession[Payload, Data]:
-        """Answer what begins a session in this request."""
+        """Return what begins a session in this request."""
         exchange_of(connection)
         return CreateSession(connection, self.types)
 
@@ -136,12 +136,12 @@ def create_session(
     *,
     payload: Annotated[type[Payload] | None, Uncalled("create_session")] = None,
     data: type[Data] | None = None,
-) -> ProvideCreateSession[Payload, Data]:
+) -> CreateSessionProvider[Payload, Data]:
     """Provide a `CreateSession`, with which a route that has checked who the user is begins their session.
 
     *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
     """
-    return ProvideCreateSession(SessionTypes(payload, data))
+    return CreateSessionProvider(SessionTypes(payload, data))
 
 
 class RefreshSession:
@@ -156,34 +156,34 @@ class RefreshSession:
 
 
 @dataclass(frozen=True)
-class ProvideRefreshSession(SecurityBase):
+class RefreshSessionProvider(SecurityBase):
     """Provides a `RefreshSession`."""
 
     scheme_name = REFRESH
     model = REFRESH_SCHEME
 
     async def __call__(self, connection: HTTPConnection) -> RefreshSession:
-        """Answer what refreshes the session of this request."""
+        """Return what refreshes the session of this request."""
         exchange_of(connection)
         return RefreshSession(connection)
 
 
 @marked
-def refresh_session() -> ProvideRefreshSession:
+def refresh_session() -> RefreshSessionProvider:
     """Provide a `RefreshSession`. Most applications will not need it: `session_router()` has the refresh endpoint."""
-    return ProvideRefreshSession()
+    return RefreshSessionProvider()
 
 
 @dataclass(frozen=True)
-class GetSessions:
+class SessionsProvider:
     """Provides the engine."""
 
     async def __call__(self, connection: HTTPConnection) -> Sessions:
-        """Answer the engine of the application that serves this request."""
+        """Return the engine of the application that serves this request."""
         return exchange_of(connection).sessions
 
 
 @marked
-def get_sessions() -> GetSessions:
+def get_sessions() -> SessionsProvider:
     """Provide `Sessions`, the engine: sessions by handle and by user, whoever asks."""
-    return GetSessions()
+    return SessionsProvider()

@@ -18,13 +18,13 @@ from weakref import ReferenceType, ref
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope
 
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
 from fastapi_session.web.caching import for_one_user
-from fastapi_session.web.recognised import Recognised
+from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception, status_of
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
 
@@ -74,17 +74,17 @@ class Exchange:
         "guard",
         "handlers",
         "has_answered",
+        "header_cache",
         "held",
         "issued",
         "outcome",
-        "recognised",
         "sessions",
         "was_asked",
     )
 
-    def __init__(self, sessions: Sessions, transport: Transport, recognised: Recognised) -> None:
+    def __init__(self, sessions: Sessions, transport: Transport, header_cache: HeaderCache) -> None:
         self.sessions = sessions
-        self.recognised = recognised
+        self.header_cache = header_cache
         self._transport = transport
         self._credentials: Credentials | None = None
         self.outcome: Outcome | None = None
@@ -99,7 +99,7 @@ class Exchange:
         self._refused: ReferenceType[SessionError] | None = None  # weakly: its traceback knows the scope
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
-        """Answer what the request of *connection* brought, read once and only if somebody asks."""
+        """Return what the request of *connection* brought, read once and only if somebody asks."""
         self.was_asked = True
         if self._credentials is None:
             scope = connection.scope
@@ -209,7 +209,7 @@ class Exchange:
 
 
 def exchange_of(connection: HTTPConnection) -> Exchange:
-    """Answer the exchange of *connection*. Raises `ConfigurationError` if it has not passed `install`, inwards."""
+    """Return the exchange of *connection*. Raises `ConfigurationError` if it has not passed `install`, inwards."""
     scope = connection.scope
     exchange: Exchange | None = scope.get(SCOPE_KEY)
     if exchange is None:

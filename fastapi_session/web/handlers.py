@@ -87,7 +87,7 @@ def _on_pages_too(handler: Handler, app: FastAPI, config: SessionConfig) -> Hand
 
 
 def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[Any]]:
-    """Answer *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after.
+    """Return *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after.
 
     Nothing is answered then: a response that a handler answers is sent, and this one has been already.
     """

@@ -10,8 +10,8 @@ from typing import Any, cast
 from fastapi import FastAPI
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.claims.claim import Claim
+from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.events import Subscriber
 from fastapi_session.sessions import Sessions

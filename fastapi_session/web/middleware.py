@@ -15,7 +15,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.web.answering import SERVER_ERROR, answer_to, keep, release
 from fastapi_session.web.caching import PERSONAL, SILENT
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
-from fastapi_session.web.recognised import Recognised
+from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
 
@@ -27,7 +27,7 @@ class ExchangeMiddleware:
         self.app = app
         self.sessions = sessions
         self._transport = transport
-        self._recognised = Recognised()
+        self._recognised = HeaderCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket or the lifespan."""

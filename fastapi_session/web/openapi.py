@@ -58,7 +58,7 @@ _FAILURE = {
 
 
 def scheme_name(*, required: bool) -> str:
-    """Answer the mark of an operation that needs a session, or that knows one if it comes."""
+    """Return the mark of an operation that needs a session, or that knows one if it comes."""
     return REQUIRED if required else OPTIONAL
 
 

@@ -8,19 +8,19 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import SessionError, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange
-from fastapi_session.web.presented import (
+from fastapi_session.web.session import Session
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.token_choice import (
     anti_csrf_proof,
     is_left_over,
     presented_access_tokens,
     presented_refresh_token,
 )
-from fastapi_session.web.session import Session
-from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
 
 
@@ -67,7 +67,7 @@ async def _refusal_without_token(
         return UnauthorisedError(reason)
     presented = presented_access_tokens(exchange.credentials(connection))
     left_over = [(method, token) for method, token in presented if method == "cookie"]
-    for handle in await proven_handles(exchange, left_over, sessions=sessions):
+    for handle in await verified_handles(exchange, left_over, sessions=sessions):
         refusal = await sessions.refusal_of_refresh(handle, reason=reason)
         if not refusal.clears_tokens:
             return refusal
@@ -103,11 +103,11 @@ def session_begun_here(begun: Begun, exchange: Exchange, types: SessionTypes[Pay
     return sent_session(exchange.issued, exchange=exchange, begun=begun, types=types)
 
 
-async def proven_handles(
+async def verified_handles(
     exchange: Exchange, presented: Sequence[tuple[Method, ParsedAccessToken]], *, sessions: Sessions
 ) -> list[str]:
     """Return the sessions that *presented* proves to *sessions*, and one that this request has begun before, each once."""
-    handles = [await sessions.handle_proven_by(token) for _, token in presented]
+    handles = [await sessions.verified_handle(token) for _, token in presented]
     if exchange.begun is not None:
         handles.append(exchange.begun.handle)
     return list(dict.fromkeys(handle for handle in handles if handle is not None))

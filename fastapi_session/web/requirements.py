@@ -10,13 +10,13 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
-from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.web.exchange import Exchange, exchange_of
-from fastapi_session.web.presented import anti_csrf_proof, presented_access_token
 from fastapi_session.web.proving import session_begun_here
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.token_choice import anti_csrf_proof, presented_access_token
 from fastapi_session.web.websocket_origin import ensure_own_origin
 
 OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
@@ -84,7 +84,7 @@ class Requirements(Generic[Payload, Data]):
         raise UnauthorisedError("no access token of ours came with the request")
 
     def _proof(self, connection: HTTPConnection, exchange: Exchange, http_method: str) -> AntiCsrfProof:
-        """Answer what a request whose token came in a cookie, which browsers send by themselves, offers against forgery."""
+        """Return what a request whose token came in a cookie, which browsers send by themselves, offers against forgery."""
         if connection.scope["type"] == "websocket":
             ensure_own_origin(connection, exchange.sessions.config)
         is_asked = http_method != "GET" if self.anti_csrf_check is None else self.anti_csrf_check

@@ -20,7 +20,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import StoreUnavailable, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.client_script import serve_client
@@ -92,7 +92,7 @@ async def _lost_its_refresh_cookie(request: Request, sessions: Sessions) -> bool
         return False
     tokens = [sessions.parse(text) for text in credentials.access_cookies]
     with suppress(StoreUnavailable):  # who is refused is told so, whatever can be found out about it
-        return any([await sessions.handle_proven_by(token) for token in tokens if token is not None])
+        return any([await sessions.verified_handle(token) for token in tokens if token is not None])
     return False
 
 

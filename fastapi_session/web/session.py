@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.core.claim import Claim
-from fastapi_session.core.claim_validators import ClaimValidator
+from fastapi_session.core.claims.claim import Claim
+from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
-from fastapi_session.engine.lasting_session import Ask
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.revocation.lasting_session import Ask
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
 from fastapi_session.model import Json, Tokens, moment
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import Begun, Exchange
-from fastapi_session.web.lasting import Lasting, until_end
+from fastapi_session.web.session_end import Lasting, until_end
 from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method, front_token
@@ -147,7 +147,7 @@ class Session(Generic[Payload, Data]):
         await self.merge_into_access_token_payload(claim.entry(value, now=self._sessions.now()))
 
     def get_claim_value(self, claim: Claim[T]) -> T | None:
-        """Answer the value of *claim* in the access token, `None` where it has none."""
+        """Return the value of *claim* in the access token, `None` where it has none."""
         return claim.value(self._content.custom)
 
     async def remove_claim(self, claim: Claim[Any]) -> None:
@@ -168,14 +168,14 @@ class Session(Generic[Payload, Data]):
             raise self._exchange.refuse(InvalidClaimsError(checked.failures).about(self.handle))
 
     async def information(self) -> SessionInformation:
-        """Answer what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
+        """Return what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
         information = await self._sessions.information(self.handle)
         if information is None:
             raise await self._ended()
         return information
 
     async def get_session_data(self) -> Data:
-        """Answer what the store keeps with the session. Raises as `information` does, and `PayloadError`."""
+        """Return what the store keeps with the session. Raises as `information` does, and `PayloadError`."""
         return self._types.read_data((await self.information()).session_data)
 
     async def update_session_data(self, session_data: object) -> None:

@@ -7,22 +7,22 @@ from typing import Literal, overload
 from starlette.requests import HTTPConnection
 
 from fastapi_session.core.anti_csrf import AntiCsrfProof
-from fastapi_session.core.claim_validators import ClaimValidator
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.core.claims.validators import ClaimValidator
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, exchange_of
-from fastapi_session.web.presented import anti_csrf_mode, method_of_new_session, superseded_access_tokens
 from fastapi_session.web.proving import (
     forget_legacy_session,
-    proven_handles,
     refreshed_session,
     sent_session,
+    verified_handles,
 )
 from fastapi_session.web.requirements import OverrideValidators, Requirements
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.token_choice import anti_csrf_mode, method_of_new_session, superseded_access_tokens
 from fastapi_session.web.transport import Method
 
 
@@ -56,7 +56,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     method = method_of_new_session(connection, exchange, said=method)
     superseded = superseded_access_tokens(connection, exchange, method=method)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
-    earlier = await proven_handles(exchange, superseded, sessions=sessions)
+    earlier = await verified_handles(exchange, superseded, sessions=sessions)
     issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,
@@ -138,7 +138,7 @@ async def get_session_from_request(
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
 ) -> Session[Payload, Data] | None:
-    """Answer the session that the request proves, once it satisfies the global validators and *validators*.
+    """Return the session that the request proves, once it satisfies the global validators and *validators*.
 
     `None` only where *session_required* is false and no token of ours came. *anti_csrf_check* is by default done for every
     method but GET, and never asked of a bearer token. *override_global_claim_validators* puts others in the place of the

@@ -30,25 +30,25 @@ class SessionTypes(Generic[Payload, Data]):
     data: type[Data] | None = None
 
     def read_payload(self, claims: Json) -> Payload:
-        """Answer the custom *claims* of an access token. Raises `InvalidClaimsError` where they have not the shape."""
+        """Return the custom *claims* of an access token. Raises `InvalidClaimsError` where they have not the shape."""
         try:
             return cast("Payload", _read(self.payload, claims))
         except ValidationError as error:
             raise InvalidClaimsError([ClaimFailure(PAYLOAD_CLAIM, _reason(error))]) from None
 
     def read_data(self, data: Json) -> Data:
-        """Answer the session's *data*. Raises `PayloadError` where the store's have not the shape."""
+        """Return the session's *data*. Raises `PayloadError` where the store's have not the shape."""
         try:
             return cast("Data", _read(self.data, data))
         except ValidationError as error:
             raise PayloadError(f"session_data: {_reason(error)}") from None
 
     def write_payload(self, value: object) -> Json | None:
-        """Answer *value*, a model or plain JSON, as claims. Raises `PayloadError` where it has not the shape."""
+        """Return *value*, a model or plain JSON, as claims. Raises `PayloadError` where it has not the shape."""
         return _written(self.payload, value, PAYLOAD_CLAIM)
 
     def write_data(self, value: object) -> Json | None:
-        """Answer *value*, a model or plain JSON, as session data. Raises `PayloadError` where it has not the shape."""
+        """Return *value*, a model or plain JSON, as session data. Raises `PayloadError` where it has not the shape."""
         return _written(self.data, value, "session_data")
 
     def change_data(self, data: Json, change: Callable[[Data], object]) -> Json:

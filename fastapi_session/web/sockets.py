@@ -29,8 +29,8 @@ from starlette.websockets import WebSocketDisconnect
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.model import Json
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.lasting import Lasting, SessionOver, before
 from fastapi_session.web.session import Session
+from fastapi_session.web.session_end import Lasting, SessionOver, before
 from fastapi_session.web.transport import SUBPROTOCOL
 
 CLOSE_CODE = 3000

@@ -73,7 +73,7 @@ def page_app() -> FastAPI:
 
 
 def client_script() -> str:
-    """Answer the loader, and every file of the client's packages wrapped into a function and otherwise untouched."""
+    """Return the loader, and every file of the client's packages wrapped into a function and otherwise untouched."""
     folder = npm_package(CLIENT).parent
     files = [file for package in PACKAGES for file in sorted((folder / package).rglob("*.js"))]
     modules = "".join(
@@ -85,11 +85,11 @@ def client_script() -> str:
 
 
 def main_file(package: Path) -> str:
-    """Answer the path of the file that `require` of the package's own name means."""
+    """Return the path of the file that `require` of the package's own name means."""
     main = json.loads((package / "package.json").read_text("utf-8")).get("main", "index.js")
     return f"{package.name}/{main.removeprefix('./')}"
 
 
 def loader() -> str:
-    """Answer the code that finds and runs the wrapped files."""
+    """Return the code that finds and runs the wrapped files."""
     return (HERE / "client_loader.js").read_text("utf-8")

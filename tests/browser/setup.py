@@ -37,7 +37,7 @@ class Missing(Exception):
 
 
 def chromium() -> Path:
-    """Answer where Chromium is."""
+    """Return where Chromium is."""
     for name in (os.environ.get("CHROMIUM", ""), *BROWSERS):
         if found := shutil.which(name):
             return Path(found)
@@ -53,7 +53,7 @@ def npm_package(name: str) -> Path:
 
 
 def have_chromium() -> Path:
-    """Answer where Chromium is, installed now if it was not there."""
+    """Return where Chromium is, installed now if it was not there."""
     try:
         return chromium()
     except Missing:

@@ -83,7 +83,7 @@ def swagger() -> Path:
 
 
 def serve_from(page: Page, folder: Path) -> None:
-    """Answer from *folder* what *page* asks of the content delivery network."""
+    """Return from *folder* what *page* asks of the content delivery network."""
 
     def answer(route: Route) -> None:
         route.fulfill(path=folder / route.request.url.rpartition("/")[2])

@@ -50,7 +50,7 @@ class Client:
         return answer["status"], answer["json"]
 
     def ask(self, question: str) -> Any:
-        """Answer what the client's function called *question* says."""
+        """Return what the client's function called *question* says."""
         return self.page.evaluate(f"Session.{question}()")
 
     def sign_in(self) -> None:
@@ -83,7 +83,7 @@ class Client:
         return answer.status_code, answer.json()
 
     def replay_until_refused(self, token: str) -> tuple[int, Any]:
-        """Answer the refusal of the stolen *token*. Within the window there is none: the successor stays the same."""
+        """Return the refusal of the stolen *token*. Within the window there is none: the successor stays the same."""
         answers: list[tuple[int, Any]] = []
 
         def refused() -> bool:

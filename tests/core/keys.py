@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signatures import PrivateKey
 from fastapi_session.core.signing_keys import (
     Algorithm,
@@ -20,14 +20,14 @@ from fastapi_session.model import SigningKeyRecord
 
 NOW = 2_000_000_000_000
 HOUR = 3_600_000
-RING = SecretRing([Secret.from_material(b"the secret of the keys under test")])
+RING = Secrets([Secret.from_material(b"the secret of the keys under test")])
 POLICY = KeyPolicy(algorithm="ES256", rotation_interval=168 * HOUR, publish_lead=HOUR // 6, token_lifetime=HOUR)
 
 PRIVATE: dict[Algorithm, PrivateKey] = {"ES256": generate_private_key("ES256"), "RS256": generate_private_key("RS256")}
 
 
 def policy(algorithm: Algorithm = "ES256", **fields: Any) -> KeyPolicy:
-    """Answer the policy of a deployment that signs with *algorithm*."""
+    """Return the policy of a deployment that signs with *algorithm*."""
     chosen: dict[str, Any] = {
         "rotation_interval": POLICY.rotation_interval,
         "publish_lead": POLICY.publish_lead,
@@ -41,24 +41,24 @@ def sealed(
     *,
     algorithm: Algorithm = "ES256",
     private: PrivateKey | None = None,
-    ring: SecretRing = RING,
+    secrets: Secrets = RING,
     family: Family = "d",
     sequence: int = 0,
     activates_at: int = NOW,
     token_lifetime: int = HOUR,
 ) -> SigningKeyRecord:
-    """Answer the row of a key."""
+    """Return the row of a key."""
     return seal(
         private or PRIVATE[algorithm],
         DueKey(family, sequence, activates_at),
         kid=kid,
         now=activates_at,
         policy=policy(algorithm, token_lifetime=token_lifetime),
-        ring=ring,
+        secrets=secrets,
         nonce=b"n" * 12,
     )
 
 
 def key(kid: str = "d-0", **fields: Any) -> SigningKey:
-    """Answer a key that is ready to sign."""
+    """Return a key that is ready to sign."""
     return unseal(sealed(kid, **fields), RING)

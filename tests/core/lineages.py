@@ -8,11 +8,11 @@ from typing import Any
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import RotationPolicy
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
 
 SESSION_ID = "00112233445566778899aabbccddeeff"
-RING = SecretRing([Secret.from_material(b"a secret of thirty-two bytes or more")])
+RING = Secrets([Secret.from_material(b"a secret of thirty-two bytes or more")])
 GRACE = 30_000
 IDLE = 1_000_000
 WINDOW_AT = 5_000_000
@@ -25,22 +25,22 @@ ANSWER = b"the next-"
 """The issue id of what is answered."""
 
 
-def token_at(generation: int, *, issue_id: bytes = ISSUED, ring: SecretRing = RING) -> RefreshToken:
+def token_at(generation: int, *, issue_id: bytes = ISSUED, secrets: Secrets = RING) -> RefreshToken:
     """Return the genuine token of *generation*, as it was handed out as *issue_id*."""
-    token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=ring.newest.kid, issue_id=issue_id)
+    token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=secrets.newest.kid, issue_id=issue_id)
     for _ in range(generation):
-        token = refresh_token.successor(token, ring.newest, issue_id=issue_id)
+        token = refresh_token.successor(token, secrets.newest, issue_id=issue_id)
     return token
 
 
 def fork_at(generation: int) -> RefreshToken:
-    """Answer a token of *generation* that this deployment's secret authenticates, but that was never handed out."""
+    """Return a token of *generation* that this deployment's secret authenticates, but that was never handed out."""
     return replace(token_at(generation), secret=b"another secret of thirty-two byte")
 
 
-def stored(token: RefreshToken, *, ring: SecretRing = RING) -> bytes:
-    """Answer what a store keeps of *token*."""
-    return refresh_token.stored_hash(token.fingerprint, ring[token.kid])
+def stored(token: RefreshToken, *, secrets: Secrets = RING) -> bytes:
+    """Return what a store keeps of *token*."""
+    return refresh_token.stored_hash(token.fingerprint, secrets[token.kid])
 
 
 def row_at(generation: int, **fields: Any) -> Lineage:

@@ -64,7 +64,7 @@ def token(**fields: Any) -> AccessToken:
 
 
 def signed(header: Any, payload: Any, *, by: SigningKey = KEY) -> str:
-    """Answer the JWT that *by* signs, whatever *header* and *payload* say; bytes and text are taken as they are."""
+    """Return the JWT that *by* signs, whatever *header* and *payload* say; bytes and text are taken as they are."""
     head, body = (
         base64url.encode(part if isinstance(part, bytes) else json.dumps(part).encode()) for part in (header, payload)
     )
@@ -182,7 +182,7 @@ def test_tokens_that_others_sign_with_their_key(library: str) -> None:
 
 
 def confused(header: dict[str, Any], secret: bytes) -> str:
-    """Answer a token signed with HMAC, *secret* being something that is public."""
+    """Return a token signed with HMAC, *secret* being something that is public."""
     message = f"{base64url.encode(json.dumps(header).encode())}.{base64url.encode(json.dumps(PAYLOAD).encode())}"
     return f"{message}.{base64url.encode(hmac.digest(secret, message.encode(), 'sha256'))}"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from tests.core.lineages import RING, token_at
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -138,8 +138,8 @@ def test_nothing_secret_is_shown() -> None:
 def test_both_secrets_of_a_ring_read() -> None:
     """After a new secret was put before the old one, tokens of both are read."""
     old, new = RING.newest, Secret.from_material(b"a newer secret of at least 32 bytes, first")
-    ring = SecretRing([new, old])
+    secrets = Secrets([new, old])
     made_by_new = replace(token_at(2), kid=new.kid)
 
-    assert token_at(2) == refresh_token.read(refresh_token.mint(token_at(2), old), ring)
-    assert made_by_new == refresh_token.read(refresh_token.mint(made_by_new, new), ring)
+    assert token_at(2) == refresh_token.read(refresh_token.mint(token_at(2), old), secrets)
+    assert made_by_new == refresh_token.read(refresh_token.mint(made_by_new, new), secrets)

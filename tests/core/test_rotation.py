@@ -12,7 +12,7 @@ import pytest
 from fastapi_session.core import refresh_token, rotation
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge, stands
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
 from tests.core.lineages import (
     ANSWER,
@@ -332,7 +332,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row} {case.verdict} {case.when}")
 def test_row(case: Case) -> None:
     """A token before a row at a moment means what the table says, writes what it says, and is answered as it says."""
-    decision = judge(case.token, case.lineage, now=case.now, policy=case.policy, ring=RING, issue_id=ANSWER)
+    decision = judge(case.token, case.lineage, now=case.now, policy=case.policy, secrets=RING, issue_id=ANSWER)
 
     writes = None if case.writes is None or case.lineage is None else replace(case.lineage, **case.writes)
     answer = None if case.answers is None else token_at(case.answers, issue_id=ANSWER)
@@ -393,7 +393,7 @@ def differing(tokens: list[RefreshToken], rows: list[Lineage]) -> tuple[int, lis
     return len(combinations), [
         (token, row, now, policy)
         for token, row, now, policy in combinations
-        if judge(token, row, now=now, policy=policy, ring=RING, issue_id=ANSWER).verdict
+        if judge(token, row, now=now, policy=policy, secrets=RING, issue_id=ANSWER).verdict
         != literal_table(token, row, now, policy)
     ]
 
@@ -441,8 +441,8 @@ class TestSecretRotation:
     old = Secret.from_material(b"the older secret, at least 32 bytes long")
     new = Secret.from_material(b"the newer secret, at least 32 bytes long")
 
-    def row(self, ring: SecretRing, token: RefreshToken) -> Lineage:
-        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, ring=ring, issue_id=ISSUED)
+    def row(self, secrets: Secrets, token: RefreshToken) -> Lineage:
+        decision = judge(token, self.first_row(token), now=AFTER, policy=POLICY, secrets=secrets, issue_id=ISSUED)
         assert decision.write is not None
         return decision.write
 
@@ -460,7 +460,7 @@ class TestSecretRotation:
             self.first_row(token),
             now=AFTER,
             policy=POLICY,
-            ring=SecretRing([self.new, self.old]),
+            secrets=Secrets([self.new, self.old]),
             issue_id=ANSWER,
         )
 
@@ -470,9 +470,9 @@ class TestSecretRotation:
     def test_a_repeated_answer_is_the_same_after_the_newest_secret_changed(self) -> None:
         """A token that rotated under the older secret has the same successor when it is presented under a newer one."""
         token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid, issue_id=ISSUED)
-        row = self.row(SecretRing([self.old]), token)
+        row = self.row(Secrets([self.old]), token)
         decision = judge(
-            token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.new, self.old]), issue_id=ANSWER
+            token, row, now=AFTER + 1, policy=POLICY, secrets=Secrets([self.new, self.old]), issue_id=ANSWER
         )
 
         assert Decision(Verdict.GRACE, answer=refresh_token.successor(token, self.old, issue_id=ANSWER)) == decision
@@ -480,8 +480,8 @@ class TestSecretRotation:
     def test_a_dropped_secret_is_no_theft(self) -> None:
         """Where the secret that made the successor is gone, the client has to sign in again, and nobody is accused."""
         token = refresh_token.first(SESSION_ID, secret=b"S" * 32, kid=self.old.kid, issue_id=ISSUED)
-        row = self.row(SecretRing([self.new, self.old]), token)
-        decision = judge(token, row, now=AFTER + 1, policy=POLICY, ring=SecretRing([self.old]), issue_id=ANSWER)
+        row = self.row(Secrets([self.new, self.old]), token)
+        decision = judge(token, row, now=AFTER + 1, policy=POLICY, secrets=Secrets([self.old]), issue_id=ANSWER)
 
         assert Decision(Verdict.KEY_MISMATCH) == decision
 
@@ -491,9 +491,11 @@ class TestSecretRotation:
         row = replace(row_at(3), current=b"?" * 32)
 
         assert Decision(Verdict.KEY_MISMATCH) == judge(
-            token, row, now=WITHIN, policy=POLICY, ring=RING, issue_id=ANSWER
+            token, row, now=WITHIN, policy=POLICY, secrets=RING, issue_id=ANSWER
         )
-        assert Decision(Verdict.KEY_MISMATCH) == judge(token, row, now=AFTER, policy=POLICY, ring=RING, issue_id=ANSWER)
+        assert Decision(Verdict.KEY_MISMATCH) == judge(
+            token, row, now=AFTER, policy=POLICY, secrets=RING, issue_id=ANSWER
+        )
 
 
 @pytest.mark.parametrize(
@@ -513,4 +515,4 @@ def test_stands(own: RefreshToken, parent: RefreshToken | None, expected: bool) 
     """An access token stands with the row's current and previous refresh token, and with a child of the current one."""
     carried = None if parent is None else parent.fingerprint
 
-    assert expected == stands(own.fingerprint, carried, row_at(3), ring=RING)
+    assert expected == stands(own.fingerprint, carried, row_at(3), secrets=RING)

@@ -44,7 +44,7 @@ class OneSession(RuleBasedStateMachine):
     answers: Bundle[Message] = Bundle("answers")
 
     def new_world(self) -> World:
-        """Answer the world to be tried."""
+        """Return the world to be tried."""
         return World()
 
     @initialize(has_thief=st.booleans())
@@ -121,7 +121,7 @@ class OneSession(RuleBasedStateMachine):
     def something_seldom_happens(self, what: str) -> None:
         if what == "garbage":
             self.somebody_sends_garbage()
-        if what == "a newer secret" and len(list(self.world.ring)) < len(SECRETS):
+        if what == "a newer secret" and len(list(self.world.secrets)) < len(SECRETS):
             self.world.put_newer_secret()
         if what == "sign-out" and self.has_thief:
             self.world.revoke()

@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.errors import ConfigurationError
 
 MATERIAL = b"a secret of the deployment, 32 by"
@@ -66,23 +66,23 @@ def test_a_secret_is_not_printed() -> None:
 def test_a_ring() -> None:
     """The newest makes tokens, all are found by their kid, and an unknown kid is none."""
     old, new = Secret.from_material(MATERIAL), Secret.from_material(MATERIAL + b"2")
-    ring = SecretRing([new, old])
+    secrets = Secrets([new, old])
     unknown = next(kid for kid in range(256) if kid not in {old.kid, new.kid})
 
-    assert (new, [new, old]) == (ring.newest, [*ring])
-    assert (old, new, None) == (ring.get(old.kid), ring.get(new.kid), ring.get(unknown))
+    assert (new, [new, old]) == (secrets.newest, [*secrets])
+    assert (old, new, None) == (secrets.get(old.kid), secrets.get(new.kid), secrets.get(unknown))
 
 
 @pytest.mark.parametrize(("count", "message"), [(0, "empty"), (2, "equal")])
 def test_a_ring_that_is_none(count: int, message: str) -> None:
     """An empty list, and one that has a secret twice, are mistakes of the configuration."""
     with pytest.raises(ConfigurationError, match=f"secret: .*{message}"):
-        SecretRing([Secret.from_material(MATERIAL)] * count)
+        Secrets([Secret.from_material(MATERIAL)] * count)
 
 
 def test_an_earlier_secret() -> None:
     """Every secret of the ring but the newest is an earlier one; what is not in it, nobody knows."""
     newest, earlier, stranger = (Secret.from_material(MATERIAL + number) for number in (b"1", b"2", b"3"))
-    ring = SecretRing([newest, earlier])
+    secrets = Secrets([newest, earlier])
 
-    assert [False, True, False] == [ring.is_earlier(secret.kid) for secret in (newest, earlier, stranger)]
+    assert [False, True, False] == [secrets.is_earlier(secret.kid) for secret in (newest, earlier, stranger)]

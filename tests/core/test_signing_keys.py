@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signing_keys import (
     RELOAD_MARGIN,
     Algorithm,
@@ -196,7 +196,7 @@ class Deployment:
         self.keys[record.kid] = replace(READY[algorithm], record=record)
 
     def verified(self) -> list[bool]:
-        """Answer of every key whose tokens are alive whether it verifies."""
+        """Return of every key whose tokens are alive whether it verifies."""
         keys = SigningKeys(self.keys.values())
         return [keys.verifying(kid, now=self.now) is not None for kid, until in self.in_use.items() if until > self.now]
 
@@ -324,12 +324,12 @@ def test_every_bit_of_a_sealed_key_counts() -> None:
 def test_the_secret_that_sealed_opens() -> None:
     """Any secret of the list opens what it sealed, the newest one seals, and a stranger's opens nothing."""
     new = Secret.from_material(b"another secret that is long enough")
-    both = SecretRing([new, *RING])
+    both = Secrets([new, *RING])
 
     assert "d-x" == unseal(sealed("d-x"), both).kid
-    assert new.kid == sealed("d-x", ring=both).secret_kid
+    assert new.kid == sealed("d-x", secrets=both).secret_kid
     with pytest.raises(ConfigurationError, match="a list with the new one first"):
-        unseal(sealed("d-x"), SecretRing([new]))
+        unseal(sealed("d-x"), Secrets([new]))
 
 
 def test_keys_are_strong() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, RotationPolicy, Verdict, judge
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
 from tests.core.lineages import SESSION_ID
 
@@ -54,7 +54,7 @@ class World:
     policy: RotationPolicy = POLICY
     acknowledges: bool = True
     now: int = 1_000_000
-    ring: SecretRing = field(default_factory=lambda: SecretRing(SECRETS[:1]))
+    secrets: Secrets = field(default_factory=lambda: Secrets(SECRETS[:1]))
     books: Books = field(default_factory=Books)
     row: Lineage | None = None
     ended: bool = False
@@ -64,9 +64,9 @@ class World:
     def sign_in(self) -> str:
         """Begin the session and answer its first refresh token."""
         issue_id = self._next_issue_id()
-        token = refresh_token.first(SESSION_ID, secret=b"R" * 32, kid=self.ring.newest.kid, issue_id=issue_id)
+        token = refresh_token.first(SESSION_ID, secret=b"R" * 32, kid=self.secrets.newest.kid, issue_id=issue_id)
         self.row = Lineage.first(
-            refresh_token.stored_hash(token.fingerprint, self.ring.newest),
+            refresh_token.stored_hash(token.fingerprint, self.secrets.newest),
             kid=token.kid,
             used=issue_id,
             now=self.now,
@@ -77,13 +77,13 @@ class World:
 
     def refresh(self, text: str) -> str | None:
         """Let the server answer the refresh token *text*: with a token, or with `None` for a refusal."""
-        token = refresh_token.read(text, self.ring)
+        token = refresh_token.read(text, self.secrets)
         if token is None:
             self.verdicts.append(Verdict.BAD_TOKEN)
             return None
         replay = self.books.is_replay(token, now=self.now)
         decision = judge(
-            token, self.row, now=self.now, policy=self.policy, ring=self.ring, issue_id=self._next_issue_id()
+            token, self.row, now=self.now, policy=self.policy, secrets=self.secrets, issue_id=self._next_issue_id()
         )
         assert not (replay and decision.answer), "a replay was answered"  # I4
         assert not (self.ended and decision.answer), "an ended session was refreshed"  # I5, I6
@@ -100,10 +100,10 @@ class World:
 
     def use(self, text: str) -> None:
         """Let the client use what came with *text*: the server verifies its access token, and acknowledges."""
-        token = refresh_token.read(text, self.ring)
+        token = refresh_token.read(text, self.secrets)
         if token is None or self.row is None or not self.acknowledges_of(token):
             return
-        current = refresh_token.stored_hash(token.fingerprint, self.ring[token.kid])
+        current = refresh_token.stored_hash(token.fingerprint, self.secrets[token.kid])
         if self.row.current == current and not self.row.acknowledged:
             self.row = replace(self.row, acknowledged=True, used=token.issue_id, used_at=self.now)
 
@@ -118,8 +118,8 @@ class World:
 
     def put_newer_secret(self) -> None:
         """Put the next secret before those that are there."""
-        known = list(self.ring)
-        self.ring = SecretRing([SECRETS[len(known)], *known])
+        known = list(self.secrets)
+        self.secrets = Secrets([SECRETS[len(known)], *known])
 
     @property
     def accused(self) -> bool:
@@ -128,7 +128,7 @@ class World:
 
     def _hand_out(self, token: RefreshToken, *, again: bool) -> str:
         self.books.hand_out(token, now=self.now, again=again)
-        return refresh_token.mint(token, self.ring[token.kid])
+        return refresh_token.mint(token, self.secrets[token.kid])
 
     def _next_issue_id(self) -> bytes:
         self.answers += 1

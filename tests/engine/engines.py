@@ -10,11 +10,11 @@ from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.feed import RevocationFeed
-from fastapi_session.engine.listeners import Listeners
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.revocation.feed import RevocationFeed
+from fastapi_session.engine.revocation.listeners import Listeners
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, FeedReading, SigningKeyRecord
 from fastapi_session.sessions import Sessions
@@ -35,30 +35,30 @@ GRACE = timedelta(seconds=30)
 
 
 def engine(store: Store, clock: Clock, **options: Any) -> Sessions:
-    """Answer an engine over *store*, without jitter unless *options* say otherwise."""
+    """Return an engine over *store*, without jitter unless *options* say otherwise."""
     chosen: dict[str, Any] = {"secret": SECRET, "access_token_validity_jitter": 0, **options}
     return Sessions(SessionConfig(store=store, **chosen), clock=clock)
 
 
-def secrets(*texts: str) -> SecretRing:
-    """Answer the ring of the secrets *texts*, newest first."""
-    return SecretRing([Secret.from_material(text.encode()) for text in texts])
+def secrets(*texts: str) -> Secrets:
+    """Return the ring of the secrets *texts*, newest first."""
+    return Secrets([Secret.from_material(text.encode()) for text in texts])
 
 
 def refresh_token_of(issued: IssuedSession) -> str:
-    """Answer the refresh token of *issued*, which has one."""
+    """Return the refresh token of *issued*, which has one."""
     assert issued.tokens.refresh_token is not None
     return issued.tokens.refresh_token
 
 
 async def created(sessions: Sessions, **options: Any) -> tuple[str, str]:
-    """Answer handle and refresh token of a new session of the user "alice"."""
+    """Return handle and refresh token of a new session of the user "alice"."""
     issued = await sessions.create("alice", **options)
     return issued.access_token.session_handle, refresh_token_of(issued)
 
 
 async def refreshed(sessions: Sessions, token: str) -> str:
-    """Answer the refresh token that *token* is exchanged for."""
+    """Return the refresh token that *token* is exchanged for."""
     return refresh_token_of(await sessions.refresh(token))
 
 
@@ -68,7 +68,7 @@ def stem(token: str) -> str:
 
 
 def feed_of(store: Store, clock: Clock, *, background: Background, **options: Any) -> RevocationFeed:
-    """Answer a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
+    """Return a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
     chosen: dict[str, Any] = {
         "listeners": Listeners(),
         "key_deleted": lambda _: None,

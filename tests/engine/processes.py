@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fastapi_session.clock import Clock
-from fastapi_session.core.secret import SecretRing
+from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import Algorithm, KeyPolicy
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.deployment import PUBLISH_LEAD, milliseconds
-from fastapi_session.engine.keyring import Keyring
+from fastapi_session.engine.from_config import PUBLISH_LEAD, milliseconds
+from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.stores.base import Store
 from tests.engine.engines import DAY, HOUR, SECRET, secrets
 
@@ -28,12 +28,12 @@ class Process:
     """One process of a deployment: its keyring, and what it does in the background."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, ring: SecretRing = RING, algorithm: Algorithm = "ES256", jitter: int = 0
+        self, store: Store, clock: Clock, *, secrets: Secrets = RING, algorithm: Algorithm = "ES256", jitter: int = 0
     ) -> None:
         self.background = Background()
         self.keyring = Keyring(
             store,
-            ring=ring,
+            secrets=secrets,
             policy=policy(algorithm),
             clock=clock,
             random=_Random(jitter),
@@ -41,7 +41,7 @@ class Process:
         )
 
     async def signing_kid(self, *, static: bool = False) -> str:
-        """Answer the kid that signs, once all that this causes in the background is done."""
+        """Return the kid that signs, once all that this causes in the background is done."""
         key = await self.keyring.signing_key(static=static)
         await self.background.finish()
         return key.kid

@@ -70,11 +70,11 @@ class Deployment:
                 os.kill(pid, signal.SIGCONT)
 
     def results(self) -> list[Any]:
-        """Answer what came of the tasks, when all are done."""
+        """Return what came of the tasks, when all are done."""
         return [result for worker in self._workers for result in worker.recv()]
 
     async def do(self, tasks: Sequence[Task]) -> list[Any]:
-        """Answer what came of *tasks*. Meanwhile this process goes on: what it has begun may hold a lock on the session."""
+        """Return what came of *tasks*. Meanwhile this process goes on: what it has begun may hold a lock on the session."""
         await asyncio.to_thread(self.begin, tasks)
         return await asyncio.to_thread(self.results)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fastapi_session.clock import system_clock
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from tests.reliability.history import OK, Answer
 from tests.reliability.load_server import SECRET
 from tests.reliability.load_wire import Reply, Wire
@@ -18,7 +18,7 @@ from tests.reliability.store_faults import Outage
 from tests.reliability.worker import received
 
 ACCESS, REFRESH = "sAccessToken", "sRefreshToken"
-RING = SecretRing([Secret.from_material(SECRET.encode())])
+RING = Secrets([Secret.from_material(SECRET.encode())])
 
 UNAVAILABLE = "503"
 """The outcome of a refresh while the store was down."""
@@ -66,7 +66,7 @@ class Browser:
         return self.take(await self.refreshes.ask("POST", "/auth/session/refresh", {"cookie": cookie}))
 
     def take(self, reply: Reply) -> Reply:
-        """Answer *reply* after its cookies are set and cleared."""
+        """Return *reply* after its cookies are set and cleared."""
         for text in reply.values("set-cookie"):
             name, _, value = text.partition(";")[0].partition("=")
             if value:

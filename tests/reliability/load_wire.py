@@ -35,7 +35,7 @@ class Wire:
         self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
-        """Answer what the server answers. Raises `OSError` and `EOFError` where the connection breaks."""
+        """Return what the server answers. Raises `OSError` and `EOFError` where the connection breaks."""
         if self._ends is None:
             self._ends = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._ends

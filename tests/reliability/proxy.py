@@ -50,17 +50,17 @@ def unharmed(_luck: random.Random) -> Fate:
 
 
 def always(fate: Fate) -> Draw:
-    """Answer what draws *fate* for every connection."""
+    """Return what draws *fate* for every connection."""
     return lambda _luck: fate
 
 
 def to_address(host: str, port: int) -> Connect:
-    """Answer the way to a server that listens on a port."""
+    """Return the way to a server that listens on a port."""
     return partial(asyncio.open_connection, host, port)
 
 
 def to_socket(path: Path) -> Connect:
-    """Answer the way to a server that listens on a Unix socket."""
+    """Return the way to a server that listens on a Unix socket."""
     return partial(asyncio.open_unix_connection, path)
 
 

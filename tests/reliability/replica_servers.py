@@ -71,7 +71,7 @@ async def postgresqls(_folder: Path) -> AsyncIterator[Pair]:
 
 
 def replica_of(primary: Server, folder: Path, *, port: int) -> Server:
-    """Answer a copy of *primary* in the empty *folder* that is to follow it over *port*, not started yet."""
+    """Return a copy of *primary* in the empty *folder* that is to follow it over *port*, not started yet."""
     programs = postgres_programs(own_folder(folder))
     data, pid_file = folder / "data", folder / "data" / "postmaster.pid"
     run(programs / "pg_basebackup", "-D", data, "-h", primary.folder, "-U", "postgres", "-R", "-c", "fast", "--no-sync")

@@ -81,7 +81,7 @@ def application(life: Life) -> FastAPI:
 
     @app.get("/up")
     async def up() -> None:
-        """Answer as soon as the server does."""
+        """Return as soon as the server does."""
 
     @app.post("/login")
     async def login(user_id: str, create: Annotated[CreateSession, Depends(create_session())]) -> None:

@@ -174,7 +174,7 @@ class Browser:
 async def simulate(
     begin: Callable[[], Sessions], habits: Habits, *, clock: HandClock, users: int, cycles: int, seed: int
 ) -> Counter[str]:
-    """Answer what was told to so many *users* in so many *cycles* of refreshing; *begin* makes a worker."""
+    """Return what was told to so many *users* in so many *cycles* of refreshing; *begin* makes a worker."""
     luck, timeline = random.Random(seed), Timeline(clock)
     workers = Workers(begin, timeline=timeline, luck=luck)
     world = World(timeline, workers, luck, habits)

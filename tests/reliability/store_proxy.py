@@ -12,7 +12,7 @@ PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "redis": 6379}
 
 
 def way_to(url: str) -> Connect:
-    """Answer the way to the server that *url* names, by a socket in a folder or by an address."""
+    """Return the way to the server that *url* names, by a socket in a folder or by an address."""
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     folder, path = parsed.query.get("host"), parsed.query.get("unix_socket")
@@ -24,6 +24,6 @@ def way_to(url: str) -> Connect:
 
 
 def by_port(url: str, port: int) -> str:
-    """Answer *url* with *port* of this machine in the place of the server that it names."""
+    """Return *url* with *port* of this machine in the place of the server that it names."""
     parsed = make_url(url).difference_update_query(["host", "unix_socket"]).set(host="127.0.0.1", port=port)
     return parsed.render_as_string(hide_password=False)

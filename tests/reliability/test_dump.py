@@ -32,7 +32,7 @@ RING = secrets(SECRET)
 
 
 async def copied(place: Place) -> bytes:
-    """Answer all that is kept at *place*, bytes as they are and text as UTF-8."""
+    """Return all that is kept at *place*, bytes as they are and text as UTF-8."""
     values = {"sqlite": of_sqlite, "valkey": of_valkey}.get(place.kind, of_sql)(place.url)
     return b"\n".join([value if isinstance(value, bytes) else str(value).encode() async for value in values])
 
@@ -69,7 +69,7 @@ async def of_valkey(url: str) -> AsyncIterator[Any]:
 
 
 def forms(secret: bytes) -> Iterator[bytes]:
-    """Answer how *secret* may be written."""
+    """Return how *secret* may be written."""
     yield secret
     yield secret.hex().encode()
     yield base64.b64encode(secret).rstrip(b"=")
@@ -77,7 +77,7 @@ def forms(secret: bytes) -> Iterator[bytes]:
 
 
 def made_from(issued: IssuedSession) -> dict[str, bytes]:
-    """Answer what nobody but the client and the deployment may know of *issued*."""
+    """Return what nobody but the client and the deployment may know of *issued*."""
     token = refresh_token.read(refresh_token_of(issued), RING)
     assert token is not None
     anti_csrf = issued.tokens.anti_csrf_token
@@ -135,7 +135,7 @@ async def test_nothing_can_be_forged_from_it(sessions: Sessions) -> None:
 
 
 def forgeries(record: SessionRecord, *, kid: int) -> Iterator[RefreshToken]:
-    """Answer tokens that stand where *record* does, or just before or after, made of what it says."""
+    """Return tokens that stand where *record* does, or just before or after, made of what it says."""
     current = record.lineage.current
     for generation in (0, 1):
         yield RefreshToken(kid, record.session_id, generation, secret=current, parent=bytes(32), issue_id=bytes(9))

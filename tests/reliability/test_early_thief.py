@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import TokenTheftError
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
@@ -43,7 +43,7 @@ class Couple:
         """Ask for something with the access token of *held*, and let the store hear of it."""
         worker = self.luck.choice(self.workers)
         await worker.verify(held.tokens.access_token)
-        await worker._parts.background.finish()
+        await worker._engine.background.finish()
 
     async def owner_comes(self) -> None:
         self.owner = await self.refreshed(self.owner)

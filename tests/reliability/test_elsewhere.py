@@ -31,7 +31,7 @@ async def undo(sessions: Sessions, handle: str, *, is_revoked: bool) -> float:
 
 
 def as_they_were_given(results: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Answer *results*, which come worker by worker, in the order of the tasks."""
+    """Return *results*, which come worker by worker, in the order of the tasks."""
     first = (len(results) + 1) // WORKERS
     return [results[number // WORKERS + first * (number % WORKERS)] for number in range(len(results))]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fastapi_session.clock import system_clock
-from fastapi_session.engine.deployment import PUBLISH_LEAD, milliseconds
+from fastapi_session.engine.from_config import PUBLISH_LEAD, milliseconds
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.by_url import store_by_url
 from tests.conftest import SHARED, Place, place_of

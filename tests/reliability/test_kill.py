@@ -115,7 +115,7 @@ class World:
             process.close()
 
     async def generations(self) -> dict[str, int]:
-        """Answer how far each session has come in the store."""
+        """Return how far each session has come in the store."""
         store = self.place.store()
         records = [record for number in range(CLIENTS) for record in await store.sessions_of(f"user-{number}")]
         await store.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import UnauthorisedError
 from tests.conftest import Place
 from tests.reliability.conftest import is_full

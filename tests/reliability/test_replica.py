@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fastapi_session.core.rotation import Verdict
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import SessionError, StoreUnavailable, TryRefreshTokenError
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.by_url import store_by_url

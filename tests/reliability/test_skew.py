@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from fastapi_session.clock import Clock
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import SessionError, TokenTheftError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
@@ -29,7 +29,7 @@ HEARD = timedelta(seconds=2)
 
 
 def skewed(clock: HandClock, seconds: int) -> Clock:
-    """Answer *clock*, wrong by *seconds*."""
+    """Return *clock*, wrong by *seconds*."""
     return lambda: clock() + seconds * 1000
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import refresh_token
-from fastapi_session.core.secret import Secret, SecretRing
+from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.sessions import Sessions
 from tests.conftest import Place
@@ -37,8 +37,8 @@ class OffsetClock:
 
 async def refresh(sessions: Sessions, client: str, *, token: str) -> Answer:
     """Refresh *token*, and tell what came of it."""
-    ring = ring_of(sessions.config)
-    presented = refresh_token.read(token, ring)
+    secrets = ring_of(sessions.config)
+    presented = refresh_token.read(token, secrets)
     assert presented is not None
     began = sessions.now()
     seen: dict[str, Any] = {}
@@ -50,19 +50,19 @@ async def refresh(sessions: Sessions, client: str, *, token: str) -> Answer:
         outcome = f"{error.code}: {error}"
     else:
         outcome = OK
-        seen = {**received(issued.tokens.refresh_token or "", ring), "access_token": issued.tokens.access_token}
+        seen = {**received(issued.tokens.refresh_token or "", secrets), "access_token": issued.tokens.access_token}
     return Answer(
         client, presented.session_id, presented.generation, began=began, ended=sessions.now(), outcome=outcome, **seen
     )
 
 
-def ring_of(config: SessionConfig) -> SecretRing:
-    return SecretRing([Secret.from_material(material) for material in config.secrets])
+def ring_of(config: SessionConfig) -> Secrets:
+    return Secrets([Secret.from_material(material) for material in config.secrets])
 
 
-def received(token: str, ring: SecretRing) -> dict[str, Any]:
+def received(token: str, secrets: Secrets) -> dict[str, Any]:
     """What a history says of the refresh token *token*."""
-    content = refresh_token.read(token, ring)
+    content = refresh_token.read(token, secrets)
     assert content is not None
     return {"session": content.session_id, "generation": content.generation, "digest": content.fingerprint.hex()}
 

@@ -79,6 +79,6 @@ def test_an_older_file_is_brought_up_to_date(tmp_path: Path, version: int) -> No
 
 
 def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Answer every table and index of the file with its definition, and last the version."""
+    """Return every table and index of the file with its definition, and last the version."""
     made: list[tuple[str, str]] = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
     return [*made, ("version", str(connection.execute("PRAGMA user_version").fetchone()[0]))]

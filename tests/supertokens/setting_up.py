@@ -183,7 +183,7 @@ def key_interval(serve: Serve) -> None:
     first = world.ask(world.sessions.jwks)["keys"]
     world.clock.advance(2 * HOUR)
     world.sign_in()
-    world.ask(world.sessions._parts.background.finish)
+    world.ask(world.sessions._engine.background.finish)
 
     assert {key["kid"] for key in first} < {key["kid"] for key in world.ask(world.sessions.jwks)["keys"]}
 

@@ -17,7 +17,7 @@ from fastapi_session import (
     refresh_session_in_request,
     verify_session,
 )
-from fastapi_session.web.dependencies import ProvideCreateSession, VerifySession
+from fastapi_session.web.dependencies import CreateSessionProvider, SessionProvider
 
 Plain = dict[str, Any]
 
@@ -44,10 +44,10 @@ async def of_a_session(typed: Session[Claims, Cart], half: Session[Claims], plai
 
 
 async def of_a_provider(connection: HTTPConnection) -> None:
-    assert_type(verify_session(payload=Claims, data=Cart), VerifySession[Claims, Cart])
-    assert_type(verify_session(payload=Claims), VerifySession[Claims, Plain])
-    assert_type(verify_session(data=Cart), VerifySession[Plain, Cart])
-    assert_type(verify_session(), VerifySession[Plain, Plain])
+    assert_type(verify_session(payload=Claims, data=Cart), SessionProvider[Claims, Cart])
+    assert_type(verify_session(payload=Claims), SessionProvider[Claims, Plain])
+    assert_type(verify_session(data=Cart), SessionProvider[Plain, Cart])
+    assert_type(verify_session(), SessionProvider[Plain, Plain])
     assert_type(await verify_session(payload=Claims, data=Cart)(connection), Session[Claims, Cart] | None)
     assert_type(await verify_session()(connection), Session | None)
 
@@ -62,7 +62,7 @@ async def of_a_request(connection: HTTPConnection) -> None:
 
 async def of_creation(connection: HTTPConnection) -> None:
     provider = create_session(payload=Claims, data=Cart)
-    assert_type(provider, ProvideCreateSession[Claims, Cart])
+    assert_type(provider, CreateSessionProvider[Claims, Cart])
     create = await provider(connection)
     assert_type(create, CreateSession[Claims, Cart])
     assert_type(await create("ada", access_token_payload=Claims(role="admin")), Session[Claims, Cart])

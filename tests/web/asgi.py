@@ -12,7 +12,7 @@ NOTHING: Mapping[str, str] = {}
 
 
 async def ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str] = NOTHING) -> Response:
-    """Answer the head of the response of *app* to one request."""
+    """Return the head of the response of *app* to one request."""
     path, _, query = target.partition("?")
     scope = {
         "type": "http",

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from fastapi_session import PrimitiveArrayClaim, Session, Sessions, install, session_router, verify_session
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import Json, Tokens
 from tests.web.deployment import Verified, _login
 
@@ -178,7 +178,7 @@ class Served:
     @property
     def waiting(self) -> int:
         """Of how many sessions somebody waits for the end."""
-        return len(self.sessions._parts.listeners)
+        return len(self.sessions._engine.listeners)
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)

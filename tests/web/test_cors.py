@@ -108,12 +108,12 @@ SITE = {"api_domain": "https://api.shop.example.com", "website_domain": "https:/
 
 
 def told_of(app: FastAPI, clock: HandClock, **options: Any) -> list[str]:
-    """Answer what is said of *app*."""
+    """Return what is said of *app*."""
     return [*cors_problems(app, engine(clock, **{**SITE, **options}).config)]
 
 
 def with_cors(*arguments: Any, **options: Any) -> FastAPI:
-    """Answer an application with a CORSMiddleware."""
+    """Return an application with a CORSMiddleware."""
     app = FastAPI()
     app.add_middleware(CORSMiddleware, *arguments, **{**RIGHT, "allow_origins": ["https://www.example.com"], **options})
     return app

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session import ConfigurationError, Tokens, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.testing import HandClock
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange, exchange_of
-from fastapi_session.web.recognised import Recognised
+from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.transport import Transport
 from tests.web.deployment import engine
 
@@ -31,7 +31,7 @@ class Headers(list[tuple[bytes, bytes]]):
 @pytest.fixture
 def exchange(clock: HandClock) -> Exchange:
     sessions = engine(clock)
-    return Exchange(sessions, Transport(sessions.config), Recognised())
+    return Exchange(sessions, Transport(sessions.config), HeaderCache())
 
 
 def tokens(**fields: Any) -> Tokens:

@@ -29,7 +29,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 async def teapot(_request: Request, error: Exception) -> Response:
-    """Answer every error in the same unusual way."""
+    """Return every error in the same unusual way."""
     return PlainTextResponse(type(error).__name__, 418)
 
 

@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, WebSocket
 from fastapi_session import Session, Sessions, verify_session
 from fastapi_session.core import access_token, base64url
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
 from tests.conftest import Figures
 from tests.web.deployment import application, engine, finish_background, signing_key

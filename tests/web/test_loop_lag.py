@@ -52,7 +52,7 @@ class Lag:
         self._turns: dict[str, list[float]] = defaultdict(list)
 
     async def of(self, name: str, work: Awaitable[T]) -> T:
-        """Answer what *work* does, and note the longest turn until it was done."""
+        """Return what *work* does, and note the longest turn until it was done."""
         working = asyncio.ensure_future(work)
         longest, turned = 0.0, time.perf_counter()
         while not working.done():
@@ -63,10 +63,10 @@ class Lag:
         return await working
 
     async def calmest(self) -> dict[str, float]:
-        """Answer the calmest try of each, beyond that of a loop that has nothing to do."""
+        """Return the calmest try of each, beyond that of a loop that has nothing to do."""
         for _ in range(TRIES):
             await self.of("idle", asyncio.sleep(LIMIT))
-        least = {name: min(turns) for name, turns in self._turns.items()}
+        least = {name: min(locks) for name, locks in self._turns.items()}
         idle = least.pop("idle")
         return {name: turn - idle for name, turn in least.items()}
 

@@ -148,7 +148,7 @@ class TestPaths:
             if len(asked) > 1:  # the first one asks whether another session took the place of this one
                 raise StoreUnavailable("down")
 
-        deployment.sessions.handle_proven_by = down  # type: ignore[method-assign, assignment]
+        deployment.sessions.verified_handle = down  # type: ignore[method-assign, assignment]
         response = deployment.post("/auth/session/refresh", {"cookie": f"{ACCESS}={held.access}"})
 
         assert (401, 2) == (response.status_code, len(asked))

@@ -19,9 +19,9 @@ from websockets.typing import Subprotocol
 
 from fastapi_session import SessionConfig, Sessions, TokenTheftError
 from fastapi_session.core import access_token
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
-from fastapi_session.web import lasting
+from fastapi_session.web import session_end
 from fastapi_session.web.sockets import CLOSE_CODE
 from tests.web.deployment import HOUR, SECRET, WINDOW, engine
 from tests.web.socket_app import Role, Served, bearer, closed, cookie, handle, serving, socket_app, until
@@ -231,7 +231,7 @@ async def test_a_socket_ends_with_its_access_token(
     path: str, served: Served, ada: IssuedSession, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session may go on, so the client is told to refresh, and to open its socket anew."""
-    monkeypatch.setattr(lasting, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(session_end, "LONGEST_WAIT", 0.01)
     opened = await served.connect(path, bearer(ada.tokens))
     clock.advance(HOUR)
 

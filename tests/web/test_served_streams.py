@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
 from fastapi_session import Sessions
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
-from fastapi_session.web import lasting
+from fastapi_session.web import session_end
 from tests.web.deployment import HOUR, Verified, engine
 from tests.web.socket_app import Admin, Role, Served, bearer, handle, serving, socket_app, until
 
@@ -101,7 +101,7 @@ async def test_a_stream_ends_with_its_access_token(
     served: Served, ada: IssuedSession, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the access token ends so does the stream; the browser asks for it again with a new one."""
-    monkeypatch.setattr(lasting, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(session_end, "LONGEST_WAIT", 0.01)
     async with served.client() as client, client.stream("GET", "/waiting", headers=bearer(ada.tokens)) as response:
         lines = response.aiter_lines()
         assert "data: tick" == await anext(lines)

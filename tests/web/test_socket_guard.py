@@ -15,7 +15,7 @@ from fastapi_session.model import FeedReading
 from fastapi_session.testing import HandClock
 from fastapi_session.web import sockets
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.recognised import Recognised
+from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.session_types import SessionTypes
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
@@ -35,7 +35,7 @@ class Socket:
         self.writable = asyncio.Event()
         self.writable.set()
         self.sessions = sessions
-        self.exchange = Exchange(sessions, Transport(sessions.config), Recognised())
+        self.exchange = Exchange(sessions, Transport(sessions.config), HeaderCache())
         self.guard = GuardedSocket(self.exchange, {"type": "websocket"}, self.coming.get, self._send)
 
     async def _send(self, message: Message) -> None:
@@ -75,7 +75,7 @@ async def bare(clock: HandClock) -> AsyncIterator[Socket]:
     await sessions.close()
     for _ in range(3):
         await asyncio.sleep(0)
-    assert 0 == len(sessions._parts.listeners)
+    assert 0 == len(sessions._engine.listeners)
     assert {asyncio.current_task()} == asyncio.all_tasks()
 
 
@@ -109,17 +109,17 @@ async def test_no_message_is_lost_to_an_impatient_endpoint(socket: Socket) -> No
 
 async def test_a_message_that_arrives_with_the_cancellation_is_kept(socket: Socket) -> None:
     """A receive that is cancelled in the very turn in which a message arrives leaves it for the next."""
-    for turns in range(6):
+    for locks in range(6):
         receiving = asyncio.ensure_future(socket.guard.receive())
         await asyncio.sleep(0)
-        socket.come(str(turns))
-        for _ in range(turns):
+        socket.come(str(locks))
+        for _ in range(locks):
             await asyncio.sleep(0)
         receiving.cancel()
         with suppress(asyncio.CancelledError):
             socket.coming.put_nowait(await receiving)  # it came before the cancellation
 
-        assert str(turns) == (await socket.guard.receive())["text"]
+        assert str(locks) == (await socket.guard.receive())["text"]
 
 
 async def test_each_message_is_given_to_one_of_two_receivers(socket: Socket) -> None:

@@ -63,7 +63,7 @@ class Calls:
         return f"{url.hostname or 'localhost'}:{url.port or DEFAULT_PORT}"
 
     async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Sequence[Any]:
-        """Answer what *script* answers. Raises StoreUnavailable for any failure of the driver or the server."""
+        """Return what *script* answers. Raises StoreUnavailable for any failure of the driver or the server."""
         task = asyncio.create_task(self._answer(script, keys=keys, arguments=arguments))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -100,7 +100,7 @@ class Calls:
             raise
 
     def _client(self) -> Client:
-        """Answer the client of the running event loop: a connection belongs to the loop that opened it."""
+        """Return the client of the running event loop: a connection belongs to the loop that opened it."""
         if not isinstance(self._server, str):
             return self._server
         loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ class Calls:
 
 
 async def evaluate(script: Script, *arguments: str | int, client: Client) -> Any:
-    """Answer what *script* answers through *client*, whether or not the server has run it before."""
+    """Return what *script* answers through *client*, whether or not the server has run it before."""
     try:
         return await client.execute_command("EVALSHA", script.sha, *arguments)
     except NoScriptError:  # a server that has restarted, or another node of a cluster
@@ -127,7 +127,7 @@ class CheckedPool(BlockingConnectionPool):
         self._tls: RedisSSLContext | None = None
 
     def make_connection(self) -> AbstractConnection:
-        """Answer a connection that is not open yet. All share what they know of TLS: to load it takes 20 milliseconds."""
+        """Return a connection that is not open yet. All share what they know of TLS: to load it takes 20 milliseconds."""
         connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # as redis-py has it
         if isinstance(connection, SSLConnection):
             self._tls = self._tls or connection.ssl_context
@@ -148,7 +148,7 @@ class CheckedPool(BlockingConnectionPool):
 
 
 def connect(url: str) -> Client:
-    """Answer a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
+    """Return a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
     url = StoreUrl(url.replace("valkey", "redis", 1) if url.startswith("valkey") else url)
     tls = {"ssl_check_hostname": True} if url.startswith("rediss:") else {}  # before version 6, redis-py left it out
     try:
@@ -180,5 +180,5 @@ def mistake_in_address(error: BaseException | None) -> str | None:
 
 
 def as_text(value: Any) -> str:
-    """Answer a string of a reply, whether or not the client decodes replies."""
+    """Return a string of a reply, whether or not the client decodes replies."""
     return value.decode() if isinstance(value, bytes) else str(value)

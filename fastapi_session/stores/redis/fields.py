@@ -29,22 +29,22 @@ _KEY_BYTES = tuple(map(KEY_COLUMNS.index, ("private_key",)))
 
 
 def field(value: Any) -> str:
-    """Answer *value*, which a row holds, as the text of a field."""
+    """Return *value*, which a row holds, as the text of a field."""
     return json.dumps(value, default=bytes.hex)
 
 
 def session_fields(record: SessionRecord) -> list[str]:
-    """Answer names and values of a session's fields, one after the other."""
+    """Return names and values of a session's fields, one after the other."""
     return _pairs(SESSION_COLUMNS, session_row(record))
 
 
 def lineage_fields(lineage: Lineage) -> list[str]:
-    """Answer names and values of the fields that *lineage* fills, one after the other."""
+    """Return names and values of the fields that *lineage* fills, one after the other."""
     return _pairs(LINEAGE_COLUMNS, lineage_row(lineage))
 
 
 def expected_fields(lineage: Lineage) -> list[str]:
-    """Answer the values that tell whether a session has moved on since it stood where *lineage* says."""
+    """Return the values that tell whether a session has moved on since it stood where *lineage* says."""
     place = lineage.generation, lineage.current, lineage.acknowledged, lineage.window_at
     return [field(each) for each in (*place, lineage.exchanged, lineage.crossed)]
 
@@ -58,7 +58,7 @@ def session_row_of(text: str) -> Row:
 
 
 def key_text(record: SigningKeyRecord) -> str:
-    """Answer a signing key as a JSON array."""
+    """Return a signing key as a JSON array."""
     return field(key_row(record))
 
 

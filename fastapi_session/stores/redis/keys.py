@@ -36,7 +36,7 @@ class Shard:
         return f"{self.tag}:notices"
 
     def keys(self, *session_ids: str) -> Sequence[str]:
-        """Answer the keys of a script about the sessions *session_ids*: the indexes, the feed, then one key a session."""
+        """Return the keys of a script about the sessions *session_ids*: the indexes, the feed, then one key a session."""
         return [
             f"{self.tag}:by_user",
             f"{self.tag}:by_deadline",
@@ -59,12 +59,12 @@ class Keyspace:
         self.feeds = [*(shard.feed for shard in self.shards), self.signing_keys[-1]]
 
     def shard_of(self, session_id: str) -> Shard:
-        """Answer the shard that keeps the session *session_id*."""
+        """Return the shard that keeps the session *session_id*."""
         return self.shards[crc32(session_id.encode()) % len(self.shards)]
 
 
 def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:
-    """Answer the bounds, for ZRANGEBYLEX, of the names of the user's sessions; of every tenant where none is given.
+    """Return the bounds, for ZRANGEBYLEX, of the names of the user's sessions; of every tenant where none is given.
 
     A name is user, tenant and session id, each as JSON: a quote ends each, so that no user begins like another.
     """

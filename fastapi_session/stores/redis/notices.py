@@ -30,7 +30,7 @@ class RedisNotices:
         self._readable = Readable("Redis")
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
         readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
         notices = [notice for reading in readings for notice in reading.notices]
         return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))

@@ -36,6 +36,6 @@ class Script:
 
     @classmethod
     def of(cls, text: str) -> Script:
-        """Answer *text*, after the common beginning, as a script."""
+        """Return *text*, after the common beginning, as a script."""
         whole = BEGINNING + text
         return cls(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())

@@ -93,7 +93,7 @@ class RedisStore(RedisNotices):
         return None if record is None else self._readable.session(_session_row(record), session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
-        """Answer the record, expired or not, together with the server's clock."""
+        """Return the record, expired or not, together with the server's clock."""
         [row], now = await self._read(self._keys.shard_of(session_id), [session_id])
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
@@ -131,7 +131,7 @@ class RedisStore(RedisNotices):
         return bool(updated)
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Answer the user's sessions that have not expired, oldest first."""
+        """Return the user's sessions that have not expired, oldest first."""
         living: list[SessionRecord] = []
         for shard in self._keys.shards:
             async for names in self._names_in(shard, names_of_user(user_id, tenant_id)):
@@ -169,7 +169,7 @@ class RedisStore(RedisNotices):
         return bool(inserted)
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Answer every key, by family and sequence."""
+        """Return every key, by family and sequence."""
         [rows] = await self._run(key_scripts.SIGNING_KEYS, self._keys.signing_keys)
         keys = self._readable.signing_keys(key_row_of(as_text(row)) for row in rows)
         return sorted(keys, key=attrgetter("family", "sequence"))

@@ -110,7 +110,7 @@ def seen(connection: Connection, work: Work[T], look: Look | None) -> T:
 
 
 def in_transaction(engine: SyncEngine, work: Work[T], look: Look | None) -> T:
-    """Answer what *work* does on a connection of *engine*, in a transaction that ends with it."""
+    """Return what *work* does on a connection of *engine*, in a transaction that ends with it."""
     with engine.connect() as connection, connection.begin() as transaction:
         answer = seen(connection, work, look)
         try:

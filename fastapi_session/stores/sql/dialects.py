@@ -139,7 +139,7 @@ class ExactText(TypeDecorator[str]):
         return String(length).with_variant(mysql.VARBINARY(self.encoded), *sorted(_BINARY_TEXT))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        """Answer *value* as the driver is given it."""
+        """Return *value* as the driver is given it."""
         return value.encode() if isinstance(value, str) and dialect.name in _BINARY_TEXT else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:

@@ -45,12 +45,12 @@ class Ways:
 
     @classmethod
     def through(cls, engine: AsyncEngine, *, look: Look | None) -> Ways:
-        """Answer the ways through the user's *engine*, whose connections are switched over when they are lent."""
+        """Return the ways through the user's *engine*, whose connections are switched over when they are lent."""
         return cls(engine.execution_options(**DIFFERENCES[engine.dialect.name].alone), for_transactions(engine), look)
 
     @classmethod
     def of_our_own(cls, url: str, *, look: Look | None, **options: object) -> Ways:
-        """Answer the ways through a new engine for *url*, whose connections are made for a statement alone."""
+        """Return the ways through a new engine for *url*, whose connections are made for a statement alone."""
         engine = new_engine(url, **options)
         return cls(engine, for_transactions(engine), look)
 
@@ -64,7 +64,7 @@ class Engine(Protocol):
         """Make ready for the running event loop."""
 
     def ways(self) -> Ways:
-        """Answer the ways to a connection for the running event loop."""
+        """Return the ways to a connection for the running event loop."""
 
     async def close(self, *, patience: timedelta) -> None:
         """Let go of what is one's own, and wait no longer than *patience* for a server that does not answer."""
@@ -81,7 +81,7 @@ class GivenEngine:
         """Do nothing: it is the user's."""
 
     def ways(self) -> Ways:
-        """Answer the ways through the user's engine, whichever event loop is running."""
+        """Return the ways through the user's engine, whichever event loop is running."""
         return self._ways
 
     async def close(self, *, patience: timedelta) -> None:
@@ -109,7 +109,7 @@ class OwnEngine:
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, **POOL)
 
     def ways(self) -> Ways:
-        """Answer the ways for the running event loop. Where that was not opened, they connect anew each time."""
+        """Return the ways for the running event loop. Where that was not opened, they connect anew each time."""
         loop = asyncio.get_running_loop()
         if loop not in self._ways:
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, poolclass=NullPool)
@@ -128,19 +128,19 @@ class OwnEngine:
 
 
 def for_transactions(engine: AsyncEngine) -> AsyncEngine:
-    """Answer *engine* as one for transactions of several statements. Raises ConfigurationError for an unknown database."""
+    """Return *engine* as one for transactions of several statements. Raises ConfigurationError for an unknown database."""
     return engine.execution_options(**DIFFERENCES[known(engine.dialect.name)].together)
 
 
 def known(name: str) -> str:
-    """Answer the *name* of a dialect. Raises ConfigurationError for a database that nobody has tried."""
+    """Return the *name* of a dialect. Raises ConfigurationError for a database that nobody has tried."""
     if name not in DIFFERENCES:
         raise ConfigurationError(f"SqlStore knows {', '.join(DIFFERENCES)}, and not {name}")
     return name
 
 
 def new_engine(url: str, **options: object) -> AsyncEngine:
-    """Answer an engine for *url*. Raises ConfigurationError where it names none, or its driver is not installed."""
+    """Return an engine for *url*. Raises ConfigurationError where it names none, or its driver is not installed."""
     name = known(url.partition("://")[0].partition("+")[0])
     differences = DIFFERENCES[name]
     try:

@@ -29,7 +29,7 @@ class SqlNotices:
         self._timed = TimedStatements(now_given=clock is not None)
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
         # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
         now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, answers.moment)
         belonging = partial(answers.notices, after=after, until=until)

@@ -53,7 +53,7 @@ class SqlSessions(SqlNotices):
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
-        """Answer the record, expired or not, together with the clock."""
+        """Return the record, expired or not, together with the clock."""
 
         def read(rows: answers.Rows) -> tuple[Row | None, int]:
             [[now, *session]] = rows
@@ -103,7 +103,7 @@ class SqlSessions(SqlNotices):
         return await self._changes(statements.UPDATE, parameters)
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Answer the user's sessions that have not expired, oldest first."""
+        """Return the user's sessions that have not expired, oldest first."""
         statement = statements.in_tenant(self._timed.sessions_of, tenant_id)
         parameters = {**statements.user_parameters(user_id, tenant_id), "limit": SESSIONS_PAGE, **self._now()}
         belonging = partial(answers.sessions_of, user_id=user_id, tenant_id=tenant_id)

@@ -36,7 +36,7 @@ KEY_ROW = [SIGNING_KEY.c[name] for name in KEY_COLUMNS]
 
 
 def given(column: Column[Any]) -> BindParameter[Any]:
-    """Answer the parameter that *column* is compared with; under its own name goes what is written to it."""
+    """Return the parameter that *column* is compared with; under its own name goes what is written to it."""
     return bindparam(f"given_{column.name}", type_=column.type)
 
 
@@ -179,13 +179,13 @@ def _rotate(now: ColumnElement[int]) -> Any:
 
 
 def _get() -> Select[Any]:
-    """Answer one row in any case: the clock, and beside it the session or nothing."""
+    """Return one row in any case: the clock, and beside it the session or nothing."""
     one = select(literal_column("1")).subquery()
     return select(Moment(), *SESSION_ROW).select_from(one.outerjoin(SESSION, _IS_SESSION))
 
 
 def in_tenant(statement: Any, tenant_id: str | None) -> Any:
-    """Answer *statement*, restricted to the tenant if one is given."""
+    """Return *statement*, restricted to the tenant if one is given."""
     return statement if tenant_id is None else statement.where(SESSION.c.tenant_id == given(SESSION.c.tenant_id))
 
 
@@ -198,13 +198,13 @@ def delete_these(chosen: Select[Any]) -> Any:
 
 
 def user_parameters(user_id: str, tenant_id: str | None) -> Parameters:
-    """Answer what `in_tenant` statements about a user are given."""
+    """Return what `in_tenant` statements about a user are given."""
     tenant = {} if tenant_id is None else {"given_tenant_id": tenant_id}
     return {"given_user_id": user_id, **tenant}
 
 
 def rotation_parameters(rotation: Rotation) -> Parameters:
-    """Answer what `rotate` is given."""
+    """Return what `rotate` is given."""
     return {
         "given_session_id": rotation.session_id,
         "given_generation": rotation.generation,
@@ -220,7 +220,7 @@ def rotation_parameters(rotation: Rotation) -> Parameters:
 
 
 def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
-    """Answer what `REPLACE` and `DELETE_UNMOVED` compare with."""
+    """Return what `REPLACE` and `DELETE_UNMOVED` compare with."""
     return {
         "given_session_id": session_id,
         "given_generation": expected.generation,
@@ -233,5 +233,5 @@ def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
 
 
 def columns(names: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any]:
-    """Answer *row* as what is written to the columns of these *names*."""
+    """Return *row* as what is written to the columns of these *names*."""
     return dict(zip(names, row, strict=True))

@@ -90,7 +90,7 @@ class SqlStore(SqlSessions, SqlKeys):
         await self._pooled.run(METADATA.create_all)
 
     def within(self, connection: AsyncConnection) -> JoinedStore:
-        """Answer a store whose sessions are written in the open transaction of *connection*, and end as it ends."""
+        """Return a store whose sessions are written in the open transaction of *connection*, and end as it ends."""
         return JoinedStore(self, connection, clock=self._clock, readable=self._readable)
 
     def fate_on(self, connection: AsyncConnection) -> Fate:
@@ -136,7 +136,7 @@ def _sync(connection: AsyncConnection) -> Connection:
 
 
 def missing_columns(connection: Connection) -> Sequence[str]:
-    """Answer which tables, or columns of them, the database lacks."""
+    """Return which tables, or columns of them, the database lacks."""
     found = inspect(connection).get_multi_columns(schema_of(connection), filter_names=list(TABLES.tables))
     there = {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
     missing = [table for table in TABLES.tables if table not in there]

@@ -71,7 +71,7 @@ class Answering:
         self._looks_at = 0.0
 
     def run(self, questions: Questions) -> None:
-        """Answer *questions* until their end."""
+        """Return *questions* until their end."""
         more = True
         while more:
             # In a function of its own, so that nothing of this group is held on to while the next is awaited.
@@ -79,7 +79,7 @@ class Answering:
         self._disconnect()
 
     def _answer_next(self, questions: Questions) -> bool:
-        """Answer what is waiting, as soon as anything is, and say whether there is more to come."""
+        """Return what is waiting, as soon as anything is, and say whether there is more to come."""
         group, ended = take(questions)
         self._answer([question for question in group if not question.writes], read_all)
         self._answer([question for question in group if question.writes], write_all)
@@ -137,13 +137,13 @@ def take(questions: Questions) -> tuple[Sequence[Question], bool]:
 
 
 def read_all(connection: sqlite3.Connection, group: Sequence[Question]) -> None:
-    """Answer every question of *group*, each with what is committed at its moment."""
+    """Return every question of *group*, each with what is committed at its moment."""
     for question in group:
         question.put(connection)
 
 
 def write_all(connection: sqlite3.Connection, group: Sequence[Question]) -> None:
-    """Answer every question of *group* in one transaction.
+    """Return every question of *group* in one transaction.
 
     Raises sqlite3.Error where it could not begin or commit. If SQLite itself gave up the transaction in the middle
     (a full disk), the commit fails, and with it every question of the group.

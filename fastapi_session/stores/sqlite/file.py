@@ -80,7 +80,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def schema_version(connection: sqlite3.Connection, *, path: str) -> int:
-    """Answer the version of the tables in the file, 0 where there are none. Raises ConfigurationError for a newer one."""
+    """Return the version of the tables in the file, 0 where there are none. Raises ConfigurationError for a newer one."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise ConfigurationError(

@@ -93,7 +93,7 @@ class SqliteStore:
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
-        """Answer the record, expired or not, together with the store's clock."""
+        """Return the record, expired or not, together with the store's clock."""
         row, now = await self._thread.read(
             lambda db: (db.execute(statements.GET, (session_id,)).fetchone(), self._clock())
         )
@@ -153,7 +153,7 @@ class SqliteStore:
         return await self._thread.write(lambda db: writes.update_stale(db, parameters, now=self._clock())) == 1
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
-        """Answer the user's sessions that have not expired, oldest first."""
+        """Return the user's sessions that have not expired, oldest first."""
         user = {"user_id": user_id, "tenant_id": tenant_id, "now": self._clock()}
 
         async def read(after: tuple[str, int]) -> Sequence[Row]:
@@ -188,7 +188,7 @@ class SqliteStore:
         return await self._changes(statements.INSERT_KEY, key_row(record)) == 1
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Answer every key, by family and sequence."""
+        """Return every key, by family and sequence."""
         rows = await self._thread.read(lambda db: db.execute(statements.SIGNING_KEYS).fetchall())
         return self._readable.signing_keys(rows)
 
@@ -204,7 +204,7 @@ class SqliteStore:
         return await self._thread.write(lambda db: writes.delete_key(db, kid, now=self._clock())) == 1
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Answer what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
         now = self._clock()
 
         async def read(after: tuple[int, int]) -> Sequence[Row]:

@@ -40,11 +40,11 @@ class SqliteThread:
         self._waiting = 0
 
     async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Answer what *ask* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
+        """Return what *ask* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
         return await self._put(ask, writes=False)
 
     async def write(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Answer what *ask* wrote, as soon as it is committed. Raises StoreUnavailable for any failure of SQLite.
+        """Return what *ask* wrote, as soon as it is committed. Raises StoreUnavailable for any failure of SQLite.
 
         *ask* runs inside a write transaction that others share. If it has several statements, it sees to it
         that they are undone together.
@@ -52,7 +52,7 @@ class SqliteThread:
         return await self._put(ask, writes=True)
 
     async def close(self) -> None:
-        """Answer what was asked so far, then close the connection and end the thread. The next question opens anew."""
+        """Return what was asked so far, then close the connection and end the thread. The next question opens anew."""
         self._hand_over(asyncio.get_running_loop())
         with self._lock:
             thread, self._thread = self._thread, None

@@ -27,7 +27,7 @@ def insert_replacing(db: sqlite3.Connection, row: Row, *, replacing: Sequence[st
 
 
 def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int) -> Sequence[Row]:
-    """Answer the rows of the sessions that *statement* deletes; its first column is the id."""
+    """Return the rows of the sessions that *statement* deletes; its first column is the id."""
     with _together(db):
         rows = db.execute(statement, parameters).fetchall()
         _note(db, rows, "session_revoked", now=now)

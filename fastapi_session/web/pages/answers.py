@@ -141,7 +141,7 @@ def _signed_out(visit: Visit, message: str) -> Response:
 
 
 def _part_signed_out(visit: Visit, message: str) -> Response:
-    """Answer HTMX, which shows nothing of it: the page stays as it is, or is left for the sign-in page."""
+    """Return HTMX, which shows nothing of it: the page stays as it is, or is left for the sign-in page."""
     login = visit.config.login_url
     if login is None or not visit.is_get:
         return _part_kept(visit, message)

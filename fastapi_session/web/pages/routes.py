@@ -51,10 +51,10 @@ from fastapi_session.web.pages.answers import SOUGHT, Visit, redirect
 from fastapi_session.web.pages.asking import asked_for, is_of_own_page
 from fastapi_session.web.pages.html import page
 from fastapi_session.web.pages.memory import keeps_cookies, remember_refreshed, was_refused
-from fastapi_session.web.presented import presented_access_tokens, presented_refresh_token
-from fastapi_session.web.proving import proven_handles
+from fastapi_session.web.proving import verified_handles
 from fastapi_session.web.session_requests import refresh_with_proof
 from fastapi_session.web.session_types import SessionTypes
+from fastapi_session.web.token_choice import presented_access_tokens, presented_refresh_token
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 """The methods of navigations, forms and HTMX."""
@@ -137,7 +137,7 @@ async def _end(request: Request, exchange: Exchange) -> None:
     """End the session of the access-token cookie. Raises `TryRefreshTokenError` if another one has just taken its place."""
     presented = presented_access_tokens(exchange.credentials(request))
     in_cookies = [(method, token) for method, token in presented if method == "cookie"]
-    for handle in await proven_handles(exchange, in_cookies, sessions=exchange.sessions):
+    for handle in await verified_handles(exchange, in_cookies, sessions=exchange.sessions):
         if not await exchange.sessions.revoke(handle):
             refusal = await exchange.sessions.refusal(handle)
             if isinstance(refusal, TryRefreshTokenError):

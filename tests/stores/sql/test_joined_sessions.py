@@ -28,7 +28,7 @@ from fastapi_session import (
 )
 from fastapi_session.core import base64url
 from fastapi_session.core.access_token import parse
-from fastapi_session.engine.minting import IssuedSession
+from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.tables import SIGNING_KEY
@@ -160,7 +160,7 @@ async def test_callers_who_hold_all_connections(url: str, sessions: Sessions, cl
             await connection.execute(text("SELECT 1"))
             await all_hold.wait()
             within = here.within(connection)
-            await within.handle_proven_by(parsed)
+            await within.verified_handle(parsed)
             return (await within.create("ada")).tokens.access_token
 
     async with asyncio.timeout(30):

@@ -34,7 +34,7 @@ class Asked:
         return reader, writer
 
     def times(self) -> int:
-        """Answer how often, and begin anew."""
+        """Return how often, and begin anew."""
         times, self._times = self._times, 0
         return times
 

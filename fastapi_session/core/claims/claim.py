@@ -1,0 +1,67 @@
+"""A claim: a fact about a user that travels in the access token, as `{key: {"v": value, "t": milliseconds when it was fetched}}`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import Json
+
+T = TypeVar("T")
+"""The type of a claim's value: what JSON can say."""
+
+Fetch = Callable[[str, str, Json], Awaitable[T | None]]
+"""Answers a claim's value, given the user id, the tenant and the session's payload; `None` where there is none."""
+
+LATEST_MOMENT = 253_402_300_800_000
+"""Milliseconds until the year 10000. What says to have been fetched later, or before 1970, has not been fetched."""
+
+
+@dataclass(frozen=True)
+class Claim(Generic[T]):
+    """A fact about a user: its *key* in the payload, and the async function that knows its value.
+
+    *default_max_age* is how old a value may be for validators that do not say. Default: as old as the session.
+    """
+
+    key: str
+    fetch: Fetch[T]
+    default_max_age: timedelta | None = None
+
+    def value(self, payload: Json) -> T | None:
+        """Return the claim's value in *payload*, `None` where it has none."""
+        entry = self._entry(payload)
+        return None if entry is None else entry["v"]
+
+    def fetched_at(self, payload: Json) -> int | None:
+        """Return when the value in *payload* was fetched, in milliseconds since the epoch; `None` where there is none."""
+        entry = self._entry(payload)
+        return None if entry is None else entry["t"]
+
+    def entry(self, value: T, *, now: int) -> dict[str, Any]:
+        """Return what a payload has of this claim when its value is *value* since *now* (milliseconds)."""
+        return {self.key: {"v": value, "t": now}}
+
+    def _entry(self, payload: Json) -> dict[str, Any] | None:
+        entry = payload.get(self.key)
+        if isinstance(entry, dict) and entry.get("v") is not None and _is_moment(entry.get("t")):
+            return entry
+        return None
+
+
+def claims_of(given: Iterable[Claim[Any]]) -> tuple[Claim[Any], ...]:
+    """Return *given*, once each is a claim. Raises `ConfigurationError`, with the fix."""
+    claims = tuple(given)
+    for each in claims:
+        if not isinstance(each, Claim):
+            raise ConfigurationError(
+                f"claims: {each!r} is none; give the claims themselves, and what is asked of them to a route"
+            )
+    return claims
+
+
+def _is_moment(value: object) -> bool:
+    return type(value) is int and 0 <= value < LATEST_MOMENT

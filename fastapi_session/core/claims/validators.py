@@ -1,0 +1,212 @@
+"""Rules about what a session claims. Every failure is told at once, with a reason in the shape that clients know.
+
+| case | reason's `message`, beside what was expected |
+|---|---|
+| no value, though it was fetched | "value does not exist", `actualValue` null |
+| older than `max_age`, though it was fetched again | "expired", `ageInSeconds`, `maxAgeInSeconds` |
+| another value | "wrong value", `actualValue` |
+
+Validators are frozen values: two that say the same are equal, so that FastAPI runs equal dependencies once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, Protocol
+
+from fastapi_session.core.claims.claim import Claim, T
+from fastapi_session.errors import ClaimFailure, ConfigurationError
+from fastapi_session.model import Json
+
+_EXAMPLES = 'Role.has_value("admin") or Roles.includes("admin")'
+
+
+class ClaimValidator(Protocol):
+    """A rule about a session's payload. Any hashable object with these two methods will do."""
+
+    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
+        """Return the claim whose value has to be fetched before `failure` is asked, `None` where none has to be."""
+
+    def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
+        """Return what is wrong with *payload* at *now* (milliseconds), `None` where nothing is."""
+
+
+@dataclass(frozen=True)
+class PayloadRule:
+    """A validator of one's own in one line: *holds* is asked whether the whole payload will do.
+
+    *id* is what the client is told failed. *reason* says why, as JSON, of a payload that will not do; by default nothing.
+    """
+
+    id: str
+    holds: Callable[[Json], bool]
+    reason: Callable[[Json], Any] | None = None
+
+    def claim_to_fetch(self, payload: Json, *, now: int) -> None:
+        """Fetch nothing: the rule is about what is there."""
+
+    def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
+        """Return a failure, with its reason if there is one, where *holds* says no."""
+        if self.holds(payload):
+            return None
+        return ClaimFailure(self.id, None if self.reason is None else self.reason(payload))
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a value is compared with and how, and the name under which the reason tells it."""
+
+    told_as: str
+    expected: Any = field(compare=False)
+    holds: Callable[[Any, Any], bool]
+    _written: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Compare by what is written: Python has 1 equal to 1.0 and to true, and no claim that is one is the others."""
+        object.__setattr__(self, "_written", repr(self.expected))
+
+    def told(self) -> dict[str, Any]:
+        """Return what was expected, as the reason tells it."""
+        return {self.told_as: list(self.expected) if isinstance(self.expected, tuple) else self.expected}
+
+    def is_met_by(self, value: Any) -> bool:
+        """Say whether *value* is as expected."""
+        return self.holds(value, self.expected)
+
+    def reason(self, value: Any) -> Any:
+        """Return what to tell of *value*, which is not as expected."""
+        return {"message": "wrong value", **self.told(), "actualValue": value}
+
+
+@dataclass(frozen=True)
+class OwnExpectation(Generic[T]):
+    """What a function of the application's own expects of a value, and the one that says why another will not do."""
+
+    holds: Callable[[T], bool]
+    why: Callable[[T], Any] | None
+
+    def told(self) -> dict[str, Any]:
+        """Return nothing: what a function expects cannot be told."""
+        return {}
+
+    def is_met_by(self, value: T) -> bool:
+        """Say whether *value* is as expected."""
+        return self.holds(value)
+
+    def reason(self, value: T) -> Any:
+        """Return what to tell of *value*, which is not as expected."""
+        return {"message": "wrong value", "actualValue": value} if self.why is None else self.why(value)
+
+
+@dataclass(frozen=True)
+class ValueRule(Generic[T]):
+    """The validator that all claims here make: a value that is there, young enough, and as expected."""
+
+    id: str
+    claim: Claim[T]
+    max_age: timedelta | None
+    expectation: Expectation | OwnExpectation[T]
+
+    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
+        """Return the claim where its value is absent or too old."""
+        fetched_at = self.claim.fetched_at(payload)
+        return self.claim if fetched_at is None or self._is_too_old(now - fetched_at) else None
+
+    def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
+        """Return what is wrong, its reason in the table's shape unless the expectation gives one of its own."""
+        value, fetched_at = self.claim.value(payload), self.claim.fetched_at(payload)
+        if value is None or fetched_at is None:
+            absent = {"message": "value does not exist", **self.expectation.told(), "actualValue": None}
+            return ClaimFailure(self.id, absent)
+        age = now - fetched_at
+        if self.max_age is not None and self._is_too_old(age):
+            limit = self.max_age.total_seconds()
+            return ClaimFailure(self.id, {"message": "expired", "ageInSeconds": age / 1000, "maxAgeInSeconds": limit})
+        return None if self.expectation.is_met_by(value) else ClaimFailure(self.id, self.expectation.reason(value))
+
+    def _is_too_old(self, age: int) -> bool:
+        return self.max_age is not None and timedelta(milliseconds=age) > self.max_age
+
+
+@dataclass(frozen=True)
+class ClaimRule(Generic[T]):
+    """A validator of one's own in one line: *holds* is asked whether the value of *claim* will do.
+
+    A value that is absent or older than *max_age*, by default the claim's, is fetched before. *reason* says why, as JSON, of a
+    value that will not do; by default that it is wrong. *id* is what the client is told failed, by default the claim's key.
+    """
+
+    claim: Claim[T]
+    holds: Callable[[T], bool]
+    reason: Callable[[T], Any] | None = None
+    max_age: timedelta | None = None
+    id: str | None = None
+
+    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
+        """Return the claim if its value is absent or too old."""
+        return self._rule().claim_to_fetch(payload, now=now)
+
+    def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
+        """Return what is wrong with the value, `None` if nothing is."""
+        return self._rule().failure(payload, now=now)
+
+    def _rule(self) -> ValueRule[T]:
+        age = self.claim.default_max_age if self.max_age is None else self.max_age
+        return ValueRule(self.id or self.claim.key, self.claim, age, OwnExpectation(self.holds, self.reason))
+
+
+def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]:
+    """Return *given*, once each is a validator. Raises `ConfigurationError`, with the fix."""
+    validators = tuple(given)
+    for each in validators:
+        if isinstance(each, Claim):
+            raise ConfigurationError(
+                f"validators: the claim {each.key!r} asks nothing by itself; say what it has to be, as in {_EXAMPLES}"
+            )
+        if isinstance(each, type) or not (hasattr(each, "claim_to_fetch") and hasattr(each, "failure")):
+            raise ConfigurationError(f"validators: {each!r} is none; give rules of claims, as {_EXAMPLES}")
+    return validators
+
+
+def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[Claim[Any]]:
+    """Return the claims that have to be fetched before *validators* can be asked, each once."""
+    wanted = (validator.claim_to_fetch(payload, now=now) for validator in validators)
+    return list({claim.key: claim for claim in wanted if claim is not None}.values())
+
+
+def failures(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[ClaimFailure]:
+    """Return every validator's failure on *payload* at *now* (milliseconds)."""
+    told = (validator.failure(payload, now=now) for validator in validators)
+    return [failure for failure in told if failure is not None]
+
+
+def is_equal(value: object, expected: object) -> bool:
+    """Say whether two JSON values are the same; true is not 1."""
+    return isinstance(value, bool) is isinstance(expected, bool) and value == expected
+
+
+def has_item(value: object, expected: object) -> bool:
+    """Say whether the list *value* has *expected* in it."""
+    return isinstance(value, list) and any(is_equal(item, expected) for item in value)
+
+
+def has_not_item(value: object, expected: object) -> bool:
+    """Say whether the list *value* has not *expected* in it."""
+    return isinstance(value, list) and not has_item(value, expected)
+
+
+def has_all(value: object, expected: Sequence[object]) -> bool:
+    """Say whether the list *value* has all of *expected* in it."""
+    return isinstance(value, list) and all(has_item(value, item) for item in expected)
+
+
+def has_any(value: object, expected: Sequence[object]) -> bool:
+    """Say whether the list *value* has one of *expected* in it."""
+    return any(has_item(value, item) for item in expected)
+
+
+def has_none(value: object, expected: Sequence[object]) -> bool:
+    """Say whether the list *value* has none of *expected* in it."""
+    return isinstance(value, list) and not has_any(value, expected)

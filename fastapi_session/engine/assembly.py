@@ -1,0 +1,117 @@
+"""What the verbs of `Sessions` work with, put together from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from functools import partial
+
+from fastapi_session.clock import Clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.engine.announcements import Announcements, Publisher
+from fastapi_session.engine.background import Background
+from fastapi_session.engine.from_config import (
+    configured_secrets,
+    configured_store,
+    key_policy,
+    milliseconds,
+    rotation_policy,
+)
+from fastapi_session.engine.housekeeping import Housekeeping
+from fastapi_session.engine.keys.keyring import Keyring
+from fastapi_session.engine.record_changes import SessionLocks
+from fastapi_session.engine.revocation.feed import RevocationFeed
+from fastapi_session.engine.revocation.listeners import Listeners
+from fastapi_session.engine.revocation.succession import Succession
+from fastapi_session.engine.revocation.token_check import TokenCheck
+from fastapi_session.engine.tokens.acknowledgements import Acknowledgements
+from fastapi_session.engine.tokens.alarms import Alarms
+from fastapi_session.engine.tokens.beginning import Beginning
+from fastapi_session.engine.tokens.issuing import Mint
+from fastapi_session.engine.tokens.refreshing import Refreshing
+from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
+from fastapi_session.events import Subscriber
+from fastapi_session.stores.base import JoinedStore, Store
+
+Random = Callable[[int], bytes]
+"""Answers so many random bytes."""
+
+
+class Engine:
+    """The parts of one engine. They share its configuration, store, secrets, clock and background."""
+
+    def __init__(
+        self, config: SessionConfig, *, clock: Clock, random: Random, subscribers: Sequence[Subscriber]
+    ) -> None:
+        """Put the parts together. Raises `ConfigurationError` where store or secret cannot be had."""
+        self.clock = clock
+        self.random = random
+        self.on_end = _committed
+        self.store: Store = configured_store(config, clock=clock)
+        self.joined: JoinedStore | None = None  # who holds a connection already waits for no other
+        self.secrets = configured_secrets(config, self.store, random=random)
+        self.background = Background()
+        self.listeners = Listeners()
+        self.locks = SessionLocks()
+        self.beginning = Beginning(config, secrets=self.secrets, random=random)
+        self.mint = Mint(config, secrets=self.secrets, clock=clock, random=random)
+        self.keyring = Keyring(
+            self.store,
+            secrets=self.secrets,
+            policy=key_policy(config),
+            clock=clock,
+            random=random,
+            background=self.background,
+        )
+        self.feed = self._feed(config)
+        self.publisher = Publisher(subscribers, background=self.background)
+        self.announcements = Announcements(self.publisher.tell if subscribers else None, feed=self.feed, clock=clock)
+        policy = rotation_policy(config)
+        self.succession = Succession(self.feed, clock=clock, grace=policy.grace)
+        self.refreshing = Refreshing(
+            self.store,
+            secrets=self.secrets,
+            policy=policy,
+            announcements=self.announcements,
+            succession=self.succession,
+            reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
+            alarms=Alarms(self.store, announcements=self.announcements, background=self.background),
+            random=random,
+        )
+        self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
+        self.token_check = TokenCheck(self.store, secrets=self.secrets, feed=self.feed, succession=self.succession)
+        self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
+        self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
+
+    def within(self, store: JoinedStore) -> Engine:
+        """Return these parts, but that they read and write through *store*, and tell of it once its transaction has committed."""
+        engine = copy(self)
+        engine.store, engine.joined, engine.on_end = store, store, store.on_end
+        engine.locks = SessionLocks()  # those of others may wait for a connection
+        engine.succession = self.succession.within(store)
+        engine.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, succession=engine.succession)
+        engine.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
+        return engine
+
+    def _feed(self, config: SessionConfig) -> RevocationFeed:
+        max_age = config.revocation_feed_max_age
+        return RevocationFeed(
+            self.store,
+            clock=self.clock,
+            background=self.background,
+            listeners=self.listeners,
+            key_deleted=self.keyring.forget,
+            interval=milliseconds(config.revocation_feed_interval),
+            max_age=None if max_age is None else milliseconds(max_age),
+            kept_for=lambda: self.keyring.token_lifetime,
+        )
+
+
+def _committed(tell: Callable[[bool], None]) -> None:
+    """Tell that what was written has been committed: no transaction outlives a verb, but for the user's."""
+    tell(True)
+
+
+def _if_committed(tell: Callable[[], None], has_committed: bool) -> None:  # noqa: FBT001 - as stores call it
+    if has_committed:
+        tell()

@@ -1,0 +1,78 @@
+"""From what a deployment chose to what the engine works with: store, secrets, policies in milliseconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi_session.clock import Clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.core.rotation import RotationPolicy
+from fastapi_session.core.secret import Secret, Secrets
+from fastapi_session.core.signing_keys import KeyPolicy
+from fastapi_session.engine.keys.secret_file import read_or_create
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.by_url import store_by_url
+from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.stores.sqlite import SqliteStore
+
+PUBLISH_LEAD = timedelta(minutes=10)
+"""How long a signing key is published before it signs, so that every verifier knows it by then."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Return *duration* in whole milliseconds."""
+    return duration // timedelta(milliseconds=1)
+
+
+def configured_store(config: SessionConfig, *, clock: Clock) -> Store:
+    """Return the store that *config* names or holds. Raises `ConfigurationError` where a URL names none."""
+    if isinstance(config.store, str):
+        return store_by_url(config.store, clock=clock)
+    store: Store = config.store
+    return store
+
+
+def configured_secrets(config: SessionConfig, store: Store, *, random: Callable[[int], bytes]) -> Secrets:
+    """Return the secrets of *config*; without any, those that the embedded stores keep for themselves.
+
+    Raises `ConfigurationError` where a secret is too short, or none is given and *store* is shared by machines.
+    """
+    return Secrets([*map(Secret.from_material, config.secrets or (_own_secret(store, random),))])
+
+
+def _own_secret(store: Store, random: Callable[[int], bytes]) -> bytes:
+    if isinstance(store, MemoryStore):
+        return random(MINIMUM_SECRET_BYTES)  # its sessions end with the process anyway
+    if isinstance(store, SqliteStore):
+        path = Path(f"{store.path}.secret")
+        logger.warning("no secret is configured: using the key file %s", path)
+        return read_or_create(path)
+    raise ConfigurationError(f"secret: this store needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}")
+
+
+def rotation_policy(config: SessionConfig) -> RotationPolicy:
+    """Return what *config* says of refresh tokens. The debounce is the grace period: no token rotates twice in it."""
+    grace = milliseconds(config.refresh_token_rotation_grace_period)
+    return RotationPolicy(
+        grace=grace,
+        debounce=grace,
+        lost_response_recovery=config.lost_response_recovery,
+        idle_timeout=milliseconds(config.idle_timeout),
+    )
+
+
+def key_policy(config: SessionConfig) -> KeyPolicy:
+    """Return what *config* says of signing keys."""
+    return KeyPolicy(
+        algorithm=config.access_token_signing_algorithm,
+        rotation_interval=milliseconds(config.access_token_dynamic_signing_key_update_interval),
+        publish_lead=milliseconds(PUBLISH_LEAD),
+        token_lifetime=milliseconds(config.access_token_validity),
+    )

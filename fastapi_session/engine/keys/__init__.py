@@ -1,0 +1,1 @@
+"""The signing keys of a deployment, and the secret that encrypts them."""

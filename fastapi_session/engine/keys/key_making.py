@@ -1,0 +1,51 @@
+"""From a signing key to the row in which the store keeps it, and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from fastapi_session.clock import Clock
+from fastapi_session.core.sealing import NONCE_BYTES
+from fastapi_session.core.secret import Secrets
+from fastapi_session.core.signatures import PrivateKey
+from fastapi_session.core.signing_keys import (
+    DueKey,
+    KeyPolicy,
+    SigningKey,
+    generate_private_key,
+    new_kid,
+    seal,
+    unseal,
+)
+from fastapi_session.model import SigningKeyRecord
+
+
+class KeyMaking:
+    """Makes keys as *policy* says, and encrypts them under the newest secret of *secrets*."""
+
+    def __init__(self, *, secrets: Secrets, policy: KeyPolicy, clock: Clock, random: Callable[[int], bytes]) -> None:
+        self._secrets = secrets
+        self._policy = policy
+        self._clock = clock
+        self._random = random
+
+    async def pair(self) -> PrivateKey:
+        """Return a new key pair, made on a thread: that of RSA takes long."""
+        return await asyncio.to_thread(generate_private_key, self._policy.algorithm)
+
+    def record(self, private: PrivateKey, due: DueKey) -> SigningKeyRecord:
+        """Return the row of *private* in the place of *due*, under a name of its own."""
+        return seal(
+            private,
+            due,
+            kid=new_kid(due.family, self._random(16)),
+            now=self._clock(),
+            policy=self._policy,
+            secrets=self._secrets,
+            nonce=self._random(NONCE_BYTES),
+        )
+
+    def opened(self, records: Iterable[SigningKeyRecord]) -> list[SigningKey]:
+        """Return the keys of *records*, ready for use. Raises `ConfigurationError` if no secret of the ring opens one."""
+        return [unseal(record, self._secrets) for record in records]

@@ -1,0 +1,250 @@
+"""The signing keys as this process knows them: loaded, reloaded, and the next one made in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from fastapi_session.clock import Clock
+from fastapi_session.core.secret import Secrets
+from fastapi_session.core.signing_keys import ROTATING, STATIC, DueKey, KeyPolicy, SigningKey, SigningKeys
+from fastapi_session.engine.background import Background, SingleFlight
+from fastapi_session.engine.keys.key_making import KeyMaking
+from fastapi_session.engine.keys.reencryption import KeyReencryption
+from fastapi_session.engine.keys.uncommitted_keys import UncommittedKeys
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.base import JoinedStore, SigningKeyStore
+
+RELOAD_INTERVAL = 60_000
+"""Milliseconds between two readings of the store, less up to a quarter at random so that workers do not march in step."""
+COOLDOWN = 5_000
+"""Milliseconds between two readings that unknown kids cause (anybody can make one up), and between attempts that fail."""
+
+_ATTEMPTS = 3
+
+logger = logging.getLogger("fastapi_session")
+
+
+class Keyring:
+    """One process's view of the signing keys of a store. A reading that fails leaves the keys it had."""
+
+    def __init__(
+        self,
+        store: SigningKeyStore,
+        *,
+        secrets: Secrets,
+        policy: KeyPolicy,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        background: Background,
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._random = random
+        self._background = background
+        self.keys = SigningKeys()
+        self._known: dict[str, SigningKey] = {}
+        self._uncommitted = UncommittedKeys(adopt=self._adopt)
+        self._deleted: set[str] = set()  # one a rotation: what was deleted once never comes back under its kid
+        self._key_making = KeyMaking(secrets=secrets, policy=policy, clock=clock, random=random)
+        self._reencryption = KeyReencryption(store, secrets=secrets, clock=clock, random=random, background=background)
+        self._reading = SingleFlight(self._read_again, background=background)
+        self._making = {family: SingleFlight(self._make, background=background) for family in (ROTATING, STATIC)}
+        self._asked = 0
+        self._answered = 0
+        self._wanted = 1  # only what this question or a later one is answered tells which key signs
+        self.read_at: float = -math.inf
+        self.reload_at: float = -math.inf
+        self._asked_for_unknown_at: float = -math.inf
+        self._made_at: dict[str, float] = {ROTATING: -math.inf, STATIC: -math.inf}
+
+    @property
+    def token_lifetime(self) -> int:
+        """The longest life (milliseconds) of an access token that a known key signs or has signed."""
+        return max([self._policy.token_lifetime, *(key.record.token_lifetime for key in self._known.values())])
+
+    async def signing_key(self, *, static: bool = False, through: JoinedStore | None = None) -> SigningKey:
+        """Return the key to sign with now, and see to it that the next one is made when it is due.
+
+        No I/O if one is known, unless one was deleted since the keys were read, or another one may have taken over: then the
+        keys are read first. A caller who holds a connection reads *through* it, and if there is no key, makes one in his
+        transaction: whoever waits for another connection may wait for those who wait like him. Raises `StoreUnavailable` if
+        no key is known and the store cannot be asked, `ConfigurationError` if the secret does not open the store's keys.
+        """
+        family = STATIC if static else ROTATING
+        while self._is_outdated():
+            await self._ask(through)
+        if self._is_due():
+            self._background.start(self._reload_when_due())
+        for _ in range(_ATTEMPTS):
+            now = self._clock()
+            key = self.keys.signing(family, now=now, algorithm=self._policy.algorithm)
+            due = self.keys.due(family, now=now, policy=self._policy)
+            if due is not None and key is None:
+                key = await self._make_now(due, through)
+            elif due is not None and not _is_recent(self._made_at[family], now=now):
+                self._made_at[family] = now
+                self._background.start(self._make_later(due))
+            if key is not None:
+                return key
+        raise StoreUnavailable("no signing key could be made or read")
+
+    async def verifying_key(self, kid: str, *, through: JoinedStore | None = None) -> SigningKey | None:
+        """Return the key named *kid*, or `None`. No I/O if it is known; *through* as for `signing_key`.
+
+        Raises as `signing_key` does if no key is known at all.
+        """
+        now = self._clock()
+        key = self.keys.verifying(kid, now=now)
+        if key is not None:
+            if self._is_due():
+                self._background.start(self._reload_when_due())
+            return key
+        if not self._answered or not _is_recent(self._asked_for_unknown_at, now=now):
+            self._asked_for_unknown_at = now
+            await self._ask(through)
+        elif through is None:
+            await self._reading.join()  # what another one asked for may bring this key too
+        return self.keys.verifying(kid, now=self._clock())
+
+    async def jwks(self, *, through: JoinedStore | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Return the JWK Set of every key that verifies (RFC 7517, section 5). *through* as for `signing_key`."""
+        await self._reload_when_due(through)
+        return self.keys.jwks(now=self._clock())
+
+    async def revoke(self, kid: str) -> bool:
+        """Delete the key named *kid*, refuse its tokens from now on, and say whether it was there.
+
+        Where it is the one that signs, a new one that signs at once is made before. Raises `StoreUnavailable`, and may then
+        be tried again.
+        """
+        await self._make_replacement(kid)
+        deleted = await self._store.delete_key(kid)
+        self.forget(kid)
+        return deleted
+
+    def forget(self, kid: str) -> None:
+        """Know that the key named *kid* was deleted: it neither signs nor verifies any more. No I/O.
+
+        A reading that is under way does not bring it back, and the next request that needs a key reads anew.
+        """
+        self._deleted.add(kid)
+        if kid in self._known:
+            self._know(self._known.values())
+            self.reload_at = self._asked_for_unknown_at = -math.inf
+            self._wanted = self._asked + 1
+
+    async def _reload_when_due(self, through: SigningKeyStore | None = None) -> None:
+        if not self._answered or self._is_due():
+            await self._ask(through)
+
+    def _is_outdated(self) -> bool:
+        """Say whether another key may sign by now than those known tell: each is published so long before it does."""
+        is_old = not 0 <= self._clock() - self.read_at < self._policy.publish_lead
+        return is_old or self._answered < self._wanted
+
+    def _is_due(self) -> bool:
+        return not self.read_at <= self._clock() < self.reload_at
+
+    async def _ask(self, through: SigningKeyStore | None) -> None:
+        await (self._reading() if through is None else self._read_again(through))
+
+    async def _read_again(self, store: SigningKeyStore | None = None) -> None:
+        jitter = RELOAD_INTERVAL * self._random(1)[0] // 1024
+        self._read_next(0 if store else RELOAD_INTERVAL - jitter)  # meanwhile the others go on with the keys they have
+        try:
+            await self._reload(store)
+        except (StoreUnavailable, ConfigurationError):
+            if not self._answered:
+                raise
+            self._read_next(COOLDOWN)
+            self._wanted = self._answered
+            logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
+
+    def _read_next(self, wait: int) -> None:
+        """Read again after *wait* milliseconds, or as soon as the clock is found to have been set back."""
+        self.read_at = self._clock()
+        self.reload_at = self.read_at + wait
+
+    async def _reload(self, store: SigningKeyStore | None = None) -> None:
+        self._asked += 1
+        asked = self._asked
+        records = self._uncommitted.left_out(await (store or self._store).signing_keys())
+        before = self._known
+        fresh = [record for record in records if record.kid not in before]
+        opened = await asyncio.to_thread(self._key_making.opened, fresh) if fresh else []
+        if asked < self._answered:
+            return  # a later question was answered first
+        self._answered = asked
+        known = {**before, **{key.kid: key for key in opened}}
+        # A transaction may see the keys of when it began: one that it does not see need not be gone.
+        self._know(known.values() if store else (known[record.kid] for record in records))
+        self._reencryption.look(records)
+
+    def _know(self, keys: Iterable[SigningKey]) -> None:
+        known = {key.kid: key for key in keys if key.kid not in self._deleted}
+        if known != self._known:  # what was proved with these keys stays proved as long as they stay the same
+            self._known, self.keys = known, SigningKeys(known.values())
+
+    async def _make_later(self, due: DueKey) -> None:
+        try:
+            await self._making[due.family](due)
+        except (StoreUnavailable, ConfigurationError):
+            logger.warning("the next signing key could not be made yet", exc_info=True)
+
+    async def _make_replacement(self, kid: str) -> None:
+        """Make the key that takes over from the key named *kid*, where that is the one that signs."""
+        await self._reload()
+        attempts = 0
+        while (due := self.keys.replacement(kid, now=self._clock())) is not None:
+            if attempts == _ATTEMPTS:
+                raise StoreUnavailable("no key could be made in the place of the one to be revoked")
+            attempts += 1
+            await self._make(due)
+
+    async def _make(self, due: DueKey) -> None:
+        """Make the key that is due, unless another process has, and drop those whose last token has expired."""
+        private = await self._key_making.pair()
+        while not await self._store.insert_key(self._key_making.record(private, due)):
+            await self._reload()
+            if self.keys.has(due):
+                break
+            due = replace(due, sequence=due.sequence + 1)  # in that place is one that cannot be read
+        for kid in self.keys.expired(now=self._clock()):
+            await self._store.delete_key(kid)
+        await self._reload()
+
+    async def _make_now(self, due: DueKey, through: JoinedStore | None) -> SigningKey | None:
+        """Make the key that is due, and return it if it is none that all may use."""
+        if through is not None:
+            return await self._make_within(due, through)
+        await self._making[due.family](due)
+        return None
+
+    async def _make_within(self, due: DueKey, store: JoinedStore) -> SigningKey | None:
+        """Return the key that this transaction has made, or makes now; `None` if its place is taken by one that is known."""
+        if (made := await self._uncommitted.made_in(store, due.family)) is not None:
+            return made
+        private = await self._key_making.pair()
+        while not await store.insert_key(record := self._key_making.record(private, due)):
+            await self._reload(store)
+            if self.keys.has(due):
+                return None
+            due = replace(due, sequence=due.sequence + 1)  # in that place is one that cannot be read
+        [key] = self._key_making.opened([record])
+        self._uncommitted.keep(key, made_in=store)
+        return key
+
+    def _adopt(self, key: SigningKey) -> None:
+        self._asked = self._answered = self._asked + 1  # as if it had been read now: an earlier question lacks it
+        self._know([*self._known.values(), key])
+
+
+def _is_recent(moment: float, *, now: int) -> bool:
+    """Say whether *moment* is less than `COOLDOWN` ago. What is still to come is not: the clock was set back since."""
+    return 0 <= now - moment < COOLDOWN

@@ -1,0 +1,55 @@
+"""Work that is done again and again, for as long as anybody wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    task: asyncio.Task[None]
+    wanted_by: set[object] = field(default_factory=set)
+
+
+class PeriodicWork:
+    """Does *work* every *interval* seconds on each event loop where somebody wants it, and on no other.
+
+    The work itself must deal with its own failures. It is not in the background, which may be waited for: this has no end.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[None]], *, interval: float) -> None:
+        self._work = work
+        self._interval = interval
+        self._rounds: dict[asyncio.AbstractEventLoop, _Round] = {}
+
+    def __bool__(self) -> bool:
+        """Say whether the work is being done on any event loop."""
+        return any(not each.task.done() and not loop.is_closed() for loop, each in tuple(self._rounds.items()))
+
+    def begin(self, wanted_by: object) -> None:
+        """Go on on the running event loop until `end` is called for the same *wanted_by*, and for all others."""
+        loop = asyncio.get_running_loop()
+        known = self._rounds.get(loop)
+        if known is None or known.task.done():
+            known = self._rounds[loop] = _Round(loop.create_task(self._repeat()))
+        known.wanted_by.add(wanted_by)
+
+    def end(self, wanted_by: object) -> asyncio.Task[None] | None:
+        """Note that *wanted_by* wants it no more on the running event loop. Return what stops now, if it does."""
+        loop = asyncio.get_running_loop()
+        known = self._rounds.get(loop)
+        if known is None:
+            return None
+        known.wanted_by.discard(wanted_by)
+        if known.wanted_by:
+            return None
+        del self._rounds[loop]
+        known.task.cancel()
+        return known.task
+
+    async def _repeat(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            await self._work()

@@ -1,0 +1,1 @@
+"""What has ended or changed since a token was issued, and who has to hear of it."""

@@ -1,0 +1,250 @@
+"""The revocation feed: what was revoked lately, by whichever process, known here without asking for each request.
+
+| what happened | who hears of it when |
+|---|---|
+| this process revoked | at once |
+| another process did | with the next reading, an interval later at most |
+| a transaction stayed open longer than `OVERLAP` after it revoked | with the next reading of the whole feed |
+
+An engine that was opened reads in a task of its own, and so does one in which something waits for the end of a session.
+Otherwise (an application without its lifespan) it is read by who verifies, if an interval has passed.
+
+What is known is relied on for an interval and `PATIENCE` after the reading began, by the clock and on both sides: before that
+moment the clock was set back. Beyond that this process was paused, or nobody verified, and who verifies waits for the next
+reading first: for `PATIENCE` if the last attempt is no older than that, and for `LONG_PATIENCE` if nothing is known of so long
+a time. After a pause a store is slow, and connections have died: a reading that fails at once is tried again, `ATTEMPTS` times.
+
+| the last attempt to read | *max_age* | who verifies |
+|---|---|---|
+| is that young | not reached | goes on by what is known, whether the attempt succeeded or not |
+| is younger than an interval | reached | is refused with `StoreUnavailable`, without waiting for anything |
+| is older | | waits for the next one, as long as was said |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from fastapi_session.clock import Clock
+from fastapi_session.engine.background import Background, SingleFlight, ensure_asyncio
+from fastapi_session.engine.periodic_work import PeriodicWork
+from fastapi_session.engine.revocation.known_notices import KnownNotices
+from fastapi_session.engine.revocation.listeners import Listeners, Wake
+from fastapi_session.engine.unhurried import unhurried
+from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import LATEST, Notice
+from fastapi_session.stores.base import NoticeStore
+
+PATIENCE = 1_000
+"""Milliseconds that a reading may take. Who has waited that long goes on without it."""
+LONG_PATIENCE = 5_000
+"""Milliseconds that it may take after a pause. What is gone on with then may lack all that happened in it."""
+ATTEMPTS = 3
+"""How many readings are waited for: if this process was paused in the middle of one, or one failed at once after a pause."""
+OVERLAP = 15_000
+"""Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
+SLACK = 300_000
+"""Milliseconds that a notice is kept longer than a token may live: so far the clocks of nodes may be apart."""
+WHOLE_EVERY = 300_000
+"""Milliseconds between two readings of the whole feed."""
+PIECES = 20
+"""In how many questions the whole feed is read, so that none takes long, however many were revoked."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+class RevocationFeed:
+    """What one process has heard of, for as long as an access token of before may live (*kept_for*, in milliseconds).
+
+    *interval* and *max_age* are milliseconds of *clock*. Who relies on the feed waits for `catch_up` before `trusted_from`
+    and from `trusted_until` on, moments of the same clock.
+    """
+
+    def __init__(
+        self,
+        store: NoticeStore,
+        *,
+        clock: Clock,
+        background: Background,
+        listeners: Listeners,
+        key_deleted: Callable[[str], None],
+        interval: int,
+        max_age: int | None,
+        kept_for: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._listeners = listeners
+        self._key_deleted = key_deleted
+        self._interval = interval
+        self._max_age = max_age
+        self._kept_for = kept_for
+        self._heard = KnownNotices()
+        self.about = self._heard.about
+        self._reading = SingleFlight(self._read, background=background)
+        self.read_anew = self._reading.anew  # for who has to know what is known by now
+        self._following = PeriodicWork(self._attempt, interval=interval / 1000)
+        self._read_at: int | None = None
+        self._whole_at: int | None = None
+        self._store_now = 0
+        self._failing = False
+        self._tried_at: float = -math.inf
+        self.trusted_from: float = math.inf
+        self.trusted_until: float = -math.inf
+
+    def __len__(self) -> int:
+        """Return of how many sessions there is a notice here."""
+        return len(self._heard)
+
+    @property
+    def age(self) -> int | None:
+        """How many milliseconds ago the store was read, `None` if it never was."""
+        return None if self._read_at is None else max(self._clock() - self._read_at, 0)
+
+    @property
+    def fails_closed(self) -> bool:
+        """Whether verifying is refused if the store cannot be asked for too long."""
+        return self._max_age is not None
+
+    @property
+    def forgettable_until(self) -> int:
+        """Up to which moment notices concern no token any more, by the clock that is behind: the store's may jump ahead."""
+        return min(self._store_now, self._clock()) - self._kept_for() - SLACK
+
+    @contextmanager
+    def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
+        """Call *wake* on this event loop whenever there is something new about the session. Meanwhile the feed is followed."""
+        wish = object()
+        self._following.begin(wish)
+        try:
+            with self._listeners.listening(session_id, wake):
+                yield
+        finally:
+            self._following.end(wish)
+
+    def revoked(self, session_id: str) -> None:
+        """Know at once that this process revoked the session."""
+        self._keep(Notice(session_id, "session_revoked", self._clock()))
+
+    def superseded(self, session_id: str) -> None:
+        """Know at once that this process put another session in the place of this one."""
+        self._keep(Notice(session_id, "session_superseded", self._clock()))
+
+    def stale(self, session_id: str) -> None:
+        """Know at once that this process changed the claims of the session."""
+        self._keep(Notice(session_id, "session_stale", self._store_now))
+
+    async def open(self) -> None:
+        """Read the feed, and go on to read it on this event loop. Raises `StoreUnavailable`."""
+        await self._reading()
+        self._following.begin(self)
+        self._rely(self._tried_at)
+
+    async def close(self) -> None:
+        """Follow no more on this event loop, but for who waits for the end of a session there."""
+        task = self._following.end(self)
+        if task is not None:
+            await asyncio.wait([task])
+        self._rely(self._tried_at)
+
+    async def catch_up(self) -> None:
+        """Wait until what is known may be relied on. Raises `StoreUnavailable` if it is too old and cannot be read."""
+        for _ in range(ATTEMPTS):
+            if self._was_tried(within=self._interval):
+                break
+            await self._attempt()
+            if self.trusted_from <= self._clock() < self.trusted_until:
+                return
+        else:
+            self._rely(self._clock())
+        if self._is_too_old():
+            raise StoreUnavailable("the revocation feed cannot be read, and is older than revocation_feed_max_age")
+
+    def _was_tried(self, *, within: int) -> bool:
+        return 0 <= self._clock() - self._tried_at < within
+
+    async def _attempt(self) -> None:
+        """Wait for a reading, and rely on what is known then, also if it failed: unless that says nothing of the store of now."""
+        ensure_asyncio()
+        began, is_late = self._clock(), not self._was_tried(within=self._interval + PATIENCE)
+        patience = LONG_PATIENCE if is_late else PATIENCE
+        try:
+            async with asyncio.timeout(None if self._read_at is None else patience / 1000):
+                await self._reading()
+        except (StoreUnavailable, TimeoutError) as error:
+            took = self._clock() - began
+            was_paused = not 0 <= took < 2 * patience
+            failed_at_once = isinstance(error, StoreUnavailable) and took < PATIENCE
+            if self._read_at is None or not (was_paused or (is_late and failed_at_once)):
+                self._rely(self._clock())
+
+    async def _read(self) -> None:
+        """Read what is new, and from time to time everything. One that begins has read nothing before it has read everything."""
+        began = self._clock()
+        try:
+            await self._hear_latest()
+            if self._whole_at is None or not 0 <= began - self._whole_at < WHOLE_EVERY:
+                await self._hear_all()
+                self._whole_at = began
+                self._heard.forget(self.forgettable_until)
+        except StoreUnavailable:
+            if not self._failing:
+                logger.warning("the revocation feed cannot be read, going on with what is known")
+            self._failing = True
+            raise
+        self._failing = False
+        if self._read_at is None:
+            self._note_reading(began)
+
+    async def _hear_latest(self) -> None:
+        """Hear what was appended since the last reading, and note the store's clock."""
+        began, before = self._clock(), self._store_now
+        reading = await self._store.notices(after=LATEST if self._whole_at is None else before - OVERLAP)
+        if reading.now < before:  # the store's clock was set back, and what was appended since is dated before that
+            reading = await self._store.notices(after=reading.now - OVERLAP)
+        await self._hear_each(reading.notices)
+        self._store_now = reading.now
+        if self._read_at is not None:
+            self._note_reading(began)
+
+    async def _hear_all(self) -> None:
+        """Hear the whole feed piece by piece, and in between what is new, whenever that is due."""
+        now, kept = self._store_now, self._store_now - self.forgettable_until
+        due = self._clock() + self._interval
+        for piece in range(PIECES, 0, -1):
+            until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
+            await self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
+            if self._clock() >= due and self._read_at is not None:
+                await self._hear_latest()
+                due = self._clock() + self._interval
+
+    async def _hear_each(self, notices: tuple[Notice, ...]) -> None:
+        async for notice in unhurried(notices):
+            if notice.kind == "key_deleted":
+                self._key_deleted(notice.subject)
+            elif self._heard.hear(notice):
+                self._listeners.tell(notice.subject)
+
+    def _keep(self, notice: Notice) -> None:
+        if self._heard.keep(notice):
+            self._listeners.tell(notice.subject)
+
+    def _note_reading(self, began: int) -> None:
+        self._read_at = began
+        self._rely(began)
+
+    def _rely(self, tried_at: float) -> None:
+        """Rely on what is known, after the attempt of *tried_at*, for as long as the table says."""
+        self._tried_at = self.trusted_from = tried_at
+        self.trusted_until = tried_at + self._interval + (PATIENCE if self._following else 0)
+        if self._max_age is not None:
+            read_at = -math.inf if self._read_at is None else self._read_at
+            self.trusted_until = min(self.trusted_until, read_at + self._max_age)
+
+    def _is_too_old(self) -> bool:
+        age = math.inf if self._read_at is None else self._clock() - self._read_at
+        return self._max_age is not None and not 0 <= age < self._max_age

@@ -1,0 +1,95 @@
+"""What is told to a client that comes late for a session which is not there any more.
+
+It may have the tokens of a session that took its place by now, in the very same cookies. So for a session that was
+superseded nothing is cleared, and it is never theft; the client is sent to where the new tokens are.
+
+| its session | it comes | with an access token | with a refresh token |
+|---|---|---|---|
+| was superseded | within the grace period | try refresh token, kept | superseded: come again, kept |
+| was superseded | later | unauthorised, kept | unauthorised, kept |
+| was revoked, or has expired | at any time | unauthorised, cleared | unauthorised, cleared |
+
+A refresh that brings an access token alone is told what its refresh token would have been told.
+
+Sockets and streams of a session that is superseded close with "try refresh token", of one that is revoked with "unauthorised".
+
+Where the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:
+another process may have put a session in its place a moment ago. In a transaction of the user's, what it says there counts.
+"""
+
+from __future__ import annotations
+
+from typing_extensions import TypeIs
+
+from fastapi_session.clock import Clock
+from fastapi_session.engine.revocation.feed import RevocationFeed
+from fastapi_session.errors import SessionError, SessionSupersededError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.model import LATEST, Notice
+from fastapi_session.stores.base import NoticeStore
+
+
+class Succession:
+    """Tells by the *feed* which sessions have a successor; *grace* is in milliseconds of *clock*.
+
+    If *joined* is given, that is asked what the feed says in a transaction of the user's.
+    """
+
+    def __init__(self, feed: RevocationFeed, *, clock: Clock, grace: int, joined: NoticeStore | None = None) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._grace = grace
+        self._joined = joined
+
+    def within(self, store: NoticeStore) -> Succession:
+        """Return this, but that it asks *store* what the feed says, and nobody else hears of it: it may be undone."""
+        return Succession(self._feed, clock=self._clock, grace=self._grace, joined=store)
+
+    def refusal(self, notice: Notice | None) -> SessionError:
+        """Return what an access token is told whose session has ended as *notice* says, if there is one."""
+        if not _is_superseded(notice):
+            return UnauthorisedError("session: it has ended", clears_tokens=True)
+        if self._is_late(notice):
+            return UnauthorisedError("session: another one took its place")
+        return TryRefreshTokenError("session: another one has just taken its place")
+
+    async def of_access_token(self, session_id: str) -> SessionError:
+        """Return what an access token is told whose session is not in the store. Raises `StoreUnavailable`."""
+        return self.refusal(await self._notice(session_id))
+
+    async def of_refresh_token(self, session_id: str, *, reason: str) -> SessionError:
+        """Return what a refresh token is told whose session is not in the store. Raises `StoreUnavailable`.
+
+        *reason* is for logs, where it has simply ended.
+        """
+        notice = await self._notice(session_id)
+        if not _is_superseded(notice):
+            return UnauthorisedError(reason, clears_tokens=True)
+        return UnauthorisedError(reason) if self._is_late(notice) else SessionSupersededError(reason)
+
+    def last_word(self, notice: Notice) -> SessionError:
+        """Return why a socket or a stream closes whose session has ended as *notice* says."""
+        if notice.kind == "session_superseded":
+            return TryRefreshTokenError("session: another one took its place")
+        return UnauthorisedError("session: it has ended")
+
+    async def _notice(self, session_id: str) -> Notice | None:
+        notice = self._feed.about(session_id)
+        if _is_superseded(notice):
+            return notice
+        if self._joined is not None:
+            return await self._latest_in(self._joined, session_id) or notice
+        await self._feed.read_anew()
+        return self._feed.about(session_id)
+
+    async def _latest_in(self, store: NoticeStore, session_id: str) -> Notice | None:
+        now = (await store.notices(after=LATEST)).now
+        found = [each for each in (await store.notices(after=now - self._grace)).notices if each.subject == session_id]
+        return found[-1] if found else None
+
+    def _is_late(self, notice: Notice) -> bool:
+        # On both sides: the notice may be dated by another machine, and a clock may be set back.
+        return abs(self._clock() - notice.at) >= self._grace
+
+
+def _is_superseded(notice: Notice | None) -> TypeIs[Notice]:
+    return notice is not None and notice.kind == "session_superseded"

@@ -1,0 +1,116 @@
+"""Whether the session of a genuine access token still stands.
+
+| known | answer |
+|---|---|
+| the feed says that it was revoked | unauthorised, tokens cleared; nothing is read |
+| the feed says that it was superseded | as the table of `succession` says, tokens kept; nothing is read |
+| the feed says that its claims were changed by its handle | the store is asked, once a token: has it the claims of now? else try refresh token |
+| nothing | it stands; only if the route asks for it the store is asked, and then its claims count |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.payload import is_same
+from fastapi_session.core.rotation import stands
+from fastapi_session.core.secret import Secrets
+from fastapi_session.engine.bounded_cache import BoundedCache, memory_size
+from fastapi_session.engine.record_changes import live_record
+from fastapi_session.engine.revocation.feed import RevocationFeed
+from fastapi_session.engine.revocation.known_notices import ENDED
+from fastapi_session.engine.revocation.succession import Succession
+from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError
+from fastapi_session.model import Json, Notice, SessionRecord, split_handle
+from fastapi_session.stores.base import SessionStore
+
+_ENTRY = 1_000
+"""Bytes of what is remembered of a token that has the changed claims, beside its custom claims."""
+
+
+class TokenCheck:
+    """Judges by the *feed*, and by the *store* where that is not enough."""
+
+    def __init__(self, store: SessionStore, *, secrets: Secrets, feed: RevocationFeed, succession: Succession) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._feed = feed
+        self._succession = succession
+        self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](_weight)  # one forgotten costs a reading
+
+    async def heed(self, notice: Notice, token: AccessToken) -> None:
+        """Refuse the verified *token* where *notice* is against it.
+
+        Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` where the feed fails closed: otherwise,
+        a token is believed while the store is down.
+        """
+        if notice.kind in ENDED:
+            raise self._succession.refusal(notice)
+        if self._is_up_to_date(token, notice):
+            return
+        claims = await self.claims_of_now(token, notice)
+        if claims is None:
+            return
+        if not is_same(claims, token.custom):
+            raise TryRefreshTokenError("access token: the claims of its session were changed")
+        self._up_to_date.keep(notice.subject, (notice, token))
+
+    async def claims_of_now(self, token: AccessToken, notice: Notice) -> Json | None:
+        """Return the claims that the session of the verified *token* has after *notice*, `None` while the store is down.
+
+        Raises `UnauthorisedError` or `TryRefreshTokenError` if it has ended, `StoreUnavailable` if the feed fails closed.
+        """
+        if notice.kind in ENDED:
+            raise self._succession.last_word(notice)
+        try:
+            return (await self._record(token)).access_token_payload
+        except StoreUnavailable:
+            if self._feed.fails_closed:
+                raise
+            return None
+
+    def _is_up_to_date(self, token: AccessToken, notice: Notice) -> bool:
+        known, up_to_date = self._up_to_date.find(notice.subject) or (None, token)
+        if known is not notice:
+            return False
+        return up_to_date is token or (up_to_date == token and is_same(up_to_date.custom, token.custom))
+
+    async def check_database(self, token: AccessToken) -> AccessToken:
+        """Return the verified *token* with the claims that its session has in the store.
+
+        Refuse it if the store has no session of it, or one that is generations ahead. Raises `UnauthorisedError`,
+        `TryRefreshTokenError` and `StoreUnavailable`.
+        """
+        record = await self._record(token)
+        if not self._goes_with(token, record):
+            raise TryRefreshTokenError("access token: of an earlier generation")
+        if is_same(record.access_token_payload, token.custom):
+            return token
+        return replace(token, custom=record.access_token_payload)
+
+    async def knows(self, token: AccessToken) -> bool:
+        """Say whether the store has the session of *token*, and *token* one of its refresh tokens: whoever signed it.
+
+        That is a secret which only the client of the session has been told, so it proves as much as a signature whose key
+        is gone. Raises `StoreUnavailable`.
+        """
+        record = await live_record(self._store, token.session_handle)
+        return record is not None and self._goes_with(token, record)
+
+    def _goes_with(self, token: AccessToken, record: SessionRecord) -> bool:
+        try:
+            own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
+        except ValueError:
+            return False  # of one that nobody signed
+        return stands(own, parent or None, record.lineage, secrets=self._secrets)
+
+    async def _record(self, token: AccessToken) -> SessionRecord:
+        record = await live_record(self._store, token.session_handle)
+        if record is None:
+            raise await self._succession.of_access_token(split_handle(token.session_handle)[0])
+        return record
+
+
+def _weight(_: str, up_to_date: tuple[Notice, AccessToken]) -> int:
+    return _ENTRY + memory_size(up_to_date[1].custom)

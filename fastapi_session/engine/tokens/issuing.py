@@ -1,0 +1,167 @@
+"""What a client is sent for a session: the two tokens, and what goes with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from fastapi_session.clock import Clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.core import access_token, access_token_size, refresh_token
+from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.core.secret import Secrets
+from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.engine.from_config import milliseconds
+from fastapi_session.errors import PayloadError
+from fastapi_session.model import Json, SessionRecord, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """What an access token says of the refresh token that it goes with, and of the anti-CSRF token."""
+
+    own: str = field(repr=False)
+    parent: str | None = field(repr=False)
+    anti_csrf: str | None = field(repr=False)
+    issue_id: bytes | None = field(repr=False)
+
+
+_WIDEST = _Links("0" * 64, "0" * 64, "0" * 64, bytes(refresh_token.ISSUE_ID_BYTES))
+_FITS_SURELY = 3_000
+"""Characters of a session's first access token after which all that follow fit, however they are signed."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedSession:
+    """A session whose client is sent something new: the access token's content, and the tokens."""
+
+    access_token: AccessToken
+    tokens: Tokens
+
+
+class Mint:
+    """Makes tokens from records. *clock* decides about their moments, *random* (bytes) about their jitter."""
+
+    def __init__(
+        self, config: SessionConfig, *, secrets: Secrets, clock: Clock, random: Callable[[int], bytes]
+    ) -> None:
+        self._issuer = config.issuer
+        self._validity = milliseconds(config.access_token_validity)
+        self._longest = access_token_size.longest(config.cookie_prefix)
+        self._jitter = config.access_token_validity_jitter
+        self._secrets = secrets
+        self._clock = clock
+        self._random = random
+        self._told_of_length = False
+
+    def issue(self, record: SessionRecord, token: RefreshToken, *, key: SigningKey, anti_csrf: bool) -> IssuedSession:
+        """Return *record* with the refresh token *token* and a new access token signed by *key*.
+
+        Raises `PayloadError` if that is the first token of a session, and it or those that follow, which say more, would
+        be too long. A session that goes on is never refused for it.
+        """
+        made_by = self._secrets[token.kid]
+        proofs = _Links(
+            own=token.fingerprint.hex(),
+            parent=token.parent.hex() if token.generation else None,
+            anti_csrf=refresh_token.anti_csrf_token(token, made_by) if anti_csrf else None,
+            issue_id=token.issue_id if token.generation else None,
+        )
+        content = self._content(record, proofs, key=key)
+        tokens = _tokens(
+            content,
+            key,
+            refresh_token=refresh_token.mint(token, made_by),
+            refresh_token_expires_at=record.lineage.idle_expires_at,
+        )
+        if token.generation == 0 and len(tokens.access_token) > _FITS_SURELY:
+            self.ensure_fits(record, key=key)
+        elif len(tokens.access_token) > self._longest:
+            self._tell_of_length(record, len(tokens.access_token))
+        return IssuedSession(content, tokens)
+
+    def reissue(self, content: AccessToken, payload: Json, *, key: SigningKey) -> IssuedSession:
+        """Return the session of *content* with an access token that is issued now, with *payload* as its custom claims.
+
+        It ends when that of *content* does. Clients learn from the moment of issue how far their clock is off.
+        """
+        changed = replace(
+            content,
+            issuer=self._issuer,
+            issued_at=self._clock() // 1000,
+            custom=access_token.custom_claims(payload),
+        )
+        return IssuedSession(changed, _tokens(changed, key))
+
+    def renewed(self, issued: IssuedSession, *, key: SigningKey) -> IssuedSession:
+        """Return *issued* with an access token that is issued now, and says the same."""
+        again, before = self.reissue(issued.access_token, issued.access_token.custom, key=key), issued.tokens
+        kept = replace(
+            again.tokens,
+            refresh_token=before.refresh_token,
+            refresh_token_expires_at=before.refresh_token_expires_at,
+        )
+        return replace(again, tokens=kept)
+
+    def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
+        """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
+        content = self._content(record, _WIDEST, key=key)
+        try:
+            access_token_size.ensure_fits(content, key)
+        except PayloadError:
+            was = 0 if before is None else access_token_size.length(self._content(before, _WIDEST, key=key), key)
+            if access_token_size.length(content, key) > was:
+                raise
+
+    def _tell_of_length(self, record: SessionRecord, length: int) -> None:
+        """Say once that browsers drop such tokens. What made them longer, or less room, is the same for all sessions."""
+        if not self._told_of_length:
+            self._told_of_length = True
+            logger.error(
+                "session %s: its access token has %d characters, and browsers drop cookies with more than %d, so its "
+                "client refreshes in vain; take back what made them longer (access_token_signing_algorithm, api_domain, "
+                "api_base_path, cookie_prefix), or make its access_token_payload smaller",
+                record.handle,
+                length,
+                self._longest,
+            )
+
+    def _content(self, record: SessionRecord, proofs: _Links, *, key: SigningKey) -> AccessToken:
+        now = self._clock()
+        return AccessToken(
+            user_id=record.user_id,
+            recipe_user_id=record.recipe_user_id,
+            tenant_id=record.tenant_id,
+            session_handle=record.handle,
+            refresh_token_hash=proofs.own,
+            parent_refresh_token_hash=proofs.parent,
+            anti_csrf_token=proofs.anti_csrf,
+            issuer=self._issuer,
+            issued_at=now // 1000,
+            expires_at=self._expires_at(now, record, key),
+            custom=access_token.custom_claims(record.access_token_payload),
+            issue_id=proofs.issue_id,
+        )
+
+    def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:
+        """Whole seconds: after the shortened lifetime, at the latest with the session; at least the next full second."""
+        lifetime = min(self._validity, key.record.token_lifetime)
+        shortened = lifetime - int(lifetime * self._jitter * int.from_bytes(self._random(4)) / 2**32)
+        return min(max((now + shortened) // 1000, now // 1000 + 1), record.lineage.idle_expires_at // 1000)
+
+
+def _tokens(
+    content: AccessToken, key: SigningKey, *, refresh_token: str | None = None, refresh_token_expires_at: int = 0
+) -> Tokens:
+    return Tokens(
+        access_token=access_token.mint(content, key),
+        access_token_expires_at=content.expires_at * 1000,
+        claims=content.claims(),
+        anti_csrf_token=content.anti_csrf_token,
+        refresh_token=refresh_token,
+        refresh_token_expires_at=refresh_token_expires_at,
+    )

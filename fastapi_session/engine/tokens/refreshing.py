@@ -1,0 +1,131 @@
+"""Handing a session on from one refresh token to the next: ask the store, judge, write, and look again if it moved.
+
+The usual case is one conditional write. Anything else is read, judged by the table of `core.rotation` and written only if the
+row is still what was judged; so no lock is held while Python thinks. This loop is the only concurrency of the library.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from fastapi_session.core import refresh_token
+from fastapi_session.core.refresh_token import RefreshToken
+from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
+from fastapi_session.core.secret import Secrets
+from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.revocation.succession import Succession
+from fastapi_session.engine.tokens.alarms import Alarm, Alarms
+from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
+from fastapi_session.model import Circumstances, Lineage, Reading, Rotation, SessionRecord
+from fastapi_session.stores.base import SessionStore
+
+ATTEMPTS = 5
+"""How often the row may move between reading and writing before the client is asked to come again."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+class Refreshing:
+    """Applies the rotation table to a store."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        secrets: Secrets,
+        policy: RotationPolicy,
+        announcements: Announcements,
+        succession: Succession,
+        reuse_is_theft: bool,
+        random: Callable[[int], bytes],
+        alarms: Alarms,
+    ) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._policy = policy
+        self._announcements = announcements
+        self._succession = succession
+        self._reuse_is_theft = reuse_is_theft
+        self._random = random
+        self._alarms = alarms
+
+    async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
+        """Return the session of the authenticated *token*, which came *by*, and the refresh token to send.
+
+        Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked where it
+        says so, `SessionSupersededError` and `StoreUnavailable`.
+        """
+        issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
+        answer = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
+        lost: Verdict | None = None
+        for _ in range(ATTEMPTS):
+            rotated = await self._store.rotate(self._rotation(token, answer, by))
+            if rotated is not None:
+                self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by)
+                return rotated, answer
+            reading = await self._store.get(token.session_id)
+            decision = self._judge(token, issue_id, reading)
+            if decision.verdict is Verdict.ROTATED:
+                continue  # due only since the store was asked
+            if reading.record is None:
+                reason = f"refresh token: {decision.verdict}"
+                refusal = await self._succession.of_refresh_token(token.session_id, reason=reason)
+                raise refusal.about(token.session_id)  # a handle without its tenant, which is gone with the session
+            is_served = lost is Verdict.REISSUE and _begins_only_a_window(decision, reading.record.lineage)
+            alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))
+            if is_served or await self._write(decision, alarm):
+                return self._outcome(decision, reading.record, by)
+            lost = decision.verdict
+        raise StoreUnavailable("the session kept moving while its refresh token was judged")
+
+    def _rotation(self, token: RefreshToken, answer: RefreshToken, by: Circumstances) -> Rotation:
+        return Rotation(
+            session_id=token.session_id,
+            generation=token.generation,
+            presented=refresh_token.stored_hash(token.fingerprint, self._secrets[token.kid]),
+            issue_id=token.issue_id,
+            successor=refresh_token.stored_hash(answer.fingerprint, self._secrets.newest),
+            successor_kid=answer.kid,
+            debounce=self._policy.debounce,
+            idle_timeout=self._policy.idle_timeout,
+            circumstances=by,
+        )
+
+    def _judge(self, token: RefreshToken, issue_id: bytes, reading: Reading) -> Decision:
+        row = None if reading.record is None else reading.record.lineage
+        return judge(token, row, now=reading.now, policy=self._policy, secrets=self._secrets, issue_id=issue_id)
+
+    async def _write(self, decision: Decision, alarm: Alarm) -> bool:
+        """Do what *decision* says, unless the row is not what was judged any more."""
+        record = alarm.record
+        if decision.revoke:
+            return await self._alarms.end(alarm)
+        if decision.write is None:
+            return True
+        return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write)
+
+    def _outcome(
+        self, decision: Decision, record: SessionRecord, by: Circumstances
+    ) -> tuple[SessionRecord, RefreshToken]:
+        if decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
+            logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
+        if decision.answer is not None:
+            self._announcements.refreshed(record, verdict=decision.verdict, by=by)
+            return replace(record, lineage=decision.write or record.lineage), decision.answer
+        if decision.verdict is Verdict.CLOCK_SET_BACK:
+            raise StoreUnavailable("the store's clock was set back after the session was refreshed: come again")
+        if decision.verdict in THEFT and not self._is_excused(decision.verdict):
+            raise TokenTheftError(decision.verdict, user_id=record.user_id, handle=record.handle)
+        raise UnauthorisedError(f"refresh token: {decision.verdict}", clears_tokens=True, handle=record.handle)
+
+    def _is_excused(self, verdict: Verdict) -> bool:
+        return verdict is Verdict.RECENT_PREV and not self._reuse_is_theft
+
+
+def _begins_only_a_window(decision: Decision, row: Lineage) -> bool:
+    """Say whether *decision* is a reissue that would write no more than when: one that came first serves this client too."""
+    write = decision.write
+    return write is not None and decision.verdict is Verdict.REISSUE and replace(write, window_at=row.window_at) == row

@@ -1,0 +1,123 @@
+"""How long what goes on with a session may go on: a socket, a stream.
+
+| what happened | it |
+|---|---|
+| the session was revoked, or another took its place | ends |
+| its access token ended | ends |
+| its claims were changed, and its validators refuse those of now | ends |
+| its claims were changed otherwise | goes on with those of now |
+| the process was paused, and has not heard of others since | waits for the feed before anything is delivered |
+| the store cannot be asked | goes on, but ends if the feed fails closed |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from fastapi_session.engine.revocation.lasting_session import LastingSession
+from fastapi_session.errors import SessionError, StoreUnavailable
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 60.0
+"""Seconds after which the clock is looked at again, so that a machine that slept is noticed."""
+RETRY = 1.0
+"""Seconds after which the store is asked again about claims that were changed while it is down."""
+
+logger = logging.getLogger("fastapi_session")
+
+
+class SessionOver(Exception):
+    """The session ended while something was waited for. It never leaves this package."""
+
+
+class Lasting:
+    """Watches over what goes on with *session*, until that is over."""
+
+    def __init__(self, session: LastingSession) -> None:
+        self._session = session
+        self._heard = asyncio.Event()
+        self._over: Exception | None = None
+
+    async def watch(self) -> Exception:
+        """Wait until the session is over, and return the error with which a request would be refused."""
+        with self._session.listening(self._heard.set):
+            while not await self._is_over():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._patience()):
+                        await self._heard.wait()
+                self._heard.clear()
+        assert self._over is not None
+        return self._over
+
+    async def ensure(self) -> None:
+        """Return at once if nothing happened, else when that is heeded. Raises `SessionOver` if the session is over."""
+        if self._over is not None or (not self._session.is_as_before and await self._is_over()):
+            raise SessionOver
+
+    def _patience(self) -> float:
+        if self._session.is_as_before:
+            return min(max(self._session.remaining, 0), LONGEST_WAIT)
+        return RETRY
+
+    async def _is_over(self) -> bool:
+        try:
+            if self._over is None:
+                await self._session.follow()
+        except Exception as error:
+            if isinstance(error, SessionError | StoreUnavailable):
+                logger.debug("what goes on with a session ends: %s", error)
+            else:
+                logger.exception("a claim could not be fetched, so what goes on with the session ends")
+            self._over = error
+            self._heard.set()
+        return self._over is not None
+
+
+async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> T:
+    """Return what *step* answers. Raises `SessionOver` where *end* is done first, and then *step* has been cancelled.
+
+    It runs in the caller's own task: what the caller's cancellation loses it would have lost anyway, and context variables,
+    cancel scopes and task groups in it are where they belong.
+    """
+    if end.done():
+        raise SessionOver
+    limit = asyncio.timeout(None)
+    stop = partial(_stop, limit)
+    end.add_done_callback(stop)
+    try:
+        async with limit:
+            return await step()
+    except TimeoutError as error:
+        if limit.expired():
+            raise SessionOver from error
+        raise
+    finally:
+        end.remove_done_callback(stop)
+
+
+async def until_end(source: AsyncIterator[T], lasting: Lasting) -> AsyncIterator[T]:
+    """Yield what *source* yields until the session of *lasting* is over, and close *source* however it ends."""
+    end = asyncio.ensure_future(lasting.watch())
+    try:
+        await lasting.ensure()
+        while True:
+            item = await before(end, source.__anext__)
+            await lasting.ensure()
+            yield item
+    except (SessionOver, StopAsyncIteration):
+        return
+    finally:
+        end.cancel()
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
+
+
+def _stop(limit: asyncio.Timeout, _end: asyncio.Future[Any]) -> None:
+    with suppress(RuntimeError):  # the step was over in the same turn of the event loop
+        limit.reschedule(asyncio.get_running_loop().time())
