@@ -1,9 +1,9 @@
-# Each verb sets up what it needs: Python 3.11 or newer is all that a fresh machine must have.
+# Each target installs what it needs: a fresh machine must only have Python 3.11 or newer.
 
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
-# Each worker takes whole files of tests and has servers of its own. A database that you name is for one process.
+# Each worker runs whole files of tests and has servers of its own. With a database of yours, one process runs all tests.
 SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_MYSQL_URL),,\
 	--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder)
 BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
@@ -11,13 +11,13 @@ BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to
 .PHONY: help demo test faults check docs bench clean
 
 help:
-	@echo "make demo    run the example application on http://localhost:8000, or with PORT=8001 on that port"
+	@echo "make demo    run the example application on http://localhost:8000; PORT=8001 chooses another port"
 	@echo "make test    run every test"
-	@echo "make faults  race, kill and replay at full length on every store, and print what was seen (hours)"
-	@echo "make check   lint, types, import contracts, house rules"
+	@echo "make faults  run the reliability tests at full length on every store, and print what was seen (hours)"
+	@echo "make check   check style, types, import contracts and house rules"
 	@echo "make docs    build the documentation into site/"
-	@echo "make bench   print what sessions cost, as ratios of one run"
-	@echo "make clean   remove what the others made"
+	@echo "make bench   measure what sessions cost, and print ratios of one run"
+	@echo "make clean   remove what the other targets made"
 
 demo: .venv/installed-demo
 	@$(BIN)/python -m example_app --port $(PORT)
@@ -46,14 +46,14 @@ bench: .venv-bench/installed
 clean:
 	rm -rf example_app.db* .cache .venv .venv-bench site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-# The benchmarks have their own: what they compare with may hold back packages that the tests have newer.
+# The benchmarks have an environment of their own: what they compare with may need older packages than the tests.
 .venv-bench/installed: pyproject.toml
 	@test -x .venv-bench/bin/pip || $(PYTHON) -m venv .venv-bench
 	@echo "Installing what make bench needs ..."
 	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-# One environment; each verb adds its own extra, again only when pyproject.toml has changed.
+# One environment for the rest; each target adds its extra, and again only if pyproject.toml has changed.
 .venv/installed-%: pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "Installing what make $* needs ..."

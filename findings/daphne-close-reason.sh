@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# daphne 4.2.3 sends the code of `websocket.close` and leaves out its reason (ASGI 2.3 has it): the client receives an empty
-# one, so it cannot tell two ends with one code apart. It leaves out the headers of `websocket.accept`, too. hypercorn 0.18.0
-# sends both, asked by the same client.
-# Seen: "daphne: set-cookie None, closed 3000 ''; hypercorn: set-cookie 'a=b', closed 3000 'unauthorised'". Exits non-zero if
-# that changes.
+# daphne 4.2.3 sends the code of `websocket.close` without its reason, which ASGI 2.3 specifies. The client receives an empty
+# reason, so it cannot tell two closes with the same code apart. daphne also drops the headers of `websocket.accept`.
+# hypercorn 0.18.0 sends both to the same client.
+# Seen: "daphne: set-cookie None, closed 3000 ''; hypercorn: set-cookie 'a=b', closed 3000 'unauthorised'".
+# Exits non-zero if that changes.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# granian 2.8.9 (interface asgi) leaves out the headers of `websocket.accept`: a Set-Cookie that the application sends with the
-# handshake never arrives. And the port in scope["client"] is a text, where the ASGI specification has an integer.
-# uvicorn 0.54.0 does both as specified, asked by the same client.
+# granian 2.8.9 (interface asgi) drops the headers of `websocket.accept`: a Set-Cookie that the application sends with the
+# handshake never arrives. The port in scope["client"] is a str; the ASGI specification says int.
+# uvicorn 0.54.0 does both as specified, with the same client.
 # Seen: "granian: set-cookie None, client port str; uvicorn: set-cookie 'a=b', client port int". Exits non-zero if that changes.
 set -euo pipefail
 

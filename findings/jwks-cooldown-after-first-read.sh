@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # jose 6.2.18 (createRemoteJWKSet) and PyJWT 2.15.1 (PyJWKClient) refuse a token of a new key for 30 seconds after *any*
-# reading of the JWK Set, also after the first one that a good token caused: an unknown kid starts no reading in that time.
-# A key that is published and signs at once is refused though it is in the set; it has to be published before it signs.
-# Options: cooldownDuration (jose), cooldown_duration (PyJWT), 0 below.
-# Seen by both: "first key: ok; new key: refused, readings: 1; new key without pause: ok, readings: 2". Exits non-zero if that
-# changes.
+# fetch of the JWK Set, also after the first fetch, which a good token caused: an unknown kid causes no fetch in that time.
+# A key that signs as soon as it is published is refused although it is in the set. It must be published before it signs.
+# The options are cooldownDuration (jose) and cooldown_duration (PyJWT), below with the value 0 for comparison.
+# Seen with both: "first key: ok; new key: refused, readings: 1; new key without pause: ok, readings: 2".
+# Exits non-zero if that changes.
 set -euo pipefail
 
 folder=$(mktemp -d)

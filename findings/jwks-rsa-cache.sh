@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# jwks-rsa 4.1.0 keeps signing keys one by one, five at most, whatever the JWK Set says (option cacheMaxEntries; seen with
-# Node 20.20.2). A set of six keys that are used in turn is read again at every verification: its cache never hits. With
-# five it is read five times, once for each key, and never again.
+# jwks-rsa 4.1.0 caches signing keys one by one, five at most, however many the JWK Set has (option cacheMaxEntries; seen with
+# Node 20.20.2). With six keys that are used in turn, the cache never hits, and the set is fetched at every verification.
+# With five keys it is fetched five times, once for each key, and never again.
 # Seen: 5 keys, 3 rounds: 5 requests; 6 keys, 3 rounds: 18 requests. Exits non-zero if that changes.
 set -euo pipefail
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Node's fetch (undici 7.16.0; seen with Node 20.20.2, whose own fetch does the same) sends `Sec-Fetch-Mode: cors` from a
-# server, without `Sec-Fetch-Site` and without `Origin`, which browsers send beside it (Fetch Metadata, section 2). A server
-# that takes `Sec-Fetch-Mode` alone for a browser takes Node for one, and Node keeps no cookies.
+# server, without `Sec-Fetch-Site` and without `Origin`, which browsers send together with it (Fetch Metadata, section 2).
+# A server that recognises browsers by `Sec-Fetch-Mode` alone mistakes Node for a browser, and Node keeps no cookies.
 # Seen: {"sec-fetch-mode":"cors"} by both. Exits non-zero if that changes.
 set -euo pipefail
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# python-jose 3.5.0 takes a whole JWK Set in place of a key, and tries its keys one after the other by the algorithm of the
-# token, not by `kid`. The first key of another type (RFC 7517, section 4.1) ends it with an error, though the next one is
-# the token's: whether a good token is accepted depends on the order of the set. The one key of the `kid` works.
+# python-jose 3.5.0 accepts a whole JWK Set in place of a key, and tries its keys in order with the algorithm of the token,
+# not by `kid`. A key of another type (RFC 7517, section 4.1) raises an error, although the next key is the right one:
+# whether a good token is accepted depends on the order of the set. Passing only the key with the token's `kid` works.
 # Seen: EC first: ok; RSA first: refused; the one key by its kid: ok. Exits non-zero if that changes.
 set -euo pipefail
 
