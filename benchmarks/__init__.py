@@ -1,5 +1,5 @@
-"""What sessions cost: scripts that print figures of one run, side by side, and never fail for a time.
+"""What sessions cost: scripts that print the figures of one run side by side. No figure makes a script fail.
 
-`make bench` runs all of them, `python -m benchmarks.served` one. Ratios of a run tell more than its times, which are those
-of one machine.
+`make bench` runs all of them, `python -m benchmarks.served` one. Compare the ratios of a run rather than its times, which
+depend on the machine.
 """

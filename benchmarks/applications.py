@@ -1,7 +1,7 @@
-"""The applications that are measured. Each has one route, which says who asks, and one to sign in.
+"""The applications that are measured. Each has one route that returns the user, and one to sign in.
 
-`POST /login` answers the headers that a request to `GET /` then brings. All have the same two routes, so that all pay
-alike for finding them.
+`POST /login` returns the headers to send with `GET /`. All applications have the same two routes, so that routing costs all
+of them the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECRET = "a benchmark has nothing to hide from anybody"
 
 
 async def roles(_user_id: str, _tenant_id: str, _payload: object) -> list[str]:
-    """Know one role."""
+    """Return one role."""
     return ["admin"]
 
 
@@ -40,16 +40,16 @@ Role = PrimitiveArrayClaim[str]("roles", roles)
 
 
 async def nothing() -> None:
-    """Depend on nothing."""
+    """Do nothing."""
 
 
 async def bare() -> Answer:
-    """Know no session."""
+    """Read no session."""
     return {"user_id": "alice"}
 
 
 async def trivial(_: Annotated[None, Depends(nothing)]) -> Answer:
-    """Depend on next to nothing."""
+    """Depend on a function that does nothing."""
     return {"user_id": "alice"}
 
 
@@ -69,7 +69,7 @@ async def checked(session: Annotated[Session, Depends(verify_session(check_datab
 
 
 async def no_login() -> Answer:
-    """Return no headers: nobody asks for any."""
+    """Return no headers, for a route that reads none."""
     return {}
 
 
@@ -89,12 +89,12 @@ async def cookie_login(sessions: Engine) -> Answer:
 
 
 def by_header(token: str) -> Answer:
-    """Bring *token* as a bearer token."""
+    """Return the header that carries *token* as a bearer token."""
     return {"authorization": f"Bearer {token}"}
 
 
 def by_cookie(token: str) -> Answer:
-    """Bring *token* as a cookie."""
+    """Return the header that carries *token* as a cookie."""
     return {"cookie": f"sAccessToken={token}"}
 
 

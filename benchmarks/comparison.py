@@ -11,16 +11,16 @@ from benchmarks.measuring import Figures, interleaved, print_costs, print_rates,
 from benchmarks.serving import Make, Served, served
 
 REQUESTS = 400
-"""A round is short, so that on a busy machine some of them are left alone."""
+"""A round is short, so that on a busy machine some rounds are undisturbed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An application, whether each of its requests brings a token of its own, and what is proved of a request."""
+    """An application, whether each of its requests carries a token of its own, and what it verifies of a request."""
 
     make: Make
     cold: bool = False
-    proves: str = ""
+    verifies: str = ""
 
 
 def warm(server: Served, clients: Clients) -> Callable[[], Awaitable[Cost]]:
@@ -45,7 +45,7 @@ def cold(server: Served, clients: Clients) -> Callable[[], Awaitable[Cost]]:
 async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str = "auto") -> Figures:
     """Serve *candidates* by uvicorn's parser *http*, and print what a request costs and how many there are a second.
 
-    Answers the CPU microseconds of each.
+    Returns the CPU microseconds of each.
     """
     with ExitStack() as stack:
         measures = {}

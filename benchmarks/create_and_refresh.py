@@ -2,8 +2,8 @@
 
     python -m benchmarks.create_and_refresh [rounds]
 
-By the engine, without a request around it: record, store and both tokens, no claims. One task does one after the other, 32 do
-as many side by side, and then SQLite commits them in groups. Every refresh rotates. Beside it stands the one ES256
+By the engine, without a request around it: record, store and both tokens, no claims. One task makes them one after the other; 32 tasks make
+as many side by side, and SQLite then commits them in groups. Every refresh rotates. Beside it stands the one ES256
 signature that each needs, made by cryptography alone.
 """
 
@@ -50,7 +50,7 @@ async def sign() -> float:
 
 
 def creating(sessions: Sessions, tasks: int) -> Measure:
-    """Measure sessions that begin."""
+    """Measure how long it takes to create a session."""
 
     async def task(times: int) -> None:
         for _ in range(times):
@@ -60,7 +60,7 @@ def creating(sessions: Sessions, tasks: int) -> Measure:
 
 
 def refreshing(sessions: Sessions, tasks: int) -> Measure:
-    """Measure refreshes, each task with a session of its own."""
+    """Measure how long a refresh takes, each task with a session of its own."""
 
     async def measure() -> float:
         tokens = [(await sessions.create("alice")).tokens.refresh_token for _ in range(tasks)]

@@ -1,4 +1,4 @@
-"""Stores that keep so many sessions already, five a user: filled by their own statements, many rows at a time."""
+"""Stores that are filled with a given number of sessions, five a user: by their own statements, many rows at a time."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class FilledStore:
-    """An open store of *size* sessions, of which *random* chooses some."""
+    """An open store of *size* sessions; *random* picks some of them."""
 
     store: Store
     size: int
     random: Random
 
     def some_ids(self, count: int) -> list[str]:
-        """Return the ids of different sessions that are there."""
+        """Return the ids of *count* different sessions in the store."""
         return [session(number).session_id for number in self.random.sample(range(self.size), count)]
 
     def some_users(self, count: int) -> list[str]:
-        """Return users who are there."""
+        """Return *count* users who have sessions in the store."""
         return [session(self.random.randrange(self.size)).user_id for _ in range(count)]
 
     def newcomers(self, count: int) -> list[SessionRecord]:
-        """Return sessions that are not there yet, five a user again."""
+        """Return *count* sessions that are not in the store yet, five a user again."""
         begin = self.random.randrange(2**40, 2**60) * SESSIONS_OF_A_USER
         return [session(begin + n) for n in range(count)]
 
@@ -62,14 +62,14 @@ def session(number: int, *, lifetime: int = LIFETIME) -> SessionRecord:
 
 
 def batches(size: int, *, each: int) -> Iterator[Sequence[SessionRecord]]:
-    """Return the sessions of a store of *size*, so many at a time."""
+    """Yield the sessions of a store of *size*, *each* at a time."""
     for begin in range(0, size, each):
         yield [session(number) for number in range(begin, min(begin + each, size))]
 
 
 @asynccontextmanager
 async def sqlite_store(folder: Path, size: int) -> AsyncIterator[FilledStore]:
-    """Give a file in *folder* with *size* sessions in it."""
+    """Yield a store on a file in *folder*, with *size* sessions in it."""
     path = folder / f"{size}.db"
     with closing(connect(str(path), busy_timeout=timedelta(0))) as connection:
         for records in batches(size, each=BATCH):
@@ -83,7 +83,7 @@ async def sqlite_store(folder: Path, size: int) -> AsyncIterator[FilledStore]:
 
 @asynccontextmanager
 async def postgresql_store(server: str, size: int) -> AsyncIterator[FilledStore]:
-    """Give a new database of the server at the URL *server*, with *size* sessions in it."""
+    """Yield a store on a new database of the server at the URL *server*, with *size* sessions in it."""
     database = f"sessions_{size}"
     await execute(server, f"CREATE DATABASE {database}")
     url = make_url(server).set(database=database).render_as_string(hide_password=False)
@@ -102,7 +102,7 @@ async def postgresql_store(server: str, size: int) -> AsyncIterator[FilledStore]
 
 
 async def execute(url: str, statement: str) -> None:
-    """Execute what takes no transaction."""
+    """Execute a *statement* that must not run in a transaction."""
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.execute(text(statement))
@@ -111,7 +111,7 @@ async def execute(url: str, statement: str) -> None:
 
 @asynccontextmanager
 async def valkey_store(url: str, size: int) -> AsyncIterator[FilledStore]:
-    """Give the empty database at *url*, with *size* sessions in it."""
+    """Yield a store on the empty database at *url*, with *size* sessions in it."""
     store = RedisStore(url)
     for records in batches(size, each=AT_ONCE):
         await asyncio.gather(*(store.insert(record) for record in records))

@@ -1,14 +1,14 @@
-"""What many sessions cost: a store that keeps few beside one that keeps many, and what the same verbs take on both.
+"""What many sessions cost: a store of few beside a store of many, and how long the same verbs take on both.
 
     python -m benchmarks.growth [sqlite] [postgresql] [valkey] [--small 10000] [--large 200000] [--rounds 15]
 
-Wall-clock time, by the stores alone: no token is signed or proved. The two stores take turns, one operation each, so that
+Wall-clock time, of the stores alone: no token is signed or verified. The two stores take turns, one operation each, so that
 what disturbs the machine disturbs both. Every user has five sessions. PostgreSQL and Valkey are servers of this run;
-PostgreSQL does not flush to disk, so that its own work is seen. With two hundred thousand sessions it takes minutes in
-all, with a million a quarter of an hour.
+PostgreSQL does not flush to disk, so that its own work shows. With two hundred thousand sessions a run takes minutes,
+with a million a quarter of an hour.
 
 Every verb touches a few rows, so its ratio should stay below two, however many there are. The clean-up touches five hundred
-that lie far apart: where the small store fits into a cache and the large one does not, it takes some times as long.
+that lie far apart: if the small store fits into a cache and the large one does not, it takes several times as long.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ OPERATIONS = 200
 
 Operation = Callable[[], Awaitable[object]]
 Verb = Callable[[FilledStore], AbstractAsyncContextManager[Sequence[Operation]]]
-"""Prepares what is measured, and leaves as many sessions as there were."""
+"""Prepares what is measured, and leaves as many sessions in the store as there were."""
 
 
 @asynccontextmanager
 async def create(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]:
-    """Begin sessions of new users."""
+    """Create sessions of new users."""
     records = filled.newcomers(OPERATIONS)
     yield [partial(filled.store.insert, record) for record in records]
     for user in users(records):
@@ -73,7 +73,7 @@ async def refresh(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]:
 
 @asynccontextmanager
 async def verify(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]:
-    """Ask for sessions anywhere in the table, as `verify_session(check_database=True)` does."""
+    """Read sessions anywhere in the table, as `verify_session(check_database=True)` does."""
     yield [partial(filled.store.get, session_id) for session_id in filled.some_ids(OPERATIONS)]
 
 
@@ -93,12 +93,12 @@ async def revoke_user(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]
 
 @asynccontextmanager
 async def clean_up(filled: FilledStore) -> AsyncIterator[Sequence[Operation]]:
-    """Clear a batch of expired sessions away."""
+    """Delete a batch of expired sessions."""
     await insert(filled, [session(filled.random.getrandbits(60), lifetime=-1) for _ in range(BATCH)])
 
     async def delete_expired() -> None:
         if await filled.store.delete_expired(limit=BATCH) != BATCH:
-            raise RuntimeError("not every expired session was cleared away")
+            raise RuntimeError("not every expired session was deleted")
 
     yield [delete_expired]
 
@@ -125,14 +125,14 @@ VERBS: Mapping[str, Verb] = {
 
 @asynccontextmanager
 async def sqlite_pair(folder: Path, sizes: Sequence[int]) -> AsyncIterator[Sequence[FilledStore]]:
-    """Give two files."""
+    """Yield stores on two files."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(sqlite_store(folder, size)) for size in sizes]
 
 
 @asynccontextmanager
 async def postgresql_pair(_: Path, sizes: Sequence[int]) -> AsyncIterator[Sequence[FilledStore]]:
-    """Give two databases of one server."""
+    """Yield stores on two databases of one server."""
     async with AsyncExitStack() as stack:
         server = stack.enter_context(started(postgres))
         yield [await stack.enter_async_context(postgresql_store(server.url, size)) for size in sizes]
@@ -140,7 +140,7 @@ async def postgresql_pair(_: Path, sizes: Sequence[int]) -> AsyncIterator[Sequen
 
 @asynccontextmanager
 async def valkey_pair(folder: Path, sizes: Sequence[int]) -> AsyncIterator[Sequence[FilledStore]]:
-    """Give two databases of one server."""
+    """Yield stores on two databases of one server."""
     async with AsyncExitStack() as stack:
         server = stack.enter_context(redis_servers.running(folder))
         urls = [f"redis://{server.address}/{number}" for number in range(len(sizes))]
@@ -151,7 +151,7 @@ PAIRS = {"sqlite": sqlite_pair, "postgresql": postgresql_pair, "valkey": valkey_
 
 
 async def milliseconds(verb: Verb, stores: Sequence[FilledStore]) -> Sequence[float]:
-    """Return what an operation takes on each of *stores*, which take turns after every single one."""
+    """Return how long an operation takes on each of *stores*, which take turns after every single one."""
     async with AsyncExitStack() as stack:
         prepared = [await stack.enter_async_context(verb(filled)) for filled in stores]
         taken = [0.0 for _ in stores]
@@ -176,7 +176,7 @@ async def measure(name: str, sizes: Sequence[int], *, rounds: int) -> None:
 
 
 def print_growth(called: str, small: Sequence[float], large: Sequence[float]) -> None:
-    """Print what a verb takes on the small store and on the large one, and how many times as long that is."""
+    """Print how long a verb takes on the small store and on the large one, and the ratio of the two."""
     grown = ratios({"small": small, "large": large}, "large", "small")
     print(
         f"{called:34} {median(small):10.3f} {median(large):10.3f} {median(grown):7.2f} {spread(grown):7.0%}", flush=True
@@ -186,7 +186,7 @@ def print_growth(called: str, small: Sequence[float], large: Sequence[float]) ->
 def main() -> None:
     """Measure the stores that the command line names."""
     parser = ArgumentParser(prog="python -m benchmarks.growth")
-    parser.add_argument("stores", nargs="*", choices=[*PAIRS, []], help="all of them where none is named")
+    parser.add_argument("stores", nargs="*", choices=[*PAIRS, []], help="all of them by default")
     parser.add_argument("--small", type=int, default=10_000, help="sessions of the small store")
     parser.add_argument("--large", type=int, default=200_000, help="sessions of the large store")
     parser.add_argument("--rounds", type=int, default=15)

@@ -3,9 +3,9 @@
     python -m benchmarks.in_process [rounds]
 
 Warm is a token that this process has verified before, cold one that it sees for the first time. Raw verify is one ES256
-signature over as many bytes as an access token has, verified by cryptography alone: in a loop, and as all that a dependency
-does. In a request it takes longer, since everything else drives its code and tables out of the processor's caches. FastAPI
-reads the cookies of every request itself, whoever asks for them, so a cookie is compared with a bare request that has it too.
+signature over as many bytes as an access token has, verified by cryptography alone: in a loop, and as the only work of a
+dependency. In a request it takes longer, since everything else drives its code and tables out of the processor's caches.
+FastAPI parses the cookies of every request itself, so a cookie is compared with a bare request that has it too.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def receive() -> dict[str, Any]:
 
 
 async def call(app: FastAPI, scope: Scope) -> None:
-    """Make one request, and see that it is answered with 200."""
+    """Make one request. Raises RuntimeError if its status is not 200."""
     statuses: list[int] = []
 
     async def send(message: Any) -> None:
@@ -83,11 +83,11 @@ async def call(app: FastAPI, scope: Scope) -> None:
 
     await app(dict(scope), receive, send)
     if statuses != [200]:
-        raise RuntimeError(f"answered with {statuses}")
+        raise RuntimeError(f"the statuses were {statuses}")
 
 
 async def microseconds(app: FastAPI, scopes: list[Scope]) -> float:
-    """Return what a call takes on average, over one for each of *scopes*."""
+    """Return how long a call takes on average, with one call for each of *scopes*."""
     began = time.process_time()
     for scope in scopes:
         await call(app, scope)
@@ -111,7 +111,7 @@ def cold(app: FastAPI, sessions: Sessions, bring: Callable[[str], Answer]) -> Me
 
 
 def engine_alone(sessions: Sessions) -> Measure:
-    """Measure what a cold token takes without a request around it."""
+    """Measure how long a cold token takes without a request around it."""
 
     async def measure() -> float:
         tokens = [(await sessions.create("alice")).tokens.access_token for _ in range(CALLS)]
@@ -124,7 +124,7 @@ def engine_alone(sessions: Sessions) -> Measure:
 
 
 class RawVerify:
-    """Verifies one signature of *length* bytes, by cryptography alone; as a dependency, or again and again."""
+    """Verifies one signature over *length* bytes by cryptography alone, as a dependency or in a loop."""
 
     def __init__(self, length: int) -> None:
         private = ec.generate_private_key(ec.SECP256R1())
@@ -136,7 +136,7 @@ class RawVerify:
         self._public.verify(self._signature, self._message, self._algorithm)
 
     async def measure(self) -> float:
-        """Return what it takes without a request around it."""
+        """Return how long it takes without a request around it."""
         began = time.process_time()
         for _ in range(CALLS):
             await self()

@@ -1,7 +1,7 @@
 """A load generator that costs little: some connections that are kept alive, each with one request under way.
 
-It is the process that measures, not the one that serves. A request costs it a `send`, a `recv` and a glance at the answer, a
-fraction of what any application takes, so that the server is what is waited for.
+It runs in the process that measures, not in the one that serves. A request costs it a `send`, a `recv` and a glance at the
+response: a fraction of what any application takes, so that the server is the bottleneck.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a request cost the server, and how many it answered a second."""
+    """What a request cost the server, and how many responses it gave a second."""
 
     cpu_microseconds: float
     requests_a_second: float
@@ -33,7 +33,7 @@ def request(headers: Mapping[str, str]) -> bytes:
 
 
 class Clients:
-    """So many connections to *server*."""
+    """`CONNECTIONS` connections to *server*."""
 
     def __init__(self, server: Served) -> None:
         self._server = server
@@ -54,14 +54,14 @@ class Clients:
         self._selector.close()
 
     def cost(self, requests: Sequence[bytes]) -> Cost:
-        """Have the server answer *requests*, and answer what each cost."""
+        """Send *requests*, and return what each of them cost the server."""
         spent, began = self._server.cpu_seconds(), time.perf_counter()
         self.send_all(requests)
         taken, spent = time.perf_counter() - began, self._server.cpu_seconds() - spent
         return Cost(spent / len(requests) * 1e6, len(requests) / taken)
 
     def send_all(self, requests: Sequence[bytes]) -> None:
-        """Send *requests*, each as soon as a connection is free, until all are answered with 200."""
+        """Send *requests*, each as soon as a connection is free, until each has a response with status 200."""
         waiting = iter(requests)
         answers = len(requests)
         for connection in self._sockets:
@@ -84,11 +84,11 @@ def send_next(connection: socket.socket, waiting: Iterator[bytes]) -> None:
 
 
 def is_complete(received: bytearray) -> bool:
-    """Say whether *received* is a whole answer. Raises RuntimeError where it is not one with status 200."""
+    """Say whether *received* is a whole response. Raises RuntimeError if its status is not 200."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return False
     if not received.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"answered with {bytes(received)!r}")
+        raise RuntimeError(f"the response was {bytes(received)!r}")
     start = received.find(b"content-length: ") + len(b"content-length: ")
     return len(received) >= end + 4 + int(received[start : received.index(b"\r", start)])

@@ -1,7 +1,7 @@
-"""Candidates measured side by side: in turn, round by round, so that what disturbs the machine disturbs all of them alike.
+"""Candidates measured side by side: in turn, round by round, so that whatever disturbs the machine disturbs all of them alike.
 
 Figures are medians of rounds. A ratio is the median of the ratios within each round, and the spread is the distance of the
-quartiles, as a part of the median.
+quartiles as a fraction of the median.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ async def interleaved(candidates: Mapping[str, Callable[[], Awaitable[T]]], *, r
 
 
 def ratios(figures: Figures, name: str, base: str) -> list[float]:
-    """Return what *name* is to *base*, round by round."""
+    """Return the ratio of *name* to *base*, round by round."""
     return [one / other for one, other in zip(figures[name], figures[base], strict=True)]
 
 
 def spread(values: Sequence[float]) -> float:
-    """Return the distance of the quartiles, as a part of the median."""
+    """Return the distance of the quartiles as a fraction of the median."""
     if len(values) == 1:
         return 0.0
     lower, _, upper = quantiles(values, n=4, method="inclusive")
@@ -52,7 +52,7 @@ def spread(values: Sequence[float]) -> float:
 def print_costs(title: str, figures: Figures, *, base: str, digits: int = 1) -> None:
     """Print what each costs, how much that is over *base*, and how fast it is when *base* is 1.
 
-    The least is of the calmest round: on a busy machine it comes nearest to what the work itself takes.
+    The least is that of the calmest round: on a busy machine it is nearest to the cost of the work itself.
     """
     print(f"\n{title:54} {'median':>10} {'spread':>7} {'over':>10} {'speed':>7} {'least':>10}")
     for name, values in figures.items():
@@ -63,7 +63,7 @@ def print_costs(title: str, figures: Figures, *, base: str, digits: int = 1) -> 
 
 
 def print_rates(title: str, figures: Figures, *, base: str, cpu: Figures | None = None) -> None:
-    """Print how often a second each does it, and how many times as often as *base*; and what each took of *cpu*."""
+    """Print how often a second each does it, and how many times as often as *base*; with *cpu*, what each took of it."""
     print(f"\n{title:54} {'median':>10} {'spread':>7} {'CPU us' if cpu else '':>10} {'speed':>7}")
     for name, values in figures.items():
         taken = f"{median(cpu[name]):.1f}" if cpu else ""
@@ -80,6 +80,6 @@ def print_sizes(title: str, figures: Figures, *, base: str) -> None:
 
 
 def print_ratios(figures: Figures, name: str, others: Iterable[str]) -> None:
-    """Print how many times as often as each of *others* it is done by *name*."""
+    """Print how many times as often as each of *others* *name* does it."""
     for other in others:
         print(f"{name} / {other}: {median(ratios(figures, name, other)):.2f}")

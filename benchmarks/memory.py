@@ -1,10 +1,10 @@
-"""What is kept of a session, in bytes: in the cache of verified tokens, in the memory store, in a SQLite file.
+"""How many bytes a session takes: in the cache of verified tokens, in the memory store, in a SQLite file.
 
     python -m benchmarks.memory [rounds]
 
-Each is measured in a process of its own, once with every allocation of Python counted, and once as the memory that the process
-holds (on Linux). The sessions have no payload and no data of their own, each belongs to another user. Beside them stands the
-length of an access token's text, which the cache keeps too.
+Each is measured in a process of its own, once by counting every allocation of Python, and once (on Linux) as the memory that
+the process holds. The sessions have no payload and no data of their own, and each belongs to another user. The base of the
+ratios is the length of an access token's text, which the cache keeps too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def resident() -> int:
 
 
 async def begin(sessions: Sessions, number: int, *, payload: Json | None = None) -> list[str]:
-    """Begin so many sessions, and return their access tokens."""
+    """Create *number* sessions, and return their access tokens."""
     return [
         (await sessions.create(f"user-{each}", access_token_payload=payload)).tokens.access_token
         for each in range(number)
@@ -57,13 +57,13 @@ async def begin(sessions: Sessions, number: int, *, payload: Json | None = None)
 
 
 async def token_text(_gauge: Gauge) -> float:
-    """Return how long a token is."""
+    """Return the length of a token."""
     [token] = await begin(engine(None), 1)
     return len(token)
 
 
 async def cached_token(gauge: Gauge) -> float:
-    """Return what the cache keeps of a verified token, its text included, as a request brings one."""
+    """Return the bytes that the cache keeps of a verified token, its text included, as it comes with a request."""
     sessions = engine(None)
     tokens = await begin(sessions, TOKENS)
     before = gauge()
@@ -73,7 +73,7 @@ async def cached_token(gauge: Gauge) -> float:
 
 
 async def flooded(gauge: Gauge) -> float:
-    """Return what the cache keeps in all after a flood of large tokens, more of them than it may keep."""
+    """Return the bytes that the cache keeps in all after a flood of large tokens, more of them than it has room for."""
     sessions = engine(None)
     tokens = await begin(sessions, TOKENS, payload=LARGE)
     before = gauge()
@@ -83,7 +83,7 @@ async def flooded(gauge: Gauge) -> float:
 
 
 async def recognised_request(gauge: Gauge) -> float:
-    """Return what an application keeps of a request whose token was proved before, beside that token."""
+    """Return the bytes that the header cache keeps of a request, without the verified token itself."""
     sessions = engine(None)
     app = application(verified, sessions=sessions)
     tokens = await begin(sessions, TOKENS)
@@ -97,7 +97,7 @@ async def recognised_request(gauge: Gauge) -> float:
 
 
 async def session_in_memory(gauge: Gauge) -> float:
-    """Return what the memory store keeps."""
+    """Return the bytes that the memory store keeps of a session."""
     sessions = engine(None)
     await begin(sessions, 1)
     before = gauge()
@@ -107,7 +107,7 @@ async def session_in_memory(gauge: Gauge) -> float:
 
 
 async def session_in_sqlite(gauge: Gauge) -> float:
-    """Return what a process keeps of sessions that are in SQLite."""
+    """Return the bytes that a process keeps of a session that is in SQLite."""
     with folder() as path:
         sessions = engine(path)
         await begin(sessions, 1)
@@ -120,7 +120,7 @@ async def session_in_sqlite(gauge: Gauge) -> float:
 
 
 async def session_in_file(_gauge: Gauge) -> float:
-    """Return how much longer the file of SQLite gets."""
+    """Return the bytes by which the SQLite file grows with a session."""
     with folder() as path:
         sizes = []
         for number in (1, SESSIONS):

@@ -1,9 +1,9 @@
-"""How soon a socket closes whose session is revoked: from asking a real server for it until the client reads the close.
+"""How soon a socket closes after its session is revoked: from the request to a real server until the client reads the close.
 
     python -m benchmarks.revoke_to_close [sockets]
 
-All sockets of one user at once by `revoke_all`, then as many of as many users, one sign-out after the other. Server and
-clients are two processes of this machine, the sessions in SQLite.
+First all sockets of one user at once, by `revoke_all`; then one socket each of as many users, one sign-out after the other.
+Server and clients are two processes of this machine, and the sessions are in SQLite.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ async def closed(connection: ClientConnection) -> float:
 
 
 async def all_at_once(client: httpx2.AsyncClient, sockets: int) -> list[float]:
-    """Return how long each socket of one user stayed open after all their sessions were to be revoked."""
+    """Return how many seconds each socket of one user stayed open after the request that revokes all their sessions."""
     pairs = [await opened(client, "alice") for _ in range(sockets)]
     closes = [asyncio.ensure_future(closed(connection)) for _, connection in pairs]
     await asyncio.sleep(0)
@@ -95,7 +95,7 @@ async def all_at_once(client: httpx2.AsyncClient, sockets: int) -> list[float]:
 
 
 async def one_by_one(client: httpx2.AsyncClient, sockets: int) -> list[float]:
-    """Return how long each user's socket stayed open after that user was to be signed out, the others' still open."""
+    """Return how many seconds each user's socket stayed open after the sign-out, with the others' still open."""
     pairs = [await opened(client, f"user-{number}") for number in range(sockets)]
     taken = []
     for headers, connection in pairs:
@@ -107,7 +107,7 @@ async def one_by_one(client: httpx2.AsyncClient, sockets: int) -> list[float]:
     return taken
 
 
-def told(name: str, seconds: list[float]) -> str:
+def row(name: str, seconds: list[float]) -> str:
     """Return a row of the table."""
     ordered = sorted(1000 * taken for taken in seconds)
     p50, p99 = statistics.median(ordered), statistics.quantiles(ordered, n=100, method="inclusive")[98]
@@ -118,8 +118,8 @@ async def main(sockets: int, server: Served) -> None:
     """Measure both, and print the table."""
     async with httpx2.AsyncClient(base_url=f"http://{HOST}:{server.port}", trust_env=False, timeout=60) as client:
         rows = [
-            told("revoke_all, one user", await all_at_once(client, sockets)),
-            told("sign-out, one by one", await one_by_one(client, sockets)),
+            row("revoke_all, one user", await all_at_once(client, sockets)),
+            row("sign-out, one by one", await one_by_one(client, sockets)),
         ]
     print(f"{'milliseconds':<24}{'sockets':>8}{'p50':>10}{'p99':>10}{'max':>10}", *rows, sep="\n")
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.served [rounds]
 
-Each candidate is served by one worker in a process of its own, with uvloop and httptools where they are installed, as
+Each candidate is served by one worker in a process of its own, with uvloop and httptools if they are installed, as
 `fastapi[standard]` brings them, and then with h11 in their place. The load comes from another process, over 16 connections
 that are kept alive. Warm is a token that the server has verified before, cold one that it sees for the first time.
 """

@@ -1,4 +1,4 @@
-"""Applications behind a real server: uvicorn with one worker, in a process of its own that says how much CPU time it took."""
+"""Applications behind a real server: uvicorn with one worker, in a process of its own that reports how much CPU time it took."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = 3600
 """Seconds that a connection may wait while others are measured."""
 
 Make = Callable[[], Any]
-"""Answers an ASGI application. It is called in the process that serves it, so it has to be picklable."""
+"""Returns an ASGI application. It is called in the process that serves it, so it must be picklable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +40,30 @@ class Served:
         return seconds
 
     def login(self) -> dict[str, str]:
-        """Sign in, and answer the headers that requests of this client bring: those told, and the cookie that was set."""
+        """Sign in, and return the headers of this client's requests: those in the response's body, and the cookie that was set."""
         connection = http.client.HTTPConnection(HOST, self.port)
         connection.request("POST", "/login")
         response = connection.getresponse()
-        told: dict[str, str] = json.loads(response.read())
+        headers: dict[str, str] = json.loads(response.read())
         connection.close()
         if response.status != 200:
-            raise RuntimeError(f"login was answered with {response.status}: {told}")
+            raise RuntimeError(f"the login got {response.status}: {headers}")
         cookie = response.getheader("set-cookie")
-        return told if cookie is None else {**told, "cookie": cookie.partition(";")[0]}
+        return headers if cookie is None else {**headers, "cookie": cookie.partition(";")[0]}
 
 
 @contextmanager
 def served(make: Make, *, http: str = "auto") -> Iterator[Served]:
-    """Serve what *make* answers, by uvicorn's parser *http*, until the end."""
+    """Serve what *make* returns, by uvicorn's parser *http*, until the `with` ends."""
     here, there = multiprocessing.Pipe()
-    # Only of a socket that says it is TCP asyncio knows to send small packets at once.
+    # asyncio sends small packets at once only on a socket that was made as TCP.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind((HOST, 0))
         listening.listen(1024)
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=serve, args=(make, listening, there, http))
         process.start()
-        there.close()  # so that a server that cannot start ends the waiting
+        there.close()  # so that `recv` ends if the server cannot start
         try:
             here.recv()
             yield Served(listening.getsockname()[1], here)
@@ -76,12 +76,12 @@ def serve(make: Make, listening: socket.socket, questions: Connection, http: Any
     """Serve until terminated."""
     config = uvicorn.Config(make(), http=http, access_log=False, log_level="warning", timeout_keep_alive=PATIENCE)
     server = uvicorn.Server(config)
-    threading.Thread(target=answer, args=(server, questions), daemon=True).start()
+    threading.Thread(target=report, args=(server, questions), daemon=True).start()
     server.run(sockets=[listening])
 
 
-def answer(server: uvicorn.Server, questions: Connection) -> None:
-    """Say that the server has started, and from then on each time when asked how much CPU time has been taken."""
+def report(server: uvicorn.Server, questions: Connection) -> None:
+    """Report that the server has started, and then, each time when asked, how much CPU time it has taken."""
     while not server.started:
         time.sleep(0.01)
     questions.send(None)
@@ -93,6 +93,6 @@ def answer(server: uvicorn.Server, questions: Connection) -> None:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Have a folder for as long as it is needed."""
+    """Yield a folder that is deleted when the `with` ends."""
     with tempfile.TemporaryDirectory() as path:
         yield Path(path)

@@ -3,9 +3,9 @@
     python -m benchmarks.soak [memory] [sqlite] [--sessions 20000]
 
 Each session is created, refreshed three times, verified twenty times and revoked, by the whole engine; every tenth is
-abandoned instead, and expires. Sixteen live side by side, and half a second passes with each one: after half of the default
-run more than an hour has gone by, and whatever may be kept for an hour has reached its size. From there on memory should
-not grow. A run of a million sessions takes some hours; each store has a process of its own.
+left to expire instead. Sixteen run side by side, and the clock advances half a second with each one: after half of
+the default run more than an hour has passed, and whatever may be kept for an hour has reached its size. From there on memory
+should not grow. A run of a million sessions takes some hours; each store has a process of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sized
 from contextlib import closing
 from datetime import timedelta
 from multiprocessing import get_context
@@ -25,15 +25,16 @@ from statistics import linear_regression
 
 from benchmarks.applications import SECRET
 from fastapi_session import SessionConfig, Sessions
+from fastapi_session.engine.bounded_cache import BoundedCache
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 
 SIDE_BY_SIDE = 16
 REFRESHES = 3
 VERIFIES = 5
-"""Of each access token."""
+"""How often each access token is verified."""
 ABANDONED = 10
-"""One of so many is never revoked."""
+"""One session of so many is never revoked."""
 APART = timedelta(seconds=0.5)
 LOOKS = 40
 MEGABYTE = 2**20
@@ -43,7 +44,7 @@ Look = tuple[int, float, int]
 
 
 async def live(sessions: Sessions, number: int) -> None:
-    """Let one session begin, be used and end."""
+    """Create one session, use it and end it."""
     issued = await sessions.create(f"user {number}", access_token_payload={"plan": "basic"})
     for _ in range(REFRESHES):
         await use(sessions, issued.tokens.access_token)
@@ -55,13 +56,13 @@ async def live(sessions: Sessions, number: int) -> None:
 
 
 async def use(sessions: Sessions, token: str) -> None:
-    """Verify *token* a few times, the last time with the store."""
+    """Verify *token* a few times, the last time by the store too."""
     for number in range(VERIFIES):
         await sessions.verify(token, check_database=number == VERIFIES - 1)
 
 
 async def live_all(sessions: Sessions, clock: HandClock, *, count: int) -> list[Look]:
-    """Let *count* sessions live, and look at the process now and then."""
+    """Run *count* sessions through their lives, and measure the process from time to time."""
     looks: list[Look] = []
     for begin in range(0, count, SIDE_BY_SIDE):
         numbers = range(begin, min(begin + SIDE_BY_SIDE, count))
@@ -84,13 +85,16 @@ def open_files() -> int:
 
 
 def kept(part: object) -> int:
-    """Return how many things *part* holds in its collections."""
-    return sum(len(value) for value in vars(part).values() if isinstance(value, Collection))
+    """Return how many things *part* keeps: its own length, or that of its collections and caches."""
+    if isinstance(part, Sized):
+        return len(part)
+    held = [value for value in vars(part).values() if isinstance(value, Collection | BoundedCache)]
+    return sum(len(value) for value in held if not isinstance(value, str))
 
 
 def caches(sessions: Sessions) -> Mapping[str, int]:
     """Return how much each part of the engine keeps."""
-    parts = vars(vars(sessions)["_parts"])
+    parts = vars(sessions._engine)  # noqa: SLF001 - so that mypy notices a new name
     return {name: kept(part) for name, part in parts.items() if name != "store" and hasattr(part, "__dict__")}
 
 
@@ -107,7 +111,7 @@ def rows_in_file(path: Path) -> Mapping[str, int]:
 
 
 async def soak(store: str, count: int, folder: Path) -> None:
-    """Let *count* sessions live in *store*, and print what is left of them."""
+    """Run *count* sessions in *store*, and print what is left of them."""
     path, clock = folder / "sessions.db", HandClock()
     config = SessionConfig(
         store="memory:" if store == "memory" else f"sqlite:///{path}",
@@ -142,15 +146,15 @@ def report(title: str, looks: list[Look], left: Mapping[str, Mapping[str, int]])
 
 
 def run(store: str, count: int) -> None:
-    """Soak in this process, which is a new one."""
+    """Run the soak in this process, which is a new one."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(soak(store, count, Path(folder)))
 
 
 def main() -> None:
-    """Soak the stores that the command line names, each in a process of its own."""
+    """Run the soak for the stores that the command line names, each in a process of its own."""
     parser = ArgumentParser(prog="python -m benchmarks.soak")
-    parser.add_argument("stores", nargs="*", choices=["memory", "sqlite", []], help="both where none is named")
+    parser.add_argument("stores", nargs="*", choices=["memory", "sqlite", []], help="both by default")
     parser.add_argument("--sessions", type=int, default=20_000)
     asked = parser.parse_args()
     for store in asked.stores or ("memory", "sqlite"):

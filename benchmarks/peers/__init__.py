@@ -1,5 +1,5 @@
-"""What a user would pick instead: the same route, behind each of them.
+"""The libraries that a user would pick instead, each guarding the same route.
 
-Each is set up as its documentation says, with every choice in its favour: its quickest algorithm beside the one that is like
-ours, all that it depends on on the same machine, nobody else asking.
+Each is set up as its documentation says, with every choice in its favour: its fastest algorithm as well as the one that is
+like ours, and all that it depends on runs on the same machine, with no other load.
 """

@@ -1,10 +1,10 @@
-"""What verifying costs beside what a user would pick instead, over uvicorn: CPU time a request, and requests a second.
+"""What verifying costs beside other libraries, over uvicorn: CPU time a request, and requests a second.
 
     python -m benchmarks.peers [rounds]
 
-As in `benchmarks.served`: one worker each, all served at once and loaded in turn. Each answers the same JSON from one route
-that needs to know who asks. The server that supertokens-python asks is a stand-in, which is asked for its key once; what it
-and Valkey take is not counted.
+As in `benchmarks.served`: one worker each, all served at once and loaded in turn. Each returns the same JSON from one route
+that needs the user. The server that supertokens-python asks is a stand-in, which is asked for its key once; the time of the
+stand-in and of Valkey is not counted.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def ours(path: Path) -> dict[str, Candidate]:
     make = partial(partial, sessions_application)
     asked = f"{SIGNED}, key still valid"
     return {
-        OURS: Candidate(make(verified, bearer_login, None), proves=asked),
-        "fastapi_session, cookie": Candidate(make(verified, cookie_login, None), proves=asked),
-        "fastapi_session, cold": Candidate(make(verified, bearer_login, None), cold=True, proves=asked),
+        OURS: Candidate(make(verified, bearer_login, None), verifies=asked),
+        "fastapi_session, cookie": Candidate(make(verified, cookie_login, None), verifies=asked),
+        "fastapi_session, cold": Candidate(make(verified, bearer_login, None), cold=True, verifies=asked),
         "fastapi_session, check_database, SQLite": Candidate(
-            make(checked, bearer_login, path), proves=f"{asked}, {KEPT}"
+            make(checked, bearer_login, path), verifies=f"{asked}, {KEPT}"
         ),
     }
 
@@ -57,42 +57,42 @@ def peers(path: Path, *, core: str, valkey: str) -> dict[str, Candidate]:
     """Return the others."""
     user = "that the user is there"
     return {
-        "supertokens-python": Candidate(partial(supertokens, core, middleware=True), proves=f"{SIGNED} (RS256)"),
+        "supertokens-python": Candidate(partial(supertokens, core, middleware=True), verifies=f"{SIGNED} (RS256)"),
         "supertokens-python, no middleware": Candidate(
-            partial(supertokens, core, middleware=False), proves=f"{SIGNED} (RS256)"
+            partial(supertokens, core, middleware=False), verifies=f"{SIGNED} (RS256)"
         ),
-        "fastapi-users, JWT, users in memory": Candidate(fastapi_users_in_memory, proves=f"{SIGNED} (HS256)"),
+        "fastapi-users, JWT, users in memory": Candidate(fastapi_users_in_memory, verifies=f"{SIGNED} (HS256)"),
         "fastapi-users, JWT, aiosqlite": Candidate(
-            partial(fastapi_users, path / "jwt", in_database=False), proves=f"{SIGNED} (HS256), {user}"
+            partial(fastapi_users, path / "jwt", in_database=False), verifies=f"{SIGNED} (HS256), {user}"
         ),
         "fastapi-users, database, aiosqlite": Candidate(
-            partial(fastapi_users, path / "database", in_database=True), proves=f"{KEPT}, {user}"
+            partial(fastapi_users, path / "database", in_database=True), verifies=f"{KEPT}, {user}"
         ),
-        "authx": Candidate(authx, proves=f"{SIGNED} (HS256)"),
-        "PyJWT by hand, HS256": Candidate(partial(pyjwt, "HS256"), proves=SIGNED),
-        "PyJWT by hand, ES256": Candidate(partial(pyjwt, "ES256"), proves=SIGNED),
-        "Starlette SessionMiddleware": Candidate(starlette, proves="HMAC-SHA1 and age of the cookie"),
-        "starsessions, memory": Candidate(partial(starsessions, None), proves=KEPT),
-        "starsessions, Valkey": Candidate(partial(starsessions, valkey), proves=KEPT),
+        "authx": Candidate(authx, verifies=f"{SIGNED} (HS256)"),
+        "PyJWT by hand, HS256": Candidate(partial(pyjwt, "HS256"), verifies=SIGNED),
+        "PyJWT by hand, ES256": Candidate(partial(pyjwt, "ES256"), verifies=SIGNED),
+        "Starlette SessionMiddleware": Candidate(starlette, verifies="HMAC-SHA1 and age of the cookie"),
+        "starsessions, memory": Candidate(partial(starsessions, None), verifies=KEPT),
+        "starsessions, Valkey": Candidate(partial(starsessions, valkey), verifies=KEPT),
     }
 
 
 async def main() -> None:
-    """Compare, and say what each proves of a request."""
+    """Compare, and print what each verifies of a request."""
     with folder() as path, served(supertokens_core) as core:
         for each in ("valkey", "jwt", "database"):
             (path / each).mkdir()
         with running(path / "valkey") as valkey:
             candidates = {
-                BARE: Candidate(partial(application, bare), proves="nothing"),
-                "trivial dependency": Candidate(partial(application, trivial), proves="nothing"),
+                BARE: Candidate(partial(application, bare), verifies="nothing"),
+                "trivial dependency": Candidate(partial(application, trivial), verifies="nothing"),
                 **ours(path),
                 **peers(path, core=f"http://{HOST}:{core.port}", valkey=valkey.url),
             }
             cpu = await compare(candidates, base=BARE)
-    print(f"\n{f'CPU as a multiple of {OURS}':54} {'times':>7}  what is proved of a request")
+    print(f"\n{f'CPU as a multiple of {OURS}':54} {'times':>7}  what is verified of a request")
     for name, candidate in candidates.items():
-        print(f"{name:54} {median(ratios(cpu, name, OURS)):7.2f}  {candidate.proves}")
+        print(f"{name:54} {median(ratios(cpu, name, OURS)):7.2f}  {candidate.verifies}")
 
 
 if __name__ == "__main__":

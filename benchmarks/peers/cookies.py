@@ -22,7 +22,7 @@ async def starlette_endpoint(request: Request) -> Answer:
 
 
 async def starlette_login(request: Request) -> Answer:
-    """Begin a session."""
+    """Create a session."""
     request.session["user_id"] = "alice"
     return {}
 
@@ -46,7 +46,7 @@ async def starsessions_endpoint(session: Annotated[dict[str, Any], Depends(loade
 
 
 async def starsessions_login(session: Annotated[dict[str, Any], Depends(loaded)]) -> Answer:
-    """Begin a session."""
+    """Create a session."""
     session["user_id"] = "alice"
     return {}
 

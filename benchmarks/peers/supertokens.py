@@ -1,6 +1,6 @@
 """supertokens-python: `verify_session()` of an access token that its core signed."""
 
-# Annotations are evaluated where they stand, not later: they name dependencies that a function has just made.
+# No `from __future__ import annotations`: some annotations name dependencies that a function has just made.
 
 from typing import Annotated
 
@@ -40,6 +40,6 @@ def supertokens(core: str, *, middleware: bool) -> FastAPI:
 
 
 async def login() -> Answer:
-    """Have the core begin a session."""
+    """Have the core create a session."""
     begun = await create_new_session_without_request_response("public", RecipeUserId("alice"))
     return by_header(begun.get_access_token())

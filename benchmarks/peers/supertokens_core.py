@@ -1,4 +1,4 @@
-"""Stands in for the server that supertokens-python asks: it begins sessions and publishes its key, and keeps nothing."""
+"""Stands in for the server that supertokens-python asks: it creates sessions and publishes its key, and keeps nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HANDLE = "7c0cd4c5-5fdc-4fd5-8c8f-7a4a3d7c1a11"
 
 
 def supertokens_core() -> FastAPI:
-    """Return the endpoints of the core's interface (CDI 5.4) that beginning and verifying a session need."""
+    """Return the endpoints of the core's interface (CDI 5.4) that creating and verifying a session need."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     app = FastAPI()
 

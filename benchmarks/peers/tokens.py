@@ -1,6 +1,6 @@
-"""JSON Web Tokens without sessions: PyJWT by hand, and authx. What is proved is the signature and that it has not expired."""
+"""JSON Web Tokens without sessions: PyJWT by hand, and authx. They verify the signature and the expiry."""
 
-# Annotations are evaluated where they stand, not later: they name dependencies that a function has just made.
+# No `from __future__ import annotations`: some annotations name dependencies that a function has just made.
 
 import time
 from datetime import timedelta
@@ -18,7 +18,7 @@ LIFETIME = 24 * 3600
 
 
 def pyjwt(algorithm: str) -> FastAPI:
-    """Return an application whose dependency asks PyJWT."""
+    """Return an application whose dependency calls PyJWT."""
     signing, verifying = keys(algorithm)
     bearer = HTTPBearer()
 
@@ -39,7 +39,7 @@ def pyjwt(algorithm: str) -> FastAPI:
 
 
 def keys(algorithm: str) -> tuple[Any, Any]:
-    """Return what signs and what verifies."""
+    """Return the key that signs and the key that verifies."""
     if algorithm == "HS256":
         return SECRET, SECRET
     private = ec.generate_private_key(ec.SECP256R1())

@@ -1,6 +1,6 @@
 """fastapi-users: a user that is loaded for each request, by a JSON Web Token, or by a random one that the database keeps."""
 
-# Annotations are evaluated where they stand, not later: they name dependencies that a function has just made.
+# No `from __future__ import annotations`: some annotations name dependencies that a function has just made.
 
 import uuid
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ def alice() -> User:
 
 
 class UsersInMemory(BaseUserDatabase[User, uuid.UUID]):
-    """One user, at hand without a database."""
+    """One user, without a database."""
 
     def __init__(self) -> None:
         self._alice = alice()

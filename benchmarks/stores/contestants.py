@@ -1,4 +1,4 @@
-"""What is measured: a store of ours, or whatever else creates and refreshes sessions."""
+"""What is measured: a store of ours, or another way to create and refresh sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastapi_session.model import Rotation, SessionRecord
 from fastapi_session.testing.records import digest, new_session, next_rotation
 
 SECONDS = 0.3
-"""How long each measures in a round."""
+"""How long each measurement of a round takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Contestant(Protocol):
         """Keep a new *record*."""
 
     async def rotate(self, rotation: Rotation, /) -> object:
-        """Hand a session on to its next refresh token, or answer `None` where there is no such session."""
+        """Hand a session on to its next refresh token, or return `None` if there is no such session."""
 
 
 class Sessions:
-    """New sessions, no two alike in one run."""
+    """Makes new sessions, no two alike in one run."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -51,8 +51,8 @@ class Sessions:
 
 
 async def paced(task: Callable[[float], Awaitable[int]], tasks: int) -> Pace:
-    """Return how fast *tasks* of them are together; each is told when to end, and answers how often it did it."""
-    gc.collect()  # what others left behind is theirs
+    """Return how fast *tasks* of them are together; each is given the time to end at, and returns how often it did it."""
+    gc.collect()  # so that the garbage of others is not counted here
     began, spent = time.perf_counter(), time.process_time()
     done = sum(await asyncio.gather(*(task(began + SECONDS) for _ in range(tasks))))
     taken, spent = time.perf_counter() - began, time.process_time() - spent
@@ -60,7 +60,7 @@ async def paced(task: Callable[[float], Awaitable[int]], tasks: int) -> Pace:
 
 
 def creating(contestant: Contestant, sessions: Sessions, *, tasks: int) -> Measure:
-    """Measure how many sessions begin a second."""
+    """Measure how many sessions are created a second."""
 
     async def task(end: float) -> int:
         done = 0

@@ -1,6 +1,6 @@
 """A refresh as it is usually written: a transaction that reads the row, compares in Python, writes and commits.
 
-By SQLAlchemy and the tables of `SqlStore`, so that only the way of doing it differs.
+It uses SQLAlchemy and the tables of `SqlStore`, so that nothing but the method differs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRITE = update(SESSION).where(_IS_SESSION)
 
 
 class SelectAndUpdate:
-    """Sessions through *engine*. What a locked SQLite refuses is tried again."""
+    """Keeps sessions through *engine*. A transaction that fails because SQLite is locked is tried again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -82,15 +82,15 @@ def rotated_lineage(record: SessionRecord, rotation: Rotation) -> Any:
 
 
 def ensure_locked(error: OperationalError) -> None:
-    """Raise *error*, unless SQLite said that another one is writing."""
+    """Raise *error*, unless it says that another connection has the lock of SQLite."""
     if "locked" not in str(error.orig):
         raise error
 
 
 async def aiosqlite_engine(path: Path, *, tuned: bool) -> AsyncEngine:
-    """Return an engine on aiosqlite: as it comes, or *tuned* to what the store does.
+    """Return an engine on aiosqlite: with its defaults, or *tuned* to what the store does.
 
-    Tuned is the write-ahead log, no flush at each commit, and transactions that take the lock as they begin.
+    Tuned means the write-ahead log, no flush at each commit, and transactions that take the lock when they begin.
     """
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
     if tuned:
@@ -111,5 +111,5 @@ def tune(connection: Any, _record: object) -> None:
 
 
 def begin_immediately(connection: Any) -> None:
-    """Take the lock as the transaction begins, so that nobody waits for a lock that cannot be had."""
+    """Take the lock when the transaction begins, so that none waits for a lock that it cannot get."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
