@@ -39,6 +39,7 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.web.blocking import blocking
 from fastapi_session.web.cors import get_all_cors_headers
+from fastapi_session.web.creating import attach_session_to_request, create_new_session_in_request
 from fastapi_session.web.dependencies import (
     CreateSession,
     RefreshSession,
@@ -48,16 +49,12 @@ from fastapi_session.web.dependencies import (
     verify_session,
 )
 from fastapi_session.web.install import install
+from fastapi_session.web.refreshing import refresh_session_in_request
 from fastapi_session.web.router import session_router
 from fastapi_session.web.session import Session
-from fastapi_session.web.session_requests import (
-    attach_session_to_request,
-    create_new_session_in_request,
-    get_session_from_request,
-    refresh_session_in_request,
-)
 from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.transport import front_token
+from fastapi_session.web.verifying import get_session_from_request
 
 __all__ = [
     "AccessToken",

@@ -8,9 +8,9 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.model import Json
 from fastapi_session.testing.beginning import Claims, begin
+from fastapi_session.web.creating import attach_session_to_request
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.session import Session
-from fastapi_session.web.session_requests import attach_session_to_request
 
 
 def session_of(

@@ -7,47 +7,25 @@ A provider is a frozen value, not a closure: two that ask the same are equal, so
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic
 from weakref import WeakValueDictionary
 
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core.claims.validators import ClaimValidator, validators_of
+from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
+from fastapi_session.web.creating import create_new_session_in_request
 from fastapi_session.web.exchange import exchange_of
-from fastapi_session.web.openapi import COOKIE_SCHEME, REFRESH, REFRESH_SCHEME, scheme_name
-from fastapi_session.web.requirements import OverrideValidators, Requirements
+from fastapi_session.web.openapi import REFRESH, REFRESH_SCHEME
+from fastapi_session.web.refreshing import refresh_session_in_request
 from fastapi_session.web.session import Session
-from fastapi_session.web.session_requests import create_new_session_in_request, refresh_session_in_request
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.transport import Method
 from fastapi_session.web.uncalled import Uncalled, marked
-
-
-@dataclass(frozen=True, eq=False)
-class SessionProvider(Requirements[Payload, Data], SecurityBase):
-    """Provides the session that the request proves, whatever its method.
-
-    None has to be spared: FastAPI runs providers only for methods that a route lists, and a CORS preflight, which comes
-    without credentials, is answered by the middleware before.
-    """
-
-    scheme_name: str = field(init=False, repr=False)
-
-    model = COOKIE_SCHEME
-
-    def __post_init__(self) -> None:
-        """Tell the OpenAPI document whether a session is needed. Raises `ConfigurationError` for what is no validator."""
-        validators_of(self.validators)
-        object.__setattr__(self, "scheme_name", scheme_name(required=self.session_required))
-
-    # FastAPI looks a provider up three times a request. By identity, that takes a microsecond less.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
+from fastapi_session.web.verifying import OverrideValidators, SessionProvider
 
 _PROVIDERS: WeakValueDictionary[Hashable, SessionProvider[Any, Any]] = WeakValueDictionary()
 """Every provider in use, by what it asks: who asks the same gets the same."""

@@ -20,7 +20,6 @@ from starlette.types import Message, Scope
 
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
-from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
 from fastapi_session.web.caching import for_one_user
@@ -137,9 +136,19 @@ class Exchange:
                 "and refresh sessions in a route, before it answers"
             )
 
-    def send(self, tokens: Tokens, method: Method) -> None:
-        """Send *tokens* with the response, whichever response it is. The last word of a request counts."""
-        recorded = self._recorded().tokens
+    def begin(self, issued: IssuedSession, begun: Begun) -> None:
+        """Send *issued*, the session that *begun* is about, as the one of this request from here on."""
+        self.begun = begun
+        self.send(issued, begun.method)
+
+    def send(self, issued: IssuedSession, method: Method) -> None:
+        """Send the tokens of *issued* with the response, whichever response it is. The last word of a request counts.
+
+        Nothing is sent of an earlier session once another one has begun in this request.
+        """
+        if self.begun is not None and self.begun.handle != issued.access_token.session_handle:
+            return
+        self.issued, tokens, recorded = issued, issued.tokens, self._recorded().tokens
         before = recorded.get(method)
         if before is not None and tokens.refresh_token is None:  # a session made and changed in one request
             tokens = replace(before, access_token=tokens.access_token, claims=tokens.claims)
@@ -159,8 +168,8 @@ class Exchange:
         """Clear the cookies *names* under the older domain."""
         self._recorded().older_cookies = names
 
-    def refuse(self, error: SessionError) -> SessionError:
-        """Return *error*, after what it does to the tokens is on record: no handler of it can lose that.
+    def refuse(self, error: SessionError) -> None:
+        """Put on record what *error* does to the tokens, before it is raised: no handler of it can lose that.
 
         Its reason is logged, once: that strangers can cause it at will makes it no more than DEBUG. To the framework it is a
         refusal from here on, as `refusals` says.
@@ -173,7 +182,6 @@ class Exchange:
                 "refused, %s: %s (session %s)", error.message, error.reason or "-", error.handle or "not known"
             )
         become_http_exception(error, status=status_of(error, self.sessions.config), handlers=self.handlers)
-        return error
 
     def write(self, message: Message, scope: Scope) -> Message:
         """Return *message*, the start of the response to the request of *scope*, with the outcome written onto it.

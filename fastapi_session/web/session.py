@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.claims.claim import Claim
@@ -43,6 +43,7 @@ class Session(Generic[Payload, Data]):
         method: Method,
         types: SessionTypes[Payload, Data],
         begun: Begun | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._begun = begun
         self._content = content
@@ -50,7 +51,7 @@ class Session(Generic[Payload, Data]):
         self._exchange = exchange
         self._method: Method = method
         self._types = types
-        self._tokens: Tokens | None = None
+        self._tokens = tokens
         self.validators: tuple[ClaimValidator, ...] = ()
         """What was asked of it for this route, and is asked again of what goes on with it when its claims have changed."""
 
@@ -120,7 +121,8 @@ class Session(Generic[Payload, Data]):
         If another one took its place meanwhile, the tokens are kept: `TryRefreshTokenError`, later `UnauthorisedError`.
         """
         if not await self._sessions.revoke(self.handle) and not (refusal := await self._refusal()).clears_tokens:
-            raise self._exchange.refuse(refusal)
+            self._exchange.refuse(refusal)
+            raise refusal
         self._exchange.clear()
 
     async def merge_into_access_token_payload(self, changes: Json) -> None:
@@ -133,8 +135,8 @@ class Session(Generic[Payload, Data]):
         self._types.write_payload(merged(self._content.custom, changes))
         issued = await self._sessions.merge_and_reissue(self._content, changes, marks_stale=self._exchange.has_answered)
         if issued is None:
-            raise await self._ended()
-        self.send(issued)
+            await self._refuse()
+        self._send(issued)
 
     async def fetch_and_set_claim(self, claim: Claim[Any]) -> None:
         """Fetch the value of *claim* now, and send the new access token. Raises as `merge_into_access_token_payload` does."""
@@ -161,17 +163,20 @@ class Session(Generic[Payload, Data]):
                 self._content, validators, marks_stale=self._exchange.has_answered
             )
         except SessionError as error:
-            raise self._exchange.refuse(error)  # noqa: B904  it is the same error
+            self._exchange.refuse(error)
+            raise
         if checked.issued is not None:
-            self.send(checked.issued)
+            self._send(checked.issued)
         if checked.failures:
-            raise self._exchange.refuse(InvalidClaimsError(checked.failures).about(self.handle))
+            refusal = InvalidClaimsError(checked.failures).about(self.handle)
+            self._exchange.refuse(refusal)
+            raise refusal
 
     async def information(self) -> SessionInformation:
         """Return what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
         information = await self._sessions.information(self.handle)
         if information is None:
-            raise await self._ended()
+            await self._refuse()
         return information
 
     async def get_session_data(self) -> Data:
@@ -182,7 +187,7 @@ class Session(Generic[Payload, Data]):
         """Replace what the store keeps with the session, by a model or plain JSON. Raises as `get_session_data` does."""
         data = self._types.write_data(session_data) or {}
         if not await self._sessions.update_session_data(self.handle, data):
-            raise await self._ended()
+            await self._refuse()
 
     async def change_session_data(self, change: Callable[[Data], object]) -> Data:
         """Write what *change* makes of the session data, a model or plain JSON, and return it: no other writer's change is lost.
@@ -197,54 +202,70 @@ class Session(Generic[Payload, Data]):
             return made[-1]
 
         if not await self._sessions.change_session_data(self.handle, changed):
-            raise await self._ended()
+            await self._refuse()
         return self._types.read_data(made[-1])
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yield what *source* yields until the session may not go on, as an open socket: for event streams."""
-        return until_end(source, self.lasting(self.go_on_with))
+        return until_end(source, self._lasting(self._go_on_with))
 
-    def lasting(self, ask: Ask) -> Lasting:
+    # From here on: what this package alone needs. Underscored, since all else stands in every user's completion list.
+
+    def _lasting(self, ask: Ask) -> Lasting:
         """Return what watches over what goes on with the session. *ask* is told its claims when they have changed."""
         return Lasting(self._sessions.lasting(self._content, ask))
 
-    async def go_on_with(self, claims: Json) -> None:
+    async def _go_on_with(self, claims: Json) -> None:
         """Have the *claims* of now, which were changed elsewhere. Raises `InvalidClaimsError` if they do not satisfy the route."""
         self._content = replace(self._content, custom=claims)
         if self.validators:
             await self.assert_claims(*self.validators)
-        self.check_shape()
+        self._check_shape()
 
-    def check_shape(self) -> None:
-        """Raise `InvalidClaimsError` where the claims have not the model's shape; plain JSON has any."""
+    def _check_shape(self) -> None:
+        """Raise `InvalidClaimsError` if the claims have not the model's shape; plain JSON has any."""
         self._types.read_payload(self._content.custom)
 
-    def follow(self, issued: IssuedSession) -> None:
-        """Go on as *issued* if that is this session, as it was changed elsewhere in the same request."""
-        if issued.access_token.session_handle == self.handle:
-            self.send(issued)
+    async def _catch_up(self, stored: Json | None) -> None:
+        """Go on as another dependency of this request has changed the session, and with the claims *stored* now, if that was asked."""
+        changed = self._exchange.issued
+        if changed is not None and changed.access_token.session_handle == self.handle:
+            self._send(changed)
+        if stored is not None and not is_same(stored, self._content.custom):
+            self._send(await self._sessions.reissue(self._content, stored))
 
-    async def take_over(self, claims: Json) -> None:
-        """Go on with the *claims* that the store has, and send them with the response if they are not those of the token."""
-        if not is_same(claims, self._content.custom):
-            self.send(await self._sessions.reissue(self._content, claims))
-
-    def send(self, issued: IssuedSession) -> None:
-        """Go on as *issued*, and send its tokens with the response. Most applications will not need it: the verbs do."""
+    def _send(self, issued: IssuedSession) -> None:
+        """Go on as *issued*, and send its tokens with the response."""
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
-        begun = self._exchange.begun
-        if begun is None or begun.handle == self.handle:  # otherwise the client is sent another session already
-            self._exchange.issued = issued
-            self._exchange.send(issued.tokens, self._method)
+        self._exchange.send(issued, self._method)
 
     @property
     def _sessions(self) -> Sessions:
         return self._exchange.sessions if self._begun is None else self._begun.sessions
 
-    async def _ended(self) -> SessionError:
-        return self._exchange.refuse(await self._refusal())
+    async def _refuse(self) -> NoReturn:
+        """Raise why the session is not there any more."""
+        refusal = await self._refusal()
+        self._exchange.refuse(refusal)
+        raise refusal
 
     async def _refusal(self) -> SessionError:
         if self._begun is not None and self._begun.is_undone:
             return UnauthorisedError("session: the transaction in which it began was rolled back", handle=self.handle)
         return await self._sessions.refusal(self.handle)
+
+
+def begun_session(exchange: Exchange, types: SessionTypes[Payload, Data]) -> Session[Payload, Data]:
+    """Return the session that the request of *exchange* has begun. It was made here, so nothing of it has to be verified."""
+    begun, issued = exchange.begun, exchange.issued
+    assert begun is not None
+    assert issued is not None
+    return Session(
+        issued.access_token,
+        issued.tokens.access_token,
+        exchange=exchange,
+        method=begun.method,
+        types=types,
+        begun=begun,
+        tokens=issued.tokens,
+    )

@@ -145,12 +145,12 @@ class GuardedSocket:
         """Begin to guard, once the socket is open and its session is known, whichever comes last."""
         if self._is_open and self._sessions and self._end is None:
             self._end = asyncio.get_running_loop().create_future()
-            self._lasting = self._sessions[0].lasting(self._ask)
+            self._lasting = self._sessions[0]._lasting(self._ask)
             self._watching = asyncio.ensure_future(self._watch(self._end, self._lasting))
 
     async def _ask(self, claims: Json) -> None:
         for session in tuple(self._sessions):
-            await session.go_on_with(claims)
+            await session._go_on_with(claims)
 
     async def _ensure(self) -> None:
         """Let nothing through that comes after the end of the session, whether or not that has been heard of yet."""

@@ -1,23 +1,14 @@
 """Which of the tokens that came with a request counts, and what the request offers against forgery.
 
-| request | method |
+| request | the token that counts |
 |---|---|
-| create | what the route says, else as configured, else as in the table below |
 | verify | a bearer token that has the structure of ours, then the cookie, as far as each is allowed |
-| refresh | a bearer token that is a refresh token of ours, then the cookie, as far as each is allowed; answered in the same |
-
-A new session, where any method is configured and the route says none:
-
-| the request | method |
-|---|---|
-| has `st-auth-mode` | cookie if that is its value, else header |
-| brings an access token of ours as a bearer token | header |
-| was made by a browser for a page of ours, as `browsers` tells it | cookie |
-| anything else | header |
+| refresh | a bearer token that is a refresh token of ours, then the cookie, as far as each is allowed |
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -31,11 +22,10 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProo
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
-    ConfigurationError,
     DuplicateSessionCookiesError,
     TryRefreshTokenError,
 )
-from fastapi_session.web.browsers import made_for_own_page
+from fastapi_session.sessions import Sessions
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.header_cache import what_came
@@ -56,32 +46,6 @@ def allowed_method(connection: HTTPConnection, exchange: Exchange, *, for_create
     return configured(connection, for_create) if callable(configured) else configured
 
 
-def method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, said: Method | None = None) -> Method:
-    """Return where the tokens of a session travel that begins with this request, *said* being the word of its route.
-
-    Raises `ConfigurationError` if *said* is what the configuration rules out: no request could bring such a token.
-    """
-    allowed = allowed_method(connection, exchange, for_create=True)
-    if said is not None and allowed not in ("any", said):
-        raise ConfigurationError(
-            f'a session was to begin with method="{said}", but token_transfer_method is "{allowed}": '
-            f'leave method out, or set token_transfer_method to "any"'
-        )
-    if allowed == "any":
-        return said or _wished_method(connection, exchange)
-    return allowed
-
-
-def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
-    """Return what the client asks for, or what it is known to keep."""
-    credentials = exchange.credentials(connection)
-    if credentials.auth_mode is not None:
-        return "cookie" if credentials.auth_mode == "cookie" else "header"
-    if credentials.bearer is not None and access_token.parse(credentials.bearer) is not None:
-        return "header"
-    return "cookie" if made_for_own_page(connection, exchange.sessions.config) else "header"
-
-
 def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, ParsedAccessToken]]:
     """Return every access token of ours that came, with the method by which each did."""
     parsed: list[tuple[Method, ParsedAccessToken | None]] = []
@@ -91,21 +55,17 @@ def presented_access_tokens(credentials: Credentials) -> list[tuple[Method, Pars
     return [(method, token) for method, token in parsed if token is not None]
 
 
-def superseded_access_tokens(
-    connection: HTTPConnection, exchange: Exchange, *, method: Method
-) -> list[tuple[Method, ParsedAccessToken]]:
-    """Return those of `presented_access_tokens` in whose place a session begins whose tokens travel by *method*.
+async def verified_handles(
+    exchange: Exchange, presented: Sequence[tuple[Method, ParsedAccessToken]], *, sessions: Sessions
+) -> list[str]:
+    """Return the handles of the sessions whose tokens *presented* are, and of one that this request has begun, each once.
 
-    New cookies overwrite those that came, whoever asked for them. Beside new tokens in headers a session in cookies ends only
-    if no other site can have forged the request: else a form of that site would sign its visitors out.
+    Expired ones count too; *sessions* verify them. Raises `StoreUnavailable`.
     """
-    proof = anti_csrf_proof(connection, exchange, method="cookie")
-    presented = presented_access_tokens(exchange.credentials(connection))
-    return [
-        (came_by, token)
-        for came_by, token in presented
-        if came_by in ("header", method) or proof.holds(token.content.anti_csrf_token)
-    ]
+    handles = [await sessions.verified_handle(token) for _, token in presented]
+    if exchange.begun is not None:
+        handles.append(exchange.begun.handle)
+    return list(dict.fromkeys(handle for handle in handles if handle is not None))
 
 
 def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
@@ -166,26 +126,14 @@ def _without_planted(exchange: Exchange, credentials: Credentials) -> Credential
     sessions = exchange.sessions
     if not is_host_only(sessions.config.cookie_prefix):
         return credentials
-    beside = _first_access_cookie(credentials)
+    beside = first_access_cookie(credentials)
     is_own = partial(sessions.is_refresh_token, session_id=beside.content.session_id if beside else "")
     # Not in a variable of its own: reporters of errors send those of a frame.
     return replace(credentials, refresh_cookies=tuple(filter(is_own, credentials.refresh_cookies)))
 
 
-def is_left_over(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> bool:
-    """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
-
-    Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
-    of the refresh cookie, while a server does.
-    """
-    if allowed_method(connection, exchange) == "header":
-        return False
-    credentials = exchange.credentials(connection)
-    token = _first_access_cookie(credentials)
-    return bool(credentials.access_cookies) and proof.holds(token.content.anti_csrf_token if token else None)
-
-
-def _first_access_cookie(credentials: Credentials) -> ParsedAccessToken | None:
+def first_access_cookie(credentials: Credentials) -> ParsedAccessToken | None:
+    """Return the access token of the first cookie, `None` if none came or it has not the structure of one. Not verified."""
     return access_token.parse(credentials.access_cookies[0]) if credentials.access_cookies else None
 
 

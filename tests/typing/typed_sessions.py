@@ -17,7 +17,8 @@ from fastapi_session import (
     refresh_session_in_request,
     verify_session,
 )
-from fastapi_session.web.dependencies import CreateSessionProvider, SessionProvider
+from fastapi_session.web.dependencies import CreateSessionProvider
+from fastapi_session.web.verifying import SessionProvider
 
 Plain = dict[str, Any]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.requests import HTTPConnection
 
-from fastapi_session import ConfigurationError, Tokens, TryRefreshTokenError, UnauthorisedError
+from fastapi_session import ConfigurationError, IssuedSession, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.testing import HandClock
-from fastapi_session.web.exchange import SCOPE_KEY, Exchange, exchange_of
+from fastapi_session.web.exchange import SCOPE_KEY, Begun, Exchange, exchange_of
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.transport import Transport
 from tests.web.deployment import engine
@@ -34,9 +35,10 @@ def exchange(clock: HandClock) -> Exchange:
     return Exchange(sessions, Transport(sessions.config), HeaderCache())
 
 
-def tokens(**fields: Any) -> Tokens:
-    given = {"access_token": "a", "access_token_expires_at": 1, "claims": {"sub": "ada"}, "anti_csrf_token": None}
-    return Tokens(**{**given, **fields})
+async def issued(exchange: Exchange, access_token: str, refresh_token: str | None = None) -> IssuedSession:
+    """Return a new session of which the client is sent these tokens."""
+    session = await exchange.sessions.create("ada")
+    return replace(session, tokens=replace(session.tokens, access_token=access_token, refresh_token=refresh_token))
 
 
 def written(exchange: Exchange) -> dict[bytes, bytes]:
@@ -59,15 +61,15 @@ def test_nothing_recorded(exchange: Exchange) -> None:
     exchange.clear([])
 
     assert START is exchange.write(START, {})
-    assert exchange.refuse(TryRefreshTokenError()) is not None
+    exchange.refuse(TryRefreshTokenError())
     assert START is exchange.write(START, {})
 
 
-def test_the_last_word_counts(exchange: Exchange) -> None:
+async def test_the_last_word_counts(exchange: Exchange) -> None:
     """What is recorded last of a method is what goes out."""
-    exchange.send(tokens(access_token="first", refresh_token="r"), "header")
+    exchange.send(await issued(exchange, "first", "r"), "header")
     exchange.clear()
-    exchange.send(tokens(access_token="second", refresh_token="r"), "header")
+    exchange.send(await issued(exchange, "second", "r"), "header")
 
     assert b"second" == written(exchange)[b"st-access-token"]
 
@@ -76,13 +78,23 @@ def test_the_last_word_counts(exchange: Exchange) -> None:
     assert b"" == written(exchange)[b"st-access-token"]
 
 
-def test_a_new_access_token_keeps_the_refresh_token(exchange: Exchange) -> None:
+async def test_a_new_access_token_keeps_the_refresh_token(exchange: Exchange) -> None:
     """An access token that follows a whole set takes its place in it, and the rest is still sent."""
-    exchange.send(tokens(access_token="first", refresh_token="r", claims={"sub": "ada", "n": 1}), "header")
-    exchange.send(tokens(access_token="second", claims={"sub": "ada", "n": 2}), "header")
+    exchange.send(await issued(exchange, "first", "r"), "header")
+    exchange.send(await issued(exchange, "second"), "header")
     headers = written(exchange)
 
     assert (b"second", b"r") == (headers[b"st-access-token"], headers[b"st-refresh-token"])
+
+
+async def test_a_session_that_gave_way_is_sent_no_more(exchange: Exchange) -> None:
+    """Once a session has begun in the request, a change of the one that was there before sends nothing."""
+    before, begun = await issued(exchange, "before", "r"), await issued(exchange, "begun", "r")
+    exchange.begin(begun, Begun(begun.access_token.session_handle, "header", exchange.sessions))
+    exchange.send(before, "header")
+
+    assert b"begun" == written(exchange)[b"st-access-token"]
+    assert begun is exchange.issued
 
 
 def test_the_exchange_of_a_request(exchange: Exchange) -> None:

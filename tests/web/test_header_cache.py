@@ -14,9 +14,9 @@ from fastapi_session import SessionError, Sessions, TryRefreshTokenError, Unauth
 from fastapi_session.testing import HandClock
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.header_cache import MAX_BYTES, HeaderCache, what_came
-from fastapi_session.web.requirements import Requirements
 from fastapi_session.web.token_choice import presented_access_token
 from fastapi_session.web.transport import Transport
+from fastapi_session.web.verifying import SessionProvider
 from tests.web.deployment import engine
 
 Headers = list[tuple[bytes, bytes]]
@@ -39,7 +39,7 @@ class Client:
 
     async def verify(self, headers: Headers) -> str:
         """Return whose session the request proves."""
-        session = await Requirements()(self._request(headers)[0])
+        session = await SessionProvider()(self._request(headers)[0])
         assert session is not None
         return session.user_id
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +18,8 @@ from fastapi_session.testing import HandClock
 from fastapi_session.web.cookies import EPOCH
 from fastapi_session.web.transport import Credentials, Outcome, Transport, read
 from tests.web.conftest import Deploy
-from tests.web.deployment import SECRET, WINDOW, engine, signing_key
-from tests.web.wire import set_cookies
+from tests.web.deployment import SECRET, WINDOW, Deployment, engine, signing_key
+from tests.web.wire import ACCESS, NEW, Held, change, set_cookies
 
 CLAIMS = {
     "sub": "ada",
@@ -396,3 +398,45 @@ class TestParsing:
                 parsed = access_token.parse(text)
 
                 assert text == token or parsed is None or not access_token.is_signed_by(parsed, key)
+
+
+BOTH_ACCESS = {"front-token": "new", "st-access-token": "new", ACCESS: "new"}
+
+
+@pytest.mark.parametrize("method", ["cookie", "header"])
+def test_the_front_token(method: str, deployment: Deployment) -> None:
+    """The front token is padded base64 of compact JSON: the end in milliseconds, the user, and the payload in the order of the access token."""
+    response = deployment.post("/login?user_id=ad\u00e4", {"st-auth-mode": method})
+    text = base64.b64decode(response.headers["front-token"], validate=True).decode("utf-8")
+    parsed = access_token.parse(Held.of(response, method).access)
+
+    assert parsed is not None
+    payload = parsed.content.claims()
+    content = {"ate": payload["exp"] * 1000, "uid": "ad\u00e4", "up": payload}
+    assert json.dumps(content, separators=(",", ":")) == text
+    assert 0 == len(response.headers["front-token"]) % 4
+    assert "pro" == payload["plan"]
+
+
+def test_the_exposed_access_token(deploy: Deploy) -> None:
+    """Where it is so configured, the access token of the cookie is told to scripts as well, on every answer that has one."""
+    deployment = deploy(expose_access_token_to_frontend_in_cookie_based_auth=True)
+    held = deployment.login("cookie")
+    created = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+    merged = deployment.post("/merge", held.to_call())
+    deployment.clock.advance(WINDOW)
+    refreshed = deployment.refresh(held)
+
+    assert NEW["cookie"] | BOTH_ACCESS == change(created) == change(refreshed)
+    assert BOTH_ACCESS == change(merged)
+    assert Held.of(created, "cookie").access == created.headers["st-access-token"]
+
+
+def test_the_exposed_access_token_beside_cleared_headers(deploy: Deploy) -> None:
+    """Where the header method is cleared beside exposed tokens, the access token is the new one."""
+    deployment = deploy(expose_access_token_to_frontend_in_cookie_based_auth=True)
+    held = deployment.login("header")
+    response = deployment.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": "cookie"})
+
+    assert NEW["cookie"] | BOTH_ACCESS | {"st-refresh-token": "cleared"} == change(response)
+    assert Held.of(response, "cookie").access == response.headers["st-access-token"]

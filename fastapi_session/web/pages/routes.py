@@ -51,10 +51,9 @@ from fastapi_session.web.pages.answers import SOUGHT, Visit, redirect
 from fastapi_session.web.pages.asking import asked_for, is_of_own_page
 from fastapi_session.web.pages.html import page
 from fastapi_session.web.pages.memory import keeps_cookies, remember_refreshed, was_refused
-from fastapi_session.web.proving import verified_handles
-from fastapi_session.web.session_requests import refresh_with_proof
+from fastapi_session.web.refreshing import refresh_with_proof
 from fastapi_session.web.session_types import SessionTypes
-from fastapi_session.web.token_choice import presented_access_tokens, presented_refresh_token
+from fastapi_session.web.token_choice import presented_access_tokens, presented_refresh_token, verified_handles
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 """The methods of navigations, forms and HTMX."""
@@ -141,7 +140,8 @@ async def _end(request: Request, exchange: Exchange) -> None:
         if not await exchange.sessions.revoke(handle):
             refusal = await exchange.sessions.refusal(handle)
             if isinstance(refusal, TryRefreshTokenError):
-                raise exchange.refuse(refusal)
+                exchange.refuse(refusal)
+                raise refusal
     exchange.clear()
 
 

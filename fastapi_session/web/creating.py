@@ -1,0 +1,156 @@
+"""A session begins with a request: created in it, or created elsewhere and attached to it.
+
+By which method its tokens travel:
+
+| configured | the route says | the request | method |
+|---|---|---|---|
+| `cookie` or `header` | nothing, or the same | whatever it is | as configured |
+| `cookie` or `header` | the other one | | `ConfigurationError` |
+| any | `cookie` or `header` | whatever it is | as the route says |
+| any | nothing | has `st-auth-mode` | cookie if that is its value, else header |
+| any | nothing | brings an access token of ours as a bearer token | header |
+| any | nothing | was made by a browser for a page of ours, as `browsers` tells it | cookie |
+| any | nothing | anything else | header |
+"""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection
+
+from fastapi_session.core import access_token
+from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.engine.tokens.issuing import IssuedSession
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import PUBLIC_TENANT
+from fastapi_session.web.browsers import made_for_own_page
+from fastapi_session.web.circumstances import circumstances_of
+from fastapi_session.web.exchange import Begun, Exchange, exchange_of
+from fastapi_session.web.session import Session, begun_session
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.token_choice import (
+    allowed_method,
+    anti_csrf_mode,
+    anti_csrf_proof,
+    presented_access_tokens,
+    verified_handles,
+)
+from fastapi_session.web.transport import Method
+
+
+async def create_new_session_in_request(  # noqa: PLR0913 - all but two are named, and a session has that many sides
+    connection: HTTPConnection,
+    user_id: str,
+    *,
+    tenant_id: str = PUBLIC_TENANT,
+    recipe_user_id: str | None = None,
+    access_token_payload: object = None,
+    session_data: object = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+    within: object = None,
+    method: Method | None = None,
+) -> Session[Payload, Data]:
+    """Begin a session of *user_id* and send its tokens with the response. Sessions that the request came with are ended.
+
+    *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
+    Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given.
+    *within* is a database connection in whose open transaction it is done, as by `Sessions.within`: the tokens are sent only
+    if that has committed before the response starts.
+    By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
+    says nothing, unless a page of another site sent it.
+
+    Raises `PayloadError` where one of them cannot be carried, `ConfigurationError` if `token_transfer_method` rules *method*
+    out or the response has started, `StoreUnavailable`.
+    """
+    exchange, types = exchange_of(connection), SessionTypes(payload, data)
+    exchange.ensure_answers()
+    method = _method_of_new_session(connection, exchange, said=method)
+    superseded = _superseded_access_tokens(connection, exchange, method=method)
+    sessions = exchange.sessions if within is None else exchange.sessions.within(within)
+    earlier = await verified_handles(exchange, superseded, sessions=sessions)
+    issued = await sessions.create(
+        user_id,
+        tenant_id=tenant_id,
+        recipe_user_id=recipe_user_id,
+        access_token_payload=types.write_payload(access_token_payload),
+        session_data=types.write_data(session_data),
+        replacing=earlier,
+        anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
+        circumstances=circumstances_of(connection),
+    )
+    begun = Begun(issued.access_token.session_handle, method, sessions)
+    if within is not None:
+        exchange.wait_for(begun)
+    exchange.clear(other for other, _ in superseded if other != method)
+    exchange.begin(issued, begun)
+    return begun_session(exchange, types)
+
+
+def attach_session_to_request(
+    connection: HTTPConnection,
+    issued: IssuedSession,
+    *,
+    method: Method | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data]:
+    """Send the tokens of *issued*, a session that the engine created or refreshed, with the response of this request.
+
+    By *method* they travel in cookies or in headers; by default as those of a session that begins here. Raises
+    `ConfigurationError` if `token_transfer_method` rules *method* out, the response has started, or they need an anti-CSRF
+    token and have none.
+    """
+    exchange = exchange_of(connection)
+    exchange.ensure_answers()
+    chosen = _method_of_new_session(connection, exchange, said=method)
+    if anti_csrf_mode(exchange, chosen) == "VIA_TOKEN" and issued.access_token.anti_csrf_token is None:
+        raise ConfigurationError(
+            'anti_csrf is "VIA_TOKEN", and the session to be attached has no anti-CSRF token: create it without '
+            'anti_csrf=False, or refresh it with proof=AntiCsrfProof("VIA_TOKEN", token)'
+        )
+    begun = Begun(issued.access_token.session_handle, chosen, exchange.sessions)
+    exchange.begin(exchange.sessions.issued_now(issued), begun)
+    return begun_session(exchange, SessionTypes(payload, data))
+
+
+def _method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, said: Method | None) -> Method:
+    """Return where the tokens of a session travel that begins with this request, *said* being the word of its route.
+
+    Raises `ConfigurationError` if *said* is what the configuration rules out: no request could bring such a token.
+    """
+    allowed = allowed_method(connection, exchange, for_create=True)
+    if said is not None and allowed not in ("any", said):
+        raise ConfigurationError(
+            f'a session was to begin with method="{said}", but token_transfer_method is "{allowed}": '
+            f'leave method out, or set token_transfer_method to "any"'
+        )
+    if allowed == "any":
+        return said or _wished_method(connection, exchange)
+    return allowed
+
+
+def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
+    """Return what the client asks for, or what it is known to keep."""
+    credentials = exchange.credentials(connection)
+    if credentials.auth_mode is not None:
+        return "cookie" if credentials.auth_mode == "cookie" else "header"
+    if credentials.bearer is not None and access_token.parse(credentials.bearer) is not None:
+        return "header"
+    return "cookie" if made_for_own_page(connection, exchange.sessions.config) else "header"
+
+
+def _superseded_access_tokens(
+    connection: HTTPConnection, exchange: Exchange, *, method: Method
+) -> list[tuple[Method, ParsedAccessToken]]:
+    """Return those of `presented_access_tokens` in whose place a session begins whose tokens travel by *method*.
+
+    New cookies overwrite those that came, whoever asked for them. Beside new tokens in headers a session in cookies ends only
+    if no other site can have forged the request: else a form of that site would sign its visitors out.
+    """
+    proof = anti_csrf_proof(connection, exchange, method="cookie")
+    presented = presented_access_tokens(exchange.credentials(connection))
+    return [
+        (came_by, token)
+        for came_by, token in presented
+        if came_by in ("header", method) or proof.holds(token.content.anti_csrf_token)
+    ]

@@ -1,0 +1,106 @@
+"""A refresh: the refresh token that came with a request is exchanged for new tokens, which leave with the response."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from starlette.requests import HTTPConnection
+
+from fastapi_session.core.anti_csrf import AntiCsrfProof
+from fastapi_session.errors import SessionError, UnauthorisedError
+from fastapi_session.web.circumstances import circumstances_of
+from fastapi_session.web.exchange import Begun, Exchange, exchange_of
+from fastapi_session.web.session import Session, begun_session
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.token_choice import (
+    allowed_method,
+    anti_csrf_proof,
+    first_access_cookie,
+    presented_access_tokens,
+    presented_refresh_token,
+    verified_handles,
+)
+
+
+async def refresh_session_in_request(
+    connection: HTTPConnection, *, payload: type[Payload] | None = None, data: type[Data] | None = None
+) -> Session[Payload, Data]:
+    """Exchange the refresh token that came for new tokens, and send those with the response.
+
+    Raises `UnauthorisedError`, `TokenTheftError`, `ClearDuplicateSessionCookiesError`, `DuplicateSessionCookiesError`,
+    `StoreUnavailable`.
+    """
+    return await refresh_with_proof(connection, None, types=SessionTypes(payload, data))
+
+
+async def refresh_with_proof(
+    connection: HTTPConnection, proof: AntiCsrfProof | None, *, types: SessionTypes[Payload, Data]
+) -> Session[Payload, Data]:
+    """Do as `refresh_session_in_request` does. *proof* is what the request offers against forgery; if `None`, its headers say it."""
+    exchange = exchange_of(connection)
+    exchange.ensure_answers()
+    try:
+        await _refresh(connection, exchange, proof=proof)
+    except SessionError as error:
+        _forget_legacy_session(connection, exchange)
+        exchange.refuse(error)
+        raise
+    _forget_legacy_session(connection, exchange)
+    return begun_session(exchange, types)
+
+
+async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof | None) -> None:
+    """Refresh the session whose refresh token came, and send its new tokens by the method by which that came."""
+    credentials, sessions = exchange.credentials(connection), exchange.sessions
+    presented = presented_refresh_token(connection, exchange)
+    if presented is None:
+        by = proof or anti_csrf_proof(connection, exchange, method="cookie")
+        await _refuse_without_token(connection, exchange, proof=by)
+    method = presented.method
+    issued = await sessions.refresh(
+        presented.text,
+        proof=proof or anti_csrf_proof(connection, exchange, method=method),
+        circumstances=circumstances_of(connection),
+    )
+    if method == "header" and credentials.refresh_cookies:
+        exchange.clear(["cookie"])
+    if method == "cookie" and credentials.bearer is not None and sessions.is_refresh_token(credentials.bearer):
+        exchange.clear(["header"])
+    exchange.begin(issued, Begun(issued.access_token.session_handle, method, sessions))
+
+
+async def _refuse_without_token(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> NoReturn:
+    """Raise the refusal of a refresh that brought no refresh token, or `StoreUnavailable`.
+
+    An access token that was left over alone is cleared, unless another session took the place of its own: by now the client
+    may have the tokens of that one.
+    """
+    reason, sessions = "no refresh token came with the request", exchange.sessions
+    if not _is_left_over(connection, exchange, proof=proof):
+        raise UnauthorisedError(reason)
+    presented = presented_access_tokens(exchange.credentials(connection))
+    left_over = [(method, token) for method, token in presented if method == "cookie"]
+    for handle in await verified_handles(exchange, left_over, sessions=sessions):
+        refusal = await sessions.refusal_of_refresh(handle, reason=reason)
+        if not refusal.clears_tokens:
+            raise refusal
+    raise UnauthorisedError(reason, clears_tokens=True)
+
+
+def _is_left_over(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> bool:
+    """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
+
+    Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
+    of the refresh cookie, while a server does.
+    """
+    if allowed_method(connection, exchange) == "header":
+        return False
+    credentials = exchange.credentials(connection)
+    token = first_access_cookie(credentials)
+    return bool(credentials.access_cookies) and proof.holds(token.content.anti_csrf_token if token else None)
+
+
+def _forget_legacy_session(connection: HTTPConnection, exchange: Exchange) -> None:
+    """A refresh that was answered is the end of the legacy cookie; a store that is down changes nothing."""
+    if exchange.credentials(connection).has_legacy_cookie:
+        exchange.clear_legacy_cookie()

@@ -1,0 +1,175 @@
+"""Verifying: the access token that came with a request becomes its session, if it meets what the route requires.
+
+| the request | its session |
+|---|---|
+| has begun or refreshed one itself | that one, whatever token came |
+| brings an access token that `Sessions.verify` accepts | that of the token, as this request has changed it since |
+| brings no access token of ours | `None` if none is required, else refused |
+| anything else | refused |
+
+A session is returned once its claims satisfy the validators of all routes and of this one. What is refused is on record in the
+`Exchange` before it is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, overload
+
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
+from fastapi_session.core.claims.validators import ClaimValidator, validators_of
+from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.web.browsers import is_configured_origin
+from fastapi_session.web.exchange import Exchange, exchange_of
+from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
+from fastapi_session.web.session import Session, begun_session
+from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.token_choice import anti_csrf_proof, presented_access_token
+
+OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
+"""Returns the validators of one route, given the global ones and the session."""
+
+
+@dataclass(frozen=True, eq=False)
+class SessionProvider(SecurityBase, Generic[Payload, Data]):
+    """Provides the session of a request that meets these requirements; `verify_session` explains each of them.
+
+    No method has to be spared: FastAPI runs providers only for methods that a route lists, and a CORS preflight, which comes
+    without credentials, is answered by the middleware before.
+    """
+
+    # eq=False: FastAPI looks a provider up three times a request. By identity, that takes a microsecond less.
+
+    validators: tuple[ClaimValidator, ...] = ()
+    session_required: bool = True
+    anti_csrf_check: bool | None = None
+    check_database: bool = False
+    override_global_claim_validators: OverrideValidators | None = None
+    types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
+    scheme_name: str = field(init=False, repr=False)
+
+    model = COOKIE_SCHEME
+
+    def __post_init__(self) -> None:
+        """Tell the OpenAPI document whether a session is needed. Raises `ConfigurationError` for what is no validator."""
+        validators_of(self.validators)
+        object.__setattr__(self, "scheme_name", scheme_name(required=self.session_required))
+
+    async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
+        """Return the session of the request, as the table says. `None` only if none is required and no token of ours came."""
+        # One coroutine, without a function for each step: each more would cost every request a microsecond.
+        http_method = connection.scope.get("method", "GET")  # a socket has none, and is opened by a GET
+        exchange = exchange_of(connection)
+        session: Session[Payload, Data] | None = None
+        try:
+            if exchange.begun is not None:
+                session = begun_session(exchange, self.types)
+            else:
+                method, presented = presented_access_token(connection, exchange)
+                if presented is None:
+                    self._allow_none(connection, exchange)
+                    return None
+                proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
+                content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
+                session = Session(presented.content, presented.text, exchange=exchange, method=method, types=self.types)
+                if exchange.issued is not None or self.check_database:
+                    await session._catch_up(content.custom if self.check_database else None)
+            globally, override = exchange.sessions.validators, self.override_global_claim_validators
+            validators = (globally if override is None else tuple(override(globally, session))) + self.validators
+            session.validators = validators
+            if validators:
+                await session.assert_claims(*validators)
+            if self.types.payload is not None:
+                session._check_shape()
+            if exchange.guard is not None:
+                exchange.guard(session)
+        except SessionError as error:
+            exchange.refuse(error if session is None else error.about(session.handle))
+            raise
+        return session
+
+    def _allow_none(self, connection: HTTPConnection, exchange: Exchange) -> None:
+        if not self.session_required:
+            return
+        if exchange.credentials(connection).has_legacy_cookie:
+            raise TryRefreshTokenError("a cookie of a legacy session came, and no access token of ours")
+        raise UnauthorisedError("no access token of ours came with the request")
+
+    def _proof(self, connection: HTTPConnection, exchange: Exchange, http_method: str) -> AntiCsrfProof:
+        """Return what a request whose token came in a cookie, which browsers send by themselves, offers against forgery."""
+        if connection.scope["type"] == "websocket":
+            _ensure_own_origin(connection, exchange.sessions.config)
+        is_asked = http_method != "GET" if self.anti_csrf_check is None else self.anti_csrf_check
+        return anti_csrf_proof(connection, exchange, method="cookie") if is_asked else NOT_ASKED
+
+
+def _ensure_own_origin(connection: HTTPConnection, config: SessionConfig) -> None:
+    """Raise `UnauthorisedError` unless the page that opens the socket is the website's or the API's own.
+
+    SameSite does not keep a sibling subdomain out, and a browser asks no CORS preflight for a WebSocket: the server has to
+    look. A client that sends no Origin is no browser, and cannot have been tricked.
+    """
+    given = connection.headers.get("origin")
+    if given is not None and not is_configured_origin(given, config):
+        raise UnauthorisedError("the socket was opened by a page of another origin")
+
+
+@overload
+async def get_session_from_request(
+    connection: HTTPConnection,
+    *validators: ClaimValidator,
+    session_required: Literal[True] = True,
+    anti_csrf_check: bool | None = None,
+    check_database: bool = False,
+    override_global_claim_validators: OverrideValidators | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data]: ...
+
+
+@overload
+async def get_session_from_request(
+    connection: HTTPConnection,
+    *validators: ClaimValidator,
+    session_required: bool,
+    anti_csrf_check: bool | None = None,
+    check_database: bool = False,
+    override_global_claim_validators: OverrideValidators | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data] | None: ...
+
+
+async def get_session_from_request(
+    connection: HTTPConnection,
+    *validators: ClaimValidator,
+    session_required: bool = True,
+    anti_csrf_check: bool | None = None,
+    check_database: bool = False,
+    override_global_claim_validators: OverrideValidators | None = None,
+    payload: type[Payload] | None = None,
+    data: type[Data] | None = None,
+) -> Session[Payload, Data] | None:
+    """Return the session that the request proves, once it satisfies the global validators and *validators*.
+
+    `None` only if *session_required* is false and no token of ours came. *anti_csrf_check* is by default done for every
+    method but GET, and never asked of a bearer token. *override_global_claim_validators* puts others in the place of the
+    global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+
+    Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database* or if a claim
+    has to be fetched `StoreUnavailable`; `ConfigurationError` for what is no validator.
+    """
+    provider = SessionProvider(
+        validators=validators,
+        session_required=session_required,
+        anti_csrf_check=anti_csrf_check,
+        check_database=check_database,
+        override_global_claim_validators=override_global_claim_validators,
+        types=SessionTypes(payload, data),
+    )
+    return await provider(connection)
