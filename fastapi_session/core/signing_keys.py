@@ -91,12 +91,13 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """What a deployment chose. All durations are milliseconds."""
+    """What a deployment chose. All durations are milliseconds. *static* says that a key which never rotates signs access tokens."""
 
     algorithm: Algorithm
     rotation_interval: int
     publish_lead: int
     token_lifetime: int
+    static: bool = False
 
 
 @dataclass(frozen=True, slots=True)

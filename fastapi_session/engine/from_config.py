@@ -75,4 +75,5 @@ def key_policy(config: SessionConfig) -> KeyPolicy:
         rotation_interval=milliseconds(config.access_token_dynamic_signing_key_update_interval),
         publish_lead=milliseconds(PUBLISH_LEAD),
         token_lifetime=milliseconds(config.access_token_validity),
+        static=not config.use_dynamic_access_token_signing_key,
     )

@@ -75,10 +75,11 @@ def test_the_keys_of_a_deployment() -> None:
         access_token_validity=timedelta(minutes=5),
         access_token_dynamic_signing_key_update_interval=timedelta(hours=2),
         access_token_signing_algorithm="RS256",
+        use_dynamic_access_token_signing_key=False,
     )
 
     assert KeyPolicy(
-        algorithm="RS256", rotation_interval=7_200_000, publish_lead=600_000, token_lifetime=300_000
+        algorithm="RS256", rotation_interval=7_200_000, publish_lead=600_000, token_lifetime=300_000, static=True
     ) == key_policy(config)
 
 

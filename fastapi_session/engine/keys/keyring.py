@@ -68,15 +68,17 @@ class Keyring:
         """The longest life (milliseconds) of an access token that a known key signs or has signed."""
         return max([self._policy.token_lifetime, *(key.record.token_lifetime for key in self._known.values())])
 
-    async def signing_key(self, *, static: bool = False, through: JoinedStore | None = None) -> SigningKey:
+    async def signing_key(self, *, static: bool | None = None, through: JoinedStore | None = None) -> SigningKey:
         """Return the key to sign with now, and see to it that the next one is made when it is due.
+
+        *static* asks for the key that never rotates, or for the one that does; by default for the one of access tokens.
 
         No I/O if one is known, unless one was deleted since the keys were read, or another one may have taken over: then the
         keys are read first. A caller who holds a connection reads *through* it, and if there is no key, makes one in his
         transaction: whoever waits for another connection may wait for those who wait like him. Raises `StoreUnavailable` if
         no key is known and the store cannot be asked, `ConfigurationError` if the secret does not open the store's keys.
         """
-        family = STATIC if static else ROTATING
+        family = STATIC if (self._policy.static if static is None else static) else ROTATING
         while self._is_outdated():
             await self._ask(through)
         if self._is_due():
