@@ -1,47 +1,57 @@
-"""The engine: create, verify and refresh sessions; by their handle, know, change and end them.
+"""All verbs of sessions: create, verify and refresh them; by handle or by user, know, change and end them.
 
-The one place where tokens, rules, store and clock meet. It knows no web framework: it is given tokens as text and answers
-with values, so it serves an endpoint, a background job and a command line alike. Subclass it to change what a verb does.
+It knows no web framework: it takes tokens as text and returns values, so it serves an endpoint, a background job and a command
+line alike. Each verb hands on to the part of `engine/` that does the work. Subclass `Sessions` to change what a verb does:
+verbs that consist of others call those on `self`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
 from datetime import timedelta
 from secrets import token_bytes
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from fastapi_session.by_token import SessionsByToken
-from fastapi_session.by_user import SessionsByUser
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core import json_web_token, refresh_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claims.claim import Claim, claims_of
-from fastapi_session.core.claims.validators import ClaimValidator, validators_of
-from fastapi_session.core.payload import json_object, merged, name, tenant_name
-from fastapi_session.core.signing_keys import is_kid
+from fastapi_session.core.claims.validators import ClaimValidator, failures, validators_of
+from fastapi_session.core.payload import json_object, merged
 from fastapi_session.engine.assembly import Engine, Random
-from fastapi_session.engine.background import ensure_asyncio
-from fastapi_session.engine.record_changes import handles_in
+from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
+from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
+from fastapi_session.engine.live_records import handles_in, live_record
+from fastapi_session.engine.revocation.ending import ending
+from fastapi_session.engine.revocation.lasting_session import Ask, LastingSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
-from fastapi_session.errors import ForgedRequestError, SessionError, TryRefreshTokenError, UnauthorisedError
-from fastapi_session.events import Subscriber
-from fastapi_session.model import (
-    NOT_KNOWN,
-    PUBLIC_TENANT,
-    Circumstances,
-    Json,
-    SessionRecord,
-    split_handle,
+from fastapi_session.errors import (
+    ClaimFailure,
+    ConfigurationError,
+    ForgedRequestError,
+    SessionError,
+    UnauthorisedError,
 )
-from fastapi_session.published_keys import PublishedKeys
+from fastapi_session.events import Subscriber
+from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, split_handle
+from fastapi_session.session_information import SessionInformation
+from fastapi_session.stores.base import Store, TransactionalStore
+
+T = TypeVar("T")
 
 
-class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
-    """Sessions of one deployment: its configuration, store, secrets and clock."""
+class Sessions:
+    """Sessions of one deployment: its configuration, store, secrets and clock.
+
+    A verb raises `StoreUnavailable` if the store is down. One that takes a handle returns `None` or `False` for a session that
+    is not there, and raises no error.
+    """
 
     def __init__(
         self,
@@ -55,16 +65,25 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
     ) -> None:
         """Take the deployment's *config*; nothing is connected before `open` or first use.
 
-        *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events;
-        *clock* and *random* are for tests. Raises `ConfigurationError` if store or secret cannot be had, or for what is no claim or validator.
+        *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with events;
+        *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no claim or validator.
         """
-        config = config or SessionConfig()
-        engine = Engine(config, clock=clock, random=random, subscribers=subscribers)
-        SessionsByToken.__init__(self, engine, signs_statically=not config.use_dynamic_access_token_signing_key)
-        PublishedKeys.__init__(self, config, engine)
+        self.config = config or SessionConfig()
+        self._engine = Engine(self.config, clock=clock, random=random, subscribers=subscribers)
         self.claims = claims_of(claims)
         self.validators = validators_of(validators)
         self.subscribers = tuple(subscribers)
+
+    @property
+    def store(self) -> Store:
+        """Where sessions, signing keys and the revocation feed are kept."""
+        return self._engine.store
+
+    @property
+    def revocation_feed_age(self) -> timedelta | None:
+        """How long ago the revocations of other processes were read, `None` if they never were."""
+        age = self._engine.feed.age
+        return None if age is None else timedelta(milliseconds=age)
 
     async def open(self) -> None:
         """Connect the store, load the signing keys and follow the revocation feed, on this event loop until `close`.
@@ -74,7 +93,7 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         """
         ensure_asyncio()
         await self.store.open()
-        await self._signing_key()
+        await self._engine.keyring.signing_key()
         await self._engine.keyring.signing_key(static=True)  # so that it is published before it signs
         await self._engine.feed.open()
 
@@ -84,11 +103,32 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         await self._engine.background.finish()
         await self.store.close()
 
-    @property
-    def revocation_feed_age(self) -> timedelta | None:
-        """How long ago the revocations of other processes were read, `None` where they never were."""
-        age = self._engine.feed.age
-        return None if age is None else timedelta(milliseconds=age)
+    def within(self, connection: object) -> Self:
+        """Return these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
+
+        That is a connection of the database that has the sessions; its owner commits or rolls back. Subscribers are called,
+        and this process hears of what ended, once it has committed. What is only read is read there too,
+        and the first signing key of all is made there: whoever holds a connection waits for no other. To refresh, or to
+        revoke a key, is as ever. Raises `ConfigurationError` if the store knows no transactions.
+        """
+        if not isinstance(self.store, TransactionalStore):
+            raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
+        joined = copy(self)
+        joined._engine = self._engine.within(self.store.within(connection))  # noqa: SLF001  it is one of these
+        return joined
+
+    def on_end(self, tell: Callable[[bool], None]) -> None:
+        """Call *tell* once it is certain what became of what was just written: true, it stays; false, it was undone.
+
+        That is at once, and `within` a transaction when that has committed or was rolled back, or a savepoint around it was.
+        """
+        self._engine.on_end(tell)
+
+    def now(self) -> int:
+        """Return what time it is for these sessions, in milliseconds since the epoch."""
+        return self._engine.clock()
+
+    # What every request comes through.
 
     async def create(
         self,
@@ -108,73 +148,55 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
         """
-        now, replaced = self.now(), handles_in(replacing)
+        engine, now, replaced = self._engine, self.now(), handles_in(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
-        if fetched := await self._fetched(self.claims, user_id, tenant_id, payload):
+        if fetched := await engine.claim_checks.fetch(self.claims, user_id, tenant_id, payload):
             payload = json_object(merged(payload, fetched), "access_token_payload")
-        token = self._engine.beginning.token()
-        record = SessionRecord(
-            session_id=token.session_id,
-            tenant_id=tenant_name(tenant_id),
-            user_id=name(user_id, "user_id"),
-            recipe_user_id=name(recipe_user_id or user_id, "recipe_user_id"),
-            access_token_payload=access_token.custom_claims(payload),
+        token = engine.new_sessions.refresh_token()
+        record = engine.new_sessions.record(
+            token,
+            user_id=user_id,
+            recipe_user_id=recipe_user_id,
+            tenant_id=tenant_id,
+            payload=payload,
             session_data=json_object(session_data, "session_data"),
-            version=0,
-            created_at=now,
             circumstances=circumstances,
-            lineage=self._engine.beginning.lineage(token, now=now),
+            now=now,
         )
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
-        issued = self._engine.mint.issue(record, token, key=await self._signing_key(), anti_csrf=by_token)
-        await self.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
-        self._engine.announcements.created(record, replaced=replaced)
-        self._engine.housekeeping.tidy()
+        key = await engine.keyring.signing_key(through=engine.joined)
+        issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)
+        await engine.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
+        engine.announcements.created(record, replaced=replaced)
+        engine.housekeeping.tidy()
         return issued
-
-    def parse(self, token: str) -> ParsedAccessToken | None:
-        """Return *token* taken apart, `None` where it has not the structure of an access token. Not to be believed yet."""
-        return self._engine.verified_tokens.parse(token)
-
-    def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
-        """Return whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O.
-
-        If a *session_id* is given, it has to be one of that session.
-        """
-        token = refresh_token.read(text, self._engine.secrets)
-        return token is not None and session_id in (None, token.session_id)
-
-    def may_have_written(self, text: str) -> bool:
-        """Return whether *text* may be a token of this deployment: one that it can refresh, or an access token that names it.
-
-        Not to be believed yet. No I/O.
-        """
-        return self.is_refresh_token(text) or self._engine.verified_tokens.names_issuer(text)
 
     async def verify(
         self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
     ) -> AccessToken:
         """Return the content of an access token that is genuine, has not expired and was not revoked.
 
-        What other processes revoked is known within two seconds, without I/O; *check_database* asks the store, and answers
-        with the claims of there. It is asked as well, once a token, where the session's claims were changed by its handle.
+        What other processes revoked is known within two seconds, without I/O; *check_database* asks the store, and returns
+        the claims of there. It is asked as well, once a token, if the session's claims were changed by its handle.
 
-        Raises `UnauthorisedError` where it is none of ours or its session has ended, clearing the tokens unless another one
+        Raises `UnauthorisedError` if it is none of ours or its session has ended, clearing the tokens unless another one
         took its place;
-        `TryRefreshTokenError` where a refresh may help; `StoreUnavailable` with *check_database*, or where the revocation
+        `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the revocation
         feed is older than it may be.
         """
+        # Each request comes through here, and usually nothing has to be waited for. So the questions that say so are asked in
+        # this function, without a call for each; what is left is handed on.
         engine, parsed = self._engine, self.parse(token) if isinstance(token, str) else token
         del token  # error reporters send the local variables of this frame
         now, feed, keyring = engine.clock(), engine.feed, engine.keyring
         if not feed.trusted_from <= now < feed.trusted_until:
-            check_database |= await self._catches_up_by_store(parsed)  # first of all, since it may tell of the key
+            check_database |= await engine.verifying.catch_up(parsed)  # first of all, since it may tell of the key
             now = engine.clock()
         if (
             not (isinstance(parsed, VerifiedAccessToken) and parsed.stands(keyring.keys, now))
             or not keyring.read_at <= now < keyring.reload_at
         ):
-            parsed = await self._prove(parsed)
+            parsed = await engine.verifying.verify(parsed)
         content = parsed.content
         try:
             if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
@@ -196,49 +218,285 @@ class Sessions(SessionsByToken, SessionsByUser, PublishedKeys):
         Raises `UnauthorisedError`, `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and
         `StoreUnavailable`.
         """
-        secrets, by_token = self._engine.secrets, proof.mode == "VIA_TOKEN"
-        presented = refresh_token.read(token, secrets)
+        engine, by_token = self._engine, proof.mode == "VIA_TOKEN"
+        presented = refresh_token.read(token, engine.secrets)
         del token  # as in `verify`
         if presented is None:
             raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
-        if not proof.holds(refresh_token.anti_csrf_token(presented, secrets[presented.kid]) if by_token else None):
+        if not proof.holds(
+            refresh_token.anti_csrf_token(presented, engine.secrets[presented.kid]) if by_token else None
+        ):
             refused = UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
             raise refused.about(presented.session_id)
-        key = await self._signing_key()  # what can fail fails before the write
-        record, answer = await self._engine.refreshing.advance(presented, by=circumstances)
-        return self._engine.mint.issue(record, answer, key=key, anti_csrf=by_token)
+        key = await engine.keyring.signing_key(through=engine.joined)  # what can fail fails before the write
+        record, answer = await engine.refreshing.advance(presented, by=circumstances)
+        return engine.mint.issue(record, answer, key=key, anti_csrf=by_token)
+
+    async def check_claims(
+        self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
+    ) -> CheckedClaims:
+        """Ask *validators* of the verified *token*, after fetching each claim that they need once.
+
+        No I/O if nothing has to be fetched; what is fetched is kept as by `merge_and_reissue`. Raises `UnauthorisedError` if
+        the session has ended meanwhile, `PayloadError`, `StoreUnavailable`.
+        """
+        fetch_due = self._engine.claim_checks.fetch_due
+        fetched = await fetch_due(validators, token.user_id, token.tenant_id, token.custom)
+        issued = None
+        if fetched.entries:
+            issued = await self.merge_and_reissue(token, fetched.entries, marks_stale=marks_stale)
+            if issued is None:
+                raise await self.refusal(token.session_handle)
+        failed = failures(validators, issued.access_token.custom if issued else token.custom, now=fetched.began)
+        if failed:
+            self._engine.announcements.rejected(token, failed)
+        return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
+
+    # What a token is, without I/O.
+
+    def parse(self, token: str) -> ParsedAccessToken | None:
+        """Return *token* taken apart, `None` if it has not the structure of an access token. Not to be believed yet."""
+        return self._engine.verified_tokens.parse(token)
+
+    def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
+        """Return whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O.
+
+        If a *session_id* is given, it has to be one of that session.
+        """
+        token = refresh_token.read(text, self._engine.secrets)
+        return token is not None and session_id in (None, token.session_id)
+
+    def may_have_written(self, text: str) -> bool:
+        """Return whether *text* may be a token of this deployment: one that it can refresh, or an access token that names it.
+
+        Not to be believed yet. No I/O.
+        """
+        return self.is_refresh_token(text) or self._engine.verified_tokens.names_issuer(text)
+
+    # A session by its access token.
 
     async def verified_handle(self, parsed: ParsedAccessToken) -> str | None:
-        """Return the handle of the session that *parsed* was made for, expired or not; `None` if it proves nothing.
+        """Return the handle of the session that *parsed* was issued for, expired or not; `None` if nobody vouches for it.
 
-        If its signing key is gone, it is proved by the refresh token that it names: whoever tells that has been given the
-        tokens of the session. A kid that no key of ours can have had proves nothing. Raises `StoreUnavailable`.
+        If its signing key is gone, the refresh token that it names vouches for it: whoever knows that has been given the
+        tokens of the session. A kid that no key of ours can have had counts for nothing. Raises `StoreUnavailable`.
         """
-        key = await self._engine.keyring.verifying_key(parsed.kid, through=self._engine.joined)
-        content = parsed.content
-        if key is not None:
-            is_proven = access_token.is_signed_by(parsed, key)
-        else:
-            is_proven = is_kid(parsed.kid) and await self._engine.token_check.knows(content)
-        return content.session_handle if is_proven else None
+        return await self._engine.verifying.handle(parsed)
 
-    async def _catches_up_by_store(self, parsed: ParsedAccessToken | None) -> bool:
-        """Wait until what is known may be relied on, and say whether the store has to be asked of the session instead.
+    async def merge_and_reissue(
+        self, token: AccessToken, changes: Json, *, marks_stale: bool = False
+    ) -> IssuedSession | None:
+        """Lay *changes* over the claims of the verified *token*'s session, and return it with a new access token.
 
-        So it is for a caller who holds a connection: to read the feed would take another one, and in his transaction it may
-        say what is undone later. The feed tells of deleted keys as well, so the store is asked for that of *parsed*.
+        That expires with the old one. If nobody can send it to the client any more, *marks_stale* has the tokens of before
+        answered "try refresh token", as a change by handle does. `None` if the session has ended. Raises `PayloadError`,
+        `StoreUnavailable`.
         """
-        feed, joined = self._engine.feed, self._engine.joined
-        if joined is None:
-            await feed.catch_up()
+        record = await self._engine.record_changes.change_payload(
+            token.session_handle, lambda payload: merged(payload, changes), marks_stale=marks_stale
+        )
+        return None if record is None else await self.reissue(token, record.access_token_payload)
+
+    async def reissue(self, token: AccessToken, claims: Json) -> IssuedSession:
+        """Return the session of the verified *token* with an access token of the same end that says *claims*.
+
+        Nothing is written: they have to be those of the store. Raises `PayloadError`, `StoreUnavailable`.
+        """
+        key = await self._engine.keyring.signing_key(through=self._engine.joined)
+        return self._engine.mint.reissue(token, claims, key=key)
+
+    def issued_now(self, issued: IssuedSession) -> IssuedSession:
+        """Return *issued*, whose tokens may have been made a while ago, as it is sent now: clients set their clock by `iat`.
+
+        The access token ends when it did. It is as it was if the key that signed it is not known here. No I/O.
+        """
+        parsed, now = self._engine.verified_tokens.parse(issued.tokens.access_token), self.now()
+        key = None if parsed is None else self._engine.keyring.keys.verifying(parsed.kid, now=now)
+        if key is None or issued.access_token.issued_at == now // 1000:
+            return issued
+        return self._engine.mint.renewed(issued, key=key)
+
+    def lasting(self, token: AccessToken, ask: Ask) -> LastingSession:
+        """Return the session of the verified *token* as something that goes on with it: a socket, a stream.
+
+        *ask* is called with its claims when they have changed, and raises if it may not go on with them.
+        """
+        engine = self._engine
+        return LastingSession(token, feed=engine.feed, token_check=engine.token_check, clock=engine.clock, ask=ask)
+
+    # A session by its handle, without a request and without a token: for background jobs, command lines and administration.
+
+    async def information(self, handle: str) -> SessionInformation | None:
+        """Return what is known of the session named *handle*, `None` if there is none."""
+        record = await live_record(self.store, handle)
+        return None if record is None else SessionInformation.of(record)
+
+    async def revoke(self, handle: str) -> bool:
+        """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds."""
+        return await self._engine.record_changes.end(handle)
+
+    async def revoke_several(self, handles: Iterable[str]) -> list[str]:
+        """End the sessions named by *handles*, and return those that were alive."""
+        return [handle for handle in handles if await self.revoke(handle)]
+
+    async def refusal(self, handle: str) -> SessionError:
+        """Return the error for a client whose session, named *handle*, is not there any more: it says whether to clear its tokens."""
+        return (await self._engine.succession.of_access_token(split_handle(handle)[0])).about(handle)
+
+    async def refusal_of_refresh(self, handle: str, *, reason: str) -> SessionError:
+        """Return the error for a refresh whose session, named *handle*, is not there any more; *reason* is for logs."""
+        return await self._engine.succession.of_refresh_token(split_handle(handle)[0], reason=reason)
+
+    def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
+        """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.
+
+        It is done already if that is known.
+        """
+        return ending(split_handle(handle)[0], feed=self._engine.feed)
+
+    async def update_session_data(self, handle: str, session_data: Json) -> bool:
+        """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""
+        return await self.change_session_data(handle, lambda _: session_data)
+
+    async def change_session_data(self, handle: str, change: Callable[[Json], Json]) -> bool:
+        """Write what *change* makes of the data, and call it again if another writer came first: no change is lost.
+
+        *change* is given a copy and returns the data as they are to be. Says whether the session is there. What *change*
+        raises, or a `PayloadError` for what it returns, leaves the data as they were.
+        """
+        return await self._engine.record_changes.change_data(handle, change) is not None
+
+    async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
+        """Lay *changes* over the session's own claims; `None` removes one. Says whether the session is there.
+
+        Access tokens of before are answered "try refresh token" from then on, in other processes within two seconds; so
+        the client has the new claims with its next request. Raises `PayloadError`, and then nothing is written.
+        """
+        return await self.change_access_token_payload(handle, lambda payload: merged(payload, changes))
+
+    async def change_access_token_payload(self, handle: str, change: Callable[[Json], Json]) -> bool:
+        """Do as `change_session_data` does, with the session's own claims."""
+        return await self._engine.record_changes.change_payload(handle, change, marks_stale=True) is not None
+
+    async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:
+        """Fetch the value of *claim* and keep it. Says whether the session is there."""
+        record = await live_record(self.store, handle)
+        if record is None:
             return False
-        if parsed is not None and parsed.kid not in {record.kid for record in await joined.signing_keys()}:
-            raise TryRefreshTokenError("access token: signed by no key that is there")
-        return True
+        fetch = self._engine.claim_checks.fetch
+        fetched = await fetch([claim], record.user_id, record.tenant_id, record.access_token_payload)
+        return await self.merge_into_access_token_payload(handle, fetched)
 
-    async def _prove(self, parsed: ParsedAccessToken | None) -> VerifiedAccessToken:
-        if parsed is None:
-            raise UnauthorisedError("access token: not one of ours")
-        keyring = self._engine.keyring
-        await keyring.verifying_key(parsed.kid, through=self._engine.joined)  # so that it is among the keys
-        return self._engine.verified_tokens.prove(parsed, keyring.keys, now=self.now())
+    async def set_claim_value(self, handle: str, claim: Claim[T], value: T) -> bool:
+        """Keep *value* as that of *claim*, fetched now. Says whether the session is there."""
+        return await self.merge_into_access_token_payload(handle, claim.entry(value, now=self.now()))
+
+    async def claim_value(self, handle: str, claim: Claim[T]) -> T | None:
+        """Return the value of *claim*, `None` if the session has none, or is not there."""
+        record = await live_record(self.store, handle)
+        return None if record is None else claim.value(record.access_token_payload)
+
+    async def remove_claim(self, handle: str, claim: Claim[Any]) -> bool:
+        """Forget the value of *claim*. Says whether the session is there."""
+        return await self.merge_into_access_token_payload(handle, {claim.key: None})
+
+    async def claim_failures(self, handle: str, validators: Sequence[ClaimValidator]) -> list[ClaimFailure] | None:
+        """Return what *validators* say of the session, after fetching what they need; `None` if it is not there."""
+        record = await live_record(self.store, handle)
+        if record is None:
+            return None
+        fetch_due, payload = self._engine.claim_checks.fetch_due, record.access_token_payload
+        fetched = await fetch_due(validators, record.user_id, record.tenant_id, payload)
+        if fetched.entries and not await self.merge_into_access_token_payload(handle, fetched.entries):
+            return None
+        return failures(validators, merged(payload, fetched.entries), now=fetched.began)
+
+    # All sessions of a user. They are changed one by one: one that begins meanwhile may be left out, and if `StoreUnavailable`
+    # is raised in the middle, some are done, and to call the verb again does the rest.
+
+    async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
+        """Return the sessions of *user_id*, oldest first; of every tenant if none is given."""
+        records = await self._engine.user_sessions.records(user_id, tenant_id=tenant_id)
+        return [SessionInformation.of(record) async for record in letting_others_run(records)]
+
+    async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
+        """End the sessions of *user_id* (of every tenant if none is given) but the one whose handle is *keep*.
+
+        Returns the handles that were ended. They end in pieces, so that others are served in between; a session that begins
+        meanwhile may stay. If `StoreUnavailable` is raised in the middle, some have ended, and to call it again ends the rest.
+        """
+        return await self._engine.user_sessions.end(user_id, tenant_id=tenant_id, keep=keep)
+
+    async def merge_into_access_token_payload_of_all(
+        self, user_id: str, changes: Json, *, tenant_id: str | None = None
+    ) -> list[str]:
+        """Lay *changes* over the claims of all sessions of *user_id*, as `merge_into_access_token_payload` does of one.
+
+        Returns the handles of those that are there, of every tenant if none is given. Their clients are told to refresh and
+        come back with the new claims: at once here, within two seconds in other processes. Each session is changed by
+        itself; if `StoreUnavailable` is raised in the middle, some have changed, and to call it again changes the rest.
+        Raises `PayloadError` at the first that cannot carry them.
+        """
+        handles = await self._engine.user_sessions.handles(user_id, tenant_id=tenant_id)
+        return [handle for handle in handles if await self.merge_into_access_token_payload(handle, changes)]
+
+    async def fetch_and_set_claim_of_all(
+        self, user_id: str, claim: Claim[Any], *, tenant_id: str | None = None
+    ) -> list[str]:
+        """Fetch the value of *claim* for each session of *user_id*, and keep it. Returns and raises as above.
+
+        Call it once the fact that is fetched has been committed.
+        """
+        handles = await self._engine.user_sessions.handles(user_id, tenant_id=tenant_id)
+        return [handle for handle in handles if await self.fetch_and_set_claim(handle, claim)]
+
+    async def set_claim_value_of_all(
+        self, user_id: str, claim: Claim[T], value: T, *, tenant_id: str | None = None
+    ) -> list[str]:
+        """Keep *value* as that of *claim* in all sessions of *user_id*, fetched now. Returns and raises as above.
+
+        It fetches nothing, so it can be given what a transaction that is still open has written: `within` that transaction.
+        """
+        changes = claim.entry(value, now=self.now())
+        return await self.merge_into_access_token_payload_of_all(user_id, changes, tenant_id=tenant_id)
+
+    # The keys: published, used beside sessions, and revoked.
+
+    async def create_jwt(
+        self,
+        payload: Json,
+        *,
+        validity: timedelta,
+        use_static_signing_key: bool = True,
+        typ: str = json_web_token.TYPE,
+    ) -> str:
+        """Return *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
+
+        It is no access token and opens no session. *typ* is its type in its header, so that nobody takes it for one (RFC 8725,
+        section 3.11); give "JWT" only for a verifier that knows no other.
+
+        Raises `PayloadError`, also if *validity* is not positive or *typ* no media type, and `StoreUnavailable`.
+        """
+        keys = self._engine.published_keys
+        return await keys.sign(payload, validity=validity, static=use_static_signing_key, typ=typ)
+
+    async def jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the public keys that verify access tokens and JWTs, as a JWK Set (RFC 7517).
+
+        The key that does not rotate is among them before it has signed anything. Raises `StoreUnavailable` if no key is
+        known at all.
+        """
+        return await self._engine.published_keys.jwks()
+
+    def discovery(self) -> dict[str, str]:
+        """Return the discovery document: who issues the tokens, and the URL of the keys (OpenID Connect Discovery, section 3)."""
+        return self._engine.published_keys.discovery()
+
+    async def revoke_signing_key(self, kid: str) -> bool:
+        """Delete the signing key named *kid*, as after a leak of it, and say whether it was there.
+
+        What it signed is refused from now on, in other processes within two seconds; clients refresh and go on with
+        another key. Services that verify by the JWKS believe it until they read that again: after five to ten minutes as a
+        rule, PyJWT with `cache_keys=True` only after a restart. Raises `StoreUnavailable`.
+        """
+        return await self._engine.published_keys.revoke(kid)

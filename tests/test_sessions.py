@@ -16,6 +16,7 @@ from uuid import UUID
 import jwt
 import pytest
 
+from fastapi_session import PrimitiveClaim, SessionConfig
 from fastapi_session.core import access_token, access_token_size
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
@@ -32,6 +33,7 @@ from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
+from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.engine.engines import (
     DAY,
@@ -717,3 +719,57 @@ def test_another_event_loop(step: Step, tmp_path: Path, clock: HandClock) -> Non
     with pytest.raises(ConfigurationError, match="not by trio"):
         step(engine(store_by_url(store, clock=clock), clock), token).send(None)
     assert [] == asyncio.run(engine(store_by_url(store, clock=clock), clock).of_user("alice"))
+
+
+async def fetch_role(_user_id: str, _tenant_id: str, _payload: object) -> str:
+    return "editor"
+
+
+Role = PrimitiveClaim("role", fetch_role)
+MERGE = "merge_into_access_token_payload"
+Verb = Callable[[Sessions, AccessToken], Coroutine[Any, Any, object]]
+COMPOSITES: dict[str, tuple[str, Verb]] = {
+    "revoke_several": ("revoke", lambda own, token: own.revoke_several([token.session_handle])),
+    "update_session_data": (
+        "change_session_data",
+        lambda own, token: own.update_session_data(token.session_handle, {}),
+    ),
+    MERGE: (
+        "change_access_token_payload",
+        lambda own, token: own.merge_into_access_token_payload(token.session_handle, {}),
+    ),
+    "fetch_and_set_claim": (MERGE, lambda own, token: own.fetch_and_set_claim(token.session_handle, Role)),
+    "set_claim_value": (MERGE, lambda own, token: own.set_claim_value(token.session_handle, Role, "admin")),
+    "remove_claim": (MERGE, lambda own, token: own.remove_claim(token.session_handle, Role)),
+    "claim_failures": (
+        MERGE,
+        lambda own, token: own.claim_failures(token.session_handle, [Role.has_value("editor")]),
+    ),
+    f"{MERGE}_of_all": (MERGE, lambda own, _: own.merge_into_access_token_payload_of_all("alice", {})),
+    "fetch_and_set_claim_of_all": (
+        "fetch_and_set_claim",
+        lambda own, _: own.fetch_and_set_claim_of_all("alice", Role),
+    ),
+    "set_claim_value_of_all": (
+        f"{MERGE}_of_all",
+        lambda own, _: own.set_claim_value_of_all("alice", Role, "admin"),
+    ),
+    "merge_and_reissue": ("reissue", lambda own, token: own.merge_and_reissue(token, {"plan": "pro"})),
+    "check_claims": ("merge_and_reissue", lambda own, token: own.check_claims(token, [Role.has_value("editor")])),
+}
+"""Verbs that consist of another one, and which one that is."""
+
+
+@pytest.mark.parametrize(("part", "verb"), COMPOSITES.values(), ids=COMPOSITES)
+async def test_what_a_subclass_changes_counts_everywhere(part: str, verb: Verb, clock: HandClock) -> None:
+    """A verb that a subclass has changed is changed in the verbs that consist of it too."""
+
+    def changed(*_: object, **__: object) -> object:
+        raise LookupError(part)
+
+    own_sessions: type[Sessions] = type("OwnSessions", (Sessions,), {part: changed})
+    own = own_sessions(SessionConfig(store=MemoryStore(clock=clock)), clock=clock)
+    token = (await own.create("alice")).access_token
+
+    with pytest.raises(LookupError, match=part):
+        await verb(own, token)

@@ -10,6 +10,7 @@ from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.claim_checks import ClaimChecks
 from fastapi_session.engine.from_config import (
     configured_secrets,
     configured_store,
@@ -19,17 +20,20 @@ from fastapi_session.engine.from_config import (
 )
 from fastapi_session.engine.housekeeping import Housekeeping
 from fastapi_session.engine.keys.keyring import Keyring
-from fastapi_session.engine.record_changes import SessionLocks
+from fastapi_session.engine.keys.published_keys import PublishedKeys
+from fastapi_session.engine.record_changes import RecordChanges
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.listeners import Listeners
 from fastapi_session.engine.revocation.succession import Succession
 from fastapi_session.engine.revocation.token_check import TokenCheck
 from fastapi_session.engine.tokens.acknowledgements import Acknowledgements
 from fastapi_session.engine.tokens.alarms import Alarms
-from fastapi_session.engine.tokens.beginning import Beginning
 from fastapi_session.engine.tokens.issuing import Mint
+from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.engine.tokens.refreshing import Refreshing
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
+from fastapi_session.engine.tokens.verifying import Verifying
+from fastapi_session.engine.user_sessions import UserSessions
 from fastapi_session.events import Subscriber
 from fastapi_session.stores.base import JoinedStore, Store
 
@@ -48,12 +52,10 @@ class Engine:
         self.random = random
         self.on_end = _committed
         self.store: Store = configured_store(config, clock=clock)
-        self.joined: JoinedStore | None = None  # who holds a connection already waits for no other
         self.secrets = configured_secrets(config, self.store, random=random)
         self.background = Background()
         self.listeners = Listeners()
-        self.locks = SessionLocks()
-        self.beginning = Beginning(config, secrets=self.secrets, random=random)
+        self.new_sessions = NewSessions(config, secrets=self.secrets, random=random)
         self.mint = Mint(config, secrets=self.secrets, clock=clock, random=random)
         self.keyring = Keyring(
             self.store,
@@ -79,19 +81,39 @@ class Engine:
             random=random,
         )
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
-        self.token_check = TokenCheck(self.store, secrets=self.secrets, feed=self.feed, succession=self.succession)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
+        self.claim_checks = ClaimChecks(clock=clock)
+        self._issuer = config.issuer
+        self._use(self.store, joined=None)
 
     def within(self, store: JoinedStore) -> Engine:
         """Return these parts, but that they read and write through *store*, and tell of it once its transaction has committed."""
         engine = copy(self)
-        engine.store, engine.joined, engine.on_end = store, store, store.on_end
-        engine.locks = SessionLocks()  # those of others may wait for a connection
-        engine.succession = self.succession.within(store)
-        engine.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, succession=engine.succession)
+        engine.on_end = store.on_end
         engine.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
+        engine.succession = self.succession.within(store)
+        engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
+
+    def _use(self, store: Store, *, joined: JoinedStore | None) -> None:
+        """Make the parts that are others within a transaction. Who is *joined* holds a connection, and waits for no other."""
+        self.store = store
+        self.joined = joined
+        self.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, succession=self.succession)
+        self.verifying = Verifying(
+            joined=joined,
+            feed=self.feed,
+            keyring=self.keyring,
+            verified_tokens=self.verified_tokens,
+            token_check=self.token_check,
+            clock=self.clock,
+        )
+        self.record_changes = RecordChanges(
+            store, joined=joined, mint=self.mint, keyring=self.keyring, announcements=self.announcements
+        )
+        self.user_sessions = UserSessions(store, announcements=self.announcements, clock=self.clock)
+        self.published_keys = PublishedKeys(self._issuer, keyring=self.keyring, clock=self.clock, joined=joined)
 
     def _feed(self, config: SessionConfig) -> RevocationFeed:
         max_age = config.revocation_feed_max_age

@@ -7,23 +7,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Generic, ParamSpec
 
-from fastapi_session.errors import ConfigurationError
+from fastapi_session.engine.event_loop import ensure_asyncio
 
 P = ParamSpec("P")
 
 PATIENCE = 5.0
 """Seconds in which what is under way may come to its end when everything else does."""
-
-
-def ensure_asyncio() -> None:
-    """Raise `ConfigurationError` if no event loop of asyncio is running, as under trio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError as error:
-        raise ConfigurationError(
-            "sessions need the event loop of asyncio, and none is running: serve the application by asyncio, not by trio "
-            "(with Hypercorn, worker_class asyncio or uvloop)"
-        ) from error
 
 
 class Background:

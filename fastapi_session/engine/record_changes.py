@@ -1,27 +1,39 @@
-"""Finding a session's record by its handle, and changing it without losing another writer's change."""
+"""Changing and ending a session's record without losing another writer's change.
+
+| another writer | how it is noticed |
+|---|---|
+| of this process, on the same event loop | it waits for the session's lock |
+| of another event loop, or another process | compare-and-set by the version of the record: whoever comes second tries again |
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
-from fastapi_session.core.payload import is_same
-from fastapi_session.engine.background import ensure_asyncio
-from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import SessionRecord, split_handle
-from fastapi_session.stores.base import SessionStore
+from fastapi_session.core import access_token
+from fastapi_session.core.payload import copied, is_same, json_object
+from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.event_loop import ensure_asyncio
+from fastapi_session.engine.keys.keyring import Keyring
+from fastapi_session.engine.live_records import live_record
+from fastapi_session.engine.tokens.issuing import Mint
+from fastapi_session.errors import PayloadError, StoreUnavailable
+from fastapi_session.model import Json, SessionRecord
+from fastapi_session.stores.base import JoinedStore, SessionStore
 
 ATTEMPTS = 1_000
 """How often a change is tried again. Each attempt that fails is another writer's that succeeded."""
 
 
-_SESSION_ID = re.compile("[0-9a-f]{32}")
-
-
 class SessionLocks:
-    """A lock for each session that is being changed, on each event loop. What nobody waits for is not kept."""
+    """One lock for each session on each event loop: it guards reading, changing and writing that session's record.
+
+    Without it compare-and-set would still lose nothing, but a hundred tasks that change one session would try again and again.
+    A lock that nobody holds or waits for is not kept.
+    """
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock] = WeakValueDictionary()
@@ -32,28 +44,60 @@ class SessionLocks:
         return self._locks.setdefault((asyncio.get_running_loop(), handle), asyncio.Lock())
 
 
-def is_handle(handle: str) -> bool:
-    """Say whether *handle* has the form of a session's handle. A store need not know what to make of any other."""
-    return _SESSION_ID.fullmatch(split_handle(handle)[0]) is not None
+class RecordChanges:
+    """Changes and ends the sessions in *store*, which is *joined* if it writes in a transaction of the user's."""
 
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        joined: JoinedStore | None,
+        mint: Mint,
+        keyring: Keyring,
+        announcements: Announcements,
+    ) -> None:
+        self._store = store
+        self._joined = joined
+        self._mint = mint
+        self._keyring = keyring
+        self._announcements = announcements
+        self._locks = SessionLocks()  # of one's own in a transaction: who holds another lock may wait for a connection
 
-def handles_in(given: Sequence[str]) -> list[str]:
-    """Return the handles in *given*, which may be a single one, each once and without what can be no handle."""
-    handles = [given] if isinstance(given, str) else given
-    return list(dict.fromkeys(handle for handle in handles if is_handle(handle)))
+    async def end(self, handle: str) -> bool:
+        """End the session named *handle*, and say whether it was alive. Raises `StoreUnavailable`."""
+        record = await live_record(self._store, handle)
+        if record is None or not await self._store.delete(record.session_id):
+            return False
+        self._announcements.revoked(record)
+        return True
 
+    async def change_data(self, handle: str, change: Callable[[Json], Json]) -> SessionRecord | None:
+        """Write what *change* makes of the session data. Returns and raises as `change_record`, and `PayloadError`."""
 
-async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
-    """Return the record that *handle* names, tenant included, if no deadline of it has passed. Raises as `ensure_asyncio`."""
-    ensure_asyncio()
-    if not is_handle(handle):
-        return None
-    session_id, tenant_id = split_handle(handle)
-    reading = await store.get(session_id)
-    record = reading.record
-    if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):
-        return None
-    return record
+        def changed(record: SessionRecord) -> SessionRecord:
+            return replace(record, session_data=_made(change, of=record.session_data, what="session_data"))
+
+        async with self._locks.of(handle):
+            return await change_record(self._store, handle, change=changed)
+
+    async def change_payload(
+        self, handle: str, change: Callable[[Json], Json], *, marks_stale: bool = False
+    ) -> SessionRecord | None:
+        """Write what *change* makes of the session's own claims. Returns and raises as `change_record`, and `PayloadError`.
+
+        With *marks_stale*, access tokens of before are answered "try refresh token" from then on.
+        """
+        key = await self._keyring.signing_key(through=self._joined)
+
+        def changed(record: SessionRecord) -> SessionRecord:
+            payload = _made(change, of=record.access_token_payload, what="access_token_payload")
+            with_payload = replace(record, access_token_payload=access_token.custom_claims(payload))
+            self._mint.ensure_fits(with_payload, key=key, before=record)
+            return with_payload
+
+        stale = self._announcements.changed if marks_stale else None
+        async with self._locks.of(handle):
+            return await change_record(self._store, handle, change=changed, stale=stale)
 
 
 async def change_record(
@@ -93,3 +137,11 @@ def _says_the_same(one: SessionRecord, other: SessionRecord) -> bool:
     return is_same(one.access_token_payload, other.access_token_payload) and is_same(
         one.session_data, other.session_data
     )
+
+
+def _made(change: Callable[[Json], object], *, of: Json, what: str) -> Json:
+    """Return what *change* makes of a copy: a store may hold the original. Raises `PayloadError` if that is no JSON object."""
+    value = change(copied(of))
+    if not isinstance(value, Mapping):  # `None` after a change in place, most likely: nobody means to forget all by it
+        raise PayloadError(f"{what}: the change returned {type(value).__name__}, return the object as it is to be")
+    return json_object(value, what)

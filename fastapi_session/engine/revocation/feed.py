@@ -30,11 +30,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fastapi_session.clock import Clock
-from fastapi_session.engine.background import Background, SingleFlight, ensure_asyncio
+from fastapi_session.engine.background import Background, SingleFlight
+from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
 from fastapi_session.engine.periodic_work import PeriodicWork
 from fastapi_session.engine.revocation.known_notices import KnownNotices
 from fastapi_session.engine.revocation.listeners import Listeners, Wake
-from fastapi_session.engine.unhurried import unhurried
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, Notice
 from fastapi_session.stores.base import NoticeStore
@@ -223,7 +223,7 @@ class RevocationFeed:
                 due = self._clock() + self._interval
 
     async def _hear_each(self, notices: tuple[Notice, ...]) -> None:
-        async for notice in unhurried(notices):
+        async for notice in letting_others_run(notices):
             if notice.kind == "key_deleted":
                 self._key_deleted(notice.subject)
             elif self._heard.hear(notice):

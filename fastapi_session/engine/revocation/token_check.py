@@ -17,7 +17,7 @@ from fastapi_session.core.payload import is_same
 from fastapi_session.core.rotation import stands
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.bounded_cache import BoundedCache, memory_size
-from fastapi_session.engine.record_changes import live_record
+from fastapi_session.engine.live_records import live_record
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.known_notices import ENDED
 from fastapi_session.engine.revocation.succession import Succession

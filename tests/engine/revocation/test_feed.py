@@ -400,7 +400,7 @@ async def test_others_have_a_turn_while_many_notices_are_heard(
     troubled: TroubledStore, clock: HandClock, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many a reading brings, others go on in between."""
-    monkeypatch.setattr("fastapi_session.engine.unhurried.PORTION", 2)
+    monkeypatch.setattr("fastapi_session.engine.event_loop.PORTION", 2)
     feed = feed_of(troubled, clock, background=background)
     await feed.catch_up()
     for number in range(20):

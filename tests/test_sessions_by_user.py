@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_session import PrimitiveArrayClaim, PrimitiveClaim, SessionConfig, SessionError, Sessions, StoreUnavailable
-from fastapi_session.by_user import PIECE
+from fastapi_session.engine.user_sessions import PIECE
 from fastapi_session.model import Json, SessionRecord
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock

@@ -1,0 +1,54 @@
+"""The keys of a deployment beside its sessions: published as a JWK Set, signing JWTs for other services, and revoked."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+from fastapi_session.clock import Clock
+from fastapi_session.core import json_web_token
+from fastapi_session.core.payload import json_object
+from fastapi_session.core.signing_keys import is_kid
+from fastapi_session.engine.keys.keyring import Keyring
+from fastapi_session.errors import PayloadError, StoreUnavailable
+from fastapi_session.model import Json
+from fastapi_session.stores.base import JoinedStore
+
+
+class PublishedKeys:
+    """The keys of *keyring* as other services know them, published by *issuer*.
+
+    They are read through the *joined* store, if there is one: whoever holds a connection waits for no other.
+    """
+
+    def __init__(self, issuer: str, *, keyring: Keyring, clock: Clock, joined: JoinedStore | None) -> None:
+        self._issuer = issuer
+        self._keyring = keyring
+        self._clock = clock
+        self._joined = joined
+
+    async def sign(self, payload: Json, *, validity: timedelta, static: bool, typ: str) -> str:
+        """Return *payload* as a JWT that expires after *validity*. Raises `PayloadError` and `StoreUnavailable`."""
+        if validity <= timedelta(0):
+            raise PayloadError("validity: give more than nothing")
+        typ = json_web_token.type_name(typ)
+        key = await self._keyring.signing_key(static=static, through=self._joined)
+        claims = {"iss": self._issuer, **json_object(payload, "payload")}
+        duration = validity // timedelta(milliseconds=1)
+        return json_web_token.mint(claims, key, typ=typ, now=self._clock(), validity=duration)
+
+    async def jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the JWK Set (RFC 7517). Raises `StoreUnavailable` if no key is known at all."""
+        # Made now if it is not there, so that it is published before it has signed anything. If it cannot be made: those known.
+        with contextlib.suppress(StoreUnavailable):
+            await self._keyring.signing_key(static=True, through=self._joined)
+        return await self._keyring.jwks(through=self._joined)
+
+    def discovery(self) -> dict[str, str]:
+        """Return the discovery document (OpenID Connect Discovery, section 3)."""
+        return {"issuer": self._issuer, "jwks_uri": f"{self._issuer}/jwt/jwks.json"}
+
+    async def revoke(self, kid: str) -> bool:
+        """Delete the signing key named *kid*, and say whether it was there. Raises `StoreUnavailable`."""
+        return is_kid(kid) and await self._keyring.revoke(kid)

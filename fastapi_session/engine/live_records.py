@@ -1,0 +1,39 @@
+"""Finding the record of a session by its handle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fastapi_session.engine.event_loop import ensure_asyncio
+from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.stores.base import SessionStore
+
+_SESSION_ID = re.compile("[0-9a-f]{32}")
+
+
+def is_handle(handle: str) -> bool:
+    """Say whether *handle* has the form of a session's handle. A store need not know what to make of any other."""
+    return _SESSION_ID.fullmatch(split_handle(handle)[0]) is not None
+
+
+def handles_in(given: Sequence[str]) -> list[str]:
+    """Return the handles in *given*, which may be a single one, each once and without what can be no handle."""
+    handles = [given] if isinstance(given, str) else given
+    return list(dict.fromkeys(handle for handle in handles if is_handle(handle)))
+
+
+async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
+    """Return the record that *handle* names, tenant included, if no deadline of it has passed.
+
+    Raises `StoreUnavailable`, and `ConfigurationError` if asyncio is not running.
+    """
+    ensure_asyncio()
+    if not is_handle(handle):
+        return None
+    session_id, tenant_id = split_handle(handle)
+    reading = await store.get(session_id)
+    record = reading.record
+    if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):
+        return None
+    return record

@@ -1,0 +1,65 @@
+"""What a new session begins with: its id, its first refresh token, and the record that the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core.payload import name, tenant_name
+from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
+from fastapi_session.core.secret import Secrets
+from fastapi_session.engine.from_config import milliseconds
+from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord
+
+
+class NewSessions:
+    """Makes what a new session begins with. *random* returns so many random bytes."""
+
+    def __init__(self, config: SessionConfig, *, secrets: Secrets, random: Callable[[int], bytes]) -> None:
+        absolute = config.absolute_timeout
+        self._idle_timeout = milliseconds(config.idle_timeout)
+        self._absolute_timeout = None if absolute is None else milliseconds(absolute)
+        self._secrets = secrets
+        self._random = random
+
+    def refresh_token(self) -> RefreshToken:
+        """Return the first refresh token of a session that nobody has heard of yet."""
+        session_id, secret, issue_id = self._random(16).hex(), self._random(32), self._random(ISSUE_ID_BYTES)
+        return refresh_token.first(session_id, secret=secret, kid=self._secrets.newest.kid, issue_id=issue_id)
+
+    def record(
+        self,
+        token: RefreshToken,
+        *,
+        user_id: str,
+        recipe_user_id: str | None,
+        tenant_id: str,
+        payload: Json,
+        session_data: Json,
+        circumstances: Circumstances,
+        now: int,
+    ) -> SessionRecord:
+        """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
+
+        *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user or tenant can have.
+        """
+        return SessionRecord(
+            session_id=token.session_id,
+            tenant_id=tenant_name(tenant_id),
+            user_id=name(user_id, "user_id"),
+            recipe_user_id=name(recipe_user_id or user_id, "recipe_user_id"),
+            access_token_payload=access_token.custom_claims(payload),
+            session_data=session_data,
+            version=0,
+            created_at=now,
+            circumstances=circumstances,
+            lineage=Lineage.first(
+                refresh_token.stored_hash(token.fingerprint, self._secrets.newest),
+                kid=token.kid,
+                used=token.issue_id,
+                now=now,
+                idle_timeout=self._idle_timeout,
+                absolute_timeout=self._absolute_timeout,
+            ),
+        )

@@ -1,0 +1,65 @@
+"""All sessions of a user, read and ended, however many there are: in pieces, so that others are served in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi_session.clock import Clock
+from fastapi_session.core.payload import ensure_text, is_name
+from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.event_loop import ensure_asyncio
+from fastapi_session.engine.live_records import is_handle
+from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.stores.base import SessionStore
+
+PIECE = 100
+"""How many sessions of a user the store is asked to end at once."""
+
+
+class UserSessions:
+    """The sessions of each user in *store*. A user without sessions is no error."""
+
+    def __init__(self, store: SessionStore, *, announcements: Announcements, clock: Clock) -> None:
+        self._store = store
+        self._announcements = announcements
+        self._clock = clock
+
+    async def records(self, user_id: str, *, tenant_id: str | None) -> Sequence[SessionRecord]:
+        """Return the records of *user_id*, oldest first, of every tenant if none is given. Raises `StoreUnavailable`."""
+        ensure_asyncio()
+        if not _can_have_sessions(user_id, tenant_id):
+            return []
+        return await self._store.sessions_of(user_id, tenant_id=tenant_id)
+
+    async def handles(self, user_id: str, *, tenant_id: str | None) -> list[str]:
+        """Return the handles of the same sessions, for who goes through them without keeping so many records in memory."""
+        return [record.handle for record in await self.records(user_id, tenant_id=tenant_id)]
+
+    async def end(self, user_id: str, *, tenant_id: str | None, keep: str | None) -> list[str]:
+        """End the sessions of *user_id* but the one whose handle is *keep*, and return the handles that were ended.
+
+        Raises `StoreUnavailable`: some have ended then.
+        """
+        ensure_asyncio()
+        kept = split_handle(keep)[0] if keep is not None and is_handle(keep) else None
+        if not _can_have_sessions(user_id, tenant_id):
+            return []
+        ended: list[str] = []
+        while True:
+            deleted = await self._store.delete_sessions_of(user_id, tenant_id=tenant_id, keep=kept, limit=PIECE)
+            ended += self._announced(deleted)
+            if len(deleted) < PIECE:
+                return ended
+
+    def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
+        """Announce the end of the sessions that were *deleted* while they were alive, and return their handles."""
+        now = self._clock()
+        alive = [record for record in deleted if not record.lineage.expired(now)]
+        for record in alive:
+            self._announcements.revoked(record)
+        return [record.handle for record in alive]
+
+
+def _can_have_sessions(user_id: str, tenant_id: str | None) -> bool:
+    ensure_text(user_id, "user_id")
+    return is_name(user_id) and (tenant_id is None or is_name(tenant_id))
