@@ -82,7 +82,7 @@ async def flooded(gauge: Gauge) -> float:
     return gauge() - before
 
 
-async def recognised_request(gauge: Gauge) -> float:
+async def header_cache_entry(gauge: Gauge) -> float:
     """Return the bytes that the header cache keeps of a request, without the verified token itself."""
     sessions = engine(None)
     app = application(verified, sessions=sessions)
@@ -150,14 +150,14 @@ def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
         TOKEN: partial(apart, token_text, allocated),
         "a verified token in the cache": partial(apart, cached_token, allocated),
         "all verified tokens in the cache, after a flood of large ones": partial(apart, flooded, allocated),
-        "a request that is recognised": partial(apart, recognised_request, allocated),
+        "an entry in the cache of headers": partial(apart, header_cache_entry, allocated),
         "a session in the memory store": partial(apart, session_in_memory, allocated),
         "a session in SQLite, in the process": partial(apart, session_in_sqlite, allocated),
         "a session in SQLite, in the file": partial(apart, session_in_file, allocated),
     }
     held = {
         "a verified token in the cache, held": partial(apart, cached_token, resident),
-        "a request that is recognised, held": partial(apart, recognised_request, resident),
+        "an entry in the cache of headers, held": partial(apart, header_cache_entry, resident),
         "a session in the memory store, held": partial(apart, session_in_memory, resident),
         "a session in SQLite, held by the process": partial(apart, session_in_sqlite, resident),
     }

@@ -90,7 +90,7 @@ async def main() -> None:
                 **peers(path, core=f"http://{HOST}:{core.port}", valkey=valkey.url),
             }
             cpu = await compare(candidates, base=BARE)
-    print(f"\n{f'CPU as a multiple of {OURS}':54} {'times':>7}  what is verified of a request")
+    print(f"\n{f'CPU as a multiple of {OURS}':54} {'times':>7}  what is verified")
     for name, candidate in candidates.items():
         print(f"{name:54} {median(ratios(cpu, name, OURS)):7.2f}  {candidate.verifies}")
 
