@@ -12,11 +12,10 @@ from pydantic_settings import SettingsConfigDict
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import ConfigurationError
+from tests.moments import HOUR, SECOND
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes-01234"
 OTHER_SECRET = "another-secret-of-more-than-thirty-two-bytes"
-SECOND = timedelta(seconds=1)
-HOUR = timedelta(hours=1)
 
 LOCAL = "http://localhost:8000"
 API = "https://api.example.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,9 +37,9 @@ from fastapi_session import (
 from fastapi_session.events import Subscriber
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
+from tests.moments import HOUR
 
 NOW = 2_000_000_000
-HOUR = timedelta(hours=1)
 LAPTOP = Circumstances("192.0.2.1", "laptop")
 THIEF = Circumstances("198.51.100.7", "curl")
 PHONE = Circumstances("192.0.2.2", "phone")

@@ -35,14 +35,8 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import (
-    DAY,
-    GRACE,
-    HOUR,
-    MILLISECOND,
-    MINUTE,
+from tests.engines import (
     NEW_SECRET,
-    SECOND,
     SECRET,
     WRONG_SECRET,
     TroubledStore,
@@ -52,6 +46,7 @@ from tests.engine.engines import (
     refreshed,
     stem,
 )
+from tests.moments import DAY, GRACE, HOUR, MILLISECOND, MINUTE, SECOND
 
 
 @pytest.fixture
@@ -69,7 +64,7 @@ async def store(request: pytest.FixtureRequest, clock: HandClock, tmp_path: Path
 
 @pytest.fixture
 def sessions(store: Store, clock: HandClock) -> Sessions:
-    return engine(store, clock)
+    return engine(clock, store=store)
 
 
 async def known(sessions: Sessions, handle: str) -> SessionInformation:
@@ -231,7 +226,7 @@ async def test_what_is_not_ours_is_unauthorised(text: str, sessions: Sessions) -
 
 async def test_a_token_of_another_deployment(sessions: Sessions, clock: HandClock) -> None:
     """A token with our structure that another deployment signed asks for a refresh."""
-    issued = await engine(TroubledStore(clock), clock, secret=WRONG_SECRET).create("alice")
+    issued = await engine(clock, store=TroubledStore(clock), secret=WRONG_SECRET).create("alice")
     await sessions.open()
 
     with pytest.raises(TryRefreshTokenError, match="signed by no key"):
@@ -241,7 +236,7 @@ async def test_a_token_of_another_deployment(sessions: Sessions, clock: HandCloc
 async def test_verifying_does_no_input_and_output(clock: HandClock) -> None:
     """A verification that asks for nothing more works while the store is down."""
     store = TroubledStore(clock)
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     issued = await sessions.create("alice")
     store.down = True
 
@@ -296,7 +291,7 @@ async def test_a_check_of_the_database_sees_the_generation(sessions: Sessions, c
 async def test_a_check_of_the_database_brings_its_claims(sessions: Sessions, store: Store, clock: HandClock) -> None:
     """With the check the claims are those of the store, whoever changed them, and no feed need have told of it."""
     issued = await sessions.create("alice", access_token_payload={"role": "admin"})
-    token, elsewhere = issued.tokens.access_token, engine(store, clock)
+    token, elsewhere = issued.tokens.access_token, engine(clock, store=store)
     await sessions.verify(token)
     await elsewhere.merge_into_access_token_payload(issued.access_token.session_handle, {"role": "guest"})
 
@@ -325,7 +320,7 @@ async def test_a_check_of_a_database_that_is_down(clock: HandClock) -> None:
         async def get(self, session_id: str) -> Any:
             raise StoreUnavailable
 
-    sessions = engine(Down(clock), clock)
+    sessions = engine(clock, store=Down(clock))
     issued = await sessions.create("alice")
 
     with pytest.raises(StoreUnavailable):
@@ -368,7 +363,7 @@ async def test_a_token_whose_key_is_gone(sessions: Sessions) -> None:
 
 async def test_a_static_key_signs_where_it_is_asked_for(store: Store, clock: HandClock) -> None:
     """Without dynamic keys every token names the one static key, and tokens of either kind verify."""
-    dynamic, static = engine(store, clock), engine(store, clock, use_dynamic_access_token_signing_key=False)
+    dynamic, static = engine(clock, store=store), engine(clock, store=store, use_dynamic_access_token_signing_key=False)
     rotating = await dynamic.create("alice")
     clock.advance(GRACE)
     staying = await static.refresh(refresh_token_of(rotating))
@@ -453,8 +448,8 @@ async def test_revoking_all_others(sessions: Sessions) -> None:
 @pytest.mark.parametrize("keep", [None, "another"])
 async def test_what_had_ended_is_not_ended_again(keep: str | None, store: Store, clock: HandClock) -> None:
     """An expired session that waits for its clearing is none of those that were ended."""
-    await created(engine(store, clock, idle_timeout=2 * HOUR))
-    sessions = engine(store, clock)
+    await created(engine(clock, store=store, idle_timeout=2 * HOUR))
+    sessions = engine(clock, store=store)
     alive, _ = await created(sessions)
     clock.advance(2 * HOUR)
 
@@ -508,14 +503,14 @@ async def test_what_was_merged_fits_every_refresh(sessions: Sessions, clock: Han
 
 async def test_a_session_outlives_another_algorithm_and_address(store: Store, clock: HandClock) -> None:
     """With the largest payload there is a session goes on, its token still kept by browsers, and signed out by nothing."""
-    before, size = engine(store, clock), 4096
+    before, size = engine(clock, store=store), 4096
     issued = await before.create("alice")
     while not issued.access_token.custom:
         with contextlib.suppress(PayloadError):
             issued = await before.create("alice", access_token_payload={"x": "x" * size})
         size -= 1
     size += 1
-    after = engine(store, clock, access_token_signing_algorithm="RS256", api_base_path="/application/v1/auth")
+    after = engine(clock, store=store, access_token_signing_algorithm="RS256", api_base_path="/application/v1/auth")
     for _ in range(2):
         clock.advance(HOUR)
         await after._engine.keyring.signing_key()
@@ -606,7 +601,7 @@ async def test_data_and_payload_changed_at_once(sessions: Sessions) -> None:
 
 async def test_an_engine_opens_itself(store: Store, clock: HandClock) -> None:
     """An engine that nobody opened works, and so does one that was closed."""
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     _, token = await created(sessions)
     await sessions.close()
 
@@ -615,7 +610,7 @@ async def test_an_engine_opens_itself(store: Store, clock: HandClock) -> None:
 
 async def test_two_engines_on_one_store(store: Store, clock: HandClock) -> None:
     """What one process issues another one verifies, refreshes and revokes."""
-    here, there = engine(store, clock), engine(store, clock)
+    here, there = engine(clock, store=store), engine(clock, store=store)
     issued = await here.create("alice")
     assert issued.access_token == await there.verify(issued.tokens.access_token, check_database=True)
     clock.advance(GRACE)
@@ -630,7 +625,7 @@ async def test_two_engines_on_one_store(store: Store, clock: HandClock) -> None:
 async def test_closing_waits_for_the_background(clock: HandClock) -> None:
     """What runs in the background when an engine is closed is done before the store goes."""
     store = TroubledStore(clock)
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     first = await sessions.create("alice")
     clock.advance(GRACE)
     issued = await sessions.refresh(refresh_token_of(first))
@@ -644,11 +639,11 @@ async def test_closing_waits_for_the_background(clock: HandClock) -> None:
 
 async def test_tokens_live_through_a_year_of_service(store: Store, clock: HandClock) -> None:
     """Through key rotations and a change of secret, a session that is used every day never has to sign in again."""
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     _, token = await created(sessions)
     for day in range(365):
         if day == 180:
-            sessions = engine(store, clock, secret=[NEW_SECRET, SECRET])
+            sessions = engine(clock, store=store, secret=[NEW_SECRET, SECRET])
         clock.advance(timedelta(days=1))
         issued = await sessions.refresh(token)
         token = refresh_token_of(issued)
@@ -713,12 +708,12 @@ FIRST_STEPS: dict[str, Step] = {
 def test_another_event_loop(step: Step, tmp_path: Path, clock: HandClock) -> None:
     """Where asyncio does not run, as under trio, the first step says so, and nothing is written."""
     store = f"sqlite:///{tmp_path / 'sessions.db'}"
-    token = access_token.parse(asyncio.run(engine(TroubledStore(clock), clock).create("bob")).tokens.access_token)
+    token = access_token.parse(asyncio.run(engine(clock, store=TroubledStore(clock)).create("bob")).tokens.access_token)
     assert token is not None
 
     with pytest.raises(ConfigurationError, match="not by trio"):
-        step(engine(store_by_url(store, clock=clock), clock), token).send(None)
-    assert [] == asyncio.run(engine(store_by_url(store, clock=clock), clock).of_user("alice"))
+        step(engine(clock, store=store_by_url(store, clock=clock)), token).send(None)
+    assert [] == asyncio.run(engine(clock, store=store_by_url(store, clock=clock)).of_user("alice"))
 
 
 async def fetch_role(_user_id: str, _tenant_id: str, _payload: object) -> str:

@@ -28,9 +28,9 @@ from fastapi_session import (
 from fastapi_session.core.json_web_token import TYPE
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
+from tests.moments import HOUR, MINUTE
 
 NOW = 2_000_000_000
-MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
 UNKNOWN = "0" * 32
 IDLE_TIMEOUT = timedelta(days=100)
 

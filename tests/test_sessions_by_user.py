@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from fastapi_session.engine.user_sessions import PIECE
 from fastapi_session.model import Json, SessionRecord
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
+from tests.moments import MINUTE
 
-MINUTE = timedelta(minutes=1)
 UNKNOWN = "0" * 32
 
 

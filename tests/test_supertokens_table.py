@@ -27,7 +27,7 @@ from fastapi_session import (
 )
 from fastapi_session.testing import HandClock
 from tests.supertokens import claims, errors, in_a_request, overrides, setting_up, the_session, without_a_request
-from tests.supertokens.world import (
+from tests.supertokens.rows import (
     PROOFS,
     Serve,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from fastapi_session import SessionConfig
 from tests.browser.script_app import ScriptApp, page_app
 from tests.browser.server import Server, serve
 from tests.browser.waiting import until
+from tests.moments import HOUR
 
-HOUR = timedelta(hours=1)
 TABS, CALLS, HOURS = 5, 40, 4
 NO_LOCKS = "delete Navigator.prototype.locks"
 CLOCK = "const now = Date.now; globalThis.hours = 0; Date.now = () => now() + ({minutes} + 60 * hours) * 60_000"

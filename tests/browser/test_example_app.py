@@ -16,9 +16,9 @@ from example_app.users import USERS
 from fastapi_session import SessionConfig
 from tests.browser.server import Server, serve
 from tests.browser.waiting import until
+from tests.moments import HOUR
 from tests.reliability.worker import OffsetClock
 
-HOUR = timedelta(hours=1)
 GRACE_PERIOD = timedelta(seconds=30)
 OLD_ROLES = timedelta(seconds=11)
 """How old the roles in an access token must be to be looked up again."""

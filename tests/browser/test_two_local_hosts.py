@@ -15,7 +15,8 @@ from starlette.routing import Route
 from fastapi_session import get_all_cors_headers
 from fastapi_session.clock import system_clock
 from tests.browser.server import Server, serve
-from tests.web.deployment import application, engine
+from tests.engines import engine
+from tests.web.deployment import application
 
 CALL = """async ([method, url]) => {
   const response = await fetch(url, { method, credentials: "include", headers: { rid: "session" } });

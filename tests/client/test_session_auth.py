@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,8 +20,8 @@ from fastapi_session.client import httpx2 as for_httpx2
 from fastapi_session.client.held import SessionTokens
 from tests.browser.script_app import ScriptApp
 from tests.browser.server import Server, serve
+from tests.moments import HOUR
 
-HOUR = timedelta(hours=1)
 MANY = 20
 TLS = ssl.create_default_context()
 """Made once: that takes longer than a test, none of which needs it."""

@@ -24,7 +24,8 @@ from joserfc.jws import JWSRegistry
 from fastapi_session import MemoryStore, Sessions
 from fastapi_session.testing import HandClock
 from tests.consumers.packages import node
-from tests.engine.engines import HOUR, MINUTE, engine
+from tests.engines import engine
+from tests.moments import HOUR, MINUTE
 
 REGISTRY = JWSRegistry(algorithms=["ES256"], strict_check_header=False)
 """It refuses the header `version` otherwise, which SuperTokens' tokens have too."""
@@ -42,7 +43,9 @@ async def told() -> Story:
     """One key, ten minutes ahead of its time the next, and another in its place. All moments are before now."""
     clock, story = HandClock(), Story()
     clock.advance(timedelta(milliseconds=int(time.time() * 1000) - clock()) - 70 * MINUTE)
-    sessions: Sessions = engine(MemoryStore(clock=clock), clock, access_token_dynamic_signing_key_update_interval=HOUR)
+    sessions: Sessions = engine(
+        clock, store=MemoryStore(clock=clock), access_token_dynamic_signing_key_update_interval=HOUR
+    )
     await sessions.open()
     clock.advance(51 * MINUTE)
     story.tokens["first"] = (await sessions.create("ada")).tokens.access_token

@@ -17,11 +17,11 @@ from fastapi_session.core.signing_keys import (
     unseal,
 )
 from fastapi_session.model import SigningKeyRecord
+from tests.milliseconds import HOUR, WEEK
 
 NOW = 2_000_000_000_000
-HOUR = 3_600_000
 RING = Secrets([Secret.from_material(b"the secret of the keys under test")])
-POLICY = KeyPolicy(algorithm="ES256", rotation_interval=168 * HOUR, publish_lead=HOUR // 6, token_lifetime=HOUR)
+POLICY = KeyPolicy(algorithm="ES256", rotation_interval=WEEK, publish_lead=HOUR // 6, token_lifetime=HOUR)
 
 PRIVATE: dict[Algorithm, PrivateKey] = {"ES256": generate_private_key("ES256"), "RS256": generate_private_key("RS256")}
 

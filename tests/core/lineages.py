@@ -10,10 +10,10 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import RotationPolicy
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
+from tests.milliseconds import GRACE
 
 SESSION_ID = "00112233445566778899aabbccddeeff"
 RING = Secrets([Secret.from_material(b"a secret of thirty-two bytes or more")])
-GRACE = 30_000
 IDLE = 1_000_000
 WINDOW_AT = 5_000_000
 POLICY = RotationPolicy(grace=GRACE, debounce=GRACE, lost_response_recovery=True, idle_timeout=IDLE)

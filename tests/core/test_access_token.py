@@ -22,8 +22,9 @@ from fastapi_session.core.access_token import LONGEST, RESERVED_CLAIMS, AccessTo
 from fastapi_session.core.access_token_size import MAX_LENGTH, RESERVE
 from fastapi_session.core.signing_keys import Algorithm, SigningKey, SigningKeys, generate_private_key
 from fastapi_session.errors import PayloadError, TryRefreshTokenError
-from tests.core.keys import HOUR, NOW, PRIVATE, key
+from tests.core.keys import NOW, PRIVATE, key
 from tests.core.test_payload import OBJECTS
+from tests.milliseconds import HOUR
 
 KEY = key("d-key")
 RSA = key("d-rsa", algorithm="RS256")

@@ -16,7 +16,6 @@ from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
 from tests.core.lineages import (
     ANSWER,
-    GRACE,
     IDLE,
     ISSUED,
     POLICY,
@@ -28,6 +27,7 @@ from tests.core.lineages import (
     stored,
     token_at,
 )
+from tests.milliseconds import GRACE
 
 WITHIN = WINDOW_AT + GRACE - 1
 AFTER = WINDOW_AT + GRACE

@@ -22,11 +22,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.core.world import GRACE, POLICY, SECRETS, World
+from tests.core.session_server import POLICY, SECRETS, Server
+from tests.milliseconds import DAY, GRACE
 
 DELIVERY = GRACE // 3
 """A message arrives within a third of the grace period, or never."""
-DAY = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True)
@@ -38,46 +38,46 @@ class Message:
 
 
 class OneSession(RuleBasedStateMachine):
-    """One browser, its server, and a thief. *world* is the server; *jar* is the browser's refresh cookie."""
+    """One browser, its server, and a thief. *server* is the server; *jar* is the browser's refresh cookie."""
 
     requests: Bundle[Message] = Bundle("requests")
     answers: Bundle[Message] = Bundle("answers")
 
-    def new_world(self) -> World:
-        """Return the world to be tried."""
-        return World()
+    def new_server(self) -> Server:
+        """Return the server to be tried."""
+        return Server()
 
     @initialize(has_thief=st.booleans())
     def sign_in(self, has_thief: bool) -> None:
-        self.world = self.new_world()
-        self.jar = self.world.sign_in()
+        self.server = self.new_server()
+        self.jar = self.server.sign_in()
         self.has_thief = has_thief
         self.stolen: list[str] = [self.jar]
         self.attacked = False
 
     @rule(target=requests)
     def a_tab_refreshes(self) -> Message:
-        return Message(self.jar, self.world.now)
+        return Message(self.jar, self.server.now)
 
     @rule(target=answers, request=consumes(requests))
     def a_request_arrives(self, request: Message) -> Message:
         if request.text is None or self.is_lost(request):
             return Message(None, request.sent_at)
-        return Message(self.world.refresh(request.text), self.world.now)
+        return Message(self.server.refresh(request.text), self.server.now)
 
     @rule(answer=consumes(answers))
     def an_answer_arrives(self, answer: Message) -> None:
         """The browser keeps what it is given, newer or older than what it has, and uses it."""
         if answer.text is not None and not self.is_lost(answer):
             self.jar = answer.text
-            self.world.use(self.jar)
+            self.server.use(self.jar)
 
     @rule()
     def a_tab_refreshes_without_trouble(self) -> None:
-        answer = self.world.refresh(self.jar)
+        answer = self.server.refresh(self.jar)
         if answer is not None:
             self.jar = answer
-            self.world.use(self.jar)
+            self.server.use(self.jar)
 
     @rule(request=consumes(requests))
     def a_request_is_lost(self, request: Message) -> None:
@@ -89,12 +89,12 @@ class OneSession(RuleBasedStateMachine):
 
     @rule(milliseconds=st.integers(1, DELIVERY) | st.sampled_from([GRACE, GRACE + 1, 2 * GRACE]))
     def time_passes(self, milliseconds: int) -> None:
-        self.world.now += milliseconds
+        self.server.now += milliseconds
 
     @rule(days=st.integers(1, 30))
     def the_client_comes_back_after_days(self, days: int) -> None:
         """Whatever was on its way is lost by then."""
-        self.world.now += days * DAY
+        self.server.now += days * DAY
 
     @precondition(lambda self: self.has_thief)
     @rule()
@@ -106,7 +106,7 @@ class OneSession(RuleBasedStateMachine):
     def the_thief_replays(self, which: int) -> None:
         """The thief keeps what he is given too, and may hold it back for as long as he likes."""
         self.attacked = True
-        answer = self.world.refresh(self.stolen[which % len(self.stolen)])
+        answer = self.server.refresh(self.stolen[which % len(self.stolen)])
         if answer is not None:
             self.stolen.append(answer)
 
@@ -115,52 +115,52 @@ class OneSession(RuleBasedStateMachine):
     def the_thief_uses(self, which: int) -> None:
         """The thief asks for something with an access token that he was given or has copied."""
         self.attacked = True
-        self.world.use(self.stolen[which % len(self.stolen)])
+        self.server.use(self.stolen[which % len(self.stolen)])
 
     @rule(what=st.sampled_from(["garbage", "a newer secret", "sign-out", "nothing", "nothing", "nothing"]))
     def something_seldom_happens(self, what: str) -> None:
         if what == "garbage":
             self.somebody_sends_garbage()
-        if what == "a newer secret" and len(list(self.world.secrets)) < len(SECRETS):
-            self.world.put_newer_secret()
+        if what == "a newer secret" and len(list(self.server.secrets)) < len(SECRETS):
+            self.server.put_newer_secret()
         if what == "sign-out" and self.has_thief:
-            self.world.revoke()
+            self.server.revoke()
 
     def somebody_sends_garbage(self) -> None:
         """A token with one other character changes nothing."""
-        row = self.world.row
+        row = self.server.row
         for position in range(0, len(self.jar), 17):
             other = "B" if self.jar[position] == "A" else "A"
-            assert self.world.refresh(self.jar[:position] + other + self.jar[position + 1 :]) is None
-        assert row == self.world.row
+            assert self.server.refresh(self.jar[:position] + other + self.jar[position + 1 :]) is None
+        assert row == self.server.row
 
     @invariant()
     def nobody_is_accused_without_a_reason(self) -> None:
         """I3: without an attack there is no theft."""
-        assert self.attacked or not self.world.accused, "a false alarm"
+        assert self.attacked or not self.server.accused, "a false alarm"
 
     def teardown(self) -> None:
         """I7: an honest client whose session has not ended goes on with it, at once or later."""
-        if hasattr(self, "world") and not self.attacked and not self.world.ended:
-            assert self.world.refresh(self.jar) is not None, "an honest client was refused"
+        if hasattr(self, "server") and not self.attacked and not self.server.ended:
+            assert self.server.refresh(self.jar) is not None, "an honest client was refused"
 
     def is_lost(self, message: Message) -> bool:
         """Say whether *message* is later than messages are."""
-        return self.world.now - message.sent_at > DELIVERY
+        return self.server.now - message.sent_at > DELIVERY
 
 
 class WithoutDebounce(OneSession):
     """The same, but every refresh rotates."""
 
-    def new_world(self) -> World:
-        return World(policy=replace(POLICY, debounce=0))
+    def new_server(self) -> Server:
+        return Server(policy=replace(POLICY, debounce=0))
 
 
 class WithoutAcknowledgement(OneSession):
     """The same, but the server never learns that a token was used."""
 
-    def new_world(self) -> World:
-        return World(acknowledges=False)
+    def new_server(self) -> Server:
+        return Server(acknowledges=False)
 
 
 SETTINGS = settings(

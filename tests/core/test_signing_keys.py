@@ -23,9 +23,9 @@ from fastapi_session.core.signing_keys import (
     unseal,
 )
 from fastapi_session.errors import ConfigurationError
-from tests.core.keys import HOUR, NOW, POLICY, PRIVATE, RING, key, policy, sealed
+from tests.core.keys import NOW, POLICY, PRIVATE, RING, key, policy, sealed
+from tests.milliseconds import HOUR, WEEK
 
-WEEK = 168 * HOUR
 LEAD = POLICY.publish_lead
 SECOND_AT = NOW + WEEK
 RETIRED_UNTIL = SECOND_AT + HOUR + RELOAD_MARGIN

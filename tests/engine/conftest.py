@@ -10,7 +10,7 @@ import pytest
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
 from tests.conftest import Place, place_of
-from tests.engine.engines import TroubledStore
+from tests.engines import TroubledStore
 
 
 @pytest.fixture

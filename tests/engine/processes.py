@@ -6,21 +6,22 @@ from fastapi_session.clock import Clock
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import Algorithm, KeyPolicy
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.from_config import PUBLISH_LEAD, milliseconds
+from fastapi_session.engine.from_config import PUBLISH_LEAD
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.stores.base import Store
-from tests.engine.engines import DAY, HOUR, SECRET, secrets
+from tests.engines import SECRET, secrets
+from tests.milliseconds import HOUR, WEEK
+from tests.moments import MILLISECOND
 
-WEEK = 7 * DAY
 RING = secrets(SECRET)
 
 
 def policy(algorithm: Algorithm = "ES256") -> KeyPolicy:
     return KeyPolicy(
         algorithm=algorithm,
-        rotation_interval=milliseconds(WEEK),
-        publish_lead=milliseconds(PUBLISH_LEAD),
-        token_lifetime=milliseconds(HOUR),
+        rotation_interval=WEEK,
+        publish_lead=PUBLISH_LEAD // MILLISECOND,
+        token_lifetime=HOUR,
     )
 
 

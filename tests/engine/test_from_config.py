@@ -26,7 +26,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import NEW_SECRET, SECRET, WRONG_SECRET, created, engine
+from tests.engines import NEW_SECRET, SECRET, WRONG_SECRET, created, engine
 
 
 def test_durations_are_whole_milliseconds() -> None:
@@ -143,8 +143,8 @@ async def test_another_store_needs_a_secret(clock: HandClock) -> None:
 
 async def test_a_wrong_secret_is_found_at_the_start(store: Store, clock: HandClock) -> None:
     """Opening an existing store with another secret fails before the first user is logged out."""
-    await engine(store, clock).open()
+    await engine(clock, store=store).open()
     for secret in (WRONG_SECRET, [NEW_SECRET, WRONG_SECRET]):
         with pytest.raises(ConfigurationError, match="secret: it does not open the signing key"):
-            await engine(store, clock, secret=secret).open()
-    await engine(store, clock, secret=[NEW_SECRET, SECRET]).open()
+            await engine(clock, store=store, secret=secret).open()
+    await engine(clock, store=store, secret=[NEW_SECRET, SECRET]).open()

@@ -13,7 +13,8 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session
-from tests.engine.engines import DAY, HOUR, MILLISECOND, TroubledStore, created, engine, feed_of
+from tests.engines import TroubledStore, created, engine, feed_of
+from tests.moments import DAY, HOUR, MILLISECOND
 
 
 async def fill(store: Store, count: int, *, now: int, prefix: str = "old") -> None:
@@ -104,7 +105,7 @@ async def test_old_notices_go(store: Store, clock: HandClock) -> None:
 
 async def test_signing_in_clears_away(store: Store, clock: HandClock) -> None:
     """A deployment needs no job of its own: the next sign-in removes what has expired."""
-    sessions: Sessions = engine(store, clock)
+    sessions: Sessions = engine(clock, store=store)
     handle, _ = await created(sessions)
     clock.advance(100 * DAY)
     await created(sessions)

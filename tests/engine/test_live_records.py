@@ -6,7 +6,7 @@ from fastapi_session.engine.live_records import live_record
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session
-from tests.engine.engines import MILLISECOND
+from tests.moments import MILLISECOND
 
 
 async def test_a_handle_finds_its_own_tenant_alone(store: Store, clock: HandClock) -> None:

@@ -14,7 +14,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
 from tests.conftest import Figures, Place
-from tests.engine.engines import engine
+from tests.engines import engine
 
 FULL_TIMEOUT = 3600
 """How many seconds a test of a full run may take."""
@@ -73,7 +73,7 @@ async def store(any_place: Place, clock: HandClock) -> AsyncIterator[Store]:
 @pytest.fixture
 async def sessions(store: Store, clock: HandClock) -> AsyncIterator[Sessions]:
     """An engine over each kind of store."""
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     await sessions.open()
     yield sessions
     await sessions.close()

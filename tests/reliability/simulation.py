@@ -22,8 +22,8 @@ from fastapi_session.errors import SessionError
 from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
+from tests.milliseconds import HOUR, MILLISECOND, MINUTE, SECOND
 
-MILLISECOND, SECOND, MINUTE, HOUR = 1, 1_000, 60_000, 3_600_000
 LATENCY = (10 * MILLISECOND, 400 * MILLISECOND)
 TABS_START_WITHIN = 1_500 * MILLISECOND
 PATIENCE = 5 * SECOND

@@ -19,9 +19,11 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
+from tests.engines import engine
+from tests.moments import PAST_GRACE
 from tests.reliability.store_faults import fill, small_disk
 from tests.stores.sql.servers import ORDINARY_USER, own_folder
-from tests.web.deployment import WINDOW, application, deployed, engine
+from tests.web.deployment import application, deployed
 from tests.web.wire import KEPT, NEW, change
 
 ROOM = 600_000
@@ -134,7 +136,7 @@ def test_a_file_that_may_only_be_read(folder: Path, clock: HandClock) -> None:
         path.chmod(0o400)
         sessions = engine(clock, store=f"sqlite:///{path}")
         with deployed(application(sessions), sessions, clock) as after:
-            clock.advance(WINDOW)
+            clock.advance(PAST_GRACE)
             answers = [after.get(each, held.to_call()) for each in ("/me", "/checked")]
             refused = [after.refresh(held), after.post("/login?user_id=bob")]
             for file in folder.iterdir():  # the files beside it have its permissions

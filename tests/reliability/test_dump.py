@@ -26,7 +26,7 @@ from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.sql import METADATA
 from tests.conftest import Place
-from tests.engine.engines import SECRET, WRONG_SECRET, engine, refresh_token_of, secrets
+from tests.engines import SECRET, WRONG_SECRET, engine, refresh_token_of, secrets
 
 RING = secrets(SECRET)
 
@@ -94,7 +94,7 @@ def made_from(issued: IssuedSession) -> dict[str, bytes]:
 
 @pytest.fixture
 async def sessions(place: Place) -> AsyncIterator[Sessions]:
-    sessions = engine(place.url, system_clock, refresh_token_rotation_grace_period=0)  # type: ignore[arg-type]  # a URL will do
+    sessions = engine(system_clock, store=place.url, refresh_token_rotation_grace_period=0)
     await sessions.open()
     yield sessions
     await sessions.close()
@@ -145,7 +145,7 @@ def forgeries(record: SessionRecord, *, kid: int) -> Iterator[RefreshToken]:
 async def test_another_secret_opens_no_key(sessions: Sessions) -> None:
     """A deployment with another secret is refused the signing keys, and is told why."""
     await sessions.create("ada")
-    thief = engine(sessions.store, system_clock, secret=WRONG_SECRET)
+    thief = engine(system_clock, store=sessions.store, secret=WRONG_SECRET)
 
     with pytest.raises(ConfigurationError, match="secret"):
         await thief.create("ada")

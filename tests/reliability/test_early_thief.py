@@ -15,7 +15,7 @@ from fastapi_session.errors import TokenTheftError
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import engine, refresh_token_of
+from tests.engines import engine, refresh_token_of
 
 SEED = 23
 LIFE = 3_600.0
@@ -127,7 +127,7 @@ async def test_two_holders_are_parted(
 ) -> None:
     """R23: every thief who goes on is found, and the session is over for both."""
     luck, store = Random(SEED), MemoryStore(clock=clock)
-    workers = [engine(store, clock) for _ in range(2)]
+    workers = [engine(clock, store=store) for _ in range(2)]
     lasted: Counter[int] = Counter()
     why: Counter[str] = Counter()
     for number in range(amount(20, full=2_000)):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from tests.conftest import Place
-from tests.reliability.deployment import WORKERS, deployed
+from tests.reliability.side_by_side import WORKERS, side_by_side
 from tests.reliability.worker import Task
 
 SEED = 6
@@ -41,15 +41,15 @@ async def test_other_processes_hear_of_it(
 ) -> None:
     """A token of a revoked session is unauthorised in other processes too, one with changed claims is told to refresh."""
     luck = random.Random(SEED)
-    async with deployed(place, by_server=True) as deployment:
-        issued = [await deployment.sessions.create(f"user-{n}") for n in range(amount(10, full=100))]
-        deployment.begin([Task("outlive", {"token": each.tokens.access_token}) for each in issued])
+    async with side_by_side(place, by_server=True) as processes:
+        issued = [await processes.sessions.create(f"user-{n}") for n in range(amount(10, full=100))]
+        processes.begin([Task("outlive", {"token": each.tokens.access_token}) for each in issued])
         done = []
         for number, each in enumerate(issued):
             await asyncio.sleep(luck.uniform(0, SPREAD))
             handle = each.access_token.session_handle
-            done.append(await undo(deployment.sessions, handle, is_revoked=number % 4 < 2))
-        seen = as_they_were_given(await asyncio.to_thread(deployment.results))
+            done.append(await undo(processes.sessions, handle, is_revoked=number % 4 < 2))
+        seen = as_they_were_given(await asyncio.to_thread(processes.results))
     codes = [UnauthorisedError.code if number % 4 < 2 else TryRefreshTokenError.code for number in range(len(issued))]
     delays = sorted(heard - told for told, (_, heard) in zip(done, seen, strict=True))
     at = {f"p{part}": f"{1000 * delays[len(delays) * part // 100]:.0f} ms" for part in (50, 99)}

@@ -16,7 +16,8 @@ from fastapi_session.errors import UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, NEW_SECRET, SECRET, WRONG_SECRET, created, engine, refreshed
+from tests.engines import NEW_SECRET, SECRET, WRONG_SECRET, created, engine, refreshed
+from tests.moments import GRACE
 
 SEED = 3
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -145,8 +146,8 @@ async def tokens_of(sessions: Sessions, clock: HandClock) -> list[str]:
 async def test_garbage_is_refused(clock: HandClock, amount: Callable[..., int], figures: Callable[..., None]) -> None:
     """R3: whatever was done to a token, it is refused without a question to the store, and its session is none the worse."""
     store = AskedStore(clock)
-    before, now = engine(store, clock), engine(store, clock, secret=[NEW_SECRET, SECRET])
-    elsewhere = engine(MemoryStore(clock=clock), clock, secret=WRONG_SECRET)
+    before, now = engine(clock, store=store), engine(clock, store=store, secret=[NEW_SECRET, SECRET])
+    elsewhere = engine(clock, store=MemoryStore(clock=clock), secret=WRONG_SECRET)
     genuine = [*await tokens_of(before, clock), *await tokens_of(now, clock)]
     foreign = await tokens_of(elsewhere, clock)
     await now.close()

@@ -17,6 +17,7 @@ import pytest
 
 from fastapi_session.config import SessionConfig
 from tests.conftest import Place
+from tests.milliseconds import GRACE
 from tests.reliability.history import OK, Answer, lost_clients, violations
 from tests.reliability.processes import PROCESSES
 from tests.reliability.server import AFTER_COMMIT, SECRET, Life, serve
@@ -33,7 +34,6 @@ BETWEEN = "cut off, moved on"
 """What becomes of a client whose server is killed between commit and answer."""
 LONG_AFTER_COMMIT = 60
 """Seconds of hesitation in which a kill is sure to come."""
-GRACE = 30_000
 RING = ring_of(SessionConfig(secret=SECRET))
 
 

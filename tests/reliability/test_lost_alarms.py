@@ -14,7 +14,8 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.testing import HandClock
 from tests.conftest import Place, place_of
-from tests.engine.engines import GRACE, SECRET, engine, refresh_token_of, refreshed
+from tests.engines import SECRET, engine, refresh_token_of, refreshed
+from tests.moments import GRACE
 from tests.reliability.proxy import Fate, always, proxied, unharmed
 from tests.reliability.store_proxy import by_port, way_to
 
@@ -59,7 +60,7 @@ async def test_a_theft_is_told_once(
         if isinstance(event, TokenTheftDetected):
             heard[event.handle] += 1
 
-    own = engine(place.store(clock), clock)
+    own = engine(clock, store=place.store(clock))
     await own.open()
     async with proxied(way_to(place.url)) as network:
         url = by_port(place.url, network.port)

@@ -13,7 +13,7 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import UnauthorisedError
 from tests.conftest import Place
 from tests.reliability.conftest import is_full
-from tests.reliability.deployment import WORKERS, Deployment, deployed
+from tests.reliability.side_by_side import WORKERS, Processes, side_by_side
 from tests.reliability.test_elsewhere import as_they_were_given
 from tests.reliability.worker import Task
 
@@ -36,11 +36,11 @@ async def test_a_paused_process_believes_nothing_old(
 ) -> None:
     """Stopped by a signal while another process revokes, it refuses its first requests after the pause."""
     luck, lateness = random.Random(SEED), dict[float, list[float]]()
-    async with deployed(place, by_server=True) as deployment:
+    async with side_by_side(place, by_server=True) as processes:
         for pause in LONG if is_full(request.config) else SHORT:
             for _ in range(amount(1, full=10)):
                 lateness.setdefault(pause, []).extend(
-                    await believed_for(deployment, sessions=amount(6, full=20), pause=pause, luck=luck)
+                    await believed_for(processes, sessions=amount(6, full=20), pause=pause, luck=luck)
                 )
     judge(lateness, figures)
 
@@ -51,11 +51,11 @@ async def test_a_process_whose_loop_was_blocked_believes_nothing_old(
 ) -> None:
     """Held up by its own application while another process revokes, it refuses its first requests afterwards."""
     lateness = dict[float, list[float]]()
-    async with deployed(place, by_server=True) as deployment:
+    async with side_by_side(place, by_server=True) as processes:
         for pause in LONG if is_full(request.config) else SHORT:
             for _ in range(amount(1, full=10)):
                 lateness.setdefault(pause, []).extend(
-                    await believed_while_blocked(deployment, sessions=amount(6, full=20), pause=pause)
+                    await believed_while_blocked(processes, sessions=amount(6, full=20), pause=pause)
                 )
     judge(lateness, figures)
 
@@ -69,43 +69,43 @@ def judge(lateness: Mapping[float, Sequence[float]], figures: Callable[..., None
     assert {} == {pause: max(all_) for pause, all_ in lateness.items() if max(all_) >= PROMISE + FORGIVEN}
 
 
-async def believed_for(deployment: Deployment, *, sessions: int, pause: float, luck: random.Random) -> list[float]:
+async def believed_for(processes: Processes, *, sessions: int, pause: float, luck: random.Random) -> list[float]:
     """Revoke some sessions while the other processes stand still. Return how long after that each was last believed."""
-    issued = [await deployment.sessions.create(f"user-{number}") for number in range(sessions)]
-    deployment.begin([outlast(each) for each in issued])
+    issued = [await processes.sessions.create(f"user-{number}") for number in range(sessions)]
+    processes.begin([outlast(each) for each in issued])
     await asyncio.sleep(luck.uniform(0.1, 1.2))  # so that the pause may begin in the middle of a reading
-    with deployment.paused():
+    with processes.paused():
         began = time.monotonic()
-        revoked = await revoke(deployment, issued)
+        revoked = await revoke(processes, issued)
         await asyncio.sleep(max(began + pause - time.monotonic(), 0))
-    return await last_believed(deployment, revoked)
+    return await last_believed(processes, revoked)
 
 
-async def believed_while_blocked(deployment: Deployment, *, sessions: int, pause: float) -> list[float]:
+async def believed_while_blocked(processes: Processes, *, sessions: int, pause: float) -> list[float]:
     """Revoke some sessions while the loops of the other processes are held up. Return as `believed_for` does."""
-    issued = [await deployment.sessions.create(f"user-{number}") for number in range(sessions)]
+    issued = [await processes.sessions.create(f"user-{number}") for number in range(sessions)]
     blocks = [Task("block", {"seconds": pause}, delay=SETTLED)] * WORKERS  # one for each worker
-    deployment.begin([*blocks, *(outlast(each) for each in issued)])
+    processes.begin([*blocks, *(outlast(each) for each in issued)])
     await asyncio.sleep(SETTLED)
-    return await last_believed(deployment, await revoke(deployment, issued), after=len(blocks))
+    return await last_believed(processes, await revoke(processes, issued), after=len(blocks))
 
 
 def outlast(issued: IssuedSession) -> Task:
     return Task("outlast", {"token": issued.tokens.access_token})
 
 
-async def revoke(deployment: Deployment, issued: Sequence[IssuedSession]) -> list[float]:
+async def revoke(processes: Processes, issued: Sequence[IssuedSession]) -> list[float]:
     """Revoke all that were *issued*. Return when each was (`time.monotonic`)."""
     revoked = []
     for each in issued:
-        assert await deployment.sessions.revoke(each.access_token.session_handle)
+        assert await processes.sessions.revoke(each.access_token.session_handle)
         revoked.append(time.monotonic())
     return revoked
 
 
-async def last_believed(deployment: Deployment, revoked: Sequence[float], *, after: int = 0) -> list[float]:
+async def last_believed(processes: Processes, revoked: Sequence[float], *, after: int = 0) -> list[float]:
     """Return how long after it was *revoked* each session was last believed, by the tasks *after* those that tell nothing."""
-    seen = as_they_were_given(await asyncio.to_thread(deployment.results))[after:]
+    seen = as_they_were_given(await asyncio.to_thread(processes.results))[after:]
 
     assert {UnauthorisedError.code} == {code for code, _ in seen}
     return [believed - told for told, (_, believed) in zip(revoked, seen, strict=True)]

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.conftest import Place
-from tests.reliability.deployment import deployed
+from tests.milliseconds import MINUTE
 from tests.reliability.history import OK, Answer, lost_clients, violations
+from tests.reliability.side_by_side import side_by_side
 from tests.reliability.worker import Task
 from tests.stores.sql.servers import pgbouncer, pgbouncer_program, started
 
-MINUTE = 60_000
 SESSIONS = 40
 TIMES = 3
 """How often each client counts in a round."""
@@ -42,15 +42,15 @@ async def test_many_clients_of_few_connections(
 ) -> None:
     """R25: in three processes, each session is refreshed, counted in and read: every answer is its own, and none is missing."""
     rounds, history, counted = amount(2, full=100), list[Answer](), 0
-    async with deployed(pooled) as deployment:
-        sessions = deployment.sessions
+    async with side_by_side(pooled) as processes:
+        sessions = processes.sessions
         issued = [await sessions.create(f"user-{n}") for n in range(SESSIONS)]
         tokens = {each.access_token.session_handle: each.tokens.refresh_token or "" for each in issued}
         for _ in range(rounds):
-            deployment.clock.offset += MINUTE
+            processes.clock.offset += MINUTE
             refreshing = [Task("refresh", {"token": token}) for token in tokens.values()]
             counting = [Task("count", {"handle": handle, "times": TIMES}) for handle in tokens]
-            seen = await deployment.do([*refreshing, *counting])
+            seen = await processes.do([*refreshing, *counting])
             history += [each for each in seen if isinstance(each, Answer)]
             counted += sum(each for each in seen if not isinstance(each, Answer))
             for n, (handle, token) in enumerate(tokens.items()):

@@ -14,7 +14,8 @@ from fastapi_session.errors import SessionError, TokenTheftError, UnauthorisedEr
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
-from tests.engine.engines import GRACE, created, engine, refreshed, stem
+from tests.engines import created, engine, refreshed, stem
+from tests.moments import GRACE
 from tests.reliability.history import THEFT, UNAUTHORISED
 
 SEED = 5
@@ -52,7 +53,7 @@ async def in_any_order(sessions: Sessions, tokens: list[str], luck: random.Rando
 async def restarted(sessions: Sessions, clock: HandClock) -> Sessions:
     """An engine that knows nothing but what the store has kept."""
     await sessions.close()
-    afresh = engine(sessions.store, clock)
+    afresh = engine(clock, store=sessions.store)
     await afresh.open()
     return afresh
 
@@ -108,7 +109,7 @@ async def test_a_thief_and_a_victim_part(sessions: Sessions, clock: HandClock) -
 
 async def test_two_engines_agree(place: Place, clock: HandClock) -> None:
     """Two engines never give two successors for one token, in whatever order they are asked."""
-    here, there = (engine(place.store(clock), clock) for _ in range(2))
+    here, there = (engine(clock, store=place.store(clock)) for _ in range(2))
     _, token = await created(here)
     for _ in range(10):
         clock.advance(GRACE)

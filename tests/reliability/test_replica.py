@@ -17,7 +17,8 @@ from fastapi_session.errors import SessionError, StoreUnavailable, TryRefreshTok
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, engine, refresh_token_of
+from tests.engines import engine, refresh_token_of
+from tests.moments import GRACE
 from tests.reliability.history import OK
 from tests.reliability.replica_servers import Pair, postgresqls, valkeys
 from tests.reliability.store_faults import answered
@@ -100,7 +101,7 @@ async def test_a_replica_that_lags(
 ) -> None:
     """R8, R9: whoever lost one refresh goes on unnoticed; who lost more signs in again, and is called no thief."""
     clock = HandClock()
-    sessions = engine(store_by_url(pair.url, clock=clock), clock)
+    sessions = engine(clock, store=store_by_url(pair.url, clock=clock))
     await sessions.open()
     number = amount(10, full=200)
     by_loss = {lost: [Owner(await sessions.create("alice")) for _ in range(number)] for lost in LOSSES}

@@ -12,13 +12,13 @@ from fastapi_session.errors import SessionError
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
-from tests.engine.engines import GRACE, created, refreshed
-from tests.reliability.deployment import deployed
+from tests.engines import created, refreshed
+from tests.moments import GRACE, MILLISECOND, MINUTE
 from tests.reliability.history import OK, UNAUTHORISED, Answer, violations
+from tests.reliability.side_by_side import side_by_side
 from tests.reliability.worker import Task
 
 SEED = 5
-MINUTE = 60_000
 SPREAD = 0.060
 """Seconds within which all begin who race a revocation."""
 
@@ -67,19 +67,19 @@ async def test_a_revocation_is_final_in_every_process(
     revoked: dict[str, int] = {}
     changes: list[bool] = []
     rounds = amount(5, full=500)
-    async with deployed(place) as deployment:
-        sessions = deployment.sessions
+    async with side_by_side(place) as processes:
+        sessions = processes.sessions
         while len(revoked) < rounds or len(set(changes)) < 2:
             handle, token = await created(sessions)
-            deployment.clock.offset += MINUTE
+            processes.clock.offset += MINUTE // MILLISECOND
             tasks = [Task("refresh", {"token": token}, luck.uniform(0, SPREAD)) for _ in range(100)]
             tasks += [Task("merge", {"handle": handle}, luck.uniform(0, SPREAD)) for _ in range(100)]
             luck.shuffle(tasks)
-            deployment.begin(tasks)
+            processes.begin(tasks)
             await asyncio.sleep(luck.uniform(0, SPREAD))
             assert await sessions.revoke(handle)
             revoked[handle] = sessions.now()
-            results = await asyncio.to_thread(deployment.results)
+            results = await asyncio.to_thread(processes.results)
             history += (result for result in results if isinstance(result, Answer))
             merges = [result for result in results if not isinstance(result, Answer)]
             changes += (merge["done"] for merge in merges)
@@ -88,7 +88,7 @@ async def test_a_revocation_is_final_in_every_process(
             assert UNAUTHORISED == await outcome(sessions, token)
         rows = {record.session_id for record in await sessions.store.sessions_of("alice")}
 
-    assert [] == list(violations(history, grace=GRACE.seconds * 1000, revoked=revoked))
+    assert [] == list(violations(history, grace=GRACE // MILLISECOND, revoked=revoked))
     assert set() == rows
     outcomes = Counter(answer.outcome for answer in history)
     assert {OK, UNAUTHORISED} == outcomes.keys()

@@ -10,7 +10,7 @@ import pytest
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import engine
+from tests.engines import engine
 from tests.reliability.history import THEFT
 from tests.reliability.simulation import Habits, simulate
 
@@ -21,7 +21,7 @@ CYCLES = 8
 def worker(clock: HandClock, **options: Any) -> Callable[[], Sessions]:
     """What makes workers that share a store and nothing else."""
     store = MemoryStore(clock=clock)
-    return lambda: engine(store, clock, **options)
+    return lambda: engine(clock, store=store, **options)
 
 
 @pytest.mark.parametrize("late", [0, 0.3], ids=["soon", "late"])

@@ -16,14 +16,14 @@ from fastapi_session.errors import SessionError, TokenTheftError, TryRefreshToke
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, engine, refresh_token_of
+from tests.engines import engine, refresh_token_of
+from tests.moments import GRACE, SECOND
 
 OFFSETS = (-120, -5, 0, 5, 120)
 """Seconds by which the clocks of the nodes are wrong. The store's own is right."""
 SLIGHT = (-5, 0, 5)
 LIFE = 3_600
 """Seconds that an access token lives."""
-SECOND = timedelta(seconds=1)
 HEARD = timedelta(seconds=2)
 """Within which every node has heard of a revocation."""
 
@@ -39,7 +39,7 @@ Nodes = dict[int, Sessions]
 def nodes_of(store: Store, clock: HandClock, offsets: tuple[int, ...]) -> Nodes:
     """A node for each of *offsets*, all on one store."""
     return {
-        offset: engine(store, skewed(clock, offset), access_token_validity=timedelta(seconds=LIFE))
+        offset: engine(skewed(clock, offset), store=store, access_token_validity=timedelta(seconds=LIFE))
         for offset in offsets
     }
 

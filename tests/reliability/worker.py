@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from fastapi_session.clock import Clock, system_clock
+from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import refresh_token
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.sessions import Sessions
 from tests.conftest import Place
-from tests.engine.engines import SECRET
+from tests.engines import engine
 from tests.reliability.history import OK, Answer
 
 
@@ -168,13 +168,9 @@ def received_order(orders: Connection) -> Order | None:
     return order
 
 
-def engine(place: Place, clock: Clock, **options: Any) -> Sessions:
-    """An engine over the store at *place*, as each process of a deployment has one."""
-    return Sessions(SessionConfig(store=place.store(clock), secret=SECRET, **options), clock=clock)
-
-
 def serve(name: str, orders: Connection, place: Place, by_server: bool, options: Mapping[str, Any]) -> None:
     """Do as *orders* say until there are no more."""
     offset_clock = OffsetClock()
-    sessions = engine(place, system_clock if by_server else offset_clock, **options)
+    clock = system_clock if by_server else offset_clock
+    sessions = engine(clock, store=place.store(clock), **options)
     asyncio.run(work(sessions, offset_clock, name=name, orders=orders))

@@ -12,7 +12,7 @@ from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import engine, refresh_token_of
+from tests.engines import engine, refresh_token_of
 from tests.stores.damage import SECRET_VALUE, Damage, DamagedKeysAndFeed, DamagedSessions, DamageFeed, DamageKey
 
 DAMAGES = [
@@ -85,11 +85,11 @@ class TestKeysAndFeed(DamagedKeysAndFeed):
 
 async def test_a_signing_key_that_cannot_be_read(store: SqliteStore, path: Path, clock: HandClock) -> None:
     """A deployment whose only key is damaged makes another one: its sessions go on with a refresh."""
-    before = engine(store, clock)
+    before = engine(clock, store=store)
     issued = await before.create("ada")
     await before.close()
     run(path, "UPDATE signing_key SET public_jwk = 'x' WHERE family = 'd'")
-    after = engine(store, clock)
+    after = engine(clock, store=store)
     await after.open()
 
     with pytest.raises(TryRefreshTokenError):

@@ -23,9 +23,8 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.model import Json
-from tests.supertokens.world import (
-    HOUR,
-    MINUTE,
+from tests.moments import HOUR, MINUTE
+from tests.supertokens.rows import (
     NOW,
     PAYLOAD,
     Groups,
@@ -45,13 +44,13 @@ from tests.supertokens.world import (
 def primitive_claim(serve: Serve) -> None:
     claim = PrimitiveClaim(key="role", fetch=fetch_role, default_max_age=timedelta(minutes=1))
     validator = claim.has_value("admin of public")
-    world = serve(parts={"validators": [validator]})
-    world.sign_in()
+    site = serve(parts={"validators": [validator]})
+    site.sign_in()
 
-    assert 200 == world.me()
-    sent = [world.client.get("/me").headers.get("front-token")]
-    world.clock.advance(MINUTE + timedelta(milliseconds=1))
-    sent += [world.client.get("/me").headers.get("front-token")]
+    assert 200 == site.me()
+    sent = [site.client.get("/me").headers.get("front-token")]
+    site.clock.advance(MINUTE + timedelta(milliseconds=1))
+    sent += [site.client.get("/me").headers.get("front-token")]
     assert [False, True] == [each is not None for each in sent]
 
 
@@ -153,16 +152,16 @@ async def fetched_at(visit: Visit) -> None:
 
 @row("claim.add_to_payload_(payload, value)")
 def claim_entry(serve: Serve) -> None:
-    world = serve()
+    site = serve()
 
-    @world.app.post("/begin")
+    @site.app.post("/begin")
     async def begin(request: Request) -> None:
-        payload = {**PAYLOAD, **Role.entry("guest", now=world.sessions.now())}
+        payload = {**PAYLOAD, **Role.entry("guest", now=site.sessions.now())}
         await create_new_session_in_request(request, "ada", access_token_payload=payload)
 
-    world.client.post("/begin")
-    world.app.get("/guest", dependencies=[Depends(verify_session(Role.has_value("guest")))])(welcome)
-    assert 200 == world.client.get("/guest").status_code
+    site.client.post("/begin")
+    site.app.get("/guest", dependencies=[Depends(verify_session(Role.has_value("guest")))])(welcome)
+    assert 200 == site.client.get("/guest").status_code
 
 
 @row("claim.remove_from_payload_by_merge_(payload)")
@@ -199,16 +198,16 @@ class RoleAtLeast:
 def own_validator(serve: Serve) -> None:
     validator: ClaimValidator = RoleAtLeast("z")
     assert validator.failure({}, now=0) is not None
-    world = serve()
+    site = serve()
     rules = verify_session(
         validator,
         ClaimRule(Role, lambda role: role == "root", lambda role: {"not": role}),
         PayloadRule("max", lambda payload: payload["plan"] == "max", lambda payload: {"not": payload["plan"]}),
     )
-    world.app.get("/own", dependencies=[Depends(rules)])(welcome)
-    world.sign_in()
+    site.app.get("/own", dependencies=[Depends(rules)])(welcome)
+    site.sign_in()
 
-    failures = world.client.get("/own").json()["claimValidationErrors"]
+    failures = site.client.get("/own").json()["claimValidationErrors"]
     assert [
         {"id": "role-at-least", "reason": "z"},
         {"id": Role.key, "reason": {"not": "admin of public"}},

@@ -19,15 +19,9 @@ from fastapi_session import (
     UnauthorisedError,
     install,
 )
-from tests.supertokens.world import (
-    CALL,
-    HOUR,
-    Serve,
-    Verified,
-    World,
-    cookies_of,
-    row,
-)
+from tests.engines import config
+from tests.moments import HOUR
+from tests.supertokens.rows import CALL, Serve, Site, Verified, cookies_of, row
 
 
 def answered(serve: Serve, error: SessionError) -> tuple[int, Any, bool]:
@@ -38,20 +32,20 @@ def answered(serve: Serve, error: SessionError) -> tuple[int, Any, bool]:
         async def handle(request: Request, error: SessionError) -> JSONResponse:
             return JSONResponse({"own": error.code}, 418)
 
-    world = serve(prepare=prepare)
-    response = raised(world, error)
+    site = serve(prepare=prepare)
+    response = raised(site, error)
     return response.status_code, response.json(), "sAccessToken" in cookies_of(response)
 
 
-def raised(world: World, error: SessionError) -> Response:
+def raised(site: Site, error: SessionError) -> Response:
     """The answer of a route that raises *error*."""
 
-    @world.app.post("/raise")
+    @site.app.post("/raise")
     async def route(session: Verified) -> None:
         raise error
 
-    world.sign_in()
-    return world.client.post("/raise")
+    site.sign_in()
+    return site.client.post("/raise")
 
 
 @row("InputErrorHandlers(on_unauthorised=...)")
@@ -71,20 +65,20 @@ def on_token_theft_detected(serve: Serve) -> None:
         async def handle(request: Request, error: TokenTheftError) -> JSONResponse:
             return JSONResponse({"whose": error.user_id, "handle": error.handle}, 418)
 
-    world = serve(prepare=prepare)
-    world.sign_in()
-    (found,) = world.ask(lambda: world.sessions.of_user("ada"))
-    stolen = dict(world.client.cookies)
+    site = serve(prepare=prepare)
+    site.sign_in()
+    (found,) = site.ask(lambda: site.sessions.of_user("ada"))
+    stolen = dict(site.client.cookies)
     for _ in range(2):
-        world.clock.advance(HOUR)
-        world.client.post("/auth/session/refresh")
+        site.clock.advance(HOUR)
+        site.client.post("/auth/session/refresh")
     cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in stolen.items())}
-    with TestClient(world.app, headers=CALL | cookie) as thief:
+    with TestClient(site.app, headers=CALL | cookie) as thief:
         response = thief.post("/auth/session/refresh")
 
     assert (418, {"whose": "ada", "handle": found.handle}) == (response.status_code, response.json())
     assert {"sAccessToken", "sRefreshToken"} == cookies_of(response).keys()
-    assert [] == world.ask(lambda: world.sessions.of_user("ada"))
+    assert [] == site.ask(lambda: site.sessions.of_user("ada"))
 
 
 @row("InputErrorHandlers(on_invalid_claim=...)")
@@ -102,7 +96,7 @@ def on_clear_duplicate_session_cookies(serve: Serve) -> None:
 @row("SuperTokensSessionError")
 def session_error(serve: Serve) -> None:
     app = FastAPI()
-    install(app, serve.config())
+    install(app, config())
     assert SessionError in app.exception_handlers
 
 

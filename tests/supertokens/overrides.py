@@ -18,18 +18,9 @@ from fastapi_session import (
     refresh_session,
     session_router,
 )
-from tests.supertokens.world import (
-    CALL,
-    GRACE,
-    HOUR,
-    Role,
-    Serve,
-    Verified,
-    login,
-    me,
-    row,
-    welcome,
-)
+from tests.engines import config
+from tests.moments import HOUR, PAST_GRACE
+from tests.supertokens.rows import CALL, Role, Serve, Verified, login, me, row, welcome
 
 
 @row("SessionOverrideConfig(functions=...)")
@@ -39,7 +30,7 @@ def subclass(serve: Serve) -> None:
             return await super().create(user_id.upper(), **options)
 
     app = FastAPI()
-    install(app, Shouting(serve.config()))
+    install(app, Shouting(config()))
     app.post("/login")(login)
     app.get("/me")(me)
     with TestClient(app, headers=CALL) as client:
@@ -49,10 +40,10 @@ def subclass(serve: Serve) -> None:
 
 @row("SessionOverrideConfig(config=...)")
 def another_config(serve: Serve) -> None:
-    config = serve.config().model_copy(update={"session_expired_status_code": 440})
-    assert isinstance(config, SessionConfig)
+    other = config().model_copy(update={"session_expired_status_code": 440})
+    assert isinstance(other, SessionConfig)
     app = FastAPI()
-    install(app, config)
+    install(app, other)
     app.get("/me")(me)
     assert 440 == TestClient(app).get("/me").status_code
 
@@ -87,15 +78,15 @@ def override(serve: Serve, *verbs: str) -> None:
         return call
 
     engine: Any = type("OwnSessions", (Sessions,), {verb: overridden(verb) for verb in verbs})
-    world = serve(engine=engine)
-    world.app.post("/all")(_all_verbs)
-    world.sign_in()
-    world.client.get("/auth/jwt/jwks.json")
-    world.client.get("/auth/.well-known/openid-configuration")
-    world.clock.advance(GRACE)
-    world.client.post("/auth/session/refresh")
-    assert 200 == world.client.post("/all").status_code
-    world.client.post("/auth/signout")
+    site = serve(engine=engine)
+    site.app.post("/all")(_all_verbs)
+    site.sign_in()
+    site.client.get("/auth/jwt/jwks.json")
+    site.client.get("/auth/.well-known/openid-configuration")
+    site.clock.advance(PAST_GRACE)
+    site.client.post("/auth/session/refresh")
+    assert 200 == site.client.post("/all").status_code
+    site.client.post("/auth/signout")
 
     assert set(verbs) == set(called)
 
@@ -123,16 +114,16 @@ def override_validators(serve: Serve) -> None:
             super().__init__(*args, **options)
             self.validators = (*self.validators, Role.has_value("guest"))
 
-    world = serve(engine=Strict)
-    world.sign_in()
-    assert 403 == world.me()
+    site = serve(engine=Strict)
+    site.sign_in()
+    assert 403 == site.me()
 
 
 @row("APIInterface.refresh_post")
 @row("APIInterface.signout_post")
 def own_routes(serve: Serve) -> None:
     app = FastAPI()
-    install(app, serve.config())
+    install(app, config())
     app.include_router(session_router(refresh=False, sign_out=False))
     app.post("/login")(login)
 
@@ -161,8 +152,8 @@ def own_dependency(serve: Serve) -> None:
         assert session is not None
         users.append(session.user_id)
 
-    world = serve()
-    world.app.get("/user", dependencies=[Depends(user)])(welcome)
-    assert 401 == world.client.get("/user").status_code
-    world.sign_in()
-    assert (200, ["ada"]) == (world.client.get("/user").status_code, users)
+    site = serve()
+    site.app.get("/user", dependencies=[Depends(user)])(welcome)
+    assert 401 == site.client.get("/user").status_code
+    site.sign_in()
+    assert (200, ["ada"]) == (site.client.get("/user").status_code, users)

@@ -17,18 +17,8 @@ from fastapi_session import (
     install,
     session_router,
 )
-from tests.supertokens.world import (
-    CALL,
-    HOUR,
-    MINUTE,
-    Role,
-    Serve,
-    World,
-    cookies_of,
-    login,
-    me,
-    row,
-)
+from tests.moments import HOUR, MINUTE
+from tests.supertokens.rows import CALL, Role, Serve, Site, cookies_of, login, me, row
 
 
 @row("supertokens_python.init(...)")
@@ -44,42 +34,42 @@ def installing(serve: Serve) -> None:
 
 @row("InputAppInfo(api_domain=..., website_domain=..., api_base_path=...)")
 def addresses(serve: Serve) -> None:
-    world = serve(api_domain="https://api.example.com", website_domain="https://other.example", api_base_path="/s")
-    cookies = cookies_of(world.sign_in())
+    site = serve(api_domain="https://api.example.com", website_domain="https://other.example", api_base_path="/s")
+    cookies = cookies_of(site.sign_in())
 
     assert "Path=/s/session/refresh" in cookies["sRefreshToken"]
     assert "SameSite=None" in cookies["sAccessToken"]
     assert "Secure" in cookies["sAccessToken"]
-    assert 200 == world.client.post("/s/session/refresh").status_code
+    assert 200 == site.client.post("/s/session/refresh").status_code
 
 
 @row('InputAppInfo(api_gateway_path="/gateway")')
 def gateway(serve: Serve) -> None:
-    world = serve(api_base_path="/gateway/auth")
+    site = serve(api_base_path="/gateway/auth")
 
-    assert "Path=/gateway/auth/session/refresh" in cookies_of(world.sign_in())["sRefreshToken"]
+    assert "Path=/gateway/auth/session/refresh" in cookies_of(site.sign_in())["sRefreshToken"]
 
 
 @row("InputAppInfo(origin=...)")
 def website(serve: Serve) -> None:
-    world = serve(api_domain="https://api.example.com", website_domain="https://www.example.com")
+    site = serve(api_domain="https://api.example.com", website_domain="https://www.example.com")
 
-    assert "SameSite=Lax" in cookies_of(world.sign_in())["sAccessToken"]
+    assert "SameSite=Lax" in cookies_of(site.sign_in())["sAccessToken"]
 
 
 @row("session.init(cookie_domain=...)")
 def cookie_domain(serve: Serve) -> None:
-    world = serve(api_domain="https://api.example.com", cookie_domain="example.com")
+    site = serve(api_domain="https://api.example.com", cookie_domain="example.com")
 
-    assert "Domain=example.com" in cookies_of(world.sign_in())["sAccessToken"]
+    assert "Domain=example.com" in cookies_of(site.sign_in())["sAccessToken"]
 
 
 @row("session.init(older_cookie_domain=...)")
 def older_cookie_domain(serve: Serve) -> None:
-    world = serve(api_domain="https://api.example.com", cookie_domain="example.com", older_cookie_domain="")
-    world.client.cookies.clear()
+    site = serve(api_domain="https://api.example.com", cookie_domain="example.com", older_cookie_domain="")
+    site.client.cookies.clear()
     cookie = {"cookie": "sRefreshToken=one; sRefreshToken=two; sAccessToken=three"}
-    response = world.client.post("/auth/session/refresh", headers=cookie)
+    response = site.client.post("/auth/session/refresh", headers=cookie)
 
     assert (200, {"sRefreshToken"}) == (response.status_code, set(cookies_of(response)))
     assert "Domain" not in cookies_of(response)["sRefreshToken"]
@@ -95,9 +85,9 @@ def cookie_secure(serve: Serve) -> None:
 
 @row("session.init(cookie_same_site=...)")
 def cookie_same_site(serve: Serve) -> None:
-    world = serve(cookie_same_site="strict")
+    site = serve(cookie_same_site="strict")
 
-    assert "SameSite=Strict" in cookies_of(world.sign_in())["sAccessToken"]
+    assert "SameSite=Strict" in cookies_of(site.sign_in())["sAccessToken"]
 
 
 @row("session.init(session_expired_status_code=...)")
@@ -107,20 +97,20 @@ def session_expired_status_code(serve: Serve) -> None:
 
 @row("session.init(invalid_claim_status_code=...)")
 def invalid_claim_status_code(serve: Serve) -> None:
-    world = serve(invalid_claim_status_code=418, parts={"validators": [PayloadRule("no", lambda _: False)]})
-    world.sign_in()
+    site = serve(invalid_claim_status_code=418, parts={"validators": [PayloadRule("no", lambda _: False)]})
+    site.sign_in()
 
-    assert 418 == world.me()
+    assert 418 == site.me()
 
 
 @row("session.init(anti_csrf=...)")
 def anti_csrf(serve: Serve) -> None:
-    world = serve(anti_csrf="VIA_TOKEN")
-    token = world.sign_in().headers["anti-csrf"]
-    world.app.post("/change")(me)
+    site = serve(anti_csrf="VIA_TOKEN")
+    token = site.sign_in().headers["anti-csrf"]
+    site.app.post("/change")(me)
 
-    assert 401 == world.client.post("/change").status_code
-    assert 200 == world.client.post("/change", headers={"anti-csrf": token}).status_code
+    assert 401 == site.client.post("/change").status_code
+    assert 200 == site.client.post("/change", headers={"anti-csrf": token}).status_code
 
 
 @row("session.init(get_token_transfer_method=...)")
@@ -131,20 +121,20 @@ def token_transfer_method(serve: Serve) -> None:
         asked.append(for_create)
         return "header" if "mobile" in connection.headers["user-agent"] else "cookie"
 
-    world = serve(token_transfer_method=method)
-    mobile = world.client.post("/login", headers={"user-agent": "mobile"})
+    site = serve(token_transfer_method=method)
+    mobile = site.client.post("/login", headers={"user-agent": "mobile"})
 
     assert ({}, True) == (cookies_of(mobile), "st-access-token" in mobile.headers)
-    assert "st-access-token" not in world.sign_in().headers
-    assert (200, [True, True, False]) == (world.me(), asked)
+    assert "st-access-token" not in site.sign_in().headers
+    assert (200, [True, True, False]) == (site.me(), asked)
     assert "st-access-token" in serve(token_transfer_method="header").sign_in().headers
 
 
 @row("session.init(use_dynamic_access_token_signing_key=...)")
 def signing_key(serve: Serve) -> None:
-    def kid(world: World) -> str:
-        world.sign_in()
-        return str(jwt.get_unverified_header(world.client.cookies["sAccessToken"])["kid"])
+    def kid(site: Site) -> str:
+        site.sign_in()
+        return str(jwt.get_unverified_header(site.client.cookies["sAccessToken"])["kid"])
 
     static = serve(use_dynamic_access_token_signing_key=False)
 
@@ -154,38 +144,38 @@ def signing_key(serve: Serve) -> None:
 
 @row("session.init(expose_access_token_to_frontend_in_cookie_based_auth=...)")
 def exposing(serve: Serve) -> None:
-    world = serve(expose_access_token_to_frontend_in_cookie_based_auth=True)
+    site = serve(expose_access_token_to_frontend_in_cookie_based_auth=True)
 
-    assert world.sign_in().headers["st-access-token"] == world.client.cookies["sAccessToken"]
+    assert site.sign_in().headers["st-access-token"] == site.client.cookies["sAccessToken"]
 
 
 @row("access_token_validity")
 def access_token_validity(serve: Serve) -> None:
-    world = serve(access_token_validity=MINUTE)
-    world.sign_in()
-    world.clock.advance(MINUTE)
+    site = serve(access_token_validity=MINUTE)
+    site.sign_in()
+    site.clock.advance(MINUTE)
 
-    assert {"message": "try refresh token"} == world.client.get("/me").json()
+    assert {"message": "try refresh token"} == site.client.get("/me").json()
 
 
 @row("refresh_token_validity")
 def idle_timeout(serve: Serve) -> None:
-    world = serve(idle_timeout=2 * HOUR)
-    world.sign_in()
-    world.clock.advance(2 * HOUR)
+    site = serve(idle_timeout=2 * HOUR)
+    site.sign_in()
+    site.clock.advance(2 * HOUR)
 
-    assert {"message": "unauthorised"} == world.client.post("/auth/session/refresh").json()
+    assert {"message": "unauthorised"} == site.client.post("/auth/session/refresh").json()
 
 
 @row("access_token_dynamic_signing_key_update_interval")
 def key_interval(serve: Serve) -> None:
-    world = serve(access_token_dynamic_signing_key_update_interval=HOUR)
-    first = world.ask(world.sessions.jwks)["keys"]
-    world.clock.advance(2 * HOUR)
-    world.sign_in()
-    world.ask(world.sessions._engine.background.finish)
+    site = serve(access_token_dynamic_signing_key_update_interval=HOUR)
+    first = site.ask(site.sessions.jwks)["keys"]
+    site.clock.advance(2 * HOUR)
+    site.sign_in()
+    site.ask(site.sessions._engine.background.finish)
 
-    assert {key["kid"] for key in first} < {key["kid"] for key in world.ask(world.sessions.jwks)["keys"]}
+    assert {key["kid"] for key in first} < {key["kid"] for key in site.ask(site.sessions.jwks)["keys"]}
 
 
 @row("supertokens_python.get_all_cors_headers()")
@@ -211,27 +201,27 @@ def cors_headers(serve: Serve) -> None:
 
 @row("POST /auth/session/refresh")
 def endpoints(serve: Serve) -> None:
-    world = serve()
-    assert "/auth/session/refresh" in world.app.openapi()["paths"]
+    site = serve()
+    assert "/auth/session/refresh" in site.app.openapi()["paths"]
     assert session_router().routes
-    world.sign_in()
-    world.clock.advance(HOUR)
+    site.sign_in()
+    site.clock.advance(HOUR)
 
-    assert 401 == world.me()
-    assert {} == world.client.post("/auth/session/refresh").json()
-    assert 200 == world.me()
-    assert {"status": "OK"} == world.client.post("/auth/signout").json()
-    assert 401 == world.me()
+    assert 401 == site.me()
+    assert {} == site.client.post("/auth/session/refresh").json()
+    assert 200 == site.me()
+    assert {"status": "OK"} == site.client.post("/auth/signout").json()
+    assert 401 == site.me()
 
 
 @row("GET /auth/jwt/jwks.json")
 def documents(serve: Serve) -> None:
-    world = serve()
+    site = serve()
     assert session_router().routes
-    world.sign_in()
-    discovery = world.client.get("/auth/.well-known/openid-configuration").json()
-    keys = jwt.PyJWKSet.from_dict(world.client.get(discovery["jwks_uri"]).json())
-    token = world.client.cookies["sAccessToken"]
+    site.sign_in()
+    discovery = site.client.get("/auth/.well-known/openid-configuration").json()
+    keys = jwt.PyJWKSet.from_dict(site.client.get(discovery["jwks_uri"]).json())
+    token = site.client.cookies["sAccessToken"]
     key = keys[jwt.get_unverified_header(token)["kid"]].key
     claims = jwt.decode(token, key, ["ES256"], issuer=discovery["issuer"], options={"verify_iat": False})
 
@@ -241,9 +231,9 @@ def documents(serve: Serve) -> None:
 @row("SessionRecipe.add_claim_from_other_recipe(claim)")
 def registered_claims(serve: Serve) -> None:
     assert "claims" in inspect.signature(install).parameters
-    world = serve(parts={"claims": [Role]})
-    world.sign_in()
-    (found,) = world.ask(lambda: world.sessions.of_user("ada"))
+    site = serve(parts={"claims": [Role]})
+    site.sign_in()
+    (found,) = site.ask(lambda: site.sessions.of_user("ada"))
 
     assert "admin of public" == Role.value(found.access_token_payload)
 
@@ -251,7 +241,7 @@ def registered_claims(serve: Serve) -> None:
 @row("SessionRecipe.add_claim_validator_from_other_recipe(validator)")
 def registered_validators(serve: Serve) -> None:
     assert "validators" in inspect.signature(install).parameters
-    world = serve(parts={"validators": [Role.has_value("nobody")]})
-    world.sign_in()
+    site = serve(parts={"validators": [Role.has_value("nobody")]})
+    site.sign_in()
 
-    assert ["role"] == [each["id"] for each in world.client.get("/me").json()["claimValidationErrors"]]
+    assert ["role"] == [each["id"] for each in site.client.get("/me").json()["claimValidationErrors"]]

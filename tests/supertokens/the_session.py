@@ -17,7 +17,7 @@ from fastapi_session import (
     blocking,
     create_new_session_in_request,
 )
-from tests.supertokens.world import (
+from tests.supertokens.rows import (
     DATA,
     NOW,
     PAYLOAD,
@@ -70,15 +70,15 @@ async def access_token_payload(visit: Visit) -> None:
 
 @row("session.get_all_session_tokens_dangerously()")
 def all_tokens(serve: Serve) -> None:
-    world = serve(anti_csrf="VIA_TOKEN")
+    site = serve(anti_csrf="VIA_TOKEN")
     told: list[SessionTokens] = []
 
-    @world.app.post("/begin")
+    @site.app.post("/begin")
     async def begin(request: Request) -> None:
         told.append((await create_new_session_in_request(request, "ada")).tokens)
 
-    response = world.client.post("/begin", headers={"st-auth-mode": "header"})
-    world.app.get("/tokens")(_tokens)
+    response = site.client.post("/begin", headers={"st-auth-mode": "header"})
+    site.app.get("/tokens")(_tokens)
     bearer = {"authorization": f"Bearer {told[0].access_token}"}
 
     names = ("st-access-token", "st-refresh-token", "front-token")
@@ -88,7 +88,7 @@ def all_tokens(serve: Serve) -> None:
         told[0].front_token,
     ]
     assert (True, None) == (told[0].is_new, told[0].anti_csrf_token)
-    assert [False, None] == world.client.get("/tokens", headers=bearer).json()
+    assert [False, None] == site.client.get("/tokens", headers=bearer).json()
 
 
 @row("session.get_time_created()")
@@ -119,9 +119,9 @@ def merging(serve: Serve) -> None:
         await visit.session.merge_into_access_token_payload({"plan": None, "seats": 3})
         assert {"seats": 3} == visit.session.claims == await visit.payload()
 
-    world = serve()
-    assert "sAccessToken" in cookies_of(world.visit(merge))
-    assert 3 == jwt.decode(world.client.cookies["sAccessToken"], options={"verify_signature": False})["seats"]
+    site = serve()
+    assert "sAccessToken" in cookies_of(site.visit(merge))
+    assert 3 == jwt.decode(site.client.cookies["sAccessToken"], options={"verify_signature": False})["seats"]
 
 
 @row("session.revoke_session()")
@@ -130,9 +130,9 @@ def revoking(serve: Serve) -> None:
         await visit.session.revoke()
         assert await visit.sessions.information(visit.handle) is None
 
-    world = serve()
-    world.visit(revoke)
-    assert (401, []) == (world.me(), list(world.client.cookies))
+    site = serve()
+    site.visit(revoke)
+    assert (401, []) == (site.me(), list(site.client.cookies))
 
 
 @row("session.assert_claims([validator])")
@@ -170,14 +170,14 @@ async def removing(visit: Visit) -> None:
 
 @row("session.attach_to_request_response(request, method)")
 def attaching(serve: Serve) -> None:
-    world = serve()
+    site = serve()
 
-    @world.app.post("/attach")
+    @site.app.post("/attach")
     async def attach(request: Request) -> None:
-        attach_session_to_request(request, await world.sessions.create("grace"), method="cookie")
+        attach_session_to_request(request, await site.sessions.create("grace"), method="cookie")
 
-    world.client.post("/attach")
-    assert "grace" == world.client.get("/me").json()
+    site.client.post("/attach")
+    assert "grace" == site.client.get("/me").json()
 
 
 @row('session["user_id"]')
@@ -187,9 +187,9 @@ async def item(visit: Visit) -> None:
 
 @row("session.sync_revoke_session()")
 def blocking_verbs(serve: Serve) -> None:
-    world = serve()
+    site = serve()
 
-    @world.app.post("/sync")
+    @site.app.post("/sync")
     def sync(request: Request, session: Verified) -> list[Any]:
         blocking(session.update_session_data({"n": 1}))
         blocking(session.merge_into_access_token_payload({"seats": 3}))
@@ -201,13 +201,13 @@ def blocking_verbs(serve: Serve) -> None:
         information = blocking(session.information())
         told = [value, session.claims, blocking(session.get_session_data())]
         assert information.created_at < information.expires_at
-        attach_session_to_request(request, blocking(world.sessions.create("grace")))
+        attach_session_to_request(request, blocking(site.sessions.create("grace")))
         blocking(session.revoke())
         return told
 
-    world.sign_in()
-    assert ["guest", {**PAYLOAD, "seats": 3}, {"n": 1}] == world.client.post("/sync").json()
-    assert 401 == world.me()
+    site.sign_in()
+    assert ["guest", {**PAYLOAD, "seats": 3}, {"n": 1}] == site.client.post("/sync").json()
+    assert 401 == site.me()
 
 
 async def _tokens(session: Verified) -> list[Any]:

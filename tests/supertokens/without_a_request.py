@@ -19,105 +19,93 @@ from fastapi_session import (
     front_token,
     get_sessions,
 )
-from tests.supertokens.world import (
-    DATA,
-    GRACE,
-    HOUR,
-    PAYLOAD,
-    Paying,
-    Role,
-    Serve,
-    Verified,
-    Visit,
-    World,
-    me,
-    row,
-)
+from tests.moments import HOUR, PAST_GRACE
+from tests.supertokens.rows import DATA, PAYLOAD, Paying, Role, Serve, Site, Verified, Visit, me, row
 
 
-def held(world: World) -> tuple[str, str]:
+def held(site: Site) -> tuple[str, str]:
     """The access and the refresh token of a session that began without a request, with an anti-CSRF token."""
-    issued = world.ask(lambda: world.sessions.create("ada", anti_csrf=True))
+    issued = site.ask(lambda: site.sessions.create("ada", anti_csrf=True))
     return issued.tokens.access_token, issued.tokens.refresh_token
 
 
 @row("create_new_session_without_request_response(tenant_id, recipe_user_id, payload, data)")
 def engine_create(serve: Serve) -> None:
-    world = serve()
-    issued = world.ask(
-        lambda: world.sessions.create("ada", tenant_id="acme", access_token_payload=PAYLOAD, session_data=DATA)
+    site = serve()
+    issued = site.ask(
+        lambda: site.sessions.create("ada", tenant_id="acme", access_token_payload=PAYLOAD, session_data=DATA)
     )
     bearer = {"authorization": f"Bearer {issued.tokens.access_token}"}
 
-    assert "ada" == world.client.get("/me", headers=bearer).json()
+    assert "ada" == site.client.get("/me", headers=bearer).json()
     assert issued.access_token.session_handle.endswith("_acme")
     assert front_token(issued.tokens)
 
 
 @row("create_new_session_without_request_response(disable_anti_csrf=False)")
 def engine_create_with_anti_csrf(serve: Serve) -> None:
-    world = serve(anti_csrf="VIA_TOKEN")
-    tokens = world.ask(lambda: world.sessions.create("ada", anti_csrf=True)).tokens
-    world.app.post("/change")(me)
-    world.client.cookies.set("sAccessToken", tokens.access_token)
+    site = serve(anti_csrf="VIA_TOKEN")
+    tokens = site.ask(lambda: site.sessions.create("ada", anti_csrf=True)).tokens
+    site.app.post("/change")(me)
+    site.client.cookies.set("sAccessToken", tokens.access_token)
 
-    assert 401 == world.client.post("/change").status_code
-    assert 200 == world.client.post("/change", headers={"anti-csrf": tokens.anti_csrf_token}).status_code
+    assert 401 == site.client.post("/change").status_code
+    assert 200 == site.client.post("/change", headers={"anti-csrf": tokens.anti_csrf_token}).status_code
 
 
 @row("get_session_without_request_response(access_token)")
 def engine_verify(serve: Serve) -> None:
-    world = serve()
-    access_token, _ = held(world)
-    content = world.ask(lambda: world.sessions.verify(access_token))
-    checked = world.ask(lambda: world.sessions.check_claims(content, [Role.has_value("guest")]))
+    site = serve()
+    access_token, _ = held(site)
+    content = site.ask(lambda: site.sessions.verify(access_token))
+    checked = site.ask(lambda: site.sessions.check_claims(content, [Role.has_value("guest")]))
 
     assert ("ada", ["role"]) == (content.user_id, [failure.id for failure in checked.failures])
 
 
 @row("get_session_without_request_response(check_database=True)")
 def engine_verify_in_the_database(serve: Serve) -> None:
-    world = serve()
-    access_token, _ = held(world)
-    world.ask(lambda: world.sessions.revoke_all("ada"))
+    site = serve()
+    access_token, _ = held(site)
+    site.ask(lambda: site.sessions.revoke_all("ada"))
 
     with pytest.raises(UnauthorisedError):
-        world.ask(lambda: world.sessions.verify(access_token, check_database=True))
+        site.ask(lambda: site.sessions.verify(access_token, check_database=True))
 
 
 @row("get_session_without_request_response(anti_csrf_token=...)")
 def engine_verify_anti_csrf(serve: Serve) -> None:
-    world = serve(anti_csrf="VIA_TOKEN")
-    access_token, _ = held(world)
-    token = world.ask(lambda: world.sessions.verify(access_token)).anti_csrf_token
+    site = serve(anti_csrf="VIA_TOKEN")
+    access_token, _ = held(site)
+    token = site.ask(lambda: site.sessions.verify(access_token)).anti_csrf_token
 
-    assert world.ask(lambda: world.sessions.verify(access_token, proof=AntiCsrfProof("VIA_TOKEN", token)))
+    assert site.ask(lambda: site.sessions.verify(access_token, proof=AntiCsrfProof("VIA_TOKEN", token)))
     with pytest.raises(TryRefreshTokenError):
-        world.ask(lambda: world.sessions.verify(access_token, proof=AntiCsrfProof("VIA_TOKEN", "wrong")))
+        site.ask(lambda: site.sessions.verify(access_token, proof=AntiCsrfProof("VIA_TOKEN", "wrong")))
 
 
 @row("refresh_session_without_request_response(refresh_token)")
 def engine_refresh(serve: Serve) -> None:
-    world = serve()
-    _, refresh_token = held(world)
-    world.clock.advance(HOUR)
-    issued = world.ask(lambda: world.sessions.refresh(refresh_token))
+    site = serve()
+    _, refresh_token = held(site)
+    site.clock.advance(HOUR)
+    issued = site.ask(lambda: site.sessions.refresh(refresh_token))
     bearer = {"authorization": f"Bearer {issued.tokens.access_token}"}
 
     assert refresh_token != issued.tokens.refresh_token
-    assert "ada" == world.client.get("/me", headers=bearer).json()
+    assert "ada" == site.client.get("/me", headers=bearer).json()
 
 
 @row("refresh_session_without_request_response(anti_csrf_token=...)")
 def engine_refresh_anti_csrf(serve: Serve) -> None:
-    world = serve(anti_csrf="VIA_TOKEN")
-    access_token, refresh_token = held(world)
-    token = world.ask(lambda: world.sessions.verify(access_token)).anti_csrf_token
+    site = serve(anti_csrf="VIA_TOKEN")
+    access_token, refresh_token = held(site)
+    token = site.ask(lambda: site.sessions.verify(access_token)).anti_csrf_token
 
     with pytest.raises(UnauthorisedError):
-        world.ask(lambda: world.sessions.refresh(refresh_token, proof=AntiCsrfProof("VIA_TOKEN", "wrong")))
-    world.clock.advance(GRACE)
-    issued = world.ask(lambda: world.sessions.refresh(refresh_token, proof=AntiCsrfProof("VIA_TOKEN", token)))
+        site.ask(lambda: site.sessions.refresh(refresh_token, proof=AntiCsrfProof("VIA_TOKEN", "wrong")))
+    site.clock.advance(PAST_GRACE)
+    issued = site.ask(lambda: site.sessions.refresh(refresh_token, proof=AntiCsrfProof("VIA_TOKEN", token)))
     assert token != issued.tokens.anti_csrf_token
 
 
@@ -235,9 +223,9 @@ def engine_validate(serve: Serve) -> None:
     serve(parts={"validators": [Paying.is_true()]}).visit(prove)
 
 
-def proved(world: World, token: str) -> Any:
+def proved(site: Site, token: str) -> Any:
     """The claims of *token*, by the keys that the application publishes."""
-    keys = jwt.PyJWKSet.from_dict(world.client.get("/auth/jwt/jwks.json").json())
+    keys = jwt.PyJWKSet.from_dict(site.client.get("/auth/jwt/jwks.json").json())
     key = keys[jwt.get_unverified_header(token)["kid"]].key
     return jwt.decode(token, key, ["ES256"], options={"verify_iat": False})
 
@@ -245,42 +233,42 @@ def proved(world: World, token: str) -> Any:
 @row("create_jwt(payload, validity_seconds, use_static_signing_key)")
 @row("jwt.asyncio.create_jwt(payload)")
 def engine_create_jwt(serve: Serve) -> None:
-    world = serve()
+    site = serve()
     for static in (True, False):
-        verb = world.sessions.create_jwt
-        token = world.ask(lambda: verb({"scope": "mail"}, validity=HOUR, use_static_signing_key=static))  # noqa: B023
-        claims = proved(world, token)
+        verb = site.sessions.create_jwt
+        token = site.ask(lambda: verb({"scope": "mail"}, validity=HOUR, use_static_signing_key=static))  # noqa: B023
+        claims = proved(site, token)
         assert ("mail", 3600) == (claims["scope"], claims["exp"] - claims["iat"])
 
 
 @row("get_jwks()")
 def engine_jwks(serve: Serve) -> None:
-    world = serve()
-    assert world.ask(world.sessions.jwks) == world.client.get("/auth/jwt/jwks.json").json()
+    site = serve()
+    assert site.ask(site.sessions.jwks) == site.client.get("/auth/jwt/jwks.json").json()
 
 
 @row("get_open_id_discovery_configuration()")
 def engine_discovery(serve: Serve) -> None:
-    world = serve()
-    assert world.sessions.discovery() == world.client.get("/auth/.well-known/openid-configuration").json()
+    site = serve()
+    assert site.sessions.discovery() == site.client.get("/auth/.well-known/openid-configuration").json()
 
 
 @row("openid.init(issuer=...)")
 def issuer(serve: Serve) -> None:
-    world = serve(api_domain="https://api.example.com", api_base_path="/s")
-    world.sign_in()
-    token = jwt.decode(world.client.cookies["sAccessToken"], options={"verify_signature": False})
+    site = serve(api_domain="https://api.example.com", api_base_path="/s")
+    site.sign_in()
+    token = jwt.decode(site.client.cookies["sAccessToken"], options={"verify_signature": False})
 
-    assert "https://api.example.com/s" == token["iss"] == world.sessions.config.issuer
+    assert "https://api.example.com/s" == token["iss"] == site.sessions.config.issuer
 
 
 @row("the `syncio` module in a `def` route".split("`")[1])
 def engine_blocking(serve: Serve) -> None:
-    world = serve()
+    site = serve()
 
-    @world.app.post("/sync")
+    @site.app.post("/sync")
     def sync(session: Verified, sessions: Annotated[Sessions, Depends(get_sessions())]) -> bool:
         return blocking(sessions.revoke(session.handle))
 
-    world.sign_in()
-    assert world.client.post("/sync").json() is True
+    site.sign_in()
+    assert site.client.post("/sync").json() is True

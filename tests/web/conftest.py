@@ -11,7 +11,8 @@ from fastapi import FastAPI
 
 from fastapi_session import Sessions
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, application, deployed, engine
+from tests.engines import engine
+from tests.web.deployment import Deployment, application, deployed
 
 Deploy = Callable[..., Deployment]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Annotated, Any
 
@@ -18,22 +17,17 @@ from fastapi_session import (
     CreateSession,
     InvalidClaimsError,
     Session,
-    SessionConfig,
     Sessions,
     create_session,
     install,
     session_router,
     verify_session,
 )
-from fastapi_session.clock import Clock
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.testing import HandClock
+from tests.engines import ORIGIN
+from tests.moments import PAST_GRACE
 from tests.web.wire import Held
-
-SECRET = "thirty-two bytes of a test, or a few more"
-WINDOW = timedelta(seconds=31)
-"""Longer than the grace period, shorter than an access token."""
-HOUR = timedelta(hours=1)
 
 Verified = Annotated[Session, Depends(verify_session())]
 
@@ -131,7 +125,7 @@ class Deployment:
 
     def refreshed(self, held: Held, *headers: Mapping[str, str]) -> Held:
         """The tokens that come for *held* once it may be rotated."""
-        self.clock.advance(WINDOW)
+        self.clock.advance(PAST_GRACE)
         return Held.of(self.refresh(held, *headers), held.method)
 
     def users(self, *user_ids: str) -> list[str]:
@@ -155,12 +149,6 @@ async def signing_key(sessions: Sessions) -> SigningKey:
     return await sessions._engine.keyring.signing_key()
 
 
-def engine(clock: Clock, **options: Any) -> Sessions:
-    """Sessions kept in memory, unless *options* say otherwise."""
-    given = {"store": "memory:", "api_domain": "http://testserver", "secret": SECRET, **options}
-    return Sessions(SessionConfig(**given), clock=clock)
-
-
 def application(sessions: Sessions) -> FastAPI:
     """An application with an endpoint of every kind."""
     app = FastAPI(routes=ENDPOINTS.routes)
@@ -170,9 +158,7 @@ def application(sessions: Sessions) -> FastAPI:
 
 
 @contextmanager
-def deployed(
-    app: FastAPI, sessions: Sessions, clock: HandClock, base_url: str = "http://testserver"
-) -> Iterator[Deployment]:
+def deployed(app: FastAPI, sessions: Sessions, clock: HandClock, base_url: str = ORIGIN) -> Iterator[Deployment]:
     """Serve *app* for as long as the context lasts."""
     no_jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     with TestClient(app, base_url=base_url, cookies=no_jar, raise_server_exceptions=False) as client:

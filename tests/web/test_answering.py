@@ -33,7 +33,8 @@ from fastapi_session import (
     install,
 )
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, application, deployed, engine
+from tests.engines import engine
+from tests.web.deployment import Deployment, application, deployed
 from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, change
 
 PAGE = "http://page.example"

@@ -12,7 +12,8 @@ from httpx2 import Client
 from fastapi_session import Session, verify_session
 from fastapi_session.testing import HandClock
 from tests.browser.server import serve
-from tests.web.deployment import application, engine
+from tests.engines import engine
+from tests.web.deployment import application
 from tests.web.nginx import behind_nginx
 from tests.web.wire import Held
 

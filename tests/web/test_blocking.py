@@ -9,7 +9,8 @@ from fastapi import Depends, FastAPI
 
 from fastapi_session import CreateSession, InvalidClaimsError, PayloadError, blocking, create_session
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, Verified, engine
+from tests.engines import engine
+from tests.web.deployment import Deployment, Verified
 from tests.web.socket_app import Role
 from tests.web.wire import ACCESS, CLEARED, change
 

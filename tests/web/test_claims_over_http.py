@@ -19,7 +19,6 @@ from fastapi_session import (
     PrimitiveArrayClaim,
     PrimitiveClaim,
     Session,
-    SessionConfig,
     Sessions,
     UnauthorisedError,
     create_session,
@@ -31,11 +30,12 @@ from fastapi_session import (
 from fastapi_session.core import access_token
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
-from tests.web.deployment import HOUR, SECRET, Deployment, Verified, deployed
+from tests.engines import config
+from tests.moments import HOUR, MINUTE
+from tests.web.deployment import Deployment, Verified, deployed
 from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, Held, change
 
 NOW = 2_000_000_000_000
-MINUTE = timedelta(minutes=1)
 METHODS = ["cookie", "header"]
 CHANGED = {
     "cookie": {"front-token": "new", "sAccessToken": "new"},
@@ -106,13 +106,8 @@ class Served:
         self.clock = clock
         self.engine: type[Sessions] = Sessions
 
-    def config(self) -> SessionConfig:
-        return SessionConfig(
-            api_domain="http://testserver", store="memory:", secret=SECRET, access_token_validity_jitter=0
-        )
-
     def sessions(self, **options: Any) -> Sessions:
-        sessions = self.engine(self.config(), clock=self.clock, **options)
+        sessions = self.engine(config(), clock=self.clock, **options)
         install(self.app, sessions)
         self.app.include_router(session_router())
         return sessions

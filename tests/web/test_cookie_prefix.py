@@ -16,8 +16,10 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cookies import EPOCH
 from fastapi_session.web.transport import Credentials, Outcome, Transport, read
+from tests.engines import engine
+from tests.moments import HOUR, PAST_GRACE
 from tests.web.conftest import Deploy
-from tests.web.deployment import HOUR, WINDOW, Deployment, application, engine
+from tests.web.deployment import Deployment, application
 from tests.web.wire import Held, set_cookies
 
 HOST = "https://shop.example.com"
@@ -51,7 +53,7 @@ class Application:
 
     def refresh(self) -> Response:
         """Refresh once the token may be rotated."""
-        self.clock.advance(WINDOW)
+        self.clock.advance(PAST_GRACE)
         return self.call("POST", "/auth/session/refresh")
 
     @property
@@ -225,7 +227,7 @@ def after_attack(at: Deployment, prefix: str, planted: Planted) -> str:
     access, refresh = next(names[1:] for names in NAMES if names[0] == prefix)
     cookies = [(access, held[planted.access].access)] if planted.access else []
     cookies += [(refresh, held[user_id].refresh if user_id in held else user_id) for user_id in planted.refresh]
-    at.clock.advance(WINDOW)
+    at.clock.advance(PAST_GRACE)
     response = at.post("/auth/session/refresh", {"cookie": "; ".join(f"{name}={value}" for name, value in cookies)})
     if response.status_code != 200:
         return {401: NOBODY, 500: "an error"}[response.status_code]

@@ -16,7 +16,8 @@ from fastapi_session import get_all_cors_headers, install
 from fastapi_session.origin import _public_suffixes
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cors import cors_problems
-from tests.web.deployment import deployed, engine
+from tests.engines import engine
+from tests.web.deployment import deployed
 
 RIGHT: dict[str, Any] = {
     "allow_origins": ["https://page.example"],

@@ -21,8 +21,9 @@ from fastapi_session import (
     create_session,
     front_token,
 )
+from tests.moments import HOUR
 from tests.web.conftest import Deploy
-from tests.web.deployment import CROSS_SITE, HOUR, Deployment
+from tests.web.deployment import CROSS_SITE, Deployment
 from tests.web.wire import KEPT, NEW, OTHER_CLEARED, Held, change
 
 BROWSER = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}

@@ -24,7 +24,9 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.testing import HandClock
-from tests.web.deployment import WINDOW, Deployment, Verified, application, deployed, engine
+from tests.engines import engine
+from tests.moments import PAST_GRACE
+from tests.web.deployment import Deployment, Verified, application, deployed
 from tests.web.wire import KEPT, NEW, TRY_REFRESH_TOKEN, change
 
 
@@ -267,7 +269,7 @@ def test_a_refresh_endpoint_of_one_s_own(app: FastAPI, deployment: Deployment) -
         return (await refresh()).user_id
 
     held = deployment.login("header")
-    deployment.clock.advance(WINDOW)
+    deployment.clock.advance(PAST_GRACE)
     response = deployment.post("/again", held.to_refresh())
 
     assert ("ada", NEW["header"]) == (response.json(), change(response))

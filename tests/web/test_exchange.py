@@ -14,7 +14,7 @@ from fastapi_session.testing import HandClock
 from fastapi_session.web.exchange import SCOPE_KEY, Begun, Exchange, exchange_of
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.transport import Transport
-from tests.web.deployment import engine
+from tests.engines import engine
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 

@@ -30,7 +30,9 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.testing import HandClock
-from tests.web.deployment import SECRET, WINDOW, Deployment, Verified, application, deployed
+from tests.engines import SECRET
+from tests.moments import PAST_GRACE
+from tests.web.deployment import Deployment, Verified, application, deployed
 from tests.web.frames import Told, of_access_token, of_refresh_token, pieces, report
 from tests.web.test_outcomes import CASES, Row
 from tests.web.wire import ACCESS, REFRESH, Held, set_cookies
@@ -157,10 +159,10 @@ def everything(reported: Reported, held: Held) -> None:
     reported.post("/merge", held.to_call(), proof(held))
     reported.post("/data", held.to_call(), proof(held))
     reported.post("/login?user_id=eve", held.to_call(), {"st-auth-mode": held.method})
-    reported.clock.advance(WINDOW)
+    reported.clock.advance(PAST_GRACE)
     for _ in range(3):
         reported.refresh(held, proof(held))
-        reported.clock.advance(WINDOW)
+        reported.clock.advance(PAST_GRACE)
     reported.post("/auth/signout", held.to_call(), proof(held))
 
 

@@ -22,7 +22,8 @@ from fastapi_session import (
 )
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.engines import engine
+from tests.web.deployment import Deployment, Verified, application, deployed
 from tests.web.wire import ACCESS, CLEARED, KEPT, REFRESH, change
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

@@ -17,7 +17,7 @@ from fastapi_session.web.header_cache import MAX_BYTES, HeaderCache, what_came
 from fastapi_session.web.token_choice import presented_access_token
 from fastapi_session.web.transport import Transport
 from fastapi_session.web.verifying import SessionProvider
-from tests.web.deployment import engine
+from tests.engines import engine
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -12,7 +12,8 @@ from fastapi_session import CreateSession, create_session
 from fastapi_session.testing import HandClock
 from fastapi_session.web.header_size import LIMIT, SERVERS_OWN, SizeWatch, bytes_of
 from tests.browser.server import serve
-from tests.web.deployment import application, engine
+from tests.engines import engine
+from tests.web.deployment import application
 from tests.web.nginx import behind_nginx
 
 BUFFERS = ("proxy_buffer_size 16k;", "proxy_buffers 8 16k;", "proxy_busy_buffers_size 32k;")

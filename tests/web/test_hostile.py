@@ -19,7 +19,8 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
 from tests.conftest import Figures
-from tests.web.deployment import application, engine, finish_background, signing_key
+from tests.engines import engine
+from tests.web.deployment import application, finish_background, signing_key
 from tests.web.hostility import EXTREME_BYTES, Forger, Header, attack, decoded, encoded
 
 SEED = 20_260_801

@@ -23,7 +23,8 @@ from fastapi_session import (
 )
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.web.deployment import SECRET, application, engine
+from tests.engines import SECRET, engine
+from tests.web.deployment import application
 from tests.web.wire import NEW, change
 
 

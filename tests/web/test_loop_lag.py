@@ -18,8 +18,10 @@ from fastapi import FastAPI
 
 from fastapi_session import Sessions
 from fastapi_session.testing import HandClock
+from tests.engines import engine
+from tests.moments import PAST_GRACE
 from tests.web.asgi import ask
-from tests.web.deployment import WINDOW, engine, finish_background
+from tests.web.deployment import finish_background
 from tests.web.wire import Held
 
 LIMIT = 0.001
@@ -80,7 +82,7 @@ async def live(app: FastAPI, clock: HandClock, lag: Lag) -> None:
     held = await lag.of("create", signed_in(app))
     await lag.of("verify, cold", ask(app, "GET", "/me", held.to_call()))
     await lag.of("verify, warm", ask(app, "GET", "/me", held.to_call()))
-    clock.advance(WINDOW)
+    clock.advance(PAST_GRACE)
     fresh = Held.of(await lag.of("refresh", ask(app, "POST", "/auth/session/refresh", held.to_refresh())), "header")
     await lag.of("verify with database check", ask(app, "GET", "/checked", fresh.to_call()))
     await lag.of("revoke", ask(app, "POST", "/auth/signout", fresh.to_call()))
@@ -102,7 +104,7 @@ async def test_creating_verifying_and_refreshing(app: FastAPI, clock: HandClock)
 @pytest.mark.parametrize("sessions", ["RS256"], indirect=True)
 async def test_making_the_next_key(app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
     """Requests are served as ever while the next RSA keys are made and loaded, which takes a processor far longer."""
-    clock.advance(sessions.config.access_token_dynamic_signing_key_update_interval - WINDOW)
+    clock.advance(sessions.config.access_token_dynamic_signing_key_update_interval - PAST_GRACE)
     lag, served = Lag(), 0
     for _ in range(KEYS):
         if served <= TRIES:

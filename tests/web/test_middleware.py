@@ -32,8 +32,9 @@ from fastapi_session import (
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
 from fastapi_session.web.exchange import Exchange
+from tests.engines import engine
 from tests.web.asgi import ask
-from tests.web.deployment import Deployment, Verified, application, deployed, engine
+from tests.web.deployment import Deployment, Verified, application, deployed
 from tests.web.wire import ACCESS, CLEARED, KEPT, NEW, REFRESH, UNAUTHORISED, Held, change, exposed, set_cookies
 
 Answer = Callable[[], Any]

@@ -11,8 +11,9 @@ from fastapi.security import APIKeyHeader
 
 from fastapi_session import verify_session
 from fastapi_session.testing import HandClock
+from tests.engines import engine
 from tests.web.conftest import Deploy
-from tests.web.deployment import Deployment, application, engine
+from tests.web.deployment import Deployment, application
 
 EITHER: list[dict[str, list[str]]] = [{"SessionCookie": []}, {"SessionBearer": []}]
 KEY = APIKeyHeader(name="x-key", auto_error=False)

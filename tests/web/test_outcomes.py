@@ -18,8 +18,10 @@ from fastapi_session import IssuedSession
 from fastapi_session.core import access_token
 from fastapi_session.core.segment import segment
 from fastapi_session.testing import HandClock
+from tests.engines import engine
+from tests.moments import HOUR, PAST_GRACE
 from tests.web.conftest import Deploy
-from tests.web.deployment import HOUR, WINDOW, Deployment, deployed, engine
+from tests.web.deployment import Deployment, deployed
 from tests.web.deployment import application as application_of
 from tests.web.wire import (
     ACCESS,
@@ -163,7 +165,7 @@ def post_without_proof(path: str) -> Callable[[Deployment, str], Response]:
 
 def refresh(at: Deployment, method: str) -> Response:
     held = at.login(method)
-    at.clock.advance(WINDOW)
+    at.clock.advance(PAST_GRACE)
     return at.refresh(held)
 
 
@@ -200,7 +202,7 @@ def refresh_reused_recently(at: Deployment, method: str) -> Response:
     first = at.login(method)
     assert 200 == at.get("/me", at.refreshed(first).to_call()).status_code
     assert LOGGED_IN == at.users()
-    at.clock.advance(WINDOW)
+    at.clock.advance(PAST_GRACE)
     return at.refresh(first)
 
 
@@ -283,12 +285,12 @@ ROWS = [
     Row("revoked", revoked, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("gone, with database check", gone, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("superseded", superseded("/me"), 401, TRY_REFRESH_TOKEN, KEPT),
-    Row("superseded, late", superseded("/me", late=WINDOW), 401, UNAUTHORISED, KEPT),
+    Row("superseded, late", superseded("/me", late=PAST_GRACE), 401, UNAUTHORISED, KEPT),
     Row("superseded, with database check", superseded("/checked"), 401, TRY_REFRESH_TOKEN, KEPT),
-    Row("superseded, with database check, late", superseded("/checked", late=WINDOW), 401, UNAUTHORISED, KEPT),
+    Row("superseded, with database check, late", superseded("/checked", late=PAST_GRACE), 401, UNAUTHORISED, KEPT),
     Row("sign-out, superseded", superseded("/auth/signout"), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("refresh: superseded", superseded("refresh"), 503, SUPERSEDED, KEPT),
-    Row("refresh: superseded, late", superseded("refresh", late=WINDOW), 401, UNAUTHORISED, KEPT),
+    Row("refresh: superseded, late", superseded("refresh", late=PAST_GRACE), 401, UNAUTHORISED, KEPT),
     Row(
         "refresh: superseded, access cookie alone",
         superseded("refresh without refresh token"),
@@ -299,7 +301,7 @@ ROWS = [
     ),
     Row(
         "refresh: superseded, access cookie alone, late",
-        superseded("refresh without refresh token", late=WINDOW),
+        superseded("refresh without refresh token", late=PAST_GRACE),
         401,
         UNAUTHORISED,
         KEPT,
@@ -465,7 +467,7 @@ class TestAnOutage:
     def test_an_outage(self, verb: str, method: str, deployment: Deployment, path: Path) -> None:
         """Whatever asks the store is answered 503 with Retry-After, and every token and the session outlive the outage."""
         held = deployment.login(method)
-        deployment.clock.advance(WINDOW)
+        deployment.clock.advance(PAST_GRACE)
         ask: dict[str, Callable[[], Response]] = {
             "checked": lambda: deployment.get("/checked", held.to_call()),
             "refresh": lambda: deployment.refresh(held),

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
-from tests.web.deployment import WINDOW, Deployment
+from tests.web.deployment import Deployment
 from tests.web.wire import ACCESS, CLEARED, KEPT, NEW, OTHER_CLEARED, REFRESH, UNAUTHORISED, change
 
 
@@ -45,7 +46,7 @@ class TestRefresh:
         """Header first, then cookie, as far as each is allowed; whatever else the client says, the answer travels the same way."""
         deployment = deploy(token_transfer_method=lambda _, for_create: "any" if for_create else allowed)
         ada, bob = deployment.login("cookie", "ada"), deployment.login("header", "bob")
-        deployment.clock.advance(WINDOW)
+        deployment.clock.advance(PAST_GRACE)
         others = deploy(secret="another secret of thirty-two bytes or more").login("header")
         altered = replace(bob, refresh=bob.refresh[:-9] + ("A" if bob.refresh[-9] != "A" else "B") + bob.refresh[-8:])
         headers = {

@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from fastapi_session import SessionError, Sessions, UnauthorisedError, get_session_from_request
 from fastapi_session.testing import HandClock
-from tests.web.deployment import HOUR, Deployment, deployed
+from tests.moments import HOUR
+from tests.web.deployment import Deployment, deployed
 from tests.web.wire import ACCESS, REFRESH, UNAUTHORISED, Held
 
 

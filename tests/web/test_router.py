@@ -12,8 +12,10 @@ from fastapi.testclient import TestClient
 from fastapi_session import Sessions, StoreUnavailable, install, session_router
 from fastapi_session.core import access_token
 from fastapi_session.testing import HandClock
+from tests.engines import engine
+from tests.moments import HOUR
 from tests.web.conftest import Deploy
-from tests.web.deployment import HOUR, Deployment, application, deployed, engine
+from tests.web.deployment import Deployment, application, deployed
 from tests.web.wire import ACCESS, NEW, REFRESH, change, set_cookies
 
 DOCUMENTS = ["/jwt/jwks.json", "/.well-known/openid-configuration"]

@@ -23,7 +23,8 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
 from fastapi_session.web import session_end
 from fastapi_session.web.sockets import CLOSE_CODE
-from tests.web.deployment import HOUR, SECRET, WINDOW, engine
+from tests.engines import SECRET, engine
+from tests.moments import HOUR, PAST_GRACE
 from tests.web.socket_app import Role, Served, bearer, closed, cookie, handle, serving, socket_app, until
 
 UNAUTHORISED = {"message": "unauthorised"}
@@ -190,9 +191,9 @@ async def sign_out_everywhere(sessions: Sessions, issued: IssuedSession, clock: 
 
 async def theft(sessions: Sessions, issued: IssuedSession, clock: HandClock) -> None:
     first = issued.tokens.refresh_token or ""
-    clock.advance(WINDOW)
+    clock.advance(PAST_GRACE)
     second = await sessions.refresh(first)
-    clock.advance(WINDOW)
+    clock.advance(PAST_GRACE)
     await sessions.refresh(second.tokens.refresh_token or "")
     with pytest.raises(TokenTheftError):
         await sessions.refresh(first)

@@ -14,7 +14,9 @@ from fastapi_session import Sessions
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
 from fastapi_session.web import session_end
-from tests.web.deployment import HOUR, Verified, engine
+from tests.engines import engine
+from tests.moments import HOUR
+from tests.web.deployment import Verified
 from tests.web.socket_app import Admin, Role, Served, bearer, handle, serving, socket_app, until
 
 EVENT = "data: tick\n\n"

@@ -14,7 +14,9 @@ import uvicorn
 
 from fastapi_session.core import access_token_size
 from fastapi_session.testing import HandClock
-from tests.web.deployment import HOUR, WINDOW, application, engine
+from tests.engines import engine
+from tests.moments import HOUR, PAST_GRACE
+from tests.web.deployment import application
 from tests.web.wire import (
     ACCESS,
     CLEARED,
@@ -90,7 +92,7 @@ def test_the_refresh_cookie_stays_at_home(client: httpx2.Client) -> None:
 def test_a_life_in_headers(client: httpx2.Client, clock: HandClock) -> None:
     """The same life without a cookie."""
     created = client.post("/login?user_id=ada", headers=HEADER)
-    clock.advance(WINDOW)
+    clock.advance(PAST_GRACE)
     refreshed = client.post(
         "/auth/session/refresh", headers={"authorization": f"Bearer {created.headers['st-refresh-token']}"}
     )
@@ -109,7 +111,7 @@ def test_a_copied_jar(client: httpx2.Client, base_url: str, clock: HandClock) ->
     client.post("/login?user_id=ada", headers=COOKIE)
     with httpx2.Client(base_url=base_url, cookies=client.cookies, trust_env=False) as thief:
         for _ in range(2):
-            clock.advance(WINDOW)
+            clock.advance(PAST_GRACE)
             assert NEW["cookie"] == change(client.post("/auth/session/refresh"))
         stolen = thief.post("/auth/session/refresh")
         owner = client.post("/auth/session/refresh")

@@ -16,7 +16,8 @@ from fastapi_session import PayloadError, PrimitiveClaim, Session, Sessions, ver
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.testing import HandClock
-from tests.web.deployment import Deployment, Verified, engine
+from tests.engines import engine
+from tests.web.deployment import Deployment, Verified
 from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, Held, change
 
 

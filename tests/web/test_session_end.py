@@ -8,15 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from fastapi_session.engine.revocation.watched_session import Ask
+from fastapi_session.engine.revocation.lasting_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import InvalidClaimsError
 from fastapi_session.model import Json, Reading
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
 from fastapi_session.web.session_end import Lasting, until_end
-from tests.engine.engines import TroubledStore
-from tests.web.deployment import engine
+from tests.engines import TroubledStore, engine
 
 
 class Numbers:

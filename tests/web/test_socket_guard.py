@@ -19,7 +19,7 @@ from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.session_types import SessionTypes
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
-from tests.web.deployment import engine
+from tests.engines import engine
 
 ACCEPT = {"type": "websocket.accept"}
 CLOSED = {"type": "websocket.close", "code": 3000, "reason": "unauthorised"}

@@ -25,7 +25,9 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.testing import HandClock
-from tests.web.deployment import CROSS_SITE, HOUR, Deployment, application, echo, engine
+from tests.engines import engine
+from tests.moments import HOUR
+from tests.web.deployment import CROSS_SITE, Deployment, application, echo
 from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
 
 

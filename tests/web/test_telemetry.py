@@ -9,7 +9,8 @@ from fastapi import Depends, FastAPI
 
 from fastapi_session import PrimitiveClaim, RefreshSession, Session, install, refresh_session, verify_session
 from fastapi_session.testing import HandClock
-from tests.web.deployment import application, deployed, engine
+from tests.engines import engine
+from tests.web.deployment import application, deployed
 
 pytest.importorskip("fastapi.telemetry", reason="this FastAPI has no telemetry of its own")
 sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="OpenTelemetry's SDK is not installed")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fastapi_session.core import access_token
+from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
-from tests.web.deployment import WINDOW
 from tests.web.wire import ACCESS, KEPT, Held, change
 
 
@@ -90,7 +90,7 @@ class TestAntiCsrf:
         """
         deployment = deploy(anti_csrf=mode)
         held = deployment.login("cookie")
-        deployment.clock.advance(WINDOW)
+        deployment.clock.advance(PAST_GRACE)
         cookies = held.to_refresh() if brings == "both cookies" else held.to_call()
         response = deployment.request(verb, path, cookies, more)
 

@@ -17,8 +17,10 @@ from fastapi_session.core.segment import segment
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cookies import EPOCH
 from fastapi_session.web.transport import Credentials, Outcome, Transport, read
+from tests.engines import SECRET, engine
+from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
-from tests.web.deployment import SECRET, WINDOW, Deployment, engine, signing_key
+from tests.web.deployment import Deployment, signing_key
 from tests.web.wire import ACCESS, NEW, Held, change, set_cookies
 
 CLAIMS = {
@@ -223,9 +225,9 @@ class TestSetCookie:
         deployment = deploy(idle_timeout=timedelta(hours=2), absolute_timeout=timedelta(hours=2, seconds=31))
         first = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
         held = deployment.login()
-        deployment.clock.advance(WINDOW)
+        deployment.clock.advance(PAST_GRACE)
         second = deployment.refresh(held)
-        deployment.clock.advance(WINDOW)
+        deployment.clock.advance(PAST_GRACE)
         third = deployment.refresh(deployment.refreshed(held))
 
         ends = [dict(set_cookies(response))["sRefreshToken"].split("; ")[2] for response in (first, second, third)]
@@ -424,7 +426,7 @@ def test_the_exposed_access_token(deploy: Deploy) -> None:
     held = deployment.login("cookie")
     created = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
     merged = deployment.post("/merge", held.to_call())
-    deployment.clock.advance(WINDOW)
+    deployment.clock.advance(PAST_GRACE)
     refreshed = deployment.refresh(held)
 
     assert NEW["cookie"] | BOTH_ACCESS == change(created) == change(refreshed)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from starlette.testclient import WebSocketDenialResponse
 
+from tests.moments import HOUR
 from tests.web.conftest import Deploy
-from tests.web.deployment import CROSS_SITE, HOUR, PAGE, Deployment, echo
+from tests.web.deployment import CROSS_SITE, PAGE, Deployment, echo
 from tests.web.wire import ACCESS, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
 
 

@@ -14,10 +14,10 @@ from fastapi_session.core.claims.ready_made import BooleanClaim, PrimitiveArrayC
 from fastapi_session.core.claims.validators import ClaimRule, ClaimValidator, PayloadRule, claims_to_fetch, failures
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.model import Json
+from tests.moments import MINUTE
 
 NOW = 1_000_000
 YOUNG, OLD = NOW - 60_000, NOW - 60_001
-MINUTE = timedelta(minutes=1)
 
 
 async def fetch_nothing(user_id: str, tenant_id: str, payload: Json) -> None:

@@ -17,8 +17,9 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration
 from tests.conftest import Place
-from tests.engine.engines import DAY, HOUR, MINUTE, SECOND, TroubledStore, engine
-from tests.engine.processes import WEEK, Process, kids
+from tests.engine.processes import Process, kids
+from tests.engines import TroubledStore, engine
+from tests.moments import DAY, HOUR, MINUTE, SECOND, WEEK
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ async def test_a_pending_key_is_revoked(store: Store, clock: HandClock) -> None:
 
 async def test_a_cached_token_is_refused(store: Store, clock: HandClock) -> None:
     """A token that was verified a moment ago is refused as well when its key is revoked."""
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     token = (await sessions.create("alice")).tokens.access_token
     key = await sessions._engine.keyring.signing_key()
     await sessions.verify(token)

@@ -23,19 +23,9 @@ from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration
 from tests.conftest import Place
-from tests.engine.engines import (
-    DAY,
-    HOUR,
-    MILLISECOND,
-    MINUTE,
-    NEW_SECRET,
-    SECOND,
-    SECRET,
-    WRONG_SECRET,
-    TroubledStore,
-    secrets,
-)
-from tests.engine.processes import WEEK, Process, kids
+from tests.engine.processes import Process, kids
+from tests.engines import NEW_SECRET, SECRET, WRONG_SECRET, TroubledStore, secrets
+from tests.moments import DAY, HOUR, MILLISECOND, MINUTE, SECOND, WEEK
 
 UNKNOWN = "d-" + "0" * 32
 

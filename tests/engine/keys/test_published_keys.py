@@ -13,7 +13,8 @@ from fastapi_session.engine.from_config import PUBLISH_LEAD
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import HOUR, SECOND, TroubledStore, engine, refresh_token_of
+from tests.engines import TroubledStore, engine, refresh_token_of
+from tests.moments import HOUR, SECOND
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def clock() -> HandClock:
 async def two(clock: HandClock, tmp_path: Path) -> AsyncIterator[tuple[Sessions, Sessions]]:
     """Two processes' engines over one store."""
     store = SqliteStore(tmp_path / "sessions.db", clock=clock)
-    here, there = engine(store, clock), engine(store, clock)
+    here, there = engine(clock, store=store), engine(clock, store=store)
     yield here, there
     await here.close()
     await there.close()
@@ -44,7 +45,7 @@ async def published(sessions: Sessions) -> list[str]:
 @pytest.mark.parametrize("opens", [True, False], ids=["opened", "not opened"])
 async def test_a_static_key_is_published_before_it_signs(opens: bool, clock: HandClock) -> None:
     """Whoever has read the JWKS once knows the key of every JWT that is made later, and it signs for good."""
-    sessions = engine(MemoryStore(clock=clock), clock)
+    sessions = engine(clock, store=MemoryStore(clock=clock))
     if opens:
         await sessions.open()
         assert ["d-", "s-"] == [key.kid[:2] for key in await sessions.store.signing_keys()]
@@ -58,8 +59,8 @@ async def test_a_static_key_is_published_before_it_signs(opens: bool, clock: Han
 async def test_a_static_key_of_another_algorithm_is_published_before_it_signs(clock: HandClock) -> None:
     """After a change of the algorithm the JWKS has the new key ten minutes before it signs its first JWT."""
     store = MemoryStore(clock=clock)
-    await engine(store, clock).open()
-    sessions = engine(store, clock, access_token_signing_algorithm="RS256")
+    await engine(clock, store=store).open()
+    sessions = engine(clock, store=store, access_token_signing_algorithm="RS256")
     await sessions.open()
     await sessions._engine.background.finish()
     known = await published(sessions)
@@ -75,7 +76,7 @@ async def test_a_static_key_of_another_algorithm_is_published_before_it_signs(cl
 async def test_the_keys_are_published_while_the_store_is_down(clock: HandClock) -> None:
     """A store that is down keeps a key from being made, and none of those that are known from being published."""
     store = TroubledStore(clock)
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     await sessions.create("ada")
     store.down = True
 
@@ -103,9 +104,9 @@ async def test_a_key_is_revoked_everywhere(two: tuple[Sessions, Sessions], clock
 async def test_notices_outlive_tokens_of_longer_life(clock: HandClock, tmp_path: Path) -> None:
     """After the lifetime was shortened, a revocation is remembered as long as a token of the longer life may live."""
     store = SqliteStore(tmp_path / "sessions.db", clock=clock)
-    before = engine(store, clock, access_token_validity=HOUR)
+    before = engine(clock, store=store, access_token_validity=HOUR)
     issued = await before.create("ada")
-    after = engine(store, clock, access_token_validity=HOUR / 60)
+    after = engine(clock, store=store, access_token_validity=HOUR / 60)
     await after.verify(issued.tokens.access_token)
     await before.revoke(issued.access_token.session_handle)
     clock.advance(HOUR / 2)

@@ -18,8 +18,9 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration
 from tests.conftest import Place
-from tests.engine.engines import DAY, MILLISECOND, MINUTE, NEW_SECRET, SECRET, secrets
 from tests.engine.processes import Process, kids
+from tests.engines import NEW_SECRET, SECRET, secrets
+from tests.moments import DAY, MILLISECOND, MINUTE
 
 OLD, NEW = secrets(SECRET), secrets(NEW_SECRET)
 OLD_FIRST, NEW_FIRST = secrets(SECRET, NEW_SECRET), secrets(NEW_SECRET, SECRET)

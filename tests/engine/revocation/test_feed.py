@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.revocation.ending import ending
 from fastapi_session.engine.revocation.feed import (
     ATTEMPTS,
     OVERLAP,
@@ -25,7 +26,8 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session, new_signing_key
 from tests.conftest import Place
-from tests.engine.engines import HOUR, MILLISECOND, SECOND, TroubledStore, feed_of
+from tests.engines import TroubledStore, feed_of
+from tests.moments import HOUR, MILLISECOND, SECOND
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ async def test_an_end_that_is_known_is_not_waited_for(clock: HandClock, store: S
     feed = feed_of(store, clock, background=background)
     feed.revoked("a")
     feed.stale("b")
-    with feed.ending("a") as a, feed.ending("b") as b:
+    with ending("a", feed=feed) as a, ending("b", feed=feed) as b:
         assert (True, False) == (a.done(), b.done())
         feed.revoked("b")
         await asyncio.wait_for(b, 10)
@@ -275,7 +277,7 @@ async def test_the_end_of_a_session_is_told(store: Store, clock: HandClock, back
     """Who waits for the end of a session is woken where another process revoked it."""
     feed = feed_of(store, clock, background=background)
     session_id = await revoke(store, "a")
-    with feed.ending(session_id) as ended:
+    with ending(session_id, feed=feed) as ended:
         await feed.catch_up()
         await asyncio.wait_for(ended, 10)
 
@@ -529,9 +531,9 @@ async def test_who_waits_for_an_end_has_the_feed_followed(
     feed = feed_of(store, clock, background=background, interval=10)
     session_id = await revoke(store, "another")
     tasks = asyncio.all_tasks()
-    with feed.ending("a"):
+    with ending("a", feed=feed):
         session_id = await revoke(store, "a")
-        with feed.ending(session_id) as ended:
+        with ending(session_id, feed=feed) as ended:
             await asyncio.wait_for(ended, 10)
         await until(lambda: feed.about(session_id) is not None)
     await background.finish()

@@ -13,7 +13,8 @@ from fastapi_session.model import Reading
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, SECOND, TroubledStore, engine, refresh_token_of
+from tests.engines import TroubledStore, engine, refresh_token_of
+from tests.moments import GRACE, SECOND
 
 
 async def replaying(sessions: Sessions, issued: IssuedSession) -> None:
@@ -39,12 +40,12 @@ REVOKING: dict[str, Deed] = {
 
 @pytest.fixture
 def here(store: Store, clock: HandClock) -> Sessions:
-    return engine(store, clock)
+    return engine(clock, store=store)
 
 
 @pytest.fixture
 def there(store: Store, clock: HandClock) -> Sessions:
-    return engine(store, clock)
+    return engine(clock, store=store)
 
 
 @pytest.mark.parametrize("deed", REVOKING.values(), ids=REVOKING)
@@ -131,7 +132,7 @@ def counting(clock: HandClock) -> CountingStore:
 
 async def test_the_store_is_asked_once_a_token(counting: CountingStore, clock: HandClock) -> None:
     """Verifying a token of a session that was changed asks the store once, and of one that was not or was revoked never."""
-    sessions = engine(counting, clock)
+    sessions = engine(clock, store=counting)
     await sessions.open()
     changed, revoked, untouched = [await sessions.create("alice") for _ in range(3)]
     await sessions.merge_into_access_token_payload(changed.access_token.session_handle, {"role": "guest"})
@@ -151,7 +152,7 @@ async def test_the_store_is_asked_once_a_token(counting: CountingStore, clock: H
 @pytest.mark.parametrize("fails_closed", [False, True])
 async def test_a_store_that_is_down(fails_closed: bool, counting: CountingStore, clock: HandClock) -> None:
     """While the store is down a token is believed whose claims may have changed, unless the feed fails closed."""
-    sessions = engine(counting, clock, revocation_feed_max_age=60 if fails_closed else None)
+    sessions = engine(clock, store=counting, revocation_feed_max_age=60 if fails_closed else None)
     issued = await sessions.create("alice")
     await sessions.merge_into_access_token_payload(issued.access_token.session_handle, {"role": "guest"})
     with pytest.raises(TryRefreshTokenError):
@@ -166,7 +167,7 @@ async def test_a_store_that_is_down(fails_closed: bool, counting: CountingStore,
 
 async def test_a_revocation_holds_while_the_store_is_down(counting: CountingStore, clock: HandClock) -> None:
     """What is known to be revoked stays refused while the store is down."""
-    sessions = engine(counting, clock)
+    sessions = engine(clock, store=counting)
     issued = await sessions.create("alice")
     await sessions.revoke(issued.access_token.session_handle)
     counting.down = True

@@ -12,7 +12,8 @@ from fastapi_session.engine.tokens import acknowledgements
 from fastapi_session.engine.tokens.acknowledgements import Acknowledgements
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, NEW_SECRET, SECRET, TroubledStore, engine, refresh_token_of, secrets
+from tests.engines import NEW_SECRET, SECRET, TroubledStore, engine, refresh_token_of, secrets
+from tests.moments import GRACE
 
 
 class Process:
@@ -32,7 +33,7 @@ class Process:
 
 @pytest.fixture
 def sessions(troubled: TroubledStore, clock: HandClock) -> Sessions:
-    return engine(troubled, clock)
+    return engine(clock, store=troubled)
 
 
 async def rotated(sessions: Sessions, clock: HandClock) -> AccessToken:
@@ -134,7 +135,9 @@ async def test_memory_is_bounded(
 @pytest.mark.parametrize("maker", [SECRET, NEW_SECRET], ids=["old", "new"])
 async def test_either_secret_may_have_made_the_hash(maker: str, troubled: TroubledStore, clock: HandClock) -> None:
     """While a secret is being replaced, a process that knows both acknowledges what either has hashed."""
-    token = await rotated(engine(troubled, clock, secret=[NEW_SECRET, SECRET] if maker == NEW_SECRET else maker), clock)
+    token = await rotated(
+        engine(clock, store=troubled, secret=[NEW_SECRET, SECRET] if maker == NEW_SECRET else maker), clock
+    )
     await Process(troubled, NEW_SECRET, SECRET).use(token)
 
     assert await acknowledged(troubled, token)

@@ -15,7 +15,8 @@ from fastapi_session.model import Circumstances, Lineage, Reading
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, SECRET, refresh_token_of, refreshed
+from tests.engines import SECRET, refresh_token_of, refreshed
+from tests.moments import GRACE
 
 THIEF = Circumstances("203.0.113.7", "a thief's browser")
 Loss = Literal["nothing", "the question", "the answer"]

@@ -23,7 +23,8 @@ from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
 from fastapi_session.web.transport import front_token
 from tests.core.keys import key
-from tests.engine.engines import HOUR, SECRET, secrets
+from tests.engines import SECRET, secrets
+from tests.moments import HOUR
 
 RING = secrets(SECRET)
 NOW = 2_000_000_000_000

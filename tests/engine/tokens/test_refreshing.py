@@ -19,21 +19,8 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.conftest import Place
-from tests.engine.engines import (
-    DAY,
-    GRACE,
-    HOUR,
-    MILLISECOND,
-    NEW_SECRET,
-    SECOND,
-    SECRET,
-    created,
-    engine,
-    refresh_token_of,
-    refreshed,
-    secrets,
-    stem,
-)
+from tests.engines import NEW_SECRET, SECRET, created, engine, refresh_token_of, refreshed, secrets, stem
+from tests.moments import DAY, GRACE, HOUR, MILLISECOND, SECOND
 
 RING = secrets(SECRET)
 
@@ -105,7 +92,7 @@ def place(any_place: Place) -> Place:
 
 @pytest.fixture
 def sessions(store: Store, clock: HandClock) -> Sessions:
-    return engine(store, clock)
+    return engine(clock, store=store)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +110,7 @@ async def test_garbage_is_refused_without_asking_the_store(text: str, clock: Han
         async def get(self, session_id: str) -> Reading:
             raise AssertionError
 
-    error = await refusal(engine(Untouched(clock=clock), clock), text)
+    error = await refusal(engine(clock, store=Untouched(clock=clock)), text)
 
     assert (UnauthorisedError, "refresh token: BAD_TOKEN", True) == (type(error), error.reason, error.clears_tokens)
 
@@ -220,7 +207,7 @@ async def test_the_token_before_once_its_successor_was_used(
     behaviour: str, expected: type[SessionError], rotations: int, store: Store, clock: HandClock
 ) -> None:
     """D7: after the grace period it is theft, or unauthorised where that is configured; revoked either way."""
-    line = await line_of(engine(store, clock, recent_token_reuse_behaviour=behaviour), clock, rotations=rotations)
+    line = await line_of(engine(clock, store=store, recent_token_reuse_behaviour=behaviour), clock, rotations=rotations)
     await line.use()
     clock.advance(GRACE)
     error = await refusal(line.sessions, line.tokens[-2])
@@ -233,7 +220,7 @@ async def test_the_token_before_once_its_successor_was_used(
 
 async def test_a_used_token_before_without_recovery(store: Store, clock: HandClock) -> None:
     """D7: without recovery of lost answers, it is theft even where the successor was never used."""
-    line = await line_of(engine(store, clock, lost_response_recovery=False), clock, rotations=1)
+    line = await line_of(engine(clock, store=store, lost_response_recovery=False), clock, rotations=1)
     clock.advance(GRACE)
 
     assert "RECENT_PREV" == (await refusal(line.sessions, line.tokens[0])).reason
@@ -326,8 +313,8 @@ async def test_idle_timeout_is_exact(sessions: Sessions, clock: HandClock) -> No
 
 async def test_absolute_timeout_is_exact(store: Store, clock: HandClock) -> None:
     """However often it is refreshed, a session ends with its absolute timeout, and its tokens' moments say so before."""
-    sessions = engine(store, clock, absolute_timeout=3 * HOUR, idle_timeout=2 * HOUR)
-    end = clock() + 3 * 3_600_000
+    sessions = engine(clock, store=store, absolute_timeout=3 * HOUR, idle_timeout=2 * HOUR)
+    end = clock() + 3 * HOUR // MILLISECOND
     issued = await sessions.create("alice")
     for _ in range(5):
         clock.advance(HOUR / 2)
@@ -345,7 +332,7 @@ async def test_absolute_timeout_is_exact(store: Store, clock: HandClock) -> None
 async def test_strict_mode(store: Store, clock: HandClock) -> None:
     """With no grace and no recovery every refresh rotates, and every used token is theft at once."""
     options: dict[str, Any] = {"refresh_token_rotation_grace_period": 0, "lost_response_recovery": False}
-    sessions = engine(store, clock, **options)
+    sessions = engine(clock, store=store, **options)
     handle, first = await created(sessions)
     second = await refreshed(sessions, first)
     third = await refreshed(sessions, second)
@@ -383,7 +370,7 @@ async def test_a_secret_is_replaced_in_service(store: Store, clock: HandClock) -
 
     Whatever process rotated, with whichever list of secrets, a second asker gets the same successor.
     """
-    before, after = engine(store, clock), engine(store, clock, secret=[NEW_SECRET, SECRET])
+    before, after = engine(clock, store=store), engine(clock, store=store, secret=[NEW_SECRET, SECRET])
     for rotating in (before, after):
         _, token = await created(before)
         clock.advance(GRACE)
@@ -396,7 +383,7 @@ async def test_a_secret_is_replaced_in_service(store: Store, clock: HandClock) -
 
 async def test_a_reissue_by_the_secret_that_rotated(store: Store, clock: HandClock) -> None:
     """A lost answer of the old secret is found again by the new configuration, days later."""
-    before, after = engine(store, clock), engine(store, clock, secret=[NEW_SECRET, SECRET])
+    before, after = engine(clock, store=store), engine(clock, store=store, secret=[NEW_SECRET, SECRET])
     _, token = await created(before)
     clock.advance(GRACE)
     successor = await refreshed(before, token)
@@ -407,15 +394,15 @@ async def test_a_reissue_by_the_secret_that_rotated(store: Store, clock: HandClo
 
 async def test_a_dropped_secret_is_no_theft(store: Store, clock: HandClock) -> None:
     """When the old secret has gone, tokens that it made are unauthorised; those refreshed since live on."""
-    both = engine(store, clock, secret=[NEW_SECRET, SECRET])
-    lazy, busy = await line_of(engine(store, clock), clock), await line_of(engine(store, clock), clock)
+    both = engine(clock, store=store, secret=[NEW_SECRET, SECRET])
+    lazy, busy = await line_of(engine(clock, store=store), clock), await line_of(engine(clock, store=store), clock)
     clock.advance(GRACE)
     kept = await refreshed(both, busy.tokens[0])
     for _ in range(5):
         clock.advance(4 * DAY)
         kept = await refreshed(both, kept)
         await both._engine.background.finish()
-    only_new = engine(store, clock, secret=NEW_SECRET)
+    only_new = engine(clock, store=store, secret=NEW_SECRET)
     error = await refusal(only_new, lazy.tokens[0])
     clock.advance(GRACE)
 
@@ -445,7 +432,7 @@ class MovingStore(MemoryStore):
 async def test_a_row_that_keeps_moving(moves: int, succeeds: bool, clock: HandClock) -> None:
     """A lost swap is looked at again; where the row never stands still the client is asked to come again, not sent away."""
     store = MovingStore(clock, times=0)
-    line = await line_of(engine(store, clock), clock, rotations=3)
+    line = await line_of(engine(clock, store=store), clock, rotations=3)
     store.times = moves
     if succeeds:
         assert "STALE_LINEAGE" == (await refusal(line.sessions, line.tokens[0])).reason
@@ -462,7 +449,7 @@ async def test_a_rotation_that_is_due_only_now(clock: HandClock) -> None:
             clock.advance(MILLISECOND)
             return await super().get(session_id)
 
-    line = await line_of(engine(Slow(clock=clock), clock), clock)
+    line = await line_of(engine(clock, store=Slow(clock=clock)), clock)
     clock.advance(GRACE - MILLISECOND)
 
     assert line.tokens[0] != await refreshed(line.sessions, line.tokens[0])

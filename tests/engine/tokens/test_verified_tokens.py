@@ -22,8 +22,9 @@ from fastapi_session.core.signing_keys import (
 from fastapi_session.engine.bounded_cache import MAX_BYTES
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.testing import HandClock
-from tests.core.keys import HOUR, NOW, POLICY, RING, key
-from tests.engine.engines import engine, refresh_token_of
+from tests.core.keys import NOW, POLICY, RING, key
+from tests.engines import engine, refresh_token_of
+from tests.milliseconds import HOUR
 
 KEY = key("d-key")
 IMPOSTOR = unseal(
@@ -202,9 +203,9 @@ def test_a_token_of_another_issuer_is_refused(issuer: str) -> None:
 async def test_a_deployment_that_moves(clock: HandClock) -> None:
     """After a change of the address sessions go on by a refresh; where no address is set, none is asked for."""
     store = MemoryStore(clock=clock)
-    before = engine(store, clock, api_domain="http://old.example.com")
-    after = engine(store, clock, api_domain="http://new.example.com")
-    unset = engine(store, clock)
+    before = engine(clock, store=store, api_domain="http://old.example.com")
+    after = engine(clock, store=store, api_domain="http://new.example.com")
+    unset = engine(clock, store=store, api_domain=None)
     issued = await before.create("alice")
     with pytest.raises(TryRefreshTokenError, match="another address"):
         await after.verify(issued.tokens.access_token)
@@ -216,7 +217,7 @@ async def test_a_deployment_that_moves(clock: HandClock) -> None:
 
 async def test_a_revoked_session_is_not_remembered(clock: HandClock) -> None:
     """What is asked of the database is asked each time, known token or not."""
-    sessions = engine(MemoryStore(clock=clock), clock)
+    sessions = engine(clock, store=MemoryStore(clock=clock))
     issued = await sessions.create("alice")
     for _ in range(2):
         await sessions.verify(issued.tokens.access_token, check_database=True)
@@ -228,7 +229,7 @@ async def test_a_revoked_session_is_not_remembered(clock: HandClock) -> None:
 
 async def test_a_copy_is_handed_out(clock: HandClock) -> None:
     """Who changes the claims of a session that was handed out changes nothing for the next request."""
-    sessions = engine(MemoryStore(clock=clock), clock)
+    sessions = engine(clock, store=MemoryStore(clock=clock))
     issued = await sessions.create("alice", access_token_payload={"roles": ["user"], "deep": {"list": [{"a": 1}]}})
     first = (await sessions.verify(issued.tokens.access_token)).claims()
     first["roles"].append("admin")

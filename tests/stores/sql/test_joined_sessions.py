@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Annotated
 
 import pytest
@@ -33,10 +32,9 @@ from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.tables import SIGNING_KEY
 from fastapi_session.testing import HandClock
-from tests.engine.engines import SECRET
 from tests.engine.processes import kids
-
-SECOND = timedelta(seconds=1)
+from tests.engines import SECRET
+from tests.moments import SECOND
 
 
 class Told(list[SessionEvent]):

@@ -14,7 +14,8 @@ from httpx2 import Response
 
 from fastapi_session import CreateSession, Session, Sessions, create_session, install, session_router, verify_session
 from fastapi_session.testing import HandClock
-from tests.web.deployment import HOUR, engine
+from tests.engines import engine
+from tests.moments import HOUR
 
 PAGE = {"accept": "text/html,*/*;q=0.8", "sec-fetch-mode": "navigate", "sec-fetch-site": "same-origin"}
 PART = {"accept": "*/*", "hx-request": "true", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastapi_session import StoreUnavailable
-from tests.web.deployment import WINDOW
+from tests.moments import PAST_GRACE
 from tests.web.pages.conftest import Visit
 from tests.web.pages.site import PART, REFRESH, Visitor
 
@@ -82,7 +82,7 @@ class TestEnded:
         before = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
         visitor.client.cookies.clear()
         answers = [visitor.once(f"{REFRESH}?next=/page", headers={"cookie": before}) for _ in range(10)]
-        visitor.clock.advance(WINDOW)
+        visitor.clock.advance(PAST_GRACE)
 
         assert [(303, "/page")] * 10 == [(each.status_code, each.headers["location"]) for each in answers]
         assert "ada " == visitor.go("/page").json()
@@ -127,7 +127,7 @@ class TestSignedOut:
         visitor = visit(login_url="/optional")
         before = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
         visitor.sign_in()
-        visitor.clock.advance(WINDOW)
+        visitor.clock.advance(PAST_GRACE)
         refused = visitor.once("/optional?next=/page", headers={"cookie": before})
 
         assert (401, True) == (refused.status_code, '<a href="">Sign in</a>' in refused.text)

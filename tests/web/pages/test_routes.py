@@ -18,7 +18,9 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.testing import HandClock, sign_in
-from tests.web.deployment import HOUR, application, deployed, engine
+from tests.engines import engine
+from tests.moments import HOUR
+from tests.web.deployment import application, deployed
 from tests.web.pages.conftest import Visit
 from tests.web.pages.site import PAGE, PART, REFRESH, Visitor, sessions_of, site, visited
 from tests.web.wire import set_cookies

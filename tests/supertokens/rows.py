@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -17,7 +16,6 @@ from fastapi_session import (
     PrimitiveArrayClaim,
     PrimitiveClaim,
     Session,
-    SessionConfig,
     SessionInformation,
     Sessions,
     create_new_session_in_request,
@@ -27,11 +25,9 @@ from fastapi_session import (
 )
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
+from tests.engines import config
 
 NOW = 2_000_000_000
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-GRACE = timedelta(seconds=31)
-SECRET = "of the deployment under test, 32 bytes"
 PAYLOAD, DATA = {"plan": "pro"}, {"theme": "dark"}
 CALL = {"st-auth-mode": "cookie", "rid": "anti-csrf"}
 
@@ -91,7 +87,7 @@ class Visit:
 
 
 @dataclass
-class World:
+class Site:
     """An application over HTTP, and a client that keeps its cookies as a browser does."""
 
     app: FastAPI
@@ -134,9 +130,9 @@ class Serve:
 
     def __call__(
         self, *, engine: type[Sessions] = Sessions, prepare: Any = None, parts: Any = None, **options: Any
-    ) -> World:
+    ) -> Site:
         app = FastAPI()
-        sessions = engine(self.config(**options), clock=self.clock, **(parts or {}))
+        sessions = engine(config(**options), clock=self.clock, **(parts or {}))
         install(app, sessions)
         app.include_router(session_router(sessions.config.api_base_path))
         app.post("/login")(login)
@@ -144,11 +140,7 @@ class Serve:
         if prepare is not None:
             prepare(app)
         client = TestClient(app, base_url=sessions.config.api_domain, headers=CALL)
-        return World(app, sessions, self.stack.enter_context(client), self.clock)
-
-    def config(self, **options: Any) -> SessionConfig:
-        given = {"api_domain": "http://testserver", "store": "memory:", "secret": SECRET, **options}
-        return SessionConfig(access_token_validity_jitter=0, **given)
+        return Site(app, sessions, self.stack.enter_context(client), self.clock)
 
 
 async def login(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""What comes late for a session that another took the place of: the table of `engine.revocation.ended_sessions`, on every path to it."""
+"""What comes late for a session that another took the place of: the table of `engine.succession`, on every path to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from fastapi_session.model import Json
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.engine.engines import GRACE, HOUR, MILLISECOND, SECOND, TroubledStore, engine, refresh_token_of
+from tests.engines import TroubledStore, engine, refresh_token_of
+from tests.moments import GRACE, HOUR, MILLISECOND, SECOND
 
 WITHIN, LATER = GRACE - MILLISECOND, GRACE
 
@@ -53,12 +54,12 @@ TABLE = {
 
 @pytest.fixture
 def here(store: Store, clock: HandClock) -> Sessions:
-    return engine(store, clock)
+    return engine(clock, store=store)
 
 
 @pytest.fixture
 def there(store: Store, clock: HandClock) -> Sessions:
-    return engine(store, clock)
+    return engine(clock, store=store)
 
 
 async def end(sessions: Sessions, issued: IssuedSession, how: str) -> None:
@@ -97,7 +98,7 @@ async def test_before_the_feed_has_told(request_: str, here: Sessions, there: Se
 async def test_a_reading_that_began_before(clock: HandClock) -> None:
     """A reading of the feed that is under way when the session ends is not the one that is waited for."""
     store = TroubledStore(clock)
-    here, there = engine(store, clock), engine(store, clock)
+    here, there = engine(clock, store=store), engine(clock, store=store)
     issued = await here.create("alice")
     await there.verify(issued.tokens.access_token)
     clock.advance(SECOND)
@@ -133,7 +134,7 @@ async def test_a_session_that_was_revoked_before(here: Sessions, there: Sessions
 async def test_a_store_that_is_down(clock: HandClock) -> None:
     """Where the feed cannot be read before tokens are cleared, they are not: that is the store's failure."""
     store = TroubledStore(clock)
-    here, there = engine(store, clock), engine(store, clock)
+    here, there = engine(clock, store=store), engine(clock, store=store)
     issued = await here.create("alice")
     await there.verify(issued.tokens.access_token)
     await end(here, issued, "superseded")
@@ -146,7 +147,7 @@ async def test_a_store_that_is_down(clock: HandClock) -> None:
 async def test_a_known_ending_asks_nothing(clock: HandClock) -> None:
     """Once heard, neither end of a session costs a question to the store when its access token comes."""
     store = TroubledStore(clock)
-    sessions = engine(store, clock)
+    sessions = engine(clock, store=store)
     await sessions.open()
     first, second = [await sessions.create("alice") for _ in range(2)]
     await end(sessions, first, "superseded")
@@ -180,5 +181,5 @@ async def test_the_last_word(how: str, word: str, here: Sessions, there: Session
     for lasting, later in ((near, SECOND), (far, GRACE)):
         clock.advance(later)
         with pytest.raises(SessionError) as ended:
-            await lasting.catch_up()
+            await lasting.follow()
         assert word == ended.value.message

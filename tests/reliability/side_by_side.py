@@ -1,4 +1,4 @@
-"""Two processes with one store between them, and a third, the test, which tells them what to do and watches."""
+"""Two processes that share a store, and a third, the test, which gives them their tasks and looks at the results."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 
 from fastapi_session.clock import system_clock
 from tests.conftest import Place
+from tests.engines import engine
 from tests.reliability.processes import PROCESSES
-from tests.reliability.worker import OffsetClock, Order, Task, engine, serve
+from tests.reliability.worker import OffsetClock, Order, Task, serve
 
 WORKERS = 2
 
 
-class Deployment:
+class Processes:
     """Engines of one configuration over the store at *place*: `sessions` here, and one in each worker.
 
     Their clock is the machine's, set forward by `clock.offset` milliseconds; *by_server* leaves time to the store's own.
@@ -26,7 +27,8 @@ class Deployment:
 
     def __init__(self, place: Place, *, by_server: bool, **options: Any) -> None:
         self.clock = OffsetClock()
-        self.sessions = engine(place, system_clock if by_server else self.clock, **options)
+        clock = system_clock if by_server else self.clock
+        self.sessions = engine(clock, store=place.store(clock), **options)
         self._given = (place, by_server, options)
         self._workers: list[Connection] = []
         self._pids: list[int] = []
@@ -91,7 +93,7 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(place: Place, *, by_server: bool = False, **options: Any) -> AsyncIterator[Deployment]:
-    deployment = Deployment(place, by_server=by_server, **options)
-    async with deployment.running():
-        yield deployment
+async def side_by_side(place: Place, *, by_server: bool = False, **options: Any) -> AsyncIterator[Processes]:
+    processes = Processes(place, by_server=by_server, **options)
+    async with processes.running():
+        yield processes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from fastapi_session.clock import Clock
@@ -13,7 +12,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.revocation.feed import RevocationFeed
-from fastapi_session.engine.revocation.session_listeners import SessionListeners
+from fastapi_session.engine.revocation.listeners import Listeners
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, FeedReading, SigningKeyRecord
@@ -26,18 +25,19 @@ SECRET = "the-secret-of-the-deployment-under-test-0001"
 NEW_SECRET = "the-secret-that-follows-it-one-day-later-002"
 WRONG_SECRET = "a-secret-of-some-other-deployment-altogether"
 
-MILLISECOND = timedelta(milliseconds=1)
-SECOND = timedelta(seconds=1)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-GRACE = timedelta(seconds=30)
+ORIGIN = "http://testserver"
+"""Where an application under test is, as test clients of Starlette say it."""
 
 
-def engine(store: Store, clock: Clock, **options: Any) -> Sessions:
-    """Return an engine over *store*, without jitter unless *options* say otherwise."""
-    chosen: dict[str, Any] = {"secret": SECRET, "access_token_validity_jitter": 0, **options}
-    return Sessions(SessionConfig(store=store, **chosen), clock=clock)
+def config(*, store: Store | str = "memory:", **options: Any) -> SessionConfig:
+    """Return a configuration with a secret and an origin, without jitter, but as *options* say."""
+    chosen: dict[str, Any] = {"api_domain": ORIGIN, "secret": SECRET, "access_token_validity_jitter": 0, **options}
+    return SessionConfig(store=store, **chosen)
+
+
+def engine(clock: Clock, *, store: Store | str = "memory:", **options: Any) -> Sessions:
+    """Return an engine that is configured so."""
+    return Sessions(config(store=store, **options), clock=clock)
 
 
 def secrets(*texts: str) -> Secrets:
@@ -70,7 +70,7 @@ def stem(token: str) -> str:
 def feed_of(store: Store, clock: Clock, *, background: Background, **options: Any) -> RevocationFeed:
     """Return a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
     chosen: dict[str, Any] = {
-        "listeners": SessionListeners(),
+        "listeners": Listeners(),
         "key_deleted": lambda _: None,
         "interval": 1_000,
         "max_age": None,

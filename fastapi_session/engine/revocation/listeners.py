@@ -17,25 +17,22 @@ class _Listener:
     wake: Wake
 
 
-class SessionListeners:
-    """Who listens to which session (by its id), on whatever event loop. A session that nobody listens to is not kept.
-
-    A lock guards that table. It is thread-safe: each event loop has a thread, and what happens in one is heard in all.
-    """
+class Listeners:
+    """Who listens to which session (by its id), on whatever event loop. What nobody listens to is not kept."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_session: dict[str, set[_Listener]] = {}
+        self._listening: dict[str, set[_Listener]] = {}
 
     def __len__(self) -> int:
         """Return how many sessions somebody listens to."""
-        return len(self._by_session)
+        return len(self._listening)
 
-    def wake(self, session_id: str) -> None:
+    def tell(self, session_id: str) -> None:
         """Wake those who listen to the session *session_id*, each on its own event loop: there is something to hear of it."""
         with self._lock:
-            listeners = tuple(self._by_session.get(session_id, ()))
-        for each in listeners:  # without the lock, since a listener whose loop has gone takes it to be forgotten
+            listening = tuple(self._listening.get(session_id, ()))
+        for each in listening:
             try:
                 each.loop.call_soon_threadsafe(each.wake)
             except RuntimeError:  # the loop has been closed meanwhile, and nobody listens there any more
@@ -46,7 +43,7 @@ class SessionListeners:
         """Call *wake* on this event loop each time there is something to hear of the session *session_id*."""
         listener = _Listener(asyncio.get_running_loop(), wake)
         with self._lock:
-            self._by_session.setdefault(session_id, set()).add(listener)
+            self._listening.setdefault(session_id, set()).add(listener)
         try:
             yield
         finally:
@@ -54,7 +51,7 @@ class SessionListeners:
 
     def _forget(self, session_id: str, listener: _Listener) -> None:
         with self._lock:
-            listeners = self._by_session.get(session_id, set())
-            listeners.discard(listener)
-            if not listeners:
-                self._by_session.pop(session_id, None)
+            listening = self._listening.get(session_id, set())
+            listening.discard(listener)
+            if not listening:
+                self._listening.pop(session_id, None)

@@ -14,9 +14,9 @@ from fastapi_session.core.rotation import THEFT, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
 from tests.core.lineages import SESSION_ID
+from tests.milliseconds import DAY, GRACE
 
-GRACE = 30_000
-IDLE = 10_000 * 24 * 3600 * 1000
+IDLE = 10_000 * DAY
 POLICY = RotationPolicy(grace=GRACE, debounce=GRACE, lost_response_recovery=True, idle_timeout=IDLE)
 
 SECRETS = [Secret.from_material(f"secret number {number}, with at least 32 bytes".encode()) for number in range(4)]
@@ -48,7 +48,7 @@ class Books:
 
 
 @dataclass
-class World:
+class Server:
     """The server's row and clock, and the books."""
 
     policy: RotationPolicy = POLICY
