@@ -27,8 +27,7 @@ from fastapi_session.engine.assembly import Engine, Random
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
 from fastapi_session.engine.live_records import handles_in, live_record
-from fastapi_session.engine.revocation.ending import ending
-from fastapi_session.engine.revocation.lasting_session import Ask, LastingSession
+from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import (
@@ -202,7 +201,7 @@ class Sessions:
             if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
                 raise ForgedRequestError("anti-CSRF: the request does not prove that no other site forged it")
             if (notice := feed.about(parsed.session_id)) is not None:
-                await engine.token_check.heed(notice, content)
+                await engine.token_check.check_notice(notice, content)
             if check_database:
                 content = await engine.token_check.check_database(content)
         except SessionError as error:
@@ -316,13 +315,13 @@ class Sessions:
             return issued
         return self._engine.mint.renewed(issued, key=key)
 
-    def lasting(self, token: AccessToken, ask: Ask) -> LastingSession:
+    def lasting(self, token: AccessToken, ask: Ask) -> WatchedSession:
         """Return the session of the verified *token* as something that goes on with it: a socket, a stream.
 
         *ask* is called with its claims when they have changed, and raises if it may not go on with them.
         """
         engine = self._engine
-        return LastingSession(token, feed=engine.feed, token_check=engine.token_check, clock=engine.clock, ask=ask)
+        return WatchedSession(token, feed=engine.feed, token_check=engine.token_check, clock=engine.clock, ask=ask)
 
     # A session by its handle, without a request and without a token: for background jobs, command lines and administration.
 
@@ -341,18 +340,18 @@ class Sessions:
 
     async def refusal(self, handle: str) -> SessionError:
         """Return the error for a client whose session, named *handle*, is not there any more: it says whether to clear its tokens."""
-        return (await self._engine.succession.of_access_token(split_handle(handle)[0])).about(handle)
+        return (await self._engine.ended_sessions.refusal_of_access_token(split_handle(handle)[0])).about(handle)
 
     async def refusal_of_refresh(self, handle: str, *, reason: str) -> SessionError:
         """Return the error for a refresh whose session, named *handle*, is not there any more; *reason* is for logs."""
-        return await self._engine.succession.of_refresh_token(split_handle(handle)[0], reason=reason)
+        return await self._engine.ended_sessions.refusal_of_refresh_token(split_handle(handle)[0], reason=reason)
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.
 
         It is done already if that is known.
         """
-        return ending(split_handle(handle)[0], feed=self._engine.feed)
+        return self._engine.feed.ending(split_handle(handle)[0])
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""

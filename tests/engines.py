@@ -12,7 +12,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.revocation.feed import RevocationFeed
-from fastapi_session.engine.revocation.listeners import Listeners
+from fastapi_session.engine.revocation.session_listeners import SessionListeners
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, FeedReading, SigningKeyRecord
@@ -70,7 +70,7 @@ def stem(token: str) -> str:
 def feed_of(store: Store, clock: Clock, *, background: Background, **options: Any) -> RevocationFeed:
     """Return a feed of *store* that reads each second and keeps what it heard for an hour, but as *options* say."""
     chosen: dict[str, Any] = {
-        "listeners": Listeners(),
+        "listeners": SessionListeners(),
         "key_deleted": lambda _: None,
         "interval": 1_000,
         "max_age": None,

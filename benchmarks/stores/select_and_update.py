@@ -15,11 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fastapi_session.clock import system_clock
 from fastapi_session.model import Rotation, SessionRecord
-from fastapi_session.stores.rows import SESSION_COLUMNS, lineage_row, session_record, session_row
+from fastapi_session.stores.rows import LINEAGE_COLUMNS, SESSION_COLUMNS, lineage_row, session_record, session_row
 from fastapi_session.stores.sql import METADATA
 from fastapi_session.stores.sql.tables import SESSION
-
-LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
 
 _IS_SESSION = SESSION.c.session_id == bindparam("key")
 FIND = select(*(SESSION.c[name] for name in SESSION_COLUMNS)).where(_IS_SESSION).with_for_update()

@@ -24,6 +24,7 @@ from urllib.parse import urljoin, urlsplit
 
 import anyio
 
+from fastapi_session import endpoint_paths
 from fastapi_session.client.held import Held, SessionTokens, after
 from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method
@@ -53,7 +54,7 @@ class SessionFlow:
         if tokens is not None and method == "cookie":
             raise ValueError('tokens: in method="cookie" they are cookies; leave tokens out, or method')
         self._origin = _origin(base_url)
-        self._refresh_url = urljoin(base_url, f"{base_path}/session/refresh")
+        self._refresh_url = urljoin(base_url, f"{base_path}{endpoint_paths.REFRESH}")
         self.method = method
         self._keep = keep
         self._held = Held(tokens)

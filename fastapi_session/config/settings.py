@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fastapi_session import endpoint_paths
 from fastapi_session.config.cookie_prefix import is_secure_only
 from fastapi_session.config.values import Duration, SecretSetting, StoreSetting
 from fastapi_session.origin import Origin
@@ -139,7 +140,7 @@ class Settings(BaseSettings):
     @property
     def refresh_path(self) -> str:
         """Path of the refresh endpoint, as the browser sees it."""
-        return f"{self.api_base_path}/session/refresh"
+        return f"{self.api_base_path}{endpoint_paths.REFRESH}"
 
     @property
     def secrets(self) -> tuple[bytes, ...]:

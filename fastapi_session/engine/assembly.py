@@ -22,9 +22,9 @@ from fastapi_session.engine.housekeeping import Housekeeping
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.keys.published_keys import PublishedKeys
 from fastapi_session.engine.record_changes import RecordChanges
+from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
-from fastapi_session.engine.revocation.listeners import Listeners
-from fastapi_session.engine.revocation.succession import Succession
+from fastapi_session.engine.revocation.session_listeners import SessionListeners
 from fastapi_session.engine.revocation.token_check import TokenCheck
 from fastapi_session.engine.tokens.acknowledgements import Acknowledgements
 from fastapi_session.engine.tokens.alarms import Alarms
@@ -54,7 +54,7 @@ class Engine:
         self.store: Store = configured_store(config, clock=clock)
         self.secrets = configured_secrets(config, self.store, random=random)
         self.background = Background()
-        self.listeners = Listeners()
+        self.listeners = SessionListeners()
         self.new_sessions = NewSessions(config, secrets=self.secrets, random=random)
         self.mint = Mint(config, secrets=self.secrets, clock=clock, random=random)
         self.keyring = Keyring(
@@ -69,13 +69,13 @@ class Engine:
         self.publisher = Publisher(subscribers, background=self.background)
         self.announcements = Announcements(self.publisher.tell if subscribers else None, feed=self.feed, clock=clock)
         policy = rotation_policy(config)
-        self.succession = Succession(self.feed, clock=clock, grace=policy.grace)
+        self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(
             self.store,
             secrets=self.secrets,
             policy=policy,
             announcements=self.announcements,
-            succession=self.succession,
+            ended_sessions=self.ended_sessions,
             reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
             alarms=Alarms(self.store, announcements=self.announcements, background=self.background),
             random=random,
@@ -92,7 +92,7 @@ class Engine:
         engine = copy(self)
         engine.on_end = store.on_end
         engine.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
-        engine.succession = self.succession.within(store)
+        engine.ended_sessions = self.ended_sessions.within(store)
         engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
 
@@ -100,7 +100,7 @@ class Engine:
         """Make the parts that are others within a transaction. Who is *joined* holds a connection, and waits for no other."""
         self.store = store
         self.joined = joined
-        self.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, succession=self.succession)
+        self.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, ended_sessions=self.ended_sessions)
         self.verifying = Verifying(
             joined=joined,
             feed=self.feed,

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from operator import attrgetter
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
@@ -22,9 +21,7 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
-from fastapi_session.stores.rows import key_record, key_row, session_record, session_row
-
-_compared = attrgetter("generation", "current", "acknowledged", "window_at", "exchanged", "crossed")
+from fastapi_session.stores.rows import compared_row, key_record, key_row, session_record, session_row
 
 
 class MemoryStore:
@@ -222,7 +219,8 @@ def _applies(rotation: Rotation, lineage: Lineage, *, now: int) -> bool:
 
 
 def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
-    return Lineage(
+    return replace(
+        lineage,
         generation=lineage.generation + 1,
         current=rotation.successor,
         previous=lineage.current,
@@ -230,13 +228,10 @@ def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
         window_at=now,
         acknowledged=False,
         idle_expires_at=lineage.idle_deadline(now + rotation.idle_timeout),
-        absolute_expires_at=lineage.absolute_expires_at,
         exchanged=rotation.issue_id,
-        used=lineage.used,
-        used_at=lineage.used_at,
         crossed=lineage.crossed_before(),
     )
 
 
 def _unmoved(lineage: Lineage, expected: Lineage) -> bool:
-    return _compared(lineage) == _compared(expected)
+    return compared_row(lineage) == compared_row(expected)

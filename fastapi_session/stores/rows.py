@@ -1,222 +1,239 @@
 """A record as a row of columns, and back: the one serialiser of every store that keeps text and numbers.
 
-A row is a tuple in the order of `SESSION_COLUMNS`, `KEY_COLUMNS` or `NOTICE_COLUMNS`; the columns are named after the fields of the
-model. Payloads are JSON text with sorted keys and no spaces, so that equal payloads are equal text.
+A row has the fields of its record, in the order of the dataclasses of `model`: those of `Circumstances` and of `Lineage`
+are in the place of the field that holds them. Each column is named after its field. What a store has to know of a column is
+said once, in the tables `SESSION`, `KEY` and `NOTICE`. All else is derived from them at import, for sessions:
+
+| | |
+|---|---|
+| `SESSION_COLUMNS`, `session_row` | the whole row |
+| `CIRCUMSTANCES_COLUMNS`, `circumstances_row` | the slice that a rotation takes from the request |
+| `LINEAGE_COLUMNS`, `lineage_row` | the slice that `replace` writes |
+| `COMPARED_COLUMNS`, `compared_row` | what compare-and-set compares |
+| `ADDED_COLUMNS` | what the oldest rows lack, and what it counts as there |
+
+Payloads are JSON text with sorted keys and no spaces, so that equal payloads are equal text.
 
 What a database keeps can be damaged, or changed by another hand. So each column is looked at before anybody relies on it.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
+from enum import Enum, auto
+from operator import attrgetter
 from typing import Any
 
 from fastapi_session.model import Circumstances, Json, Lineage, Notice, SessionRecord, SigningKeyRecord
-
-Kinds = frozenset[type]
-"""The types of which a value may be, exactly."""
-
-_TEXT: Kinds = frozenset({str})
-_NUMBER: Kinds = frozenset({int})
-_BYTES: Kinds = frozenset({bytes})
-_TRUTH: Kinds = frozenset({bool, int})  # some databases have numbers only
-_NOTHING: Kinds = frozenset({type(None)})
-
-_SESSION: Mapping[str, Kinds] = {
-    "session_id": _TEXT,
-    "tenant_id": _TEXT,
-    "user_id": _TEXT,
-    "recipe_user_id": _TEXT,
-    "access_token_payload": _TEXT,
-    "session_data": _TEXT,
-    "version": _NUMBER,
-    "created_at": _NUMBER,
-    "ip_address": _TEXT | _NOTHING,
-    "user_agent": _TEXT | _NOTHING,
-    "generation": _NUMBER,
-    "current": _BYTES,
-    "previous": _BYTES | _NOTHING,
-    "current_kid": _NUMBER,
-    "window_at": _NUMBER,
-    "acknowledged": _TRUTH,
-    "idle_expires_at": _NUMBER,
-    "absolute_expires_at": _NUMBER | _NOTHING,
-    "exchanged": _BYTES | _NOTHING,
-    "used": _BYTES | _NOTHING,
-    "used_at": _NUMBER,
-    "crossed": _NUMBER,
-}
-
-_KEY: Mapping[str, Kinds] = {
-    "kid": _TEXT,
-    "family": _TEXT,
-    "sequence": _NUMBER,
-    "algorithm": _TEXT,
-    "public_jwk": _TEXT,
-    "private_key": _BYTES,
-    "secret_kid": _NUMBER,
-    "created_at": _NUMBER,
-    "activates_at": _NUMBER,
-    "token_lifetime": _NUMBER,
-}
-
-_NOTICE: Mapping[str, Kinds] = {"subject": _TEXT, "kind": _TEXT, "at": _NUMBER}
-
-SESSION_COLUMNS = tuple(_SESSION)
-KEY_COLUMNS = tuple(_KEY)
-NOTICE_COLUMNS = tuple(_NOTICE)
-
-_AFTER_ALL = 253_402_300_800_000
-"""Milliseconds: when the year 10000 begins, which no `datetime` can tell."""
-_TOLD = [(SESSION_COLUMNS.index(column), column) for column in ("created_at", "window_at", "idle_expires_at")]
-"""The places of the moments that applications are told."""
+from fastapi_session.stores.json_text import dump_json, load_json
 
 Row = Sequence[Any]
+"""Values of columns, in their order. A driver may have read anything: whoever makes a record of it looks first."""
 
-# What most sessions carry, and what needs no parser.
-_EMPTY = "{}"
 
-# Once: json.dumps would make one each time.
-_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
+class Kind(Enum):
+    """What a column holds. JSON is an object, as text; DATETIME is milliseconds that an application sees as a `datetime`."""
+
+    TEXT = auto()
+    JSON = auto()
+    NUMBER = auto()
+    DATETIME = auto()
+    BYTES = auto()
+    TRUTH = auto()
+
+
+_TYPES: Mapping[Kind, frozenset[type]] = {
+    Kind.TEXT: frozenset({str}),
+    Kind.JSON: frozenset({str}),
+    Kind.NUMBER: frozenset({int}),
+    Kind.DATETIME: frozenset({int}),
+    Kind.BYTES: frozenset({bytes}),
+    Kind.TRUTH: frozenset({bool, int}),  # some databases have numbers only
+}
+
+_YEAR_10000 = 253_402_300_800_000
+"""When it begins (milliseconds): no `datetime` can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a store has to know of a column.
+
+    *optional* says that it may be `None`, and *compared* that compare-and-set compares it. A column that was added later says,
+    as JSON, what it counts as in a row of *before*.
+    """
+
+    kind: Kind
+    _: KW_ONLY
+    optional: bool = False
+    compared: bool = False
+    before: str | None = None
+
+    @property
+    def types(self) -> frozenset[type]:
+        """The types that a value may have, exactly: for Python, a truth is a number too."""
+        return _TYPES[self.kind] | ({type(None)} if self.optional else frozenset())
+
+
+SESSION: Mapping[str, Column] = {
+    "session_id": Column(Kind.TEXT),
+    "tenant_id": Column(Kind.TEXT),
+    "user_id": Column(Kind.TEXT),
+    "recipe_user_id": Column(Kind.TEXT),
+    "access_token_payload": Column(Kind.JSON),
+    "session_data": Column(Kind.JSON),
+    "version": Column(Kind.NUMBER),
+    "created_at": Column(Kind.DATETIME),
+    "ip_address": Column(Kind.TEXT, optional=True),
+    "user_agent": Column(Kind.TEXT, optional=True),
+    "generation": Column(Kind.NUMBER, compared=True),
+    "current": Column(Kind.BYTES, compared=True),
+    "previous": Column(Kind.BYTES, optional=True),
+    "current_kid": Column(Kind.NUMBER),
+    "window_at": Column(Kind.DATETIME, compared=True),
+    "acknowledged": Column(Kind.TRUTH, compared=True),
+    "idle_expires_at": Column(Kind.DATETIME),
+    "absolute_expires_at": Column(Kind.NUMBER, optional=True),
+    "exchanged": Column(Kind.BYTES, optional=True, compared=True, before="null"),
+    "used": Column(Kind.BYTES, optional=True, before="null"),
+    "used_at": Column(Kind.NUMBER, before="0"),
+    "crossed": Column(Kind.NUMBER, compared=True, before="0"),
+}
+
+# Of this one the order counts too: Redis keeps a key's row as an array, so what comes is appended.
+KEY: Mapping[str, Column] = {
+    "kid": Column(Kind.TEXT),
+    "family": Column(Kind.TEXT),
+    "sequence": Column(Kind.NUMBER),
+    "algorithm": Column(Kind.TEXT),
+    "public_jwk": Column(Kind.JSON),
+    "private_key": Column(Kind.BYTES),
+    "secret_kid": Column(Kind.NUMBER),
+    "created_at": Column(Kind.NUMBER),
+    "activates_at": Column(Kind.NUMBER),
+    "token_lifetime": Column(Kind.NUMBER),
+}
+
+NOTICE: Mapping[str, Column] = {"subject": Column(Kind.TEXT), "kind": Column(Kind.TEXT), "at": Column(Kind.NUMBER)}
 
 
 class Unreadable(ValueError):
-    """A row has in *column* what is never written there. It tells nothing of what that is."""
+    """A row has in *column* what is never written there. Nothing is said of what that is."""
 
     def __init__(self, column: str) -> None:
         super().__init__(column)
         self.column = column
 
 
-def dump_json(value: Json) -> str:
-    """Return *value* as JSON text. Raises ValueError or TypeError for what JSON cannot say, NaN included."""
-    return _JSON.encode(value) if value else _EMPTY
+def _names(record: type[SessionRecord | Circumstances | Lineage | SigningKeyRecord | Notice]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record))
 
 
-def load_json(text: str) -> Json:
-    """Return the JSON object that `dump_json` wrote. Raises ValueError, TypeError or RecursionError for any other text."""
-    if text == _EMPTY:
-        return {}
-    value = _PARSER.decode(text)
-    if not isinstance(value, dict):
-        raise TypeError("no object")
-    return value
+CIRCUMSTANCES_COLUMNS = _names(Circumstances)
+LINEAGE_COLUMNS = _names(Lineage)
+KEY_COLUMNS = _names(SigningKeyRecord)
+NOTICE_COLUMNS = _names(Notice)
+
+_PARTS = {"circumstances": CIRCUMSTANCES_COLUMNS, "lineage": LINEAGE_COLUMNS}
+_PATHS = [
+    path for name in _names(SessionRecord) for path in [f"{name}.{each}" for each in _PARTS.get(name, ())] or [name]
+]
+"""Of each column of a session, the way to its field from the record."""
+
+SESSION_COLUMNS = tuple(path.rpartition(".")[-1] for path in _PATHS)
+COMPARED_COLUMNS = tuple(name for name in LINEAGE_COLUMNS if SESSION[name].compared)
+ADDED_COLUMNS = {name: column.before for name, column in SESSION.items() if column.before is not None}
+
+_values_of_session: Callable[[SessionRecord], Sequence[Any]] = attrgetter(*_PATHS)
+_values_of_key: Callable[[SigningKeyRecord], Sequence[Any]] = attrgetter(*KEY_COLUMNS)
+circumstances_row: Callable[[Circumstances], Row] = attrgetter(*CIRCUMSTANCES_COLUMNS)
+lineage_row: Callable[[Lineage], Row] = attrgetter(*LINEAGE_COLUMNS)
+compared_row: Callable[[Lineage], Row] = attrgetter(*COMPARED_COLUMNS)
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("no number of JSON")
-    return number
+def places(kind: Kind, names: Sequence[str], columns: Mapping[str, Column]) -> Mapping[int, str]:
+    """Return which of *names*, each described in *columns*, hold *kind*, by their places in a row of these names."""
+    return {place: name for place, name in enumerate(names) if columns[name].kind is kind}
 
 
-_PARSER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+class Rows:
+    """Writes and reads rows of the columns *names*, in this order, each described in *columns*."""
+
+    def __init__(self, names: Sequence[str], columns: Mapping[str, Column]) -> None:
+        # Looked up once: a row is read with every refresh.
+        self._types = [(name, columns[name].types) for name in names]
+        self._datetimes, self._json, self._truths = (
+            [*places(kind, names, columns).items()] for kind in (Kind.DATETIME, Kind.JSON, Kind.TRUTH)
+        )
+
+    def write(self, values: Sequence[Any]) -> Row:
+        """Return the row of a record whose fields have *values*. Raises ValueError or TypeError for what JSON cannot say."""
+        row = [*values]
+        for place, _ in self._json:
+            row[place] = dump_json(row[place])
+        return tuple(row)
+
+    def read(self, row: Row) -> list[Any]:
+        """Return the values of which `write` made *row*. Raises `Unreadable` for a row that it never makes."""
+        if len(row) != len(self._types):
+            raise Unreadable("number of columns")
+        for value, (column, types) in zip(row, self._types, strict=True):
+            if type(value) not in types:
+                raise Unreadable(column)
+        for place, column in self._datetimes:
+            if not 0 <= row[place] < _YEAR_10000:
+                raise Unreadable(column)
+        values = [*row]
+        for place, column in self._json:
+            values[place] = _object_in(column, row[place])
+        for place, _ in self._truths:
+            values[place] = bool(row[place])
+        return values
 
 
-def session_row(record: SessionRecord) -> Row:
-    """Return *record* as a row. Raises ValueError or TypeError for a payload that JSON cannot say."""
-    return (
-        record.session_id,
-        record.tenant_id,
-        record.user_id,
-        record.recipe_user_id,
-        dump_json(record.access_token_payload),
-        dump_json(record.session_data),
-        record.version,
-        record.created_at,
-        record.circumstances.ip_address,
-        record.circumstances.user_agent,
-        *lineage_row(record.lineage),
-    )
-
-
-def session_record(row: Row) -> SessionRecord:
-    """Return the record that `session_row` wrote. Raises `Unreadable` for what it never writes."""
-    _ensure_readable(row, _SESSION)
-    for place, column in _TOLD:
-        if not 0 <= row[place] < _AFTER_ALL:
-            raise Unreadable(column)
-    facts, lineage = row[:10], row[10:]
-    session_id, tenant_id, user_id, recipe_user_id, payload, data, version, created_at, ip_address, user_agent = facts
-    return SessionRecord(
-        session_id,
-        tenant_id,
-        user_id,
-        recipe_user_id,
-        _json_in("access_token_payload", payload),
-        _json_in("session_data", data),
-        version,
-        created_at,
-        Circumstances(ip_address, user_agent),
-        lineage_of(lineage),
-    )
-
-
-def lineage_row(lineage: Lineage) -> Row:
-    """Return *lineage* as the last columns of a session's row, `generation` and what follows it."""
-    return (
-        lineage.generation,
-        lineage.current,
-        lineage.previous,
-        lineage.current_kid,
-        lineage.window_at,
-        lineage.acknowledged,
-        lineage.idle_expires_at,
-        lineage.absolute_expires_at,
-        lineage.exchanged,
-        lineage.used,
-        lineage.used_at,
-        lineage.crossed,
-    )
-
-
-def lineage_of(row: Row) -> Lineage:
-    """Return the lineage that `lineage_row` wrote."""
-    generation, current, previous, current_kid, window_at, acknowledged, *rest = row
-    return Lineage(generation, current, previous, current_kid, window_at, bool(acknowledged), *rest)
-
-
-def key_row(record: SigningKeyRecord) -> Row:
-    """Return *record* as a row."""
-    return (
-        record.kid,
-        record.family,
-        record.sequence,
-        record.algorithm,
-        dump_json(record.public_jwk),
-        record.private_key,
-        record.secret_kid,
-        record.created_at,
-        record.activates_at,
-        record.token_lifetime,
-    )
-
-
-def key_record(row: Row) -> SigningKeyRecord:
-    """Return the record that `key_row` wrote. Raises `Unreadable` for what it never writes."""
-    _ensure_readable(row, _KEY)
-    kid, family, sequence, algorithm, public_jwk, *rest = row
-    return SigningKeyRecord(kid, family, sequence, algorithm, _json_in("public_jwk", public_jwk), *rest)
-
-
-def notice_of(row: Row) -> Notice:
-    """Return the notice in *row*, of whatever kind: newer versions may know more. Raises `Unreadable`."""
-    _ensure_readable(row, _NOTICE)
-    return Notice(*row)
-
-
-def _ensure_readable(row: Row, columns: Mapping[str, Kinds]) -> None:
-    if len(row) != len(columns):
-        raise Unreadable("number of columns")
-    for value, (column, kinds) in zip(row, columns.items(), strict=True):
-        if type(value) not in kinds:
-            raise Unreadable(column)
-
-
-def _json_in(column: str, text: str) -> Json:
+def _object_in(column: str, text: str) -> Json:
     try:
         return load_json(text)
     except (ValueError, TypeError, RecursionError):
         raise Unreadable(column) from None  # an error of the parser has the whole text
+
+
+def _slice(part: Sequence[str]) -> slice:
+    first = SESSION_COLUMNS.index(part[0])
+    return slice(first, first + len(part))
+
+
+_CIRCUMSTANCES, _LINEAGE = _slice(CIRCUMSTANCES_COLUMNS), _slice(LINEAGE_COLUMNS)
+_SESSION_ROWS = Rows(SESSION_COLUMNS, SESSION)
+_KEY_ROWS = Rows(KEY_COLUMNS, KEY)
+_NOTICE_ROWS = Rows(NOTICE_COLUMNS, NOTICE)
+
+
+def session_row(record: SessionRecord) -> Row:
+    """Return *record* as a row. Raises ValueError or TypeError for a payload that JSON cannot say."""
+    return _SESSION_ROWS.write(_values_of_session(record))
+
+
+def session_record(row: Row) -> SessionRecord:
+    """Return the record that `session_row` wrote. Raises `Unreadable` for what it never writes."""
+    values = _SESSION_ROWS.read(row)
+    # The later part first: the places of the earlier one stay as they are.
+    values[_LINEAGE] = [Lineage(*values[_LINEAGE])]
+    values[_CIRCUMSTANCES] = [Circumstances(*values[_CIRCUMSTANCES])]
+    return SessionRecord(*values)
+
+
+def key_row(record: SigningKeyRecord) -> Row:
+    """Return *record* as a row. Raises ValueError or TypeError for a public key that JSON cannot say."""
+    return _KEY_ROWS.write(_values_of_key(record))
+
+
+def key_record(row: Row) -> SigningKeyRecord:
+    """Return the record that `key_row` wrote. Raises `Unreadable` for what it never writes."""
+    return SigningKeyRecord(*_KEY_ROWS.read(row))
+
+
+def notice_of(row: Row) -> Notice:
+    """Return the notice in *row*, of whatever kind: newer versions may know more. Raises `Unreadable`."""
+    return Notice(*_NOTICE_ROWS.read(row))

@@ -5,44 +5,40 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from fastapi_session.model import Json, Lineage
+from fastapi_session.model import Json
 from fastapi_session.stores.base import Store
+from fastapi_session.stores.rows import LINEAGE_COLUMNS
 from fastapi_session.testing.hand_clock import HandClock
-from fastapi_session.testing.records import MOVED, NOT_COMPARED, digest, duration, issue_id, new_session
+from fastapi_session.testing.records import (
+    changed,
+    digest,
+    duration,
+    full_session,
+    issue_id,
+    moved,
+    new_session,
+    unmoved,
+)
 
 
 class ChangingContract:
     """The contract of `replace`, `acknowledge` and `update`."""
 
     async def test_replace_writes_the_whole_lineage(self, store: Store, clock: HandClock) -> None:
-        """Where the lineage is the expected one, the new one is written, and nothing else changes."""
-        record = new_session("a", now=clock())
-        lineage = Lineage(
-            generation=5,
-            current=digest("c"),
-            previous=digest("p"),
-            current_kid=3,
-            window_at=4,
-            acknowledged=False,
-            idle_expires_at=6,
-            absolute_expires_at=7,
-            exchanged=issue_id("e"),
-            used=issue_id("u"),
-            used_at=8,
-            crossed=5,
-        )
+        """If the lineage is the expected one, every field of the new one is written, and nothing else changes."""
+        record = full_session("a", now=clock())
+        lineage = changed(record.lineage, LINEAGE_COLUMNS)
         await store.insert(record)
 
         assert await store.replace(record.session_id, expected=record.lineage, lineage=lineage)
         assert replace(record, lineage=lineage) == (await store.get(record.session_id)).record
 
     async def test_replace_refuses_what_has_moved(self, store: Store, clock: HandClock) -> None:
-        """A lineage that differs in any one of the six that are compared is left as it is."""
+        """A lineage that differs in any one of the fields that are compared is left as it is."""
         for exchanged in (None, issue_id("exchanged")):
             record = new_session(f"{exchanged!r}", now=clock(), lineage={"exchanged": exchanged})
             await store.insert(record)
-            for moved in MOVED:
-                expected = replace(record.lineage, **moved)
+            for expected in moved(record.lineage):
                 assert not await store.replace(record.session_id, expected=expected, lineage=expected)
 
             assert record == (await store.get(record.session_id)).record
@@ -52,8 +48,7 @@ class ChangingContract:
         record = new_session("a", now=clock())
         await store.insert(record)
 
-        expected = replace(record.lineage, **NOT_COMPARED)
-        assert await store.replace(record.session_id, expected=expected, lineage=record.lineage)
+        assert await store.replace(record.session_id, expected=unmoved(record.lineage), lineage=record.lineage)
 
     async def test_replace_never_brings_a_session_back(self, store: Store, clock: HandClock) -> None:
         """A session that is gone stays gone when its lineage is replaced."""
@@ -64,7 +59,7 @@ class ChangingContract:
 
     async def test_acknowledge_marks_the_current_token(self, store: Store, clock: HandClock) -> None:
         """The session is acknowledged by its current hash, once, with the answer used first and when; nothing else changes."""
-        record = new_session("a", now=clock(), lineage={"acknowledged": False})
+        record = full_session("a", now=clock())
         await store.insert(record)
         clock.advance(duration(7))
         lineage = replace(record.lineage, acknowledged=True, used=issue_id("first"), used_at=clock())
@@ -96,8 +91,8 @@ class ChangingContract:
         assert (await store.get("0" * 32)).record is None
 
     async def test_update_writes_payload_and_data(self, store: Store, clock: HandClock) -> None:
-        """At the version expected, payload and data are written, the version counts on, and the lineage stays."""
-        record = new_session("a", now=clock(), version=3)
+        """At the version expected, payload and data are written, the version counts on, and nothing else changes."""
+        record = full_session("a", now=clock(), version=3)
         await store.insert(record)
         new: Json = {"access_token_payload": {"a": 1}, "session_data": {"b": [2]}}
 

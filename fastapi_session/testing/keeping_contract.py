@@ -7,10 +7,10 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import MAX_NAME, MAX_OBJECT, Circumstances, Reading
+from fastapi_session.model import MAX_NAME, MAX_OBJECT, Reading
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
-from fastapi_session.testing.records import IDLE_TIMEOUT, MOVED, NOT_COMPARED, digest, duration, new_session
+from fastapi_session.testing.records import IDLE_TIMEOUT, duration, full_session, moved, new_session, unmoved
 
 
 async def unavailable(operation: Awaitable[None]) -> bool:
@@ -57,13 +57,14 @@ class KeepingContract:
         assert record == (await store.get(record.session_id)).record
 
     async def test_a_record_comes_back_whole(self, store: Store, clock: HandClock) -> None:
-        """Every field comes back as it went in, bytes, JSON and moments alike, read with the store's clock."""
-        lineage = {"generation": 2**32 - 1, "previous": digest("p"), "acknowledged": False, "absolute_expires_at": 5}
-        circumstances = Circumstances("2001:db8::1", "a browser")
-        record = new_session("a", now=clock(), lineage=lineage, version=7, tenant_id="t1", circumstances=circumstances)
-        await store.insert(record)
+        """Every field comes back as it went in, whether it has a value or none, read with the store's clock."""
+        full = full_session("a", now=clock(), lineage={"generation": 2**32 - 1})
+        bare = new_session("b", now=clock())
+        for record in (full, bare):
+            await store.insert(record)
 
-        assert Reading(record, clock()) == await store.get(record.session_id)
+        assert Reading(full, clock()) == await store.get(full.session_id)
+        assert Reading(bare, clock()) == await store.get(bare.session_id)
 
     async def test_a_record_is_kept_as_it_was(self, store: Store, clock: HandClock) -> None:
         """A payload that is changed after it was handed over is not changed in the store."""
@@ -128,19 +129,19 @@ class KeepingContract:
         assert other == (await store.get(other.session_id)).record
 
     async def test_delete_refuses_what_has_moved(self, store: Store, clock: HandClock) -> None:
-        """A session whose lineage differs in any one of the four that are compared is not deleted."""
+        """A session whose lineage differs in any one of the fields that are compared is not deleted."""
         record = new_session("a", now=clock())
         await store.insert(record)
-        for moved in MOVED:
-            assert not await store.delete(record.session_id, expected=replace(record.lineage, **moved))
+        for expected in moved(record.lineage):
+            assert not await store.delete(record.session_id, expected=expected)
 
         assert record == (await store.get(record.session_id)).record
 
     async def test_delete_as_expected(self, store: Store, clock: HandClock) -> None:
-        """A session is deleted where it stands as expected, and a second time it was not there."""
+        """A session is deleted if its lineage is the expected one, and a second time it was not there."""
         record = new_session("a", now=clock())
         await store.insert(record)
-        expected = replace(record.lineage, **NOT_COMPARED)
+        expected = unmoved(record.lineage)
 
         assert [True, False] == [await store.delete(record.session_id, expected=expected) for _ in range(2)]
         assert (await store.get(record.session_id)).record is None

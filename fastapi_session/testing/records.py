@@ -1,13 +1,22 @@
-"""Records to put into a store: complete and distinct, where a test names only what matters to it."""
+"""Records to put into a store: complete and distinct, so that a test names only what matters to it.
+
+What the contract of stores says of every field is made here from the fields themselves, so that one that is added is tested
+like the others.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
-from fastapi_session.model import NOT_KNOWN, Json, Lineage, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import NOT_KNOWN, Circumstances, Json, Lineage, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.rows import COMPARED_COLUMNS, LINEAGE_COLUMNS, SESSION, Kind
+
+Part = TypeVar("Part", SessionRecord, Circumstances, Lineage)
+"""A session's record, or a part of it that has columns of its own."""
 
 SECOND = 1_000
 DEBOUNCE = 30 * SECOND
@@ -22,27 +31,6 @@ def digest(text: str) -> bytes:
 def issue_id(text: str) -> bytes:
     """Return 9 bytes that stand for the issue id of the refresh token called *text*."""
     return digest(text)[:9]
-
-
-MOVED: tuple[Json, ...] = (
-    {"generation": 1},
-    {"current": digest("another")},
-    {"acknowledged": False},
-    {"window_at": 1},
-    {"exchanged": b"another"},
-    {"crossed": 1},
-)
-"""What makes the lineage of a new session another one, each alone."""
-
-NOT_COMPARED: Json = {
-    "previous": digest("x"),
-    "current_kid": 9,
-    "idle_expires_at": 1,
-    "absolute_expires_at": 1,
-    "used": b"another",
-    "used_at": 1,
-}
-"""What does not."""
 
 
 def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: Any) -> SessionRecord:
@@ -71,6 +59,58 @@ def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: A
         ),
     )
     return replace(record, lineage=replace(record.lineage, **(lineage or {})), **fields)
+
+
+def full_session(name: str, *, now: int, lineage: Json | None = None, **said: Any) -> SessionRecord:
+    """Return the record of a session as `new_session` does, but no field is `None` or has its default, unless that is *said*.
+
+    So a store that forgets a field, be it one of the next version, gives another record back.
+    """
+    record = new_session(
+        name,
+        now=now,
+        tenant_id="t1",
+        version=7,
+        lineage={"generation": 7, "acknowledged": False, "absolute_expires_at": now + 2 * IDLE_TIMEOUT},
+    )
+    full = replace(
+        _filled(record),
+        circumstances=_filled(record.circumstances),
+        lineage=replace(_filled(record.lineage), **(lineage or {})),
+    )
+    return replace(full, **said)
+
+
+def changed(part: Part, names: Iterable[str]) -> Part:
+    """Return *part* with another value in each of the fields *names*."""
+    return replace(part, **{name: _OTHERS[SESSION[name].kind](getattr(part, name)) for name in names})
+
+
+def moved(lineage: Lineage) -> list[Lineage]:
+    """Return *lineage* changed in one of the fields that compare-and-set compares, for each of them."""
+    return [changed(lineage, [name]) for name in COMPARED_COLUMNS]
+
+
+def unmoved(lineage: Lineage) -> Lineage:
+    """Return *lineage* changed in all fields that compare-and-set does not compare."""
+    return changed(lineage, [name for name in LINEAGE_COLUMNS if name not in COMPARED_COLUMNS])
+
+
+_OTHERS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.TEXT: lambda value: f"another than {value}",
+    Kind.JSON: lambda value: {"another than": value},
+    Kind.NUMBER: lambda value: (value or 0) + 1,
+    Kind.DATETIME: lambda value: value + 1,
+    # As long as before: databases bound how long a hash or an issue id is.
+    Kind.BYTES: lambda value: digest(value.hex())[: len(value)] if value else issue_id("another"),
+    Kind.TRUTH: lambda value: not value,
+}
+"""Another value than the one that a column of each kind has."""
+
+
+def _filled(part: Part) -> Part:
+    """Return *part* without a field that is `None` or has its default."""
+    return changed(part, [each.name for each in fields(part) if getattr(part, each.name) in (None, each.default)])
 
 
 def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from fastapi_session.model import Circumstances, Json, Rotation, SessionRecord
+from fastapi_session.model import Json, Rotation, SessionRecord
 from fastapi_session.stores.base import Store
+from fastapi_session.stores.rows import CIRCUMSTANCES_COLUMNS
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import (
     DEBOUNCE,
     IDLE_TIMEOUT,
     SECOND,
+    changed,
     digest,
     duration,
-    issue_id,
+    full_session,
     new_session,
     next_rotation,
 )
@@ -30,24 +32,25 @@ class RotationContract:
 
     async def test_rotate_writes_and_answers_the_successor(self, store: Store, clock: HandClock) -> None:
         """Every field of the lineage moves on as the contract says, nothing else changes, and the answer is what is kept."""
-        record = new_session("a", now=clock())
+        record = full_session("a", now=clock(), lineage={"acknowledged": True})
+        rotation = next_rotation(record, circumstances=changed(record.circumstances, CIRCUMSTANCES_COLUMNS))
         await store.insert(record)
         clock.advance(duration(DEBOUNCE + 5))
-        circumstances = Circumstances("192.0.2.1", "another browser")
-        rotated = await store.rotate(next_rotation(record, circumstances=circumstances))
+        rotated = await store.rotate(rotation)
 
         lineage = replace(
             record.lineage,
-            generation=1,
-            current=digest("S1"),
-            previous=digest("S0"),
-            current_kid=2,
+            generation=record.lineage.generation + 1,
+            current=rotation.successor,
+            previous=record.lineage.current,
+            current_kid=rotation.successor_kid,
             window_at=clock(),
             acknowledged=False,
             idle_expires_at=clock() + IDLE_TIMEOUT,
-            exchanged=issue_id("S0"),
+            exchanged=rotation.issue_id,
+            crossed=record.lineage.crossed_before(),
         )
-        assert replace(record, lineage=lineage, circumstances=circumstances) == rotated
+        assert replace(record, lineage=lineage, circumstances=rotation.circumstances) == rotated
         assert rotated == (await store.get(record.session_id)).record
 
     async def test_rotate_goes_on_from_generation_to_generation(self, store: Store, clock: HandClock) -> None:

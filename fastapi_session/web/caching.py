@@ -15,10 +15,13 @@ import re
 
 Headers = list[tuple[bytes, bytes]]
 
+_VARY = b"vary"
+_CACHE_CONTROL = b"cache-control"
+
 WHAT_COUNTS = (b"Cookie", b"Authorization")
 """The request headers that decide whose response it is."""
 
-PERSONAL: Headers = [(b"vary", b", ".join(WHAT_COUNTS)), (b"cache-control", b"private")]
+PERSONAL: Headers = [(_VARY, b", ".join(WHAT_COUNTS)), (_CACHE_CONTROL, b"private")]
 """What is added to a response that says nothing to caches."""
 
 SILENT = frozenset(
@@ -37,12 +40,12 @@ def for_one_user(headers: Headers) -> Headers:
     said = [directive for directive in _directives(headers) if _name(directive) not in _OF_SHARED_CACHES]
     if b"no-store" not in map(_name, said):
         said.insert(0, b"private")
-    return [*_without(headers), _vary(headers), (b"cache-control", b", ".join(said))]
+    return [*_without(headers), _vary(headers), (_CACHE_CONTROL, b", ".join(said))]
 
 
 def for_nobody(headers: Headers) -> Headers:
     """Return the response *headers* so that no cache keeps the response."""
-    return [*_without(headers), _vary(headers), (b"cache-control", b"no-store")]
+    return [*_without(headers), _vary(headers), (_CACHE_CONTROL, b"no-store")]
 
 
 def _without(headers: Headers) -> Headers:
@@ -54,19 +57,19 @@ def _is_to_caches(name: bytes) -> bool:
 
     A content delivery network obeys a targeted one, as `CDN-Cache-Control`, in place of `Cache-Control` (RFC 9213, 2.2).
     """
-    return name == b"vary" or name.endswith(b"cache-control") or name in _ABOVE_CACHE_CONTROL
+    return name == _VARY or name.endswith(_CACHE_CONTROL) or name in _ABOVE_CACHE_CONTROL
 
 
 def _vary(headers: Headers) -> tuple[bytes, bytes]:
-    named = [part.strip() for name, value in headers if name.lower() == b"vary" for part in value.split(b",")]
+    named = [part.strip() for name, value in headers if name.lower() == _VARY for part in value.split(b",")]
     known = {each.lower() for each in named}
     added = [each for each in WHAT_COUNTS if each.lower() not in known]
-    return b"vary", b", ".join([*filter(None, named), *added])
+    return _VARY, b", ".join([*filter(None, named), *added])
 
 
 def _directives(headers: Headers) -> list[bytes]:
     """Return the directives of `Cache-Control` (RFC 9111, section 5.2), in order."""
-    values = [value for name, value in headers if name.lower() == b"cache-control"]
+    values = [value for name, value in headers if name.lower() == _CACHE_CONTROL]
     return [text for value in values for each in _DIRECTIVE.findall(value) if (text := each.strip())]
 
 

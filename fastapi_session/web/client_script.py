@@ -16,6 +16,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.responses import Response
 
+from fastapi_session.web.transport import FOR_ANY_ORIGIN
+
 FOLDER = Path(__file__).parent / "script"
 MEDIA_TYPES = {"client.js": "text/javascript", "client.d.ts": "text/plain"}
 
@@ -42,7 +44,7 @@ def _serving(content: bytes, media_type: str, installed: str) -> Callable[..., A
 
     async def serve(v: str = "", if_none_match: Annotated[str, Header()] = "") -> Response:
         headers = {
-            "Access-Control-Allow-Origin": "*",
+            **FOR_ANY_ORIGIN,
             "Cache-Control": KEPT if v == installed else CHECKED,
             "ETag": etag,
         }

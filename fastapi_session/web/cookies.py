@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from email.utils import formatdate
 from urllib.parse import quote, unquote
 
+COOKIE_HEADER = b"cookie"
+SET_COOKIE_HEADER = b"set-cookie"
+
 MAX_COOKIES = 200
 MAX_BYTES = 32 * 1024
 """Bounds of what is read. A jar past them has no session in it, and is no error."""

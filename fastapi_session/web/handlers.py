@@ -40,11 +40,11 @@ from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.answers import answer, visit_of
 from fastapi_session.web.refusals import status_of
 from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
-from fastapi_session.web.transport import EXPOSE_HEADER
+from fastapi_session.web.transport import EXPOSE_HEADER, FAILED_CLAIMS, RETRY_AFTER_HEADER
 
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
-AGAIN = {"Retry-After": "1", EXPOSE_HEADER: "Retry-After"}
+AGAIN = {RETRY_AFTER_HEADER: "1", EXPOSE_HEADER: RETRY_AFTER_HEADER}
 """After how many seconds a client may come again when the store was down, or its session was superseded: readable for pages
 of other origins too.
 """
@@ -79,8 +79,8 @@ def _on_pages_too(handler: Handler, app: FastAPI, config: SessionConfig) -> Hand
         shown = None if visit is None else answer(visit, error)
         if shown is None:
             return response
-        if "retry-after" in response.headers:
-            shown.headers["Retry-After"] = response.headers["retry-after"]
+        if RETRY_AFTER_HEADER in response.headers:
+            shown.headers[RETRY_AFTER_HEADER] = response.headers[RETRY_AFTER_HEADER]
         return shown
 
     return handle
@@ -115,7 +115,7 @@ async def _refuse(socket: WebSocket, response: Response, error: Exception) -> No
 def _session_error(error: SessionError, config: SessionConfig) -> Response:
     content: dict[str, Any] = {"message": error.message}
     if isinstance(error, InvalidClaimsError):
-        content["claimValidationErrors"] = [_failure(failure.id, failure.reason) for failure in error.failures]
+        content[FAILED_CLAIMS] = [_failure(failure.id, failure.reason) for failure in error.failures]
     return JSONResponse(content, status_of(error, config))
 
 

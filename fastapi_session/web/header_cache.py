@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from fastapi_session.config import TokenTransferMethod
 from fastapi_session.engine.bounded_cache import BoundedCache
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
-from fastapi_session.web.transport import Method
+from fastapi_session.web.cookies import COOKIE_HEADER
+from fastapi_session.web.transport import AUTHORIZATION_HEADER, Method
+
+_AUTHORIZATION = AUTHORIZATION_HEADER.encode()
 
 MAX_BYTES = 4_096
 """Headers that are longer than this together are read each time."""
@@ -50,8 +53,8 @@ def what_came(headers: Iterable[tuple[bytes, bytes]], allowed: TokenTransferMeth
     authorization: bytes | None = None
     cookie: bytes | None = None
     for name, value in headers:
-        if name == b"cookie":
+        if name == COOKIE_HEADER:
             cookie = value if cookie is None else cookie + b"; " + value
-        elif name == b"authorization" and authorization is None:
+        elif name == _AUTHORIZATION and authorization is None:
             authorization = value
     return authorization, cookie, allowed

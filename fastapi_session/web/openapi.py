@@ -18,6 +18,7 @@ from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
+from fastapi_session.web.transport import FAILED_CLAIMS, RETRY_AFTER_HEADER
 
 REQUIRED = "SessionCookie"
 OPTIONAL = "OptionalSessionCookie"
@@ -116,10 +117,10 @@ def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, dict[str,
     unauthorised = _UNAUTHORISED if is_guarded else _NOT_REFRESHED
     refusals = {config.session_expired_status_code: _response(unauthorised)}
     if is_guarded:
-        failures = {"claimValidationErrors": {"type": "array", "items": _FAILURE}}
+        failures = {FAILED_CLAIMS: {"type": "array", "items": _FAILURE}}
         refusals.setdefault(config.invalid_claim_status_code, _response(_INVALID_CLAIM, **failures))
     unavailable = _response(_UNAVAILABLE)
-    unavailable["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    unavailable["headers"] = {RETRY_AFTER_HEADER: {"description": "Seconds.", "schema": {"type": "integer"}}}
     return {**refusals, 503: unavailable}
 
 

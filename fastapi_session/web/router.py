@@ -20,6 +20,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
+from fastapi_session import endpoint_paths
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import StoreUnavailable, UnauthorisedError
 from fastapi_session.sessions import Sessions
@@ -34,8 +35,9 @@ from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import known_path
 from fastapi_session.web.pages.routes import serve_pages
 from fastapi_session.web.session import Session
+from fastapi_session.web.transport import FOR_ANY_ORIGIN
 
-PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
+PUBLIC = {**FOR_ANY_ORIGIN, "Cache-Control": "public, max-age=60"}
 """Headers of the well-known documents. A new key is published ten minutes before it signs, so a minute is not stale."""
 
 LOST_COOKIE = (
@@ -59,11 +61,11 @@ def session_router(
     """
     router = APIRouter(prefix=prefix, tags=["session"])
     if refresh:
-        router.post("/session/refresh", summary="Refresh the session")(_refresh)
+        router.post(endpoint_paths.REFRESH, summary="Refresh the session")(_refresh)
     if sign_out:
-        router.post("/signout", summary="Sign out")(_sign_out)
-    router.get("/jwt/jwks.json", summary="Public keys of access tokens")(_jwks)
-    router.get("/.well-known/openid-configuration", summary="Discovery")(_discovery)
+        router.post(endpoint_paths.SIGN_OUT, summary="Sign out")(_sign_out)
+    router.get(endpoint_paths.JWKS, summary="Public keys of access tokens")(_jwks)
+    router.get(endpoint_paths.DISCOVERY, summary="Discovery")(_discovery)
     if client:
         serve_client(router)
     if pages:

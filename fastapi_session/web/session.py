@@ -11,7 +11,7 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
-from fastapi_session.engine.revocation.lasting_session import Ask
+from fastapi_session.engine.revocation.watched_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
 from fastapi_session.model import Json, Tokens, moment

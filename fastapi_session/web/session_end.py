@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from fastapi_session.engine.revocation.lasting_session import LastingSession
+from fastapi_session.engine.revocation.watched_session import WatchedSession
 from fastapi_session.errors import SessionError, StoreUnavailable
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class SessionOver(Exception):
 class Lasting:
     """Watches over what goes on with *session*, until that is over."""
 
-    def __init__(self, session: LastingSession) -> None:
+    def __init__(self, session: WatchedSession) -> None:
         self._session = session
         self._heard = asyncio.Event()
         self._over: Exception | None = None
@@ -57,18 +57,18 @@ class Lasting:
 
     async def ensure(self) -> None:
         """Return at once if nothing happened, else when that is heeded. Raises `SessionOver` if the session is over."""
-        if self._over is not None or (not self._session.is_as_before and await self._is_over()):
+        if self._over is not None or (not self._session.is_unchanged and await self._is_over()):
             raise SessionOver
 
     def _patience(self) -> float:
-        if self._session.is_as_before:
-            return min(max(self._session.remaining, 0), LONGEST_WAIT)
+        if self._session.is_unchanged:
+            return min(max(self._session.seconds_left, 0), LONGEST_WAIT)
         return RETRY
 
     async def _is_over(self) -> bool:
         try:
             if self._over is None:
-                await self._session.follow()
+                await self._session.catch_up()
         except Exception as error:
             if isinstance(error, SessionError | StoreUnavailable):
                 logger.debug("what goes on with a session ends: %s", error)

@@ -20,7 +20,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
 from fastapi_session.web.caching import for_nobody
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
-from fastapi_session.web.cookies import read_cookies
+from fastapi_session.web.cookies import COOKIE_HEADER, SET_COOKIE_HEADER, read_cookies
 from fastapi_session.web.header_size import SizeWatch, bytes_of
 from fastapi_session.web.token_cookies import TokenCookies
 
@@ -32,13 +32,23 @@ ACCESS_HEADER = "st-access-token"
 REFRESH_HEADER = "st-refresh-token"
 FRONT_TOKEN_HEADER = "front-token"
 ANTI_CSRF_HEADER = "anti-csrf"
+AUTH_MODE_HEADER = "st-auth-mode"
+AUTHORIZATION_HEADER = "authorization"
+RID_HEADER = "rid"
+FDI_VERSION_HEADER = "fdi-version"
+
 EXPOSE_HEADER = "access-control-expose-headers"
+FOR_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+RETRY_AFTER_HEADER = "Retry-After"
+
+FAILED_CLAIMS = "claimValidationErrors"
+"""Where the body of a refusal has the claims that were not satisfied."""
 
 SUBPROTOCOL = "session"
 """What a socket is accepted with whose client offered its access token as another subprotocol: this and the token."""
 SUBPROTOCOL_BEARER = "session.bearer."
 
-REQUEST_HEADERS = ("rid", "fdi-version", ANTI_CSRF_HEADER, "authorization", "st-auth-mode")
+REQUEST_HEADERS = (RID_HEADER, FDI_VERSION_HEADER, ANTI_CSRF_HEADER, AUTHORIZATION_HEADER, AUTH_MODE_HEADER)
 """What clients send beside the safelisted headers of the Fetch standard."""
 RESPONSE_HEADERS = (FRONT_TOKEN_HEADER, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF_HEADER)
 """What clients have to be able to read."""
@@ -77,12 +87,12 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
     *names* are those of the cookies on the wire. Nothing in them is an error.
     """
     cookies: list[bytes] = []
-    values: dict[bytes, str] = {}
+    values: dict[str, str] = {}
     for name, value in headers:
-        if name == b"cookie":
+        if name == COOKIE_HEADER:
             cookies.append(value)
         elif name in _WANTED:
-            values.setdefault(name, value.decode("latin-1"))
+            values.setdefault(_WANTED[name], value.decode("latin-1"))
     credentials = Credentials()
     if cookies:
         found = read_cookies(cookies, names.wanted)
@@ -92,16 +102,16 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
         if names.older:
             credentials.older_cookies = {cookie: found[name] for cookie, name in names.older.items() if name in found}
     if values:
-        credentials.bearer = _bearer(values.get(b"authorization", ""))
-        credentials.anti_csrf = values.get(b"anti-csrf")
-        credentials.has_rid = b"rid" in values
-        credentials.auth_mode = values.get(b"st-auth-mode")
+        credentials.bearer = _bearer(values.get(AUTHORIZATION_HEADER, ""))
+        credentials.anti_csrf = values.get(ANTI_CSRF_HEADER)
+        credentials.has_rid = RID_HEADER in values
+        credentials.auth_mode = values.get(AUTH_MODE_HEADER)
     if subprotocols and credentials.bearer is None:
         credentials.bearer = _bearer_among(subprotocols)
     return credentials
 
 
-_WANTED = frozenset({b"authorization", b"anti-csrf", b"rid", b"st-auth-mode"})
+_WANTED = {name.encode(): name for name in (AUTHORIZATION_HEADER, ANTI_CSRF_HEADER, RID_HEADER, AUTH_MODE_HEADER)}
 
 
 def _bearer(authorization: str) -> str | None:
@@ -152,7 +162,7 @@ class Transport:
         named = dict(self._named(outcome, sent))
         cookies = [*self._cookies(outcome, now=now, https=https, came_as_older=came_as_older)]
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
-        kept.extend((b"set-cookie", cookie) for cookie in cookies)
+        kept.extend((SET_COOKIE_HEADER, cookie) for cookie in cookies)
         self._size.heed(bytes_of(kept))
         return _exposing(kept, named)
 

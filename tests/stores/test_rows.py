@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from dataclasses import fields
 
 import pytest
 
-from fastapi_session.model import Json
+from fastapi_session.model import Circumstances, Lineage, Notice, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.rows import (
+    CIRCUMSTANCES_COLUMNS,
+    COMPARED_COLUMNS,
+    KEY,
     KEY_COLUMNS,
+    LINEAGE_COLUMNS,
+    NOTICE,
+    NOTICE_COLUMNS,
+    SESSION,
     SESSION_COLUMNS,
-    dump_json,
+    circumstances_row,
+    compared_row,
     key_record,
     key_row,
-    load_json,
+    lineage_row,
     session_record,
     session_row,
 )
-from fastapi_session.testing.records import digest, new_session, new_signing_key
+from fastapi_session.testing.records import full_session, new_signing_key
 
 
 @pytest.mark.parametrize("truth", [True, False])
 def test_a_session_comes_back_from_its_row(*, truth: bool) -> None:
     """A record survives the way through a row, and through a database that knows numbers but no booleans."""
-    lineage = {"acknowledged": truth, "previous": digest("p"), "absolute_expires_at": 3}
-    record = new_session("a", now=1, lineage=lineage)
+    record = full_session("a", now=1, lineage={"acknowledged": truth})
     row = [int(value) if isinstance(value, bool) else value for value in session_row(record)]
     back = session_record(row)
 
@@ -35,12 +42,44 @@ def test_a_session_comes_back_from_its_row(*, truth: bool) -> None:
 
 def test_columns_name_the_values_of_a_row() -> None:
     """Every column stands for the field of its name, in the record, its circumstances or its lineage."""
-    record = new_session("a", now=1)
+    record = full_session("a", now=1)
     row = dict(zip(SESSION_COLUMNS, session_row(record), strict=True))
     for column, value in row.items():
         owners = (record, record.circumstances, record.lineage)
         field = next(getattr(owner, column) for owner in owners if hasattr(owner, column))
         assert (dump_json(field) if isinstance(field, dict) else field) == value
+
+
+def test_every_field_is_a_column_once() -> None:
+    """The tables describe the fields of all records, no other, and no two fields of a session share a column."""
+    parts = {"circumstances", "lineage"}
+    of_sessions = [
+        f.name for kind in (SessionRecord, Circumstances, Lineage) for f in fields(kind) if f.name not in parts
+    ]
+
+    assert sorted(of_sessions) == sorted(SESSION) == sorted(SESSION_COLUMNS)
+    assert tuple(KEY) == KEY_COLUMNS == tuple(field.name for field in fields(SigningKeyRecord))
+    assert tuple(NOTICE) == NOTICE_COLUMNS == tuple(field.name for field in fields(Notice))
+
+
+def test_what_compare_and_set_compares() -> None:
+    """These six move with everything that a verdict looks at, as `SessionStore.replace` says."""
+    six = {"generation", "current", "acknowledged", "window_at", "exchanged", "crossed"}
+
+    assert six == set(COMPARED_COLUMNS) == {name for name, column in SESSION.items() if column.compared}
+
+
+def test_slices_of_a_row() -> None:
+    """What a rotation, `replace` and compare-and-set take of a record are the columns of the same names in its row."""
+    record = full_session("a", now=1)
+    row = dict(zip(SESSION_COLUMNS, session_row(record), strict=True))
+    slices = (
+        (CIRCUMSTANCES_COLUMNS, circumstances_row(record.circumstances)),
+        (LINEAGE_COLUMNS, lineage_row(record.lineage)),
+        (COMPARED_COLUMNS, compared_row(record.lineage)),
+    )
+    for names, values in slices:
+        assert {name: row[name] for name in names} == dict(zip(names, values, strict=True))
 
 
 def test_a_key_comes_back_from_its_row() -> None:
@@ -50,32 +89,3 @@ def test_a_key_comes_back_from_its_row() -> None:
 
     assert record == key_record(key_row(record))
     assert {column: getattr(record, column) for column in KEY_COLUMNS} == row | {"public_jwk": record.public_jwk}
-
-
-def test_equal_payloads_are_equal_text() -> None:
-    """JSON text has sorted keys, no spaces and no character that a database might mistake."""
-    assert '{"a":{"c":[1,null],"d":"\\u00fc"},"b":true}' == dump_json({"b": True, "a": {"d": "ü", "c": [1, None]}})
-
-
-@pytest.mark.parametrize(
-    "payload", [{}, {"a": [1, 2.5, "x", None, True, {"b": {}}]}, {"emoji": "🐍", "lone": "\ud800"}]
-)
-def test_json_comes_back(payload: Json) -> None:
-    """What JSON can say comes back as it was."""
-    assert payload == load_json(dump_json(payload))
-
-
-def test_empty_objects_are_not_shared() -> None:
-    """Two records without data have an object each, though it is written in the same two characters."""
-    first, second = load_json(dump_json({})), load_json("{}")
-
-    assert "{}" == dump_json(first)
-    assert {} == first == second
-    assert first is not second
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, object(), b"bytes", {1, 2}])
-def test_what_is_not_json_is_refused(value: Any) -> None:
-    """Nothing is written that another reader of JSON would not understand."""
-    with pytest.raises((ValueError, TypeError)):
-        dump_json({"value": value})

@@ -17,7 +17,7 @@ import pytest
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
+from fastapi_session.stores.rows import KEY, NOTICE, SESSION
 from fastapi_session.stores.sqlite import SqliteStore, statements
 from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
 from fastapi_session.testing import HandClock, StoreContract
@@ -128,15 +128,12 @@ class TestOpening:
         assert 0o640 == stat.S_IMODE(path.stat().st_mode)
 
     async def test_columns_are_those_of_a_row(self, store: SqliteStore, path: Path) -> None:
-        """The tables have exactly the columns of a row, in its order."""
+        """The tables have exactly the columns of a row, in whatever order, and those may be NULL that may be nothing."""
         db = sqlite3.connect(path)
-        columns = {
-            table: tuple(column[1] for column in db.execute(f"PRAGMA table_info({table})"))
-            for table in ("session", "signing_key")
-        }
+        for table, columns in {"session": SESSION, "signing_key": KEY, "notice": NOTICE}.items():
+            found = {name: not is_bound for _, name, _, is_bound, *_ in db.execute(f"PRAGMA table_info({table})")}
+            assert {name: column.optional for name, column in columns.items()} == found
         db.close()
-
-        assert {"session": SESSION_COLUMNS, "signing_key": KEY_COLUMNS} == columns
 
     @pytest.mark.parametrize(
         "statement",

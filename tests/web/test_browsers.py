@@ -1,4 +1,4 @@
-"""Which requests a browser made for a page of ours, by what browsers of today and before say."""
+"""Which requests a browser made for a page of ours, and which a page of ours sent, by what browsers of today and before say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from fastapi_session import SessionConfig
-from fastapi_session.web.browsers import made_for_own_page
+from fastapi_session.web.browsers import is_of_own_page, made_for_own_page
 from tests.engines import SECRET
 
 CONFIG = SessionConfig(
@@ -58,3 +58,39 @@ def connection(method: str, **headers: str) -> HTTPConnection:
 def test_a_browser_on_a_page_of_ours(method: str, headers: dict[str, str], expected: bool) -> None:
     """A browser is told by what it says by itself, and a page of another site by where it is."""
     assert expected == made_for_own_page(connection(method, **headers), CONFIG)
+
+
+API, WEBSITE, SIBLING, EVIL = (
+    f"https://{name}" for name in ("api.example.com", "www.example.org", "x.example.com", "evil")
+)
+
+OWN = [
+    ("same-origin", None, True),
+    ("same-origin", "null", True),
+    ("none", None, True),
+    ("same-site", WEBSITE, True),
+    ("same-site", SIBLING, False),
+    ("same-site", "null", False),
+    ("same-site", None, False),
+    ("cross-site", WEBSITE, True),
+    ("cross-site", EVIL, False),
+    ("cross-site", None, False),
+    ("odd", None, False),
+    (None, API, True),
+    (None, WEBSITE, True),
+    (None, "http://app.internal:8000", True),
+    (None, "http://app.internal:8001", False),
+    (None, SIBLING, False),
+    (None, EVIL, False),
+    (None, "null", False),
+    (None, None, False),
+]
+
+
+@pytest.mark.parametrize(("site", "origin", "expected"), OWN)
+def test_own_pages(site: str | None, origin: str | None, expected: bool) -> None:
+    """Each row of the table: what no browser says is of our own is not."""
+    sent = {"host": "app.internal:8000", "sec_fetch_site": site, "origin": origin}
+    headers = {name: value for name, value in sent.items() if value}
+
+    assert expected == is_of_own_page(connection("POST", **headers), CONFIG)

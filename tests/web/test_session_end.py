@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from fastapi_session.engine.revocation.lasting_session import Ask
+from fastapi_session.engine.revocation.watched_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import InvalidClaimsError
 from fastapi_session.model import Json, Reading

@@ -6,6 +6,7 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
+from fastapi_session import endpoint_paths
 from fastapi_session.clock import Clock
 from fastapi_session.core import json_web_token
 from fastapi_session.core.payload import json_object
@@ -47,7 +48,7 @@ class PublishedKeys:
 
     def discovery(self) -> dict[str, str]:
         """Return the discovery document (OpenID Connect Discovery, section 3)."""
-        return {"issuer": self._issuer, "jwks_uri": f"{self._issuer}/jwt/jwks.json"}
+        return {"issuer": self._issuer, "jwks_uri": f"{self._issuer}{endpoint_paths.JWKS}"}
 
     async def revoke(self, kid: str) -> bool:
         """Delete the signing key named *kid*, and say whether it was there. Raises `StoreUnavailable`."""

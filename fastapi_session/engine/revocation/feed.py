@@ -33,8 +33,8 @@ from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
 from fastapi_session.engine.periodic_work import PeriodicWork
-from fastapi_session.engine.revocation.known_notices import KnownNotices
-from fastapi_session.engine.revocation.listeners import Listeners, Wake
+from fastapi_session.engine.revocation.known_notices import ENDED, KnownNotices
+from fastapi_session.engine.revocation.session_listeners import SessionListeners, Wake
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import LATEST, Notice
 from fastapi_session.stores.base import NoticeStore
@@ -58,7 +58,7 @@ logger = logging.getLogger("fastapi_session")
 
 
 class RevocationFeed:
-    """What one process has heard of, for as long as an access token of before may live (*kept_for*, in milliseconds).
+    """A cache of the store's notices, each kept as long as an access token of before may live (*kept_for*, in milliseconds).
 
     *interval* and *max_age* are milliseconds of *clock*. Who relies on the feed waits for `catch_up` before `trusted_from`
     and from `trusted_until` on, moments of the same clock.
@@ -70,7 +70,7 @@ class RevocationFeed:
         *,
         clock: Clock,
         background: Background,
-        listeners: Listeners,
+        listeners: SessionListeners,
         key_deleted: Callable[[str], None],
         interval: int,
         max_age: int | None,
@@ -83,8 +83,8 @@ class RevocationFeed:
         self._interval = interval
         self._max_age = max_age
         self._kept_for = kept_for
-        self._heard = KnownNotices()
-        self.about = self._heard.about
+        self._known = KnownNotices()
+        self.about = self._known.about  # bound once: each request asks, and enters no function of ours by it
         self._reading = SingleFlight(self._read, background=background)
         self.read_anew = self._reading.anew  # for who has to know what is known by now
         self._following = PeriodicWork(self._attempt, interval=interval / 1000)
@@ -98,7 +98,7 @@ class RevocationFeed:
 
     def __len__(self) -> int:
         """Return of how many sessions there is a notice here."""
-        return len(self._heard)
+        return len(self._known)
 
     @property
     def age(self) -> int | None:
@@ -126,17 +126,31 @@ class RevocationFeed:
         finally:
             self._following.end(wish)
 
+    @contextmanager
+    def ending(self, session_id: str) -> Iterator[asyncio.Future[None]]:
+        """Give a future that is done when the session has ended: at once if that is known already."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def look() -> None:
+            notice = self.about(session_id)
+            if notice is not None and notice.kind in ENDED and not ended.done():
+                ended.set_result(None)
+
+        with self.listening(session_id, look):
+            look()  # once it is listened to, so that nothing is missed in between
+            yield ended
+
     def revoked(self, session_id: str) -> None:
         """Know at once that this process revoked the session."""
-        self._keep(Notice(session_id, "session_revoked", self._clock()))
+        self._add_own(Notice(session_id, "session_revoked", self._clock()))
 
     def superseded(self, session_id: str) -> None:
         """Know at once that this process put another session in the place of this one."""
-        self._keep(Notice(session_id, "session_superseded", self._clock()))
+        self._add_own(Notice(session_id, "session_superseded", self._clock()))
 
     def stale(self, session_id: str) -> None:
         """Know at once that this process changed the claims of the session."""
-        self._keep(Notice(session_id, "session_stale", self._store_now))
+        self._add_own(Notice(session_id, "session_stale", self._store_now))
 
     async def open(self) -> None:
         """Read the feed, and go on to read it on this event loop. Raises `StoreUnavailable`."""
@@ -186,11 +200,11 @@ class RevocationFeed:
         """Read what is new, and from time to time everything. One that begins has read nothing before it has read everything."""
         began = self._clock()
         try:
-            await self._hear_latest()
+            await self._read_latest()
             if self._whole_at is None or not 0 <= began - self._whole_at < WHOLE_EVERY:
-                await self._hear_all()
+                await self._read_whole()
                 self._whole_at = began
-                self._heard.forget(self.forgettable_until)
+                self._known.forget(self.forgettable_until)
         except StoreUnavailable:
             if not self._failing:
                 logger.warning("the revocation feed cannot be read, going on with what is known")
@@ -200,38 +214,38 @@ class RevocationFeed:
         if self._read_at is None:
             self._note_reading(began)
 
-    async def _hear_latest(self) -> None:
-        """Hear what was appended since the last reading, and note the store's clock."""
+    async def _read_latest(self) -> None:
+        """Read what was appended since the last reading, and note the store's clock."""
         began, before = self._clock(), self._store_now
         reading = await self._store.notices(after=LATEST if self._whole_at is None else before - OVERLAP)
         if reading.now < before:  # the store's clock was set back, and what was appended since is dated before that
             reading = await self._store.notices(after=reading.now - OVERLAP)
-        await self._hear_each(reading.notices)
+        await self._take_in(reading.notices)
         self._store_now = reading.now
         if self._read_at is not None:
             self._note_reading(began)
 
-    async def _hear_all(self) -> None:
-        """Hear the whole feed piece by piece, and in between what is new, whenever that is due."""
+    async def _read_whole(self) -> None:
+        """Read the whole feed piece by piece, and in between what is new, whenever that is due."""
         now, kept = self._store_now, self._store_now - self.forgettable_until
         due = self._clock() + self._interval
         for piece in range(PIECES, 0, -1):
             until = LATEST if piece == 1 else now - kept * (piece - 1) // PIECES
-            await self._hear_each((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
+            await self._take_in((await self._store.notices(after=now - kept * piece // PIECES, until=until)).notices)
             if self._clock() >= due and self._read_at is not None:
-                await self._hear_latest()
+                await self._read_latest()
                 due = self._clock() + self._interval
 
-    async def _hear_each(self, notices: tuple[Notice, ...]) -> None:
+    async def _take_in(self, notices: tuple[Notice, ...]) -> None:
         async for notice in letting_others_run(notices):
             if notice.kind == "key_deleted":
                 self._key_deleted(notice.subject)
-            elif self._heard.hear(notice):
-                self._listeners.tell(notice.subject)
+            elif self._known.add_read(notice):
+                self._listeners.wake(notice.subject)
 
-    def _keep(self, notice: Notice) -> None:
-        if self._heard.keep(notice):
-            self._listeners.tell(notice.subject)
+    def _add_own(self, notice: Notice) -> None:
+        if self._known.add_own(notice):
+            self._listeners.wake(notice.subject)
 
     def _note_reading(self, began: int) -> None:
         self._read_at = began

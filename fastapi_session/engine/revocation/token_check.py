@@ -3,7 +3,7 @@
 | known | answer |
 |---|---|
 | the feed says that it was revoked | unauthorised, tokens cleared; nothing is read |
-| the feed says that it was superseded | as the table of `succession` says, tokens kept; nothing is read |
+| the feed says that it was superseded | as the table of `ended_sessions` says, tokens kept; nothing is read |
 | the feed says that its claims were changed by its handle | the store is asked, once a token: has it the claims of now? else try refresh token |
 | nothing | it stands; only if the route asks for it the store is asked, and then its claims count |
 """
@@ -18,9 +18,9 @@ from fastapi_session.core.rotation import stands
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.bounded_cache import BoundedCache, memory_size
 from fastapi_session.engine.live_records import live_record
+from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.known_notices import ENDED
-from fastapi_session.engine.revocation.succession import Succession
 from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError
 from fastapi_session.model import Json, Notice, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
@@ -32,21 +32,23 @@ _ENTRY = 1_000
 class TokenCheck:
     """Judges by the *feed*, and by the *store* where that is not enough."""
 
-    def __init__(self, store: SessionStore, *, secrets: Secrets, feed: RevocationFeed, succession: Succession) -> None:
+    def __init__(
+        self, store: SessionStore, *, secrets: Secrets, feed: RevocationFeed, ended_sessions: EndedSessions
+    ) -> None:
         self._store = store
         self._secrets = secrets
         self._feed = feed
-        self._succession = succession
+        self._ended_sessions = ended_sessions
         self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](_weight)  # one forgotten costs a reading
 
-    async def heed(self, notice: Notice, token: AccessToken) -> None:
+    async def check_notice(self, notice: Notice, token: AccessToken) -> None:
         """Refuse the verified *token* where *notice* is against it.
 
         Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` where the feed fails closed: otherwise,
         a token is believed while the store is down.
         """
         if notice.kind in ENDED:
-            raise self._succession.refusal(notice)
+            raise self._ended_sessions.refusal(notice)
         if self._is_up_to_date(token, notice):
             return
         claims = await self.claims_of_now(token, notice)
@@ -62,7 +64,7 @@ class TokenCheck:
         Raises `UnauthorisedError` or `TryRefreshTokenError` if it has ended, `StoreUnavailable` if the feed fails closed.
         """
         if notice.kind in ENDED:
-            raise self._succession.last_word(notice)
+            raise self._ended_sessions.closing(notice)
         try:
             return (await self._record(token)).access_token_payload
         except StoreUnavailable:
@@ -108,7 +110,7 @@ class TokenCheck:
     async def _record(self, token: AccessToken) -> SessionRecord:
         record = await live_record(self._store, token.session_handle)
         if record is None:
-            raise await self._succession.of_access_token(split_handle(token.session_handle)[0])
+            raise await self._ended_sessions.refusal_of_access_token(split_handle(token.session_handle)[0])
         return record
 
 

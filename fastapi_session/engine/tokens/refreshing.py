@@ -16,7 +16,7 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.announcements import Announcements
-from fastapi_session.engine.revocation.succession import Succession
+from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.tokens.alarms import Alarm, Alarms
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
 from fastapi_session.model import Circumstances, Lineage, Reading, Rotation, SessionRecord
@@ -38,7 +38,7 @@ class Refreshing:
         secrets: Secrets,
         policy: RotationPolicy,
         announcements: Announcements,
-        succession: Succession,
+        ended_sessions: EndedSessions,
         reuse_is_theft: bool,
         random: Callable[[int], bytes],
         alarms: Alarms,
@@ -47,7 +47,7 @@ class Refreshing:
         self._secrets = secrets
         self._policy = policy
         self._announcements = announcements
-        self._succession = succession
+        self._ended_sessions = ended_sessions
         self._reuse_is_theft = reuse_is_theft
         self._random = random
         self._alarms = alarms
@@ -72,7 +72,7 @@ class Refreshing:
                 continue  # due only since the store was asked
             if reading.record is None:
                 reason = f"refresh token: {decision.verdict}"
-                refusal = await self._succession.of_refresh_token(token.session_id, reason=reason)
+                refusal = await self._ended_sessions.refusal_of_refresh_token(token.session_id, reason=reason)
                 raise refusal.about(token.session_id)  # a handle without its tenant, which is gone with the session
             is_served = lost is Verdict.REISSUE and _begins_only_a_window(decision, reading.record.lineage)
             alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))

@@ -6,26 +6,32 @@ So all that is kept is ASCII, whatever encoding the client has, and Lua compares
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
-from fastapi_session.model import Lineage, SessionRecord, SigningKeyRecord
+from fastapi_session.model import Circumstances, Lineage, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.rows import (
+    CIRCUMSTANCES_COLUMNS,
+    KEY,
     KEY_COLUMNS,
+    LINEAGE_COLUMNS,
+    SESSION,
     SESSION_COLUMNS,
+    Kind,
     Row,
+    circumstances_row,
+    compared_row,
     key_row,
     lineage_row,
+    places,
     session_row,
 )
 
 NEWLINE = "\n"
 """What is between two notices of a feed: nothing that is written as JSON has one."""
 
-LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
-
-_SESSION_BYTES = tuple(map(SESSION_COLUMNS.index, ("current", "previous", "exchanged", "used")))
-_KEY_BYTES = tuple(map(KEY_COLUMNS.index, ("private_key",)))
+_SESSION_BYTES = places(Kind.BYTES, SESSION_COLUMNS, SESSION)
+_KEY_BYTES = places(Kind.BYTES, KEY_COLUMNS, KEY)
 
 
 def field(value: Any) -> str:
@@ -43,10 +49,14 @@ def lineage_fields(lineage: Lineage) -> list[str]:
     return _pairs(LINEAGE_COLUMNS, lineage_row(lineage))
 
 
+def circumstances_fields(circumstances: Circumstances) -> list[str]:
+    """Return names and values of the fields that *circumstances* fill, one after the other."""
+    return _pairs(CIRCUMSTANCES_COLUMNS, circumstances_row(circumstances))
+
+
 def expected_fields(lineage: Lineage) -> list[str]:
-    """Return the values that tell whether a session has moved on since it stood where *lineage* says."""
-    place = lineage.generation, lineage.current, lineage.acknowledged, lineage.window_at
-    return [field(each) for each in (*place, lineage.exchanged, lineage.crossed)]
+    """Return the values of *lineage* that compare-and-set compares, in the order of `COMPARED_COLUMNS`."""
+    return [*map(field, compared_row(lineage))]
 
 
 def session_row_of(text: str) -> Row:
@@ -80,7 +90,7 @@ def _pairs(columns: Sequence[str], row: Row) -> list[str]:
     return [text for column, value in zip(columns, row, strict=True) for text in (column, field(value))]
 
 
-def _row(text: str, places: Collection[int] = ()) -> Row:
+def _row(text: str, places: Container[int] = ()) -> Row:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError):

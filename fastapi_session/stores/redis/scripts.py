@@ -6,18 +6,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi_session.model import CROSSED_EXCHANGES
 from fastapi_session.stores.redis.script import Script
-from fastapi_session.stores.rows import SESSION_COLUMNS
+from fastapi_session.stores.rows import ADDED_COLUMNS, COMPARED_COLUMNS, SESSION_COLUMNS
 
 LINGER = 24 * 60 * 60 * 1000
 """Milliseconds that the server keeps a session past its deadline, for the case that nobody clears it away."""
 
+
+def _names(columns: Sequence[str]) -> str:
+    """Return *columns* as Lua says a list of strings."""
+    return ", ".join(f"'{name}'" for name in columns)
+
+
 COMMON = f"""
 local by_user, by_deadline, feed, session = unpack(KEYS, 1, 4)
 
--- What is told of sessions that were kept before there were these fields.
-local absent = {{exchanged = 'null', used = 'null', used_at = '0', crossed = '0'}}
+-- What these fields count as in sessions that were kept before there were any.
+local absent = {{{", ".join(f"{name} = '{value}'" for name, value in ADDED_COLUMNS.items())}}}
 
 local function read(key, ...)
     local fields = redis.call('HMGET', key, ...)
@@ -27,7 +35,7 @@ end
 
 -- What a field lacks that is damaged is told as null: whoever reads the record finds out.
 local function record(key)
-    local fields = read(key, '{"', '".join(SESSION_COLUMNS)}')
+    local fields = read(key, {_names(SESSION_COLUMNS)})
     if not fields[1] and redis.call('EXISTS', key) == 0 then return false end
     for place = 1, {len(SESSION_COLUMNS)} do fields[place] = fields[place] or 'null' end
     return '[' .. table.concat(fields, ',') .. ']'
@@ -67,8 +75,8 @@ local function delete(key)
 end
 
 local function unmoved()
-    local fields = read(session, 'generation', 'current', 'acknowledged', 'window_at', 'exchanged', 'crossed')
-    for place = 1, 6 do
+    local fields = read(session, {_names(COMPARED_COLUMNS)})
+    for place = 1, {len(COMPARED_COLUMNS)} do
         if fields[place] ~= ARGV[place + 2] then return false end
     end
     return true
@@ -111,7 +119,7 @@ redis.call('HSET', session,
     'generation', integer(generation + 1), 'current', successor, 'previous', presented, 'current_kid', kid,
     'window_at', integer(moment), 'acknowledged', 'false', 'idle_expires_at', integer(idle),
     'exchanged', issue_id, 'crossed', integer(fields[5] * 2 % {2**CROSSED_EXCHANGES}),
-    'ip_address', ARGV[10], 'user_agent', ARGV[11])
+    unpack(ARGV, 10))
 end_later()
 return {{ARGV[1], record(session)}}
 """)
@@ -124,7 +132,7 @@ return {{ARGV[1], records, integer(now())}}
 
 REPLACE = Script.of(f"""{COMMON}
 if not unmoved() then return {{ARGV[1], 0}} end
-redis.call('HSET', session, unpack(ARGV, 9))
+redis.call('HSET', session, unpack(ARGV, {3 + len(COMPARED_COLUMNS)}))
 end_later()
 return {{ARGV[1], 1}}
 """)

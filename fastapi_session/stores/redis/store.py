@@ -17,10 +17,12 @@ from fastapi_session.model import (
     SigningKeyRecord,
 )
 from fastapi_session.store_url import unprinted
+from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import key_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, as_text, mistake_in_address
 from fastapi_session.stores.redis.fields import (
+    circumstances_fields,
     expected_fields,
     field,
     key_row_of,
@@ -32,7 +34,7 @@ from fastapi_session.stores.redis.fields import (
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
 from fastapi_session.stores.redis.notices import RedisNotices
 from fastapi_session.stores.redis.script import Script
-from fastapi_session.stores.rows import Row, dump_json
+from fastapi_session.stores.rows import Row
 
 PAGE = 100
 """How many of a user's sessions one script reads at most: it holds up all that others ask of the server."""
@@ -87,8 +89,7 @@ class RedisStore(RedisNotices):
             field(rotation.debounce),
             field(rotation.idle_timeout),
             field(rotation.issue_id),
-            field(rotation.circumstances.ip_address),
-            field(rotation.circumstances.user_agent),
+            *circumstances_fields(rotation.circumstances),
         )
         return None if record is None else self._readable.session(_session_row(record), session_id=rotation.session_id)
 

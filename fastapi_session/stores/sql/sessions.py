@@ -9,13 +9,13 @@ from operator import attrgetter, itemgetter
 from sqlalchemy import Connection
 
 from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
+from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.pages import SESSIONS_PAGE, pages
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row, dump_json, lineage_row, session_row
+from fastapi_session.stores.rows import LINEAGE_COLUMNS, SESSION_COLUMNS, Row, lineage_row, session_row
 from fastapi_session.stores.sql import answers, statements
 from fastapi_session.stores.sql.notices import SqlNotices
 
 PLACE = itemgetter(*map(SESSION_COLUMNS.index, ("tenant_id", "session_id")))
-LINEAGE_COLUMNS = SESSION_COLUMNS[SESSION_COLUMNS.index("generation") :]
 
 
 class SqlSessions(SqlNotices):

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
-    Text,
     and_,
     bindparam,
     delete,
@@ -25,7 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import coalesce
 
 from fastapi_session.model import CROSSED_EXCHANGES, Lineage, Rotation
-from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
+from fastapi_session.stores.rows import (
+    CIRCUMSTANCES_COLUMNS,
+    COMPARED_COLUMNS,
+    KEY_COLUMNS,
+    SESSION_COLUMNS,
+    circumstances_row,
+    compared_row,
+)
 from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
 from fastapi_session.stores.sql.tables import NOTICE, SESSION, SIGNING_KEY
 
@@ -33,6 +39,9 @@ Parameters = dict[str, Any]
 
 SESSION_ROW = [SESSION.c[name] for name in SESSION_COLUMNS]
 KEY_ROW = [SIGNING_KEY.c[name] for name in KEY_COLUMNS]
+_CIRCUMSTANCES = [SESSION.c[name] for name in CIRCUMSTANCES_COLUMNS]
+_NEW_CIRCUMSTANCES = [f"new_{name}" for name in CIRCUMSTANCES_COLUMNS]
+_GIVEN_COMPARED = [f"given_{name}" for name in COMPARED_COLUMNS]
 
 
 def given(column: Column[Any]) -> BindParameter[Any]:
@@ -40,18 +49,15 @@ def given(column: Column[Any]) -> BindParameter[Any]:
     return bindparam(f"given_{column.name}", type_=column.type)
 
 
+def _is_as_given(column: Column[Any]) -> ColumnElement[bool]:
+    # A NULL equals nothing, not even NULL.
+    return column.is_not_distinct_from(given(column)) if column.nullable else column == given(column)
+
+
 _IS_SESSION = SESSION.c.session_id == given(SESSION.c.session_id)
 _IS_CURRENT = SESSION.c.current == given(SESSION.c.current)
 _IS_GENERATION = SESSION.c.generation == given(SESSION.c.generation)
-_UNMOVED = (
-    _IS_SESSION,
-    _IS_GENERATION,
-    _IS_CURRENT,
-    SESSION.c.acknowledged == given(SESSION.c.acknowledged),
-    SESSION.c.window_at == given(SESSION.c.window_at),
-    SESSION.c.exchanged.is_not_distinct_from(given(SESSION.c.exchanged)),
-    SESSION.c.crossed == given(SESSION.c.crossed),
-)
+_UNMOVED = (_IS_SESSION, *(_is_as_given(SESSION.c[name]) for name in COMPARED_COLUMNS))
 _SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
 _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer)
@@ -168,8 +174,7 @@ def _rotate(now: ColumnElement[int]) -> Any:
             (SESSION.c.acknowledged, False),
             (SESSION.c.exchanged, bindparam("issue_id", type_=SESSION.c.exchanged.type)),
             (SESSION.c.crossed, SESSION.c.crossed * 2 % 2**CROSSED_EXCHANGES),
-            (SESSION.c.ip_address, bindparam("new_ip_address", type_=Text)),
-            (SESSION.c.user_agent, bindparam("new_user_agent", type_=Text)),
+            *((column, bindparam(f"new_{column.name}", type_=column.type)) for column in _CIRCUMSTANCES),
             (
                 SESSION.c.idle_expires_at,
                 Least(idle_expires_at, coalesce(SESSION.c.absolute_expires_at, idle_expires_at)),
@@ -214,22 +219,13 @@ def rotation_parameters(rotation: Rotation) -> Parameters:
         "successor_kid": rotation.successor_kid,
         "debounce": rotation.debounce,
         "idle_timeout": rotation.idle_timeout,
-        "new_ip_address": rotation.circumstances.ip_address,
-        "new_user_agent": rotation.circumstances.user_agent,
+        **dict(zip(_NEW_CIRCUMSTANCES, circumstances_row(rotation.circumstances), strict=True)),
     }
 
 
 def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
     """Return what `REPLACE` and `DELETE_UNMOVED` compare with."""
-    return {
-        "given_session_id": session_id,
-        "given_generation": expected.generation,
-        "given_current": expected.current,
-        "given_acknowledged": expected.acknowledged,
-        "given_window_at": expected.window_at,
-        "given_exchanged": expected.exchanged,
-        "given_crossed": expected.crossed,
-    }
+    return {"given_session_id": session_id, **dict(zip(_GIVEN_COMPARED, compared_row(expected), strict=True))}
 
 
 def columns(names: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any]:

@@ -1,18 +1,38 @@
-"""The SQL of the SQLite store: constant text, so that each statement is parsed once a connection."""
+"""The SQL of the SQLite store, and what its statements are given: constant text, so that each is parsed once a connection."""
 
 from __future__ import annotations
 
-from fastapi_session.model import CROSSED_EXCHANGES
-from fastapi_session.stores.rows import KEY_COLUMNS, SESSION_COLUMNS
+from collections.abc import Sequence
+
+from fastapi_session.model import CROSSED_EXCHANGES, Lineage, Rotation
+from fastapi_session.stores.rows import (
+    CIRCUMSTANCES_COLUMNS,
+    COMPARED_COLUMNS,
+    KEY_COLUMNS,
+    LINEAGE_COLUMNS,
+    SESSION_COLUMNS,
+    circumstances_row,
+    compared_row,
+    lineage_row,
+)
 from fastapi_session.stores.sqlite.schema import DEADLINE
+
+Parameters = dict[str, object]
+"""What a statement is given, by the names in it."""
+
+
+def _set(columns: Sequence[str]) -> str:
+    """Return what sets *columns* to the parameters of their names."""
+    return ", ".join(f"{name} = :{name}" for name in columns)
+
 
 _SESSION = ", ".join(SESSION_COLUMNS)
 _KEY = ", ".join(KEY_COLUMNS)
-_UNMOVED = """
-    session_id = :session_id
-    AND generation = :expected_generation AND current = :expected_current
-    AND acknowledged = :expected_acknowledged AND window_at = :expected_window_at
-    AND exchanged IS :expected_exchanged AND crossed = :expected_crossed
+_EXPECTED = [f"expected_{name}" for name in COMPARED_COLUMNS]
+# IS, since with = a NULL would equal nothing. The row is found by its id, so no index needs = here.
+_UNMOVED = f"""
+    session_id = :session_id AND
+    {" AND ".join(f"{name} IS :{expected}" for name, expected in zip(COMPARED_COLUMNS, _EXPECTED, strict=True))}
 """
 _OF_USER = "user_id = :user_id AND (:tenant_id IS NULL OR tenant_id = :tenant_id)"
 
@@ -28,8 +48,7 @@ ROTATE = f"""
         acknowledged = FALSE,
         exchanged = :issue_id,
         crossed = crossed * 2 % {2**CROSSED_EXCHANGES},
-        ip_address = :ip_address,
-        user_agent = :user_agent,
+        {_set(CIRCUMSTANCES_COLUMNS)},
         idle_expires_at = min(:now + :idle_timeout, ifnull(absolute_expires_at, :now + :idle_timeout))
     WHERE session_id = :session_id AND generation = :generation AND current = :presented
         AND window_at + :debounce <= :now AND {DEADLINE} > :now
@@ -38,22 +57,7 @@ ROTATE = f"""
 
 GET = f"SELECT {_SESSION} FROM session WHERE session_id = ?"
 
-REPLACE = f"""
-    UPDATE session SET
-        generation = :generation,
-        current = :current,
-        previous = :previous,
-        current_kid = :current_kid,
-        window_at = :window_at,
-        acknowledged = :acknowledged,
-        idle_expires_at = :idle_expires_at,
-        absolute_expires_at = :absolute_expires_at,
-        exchanged = :exchanged,
-        used = :used,
-        used_at = :used_at,
-        crossed = :crossed
-    WHERE {_UNMOVED}
-"""
+REPLACE = f"UPDATE session SET {_set(LINEAGE_COLUMNS)} WHERE {_UNMOVED}"
 
 DELETE = "DELETE FROM session WHERE session_id = ? RETURNING session_id"
 
@@ -94,7 +98,7 @@ INSERT_KEY = f"""
 SIGNING_KEYS = f"SELECT {_KEY} FROM signing_key ORDER BY family, sequence"
 
 REPLACE_KEY = f"""
-    UPDATE signing_key SET {", ".join(f"{name} = :{name}" for name in KEY_COLUMNS if name != "kid")}
+    UPDATE signing_key SET {_set(KEY_COLUMNS)}
     WHERE kid = :kid AND secret_kid = :expected_secret_kid
 """
 
@@ -108,3 +112,30 @@ NOTICES = """
 """
 
 DELETE_NOTICES = "DELETE FROM notice WHERE rowid IN (SELECT rowid FROM notice WHERE at <= ? LIMIT ?)"
+
+
+def rotation_parameters(rotation: Rotation, *, now: int) -> Parameters:
+    """Return what `ROTATE` is given."""
+    return {
+        "session_id": rotation.session_id,
+        "generation": rotation.generation,
+        "presented": rotation.presented,
+        "issue_id": rotation.issue_id,
+        "successor": rotation.successor,
+        "successor_kid": rotation.successor_kid,
+        "debounce": rotation.debounce,
+        "idle_timeout": rotation.idle_timeout,
+        "now": now,
+        **dict(zip(CIRCUMSTANCES_COLUMNS, circumstances_row(rotation.circumstances), strict=True)),
+    }
+
+
+def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
+    """Return what `DELETE_UNMOVED` is given, and `REPLACE` beside the new lineage."""
+    return {"session_id": session_id, **dict(zip(_EXPECTED, compared_row(expected), strict=True))}
+
+
+def replace_parameters(session_id: str, *, expected: Lineage, lineage: Lineage) -> Parameters:
+    """Return what `REPLACE` is given."""
+    new = dict(zip(LINEAGE_COLUMNS, lineage_row(lineage), strict=True))
+    return {**new, **unmoved_parameters(session_id, expected)}

@@ -23,13 +23,13 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
+from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import KEY_COLUMNS, Row, dump_json, key_row, session_row
+from fastapi_session.stores.rows import KEY_COLUMNS, Row, key_row, session_row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.file import connect
-from fastapi_session.stores.sqlite.parameters import expected_parameters, rotation_parameters
 from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
@@ -88,7 +88,9 @@ class SqliteStore:
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
         row = await self._thread.write(
-            lambda db: db.execute(statements.ROTATE, rotation_parameters(rotation, now=self._clock())).fetchone()
+            lambda db: db.execute(
+                statements.ROTATE, statements.rotation_parameters(rotation, now=self._clock())
+            ).fetchone()
         )
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
@@ -101,29 +103,14 @@ class SqliteStore:
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the session still stands where *expected* says."""
-        parameters = {
-            "session_id": session_id,
-            "generation": lineage.generation,
-            "current": lineage.current,
-            "previous": lineage.previous,
-            "current_kid": lineage.current_kid,
-            "window_at": lineage.window_at,
-            "acknowledged": lineage.acknowledged,
-            "idle_expires_at": lineage.idle_expires_at,
-            "absolute_expires_at": lineage.absolute_expires_at,
-            "exchanged": lineage.exchanged,
-            "used": lineage.used,
-            "used_at": lineage.used_at,
-            "crossed": lineage.crossed,
-            **expected_parameters(expected),
-        }
+        parameters = statements.replace_parameters(session_id, expected=expected, lineage=lineage)
         return await self._changes(statements.REPLACE, parameters) == 1
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
         """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
         if expected is None:
             return len(await self._delete(statements.DELETE, (session_id,))) == 1
-        parameters = {"session_id": session_id, **expected_parameters(expected)}
+        parameters = statements.unmoved_parameters(session_id, expected)
         return len(await self._delete(statements.DELETE_UNMOVED, parameters)) == 1
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import NoMatchFound
 from starlette.types import Scope
 
+from fastapi_session import endpoint_paths
 from fastapi_session.config import SessionConfig
 from fastapi_session.local_address import CHARACTERS, is_local
 
@@ -22,7 +23,7 @@ REFRESH_ROUTE = "fastapi_session:refresh_page"
 
 def refresh_page(config: SessionConfig) -> str:
     """Return the path of the refresh for pages, as browsers see it: one that the refresh cookie is sent to."""
-    return f"{config.refresh_path}/page"
+    return f"{config.api_base_path}{endpoint_paths.REFRESH_PAGE}"
 
 
 def prefix_of(app: FastAPI, config: SessionConfig) -> str | None:

@@ -36,11 +36,14 @@ from fastapi_session.local_address import is_local
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import address_of, prefix_of, refresh_page, with_next
 from fastapi_session.web.pages.asking import Asked, asked_for
-from fastapi_session.web.pages.html import page
+from fastapi_session.web.pages.html import NOT_KEPT, page
 from fastapi_session.web.pages.memory import remember_asked, was_just_refreshed
 
 SOUGHT = "fastapi_session.sought_page"
 """Under this name the refresh for pages keeps in the scope which page its browser is on the way to."""
+
+HX_REDIRECT = "HX-Redirect"
+"""A header by which HTMX leaves the page for another one."""
 
 _SIGNED_OUT = "You are signed out"
 _AGAIN = "Please come again"
@@ -112,14 +115,12 @@ def _to_refresh(visit: Visit) -> Response:
 
 def redirect(visit: Visit, address: str) -> Response:
     """Send the browser of *visit* to *address*, with all that it sent."""
-    return Response(
-        status_code=303 if visit.is_get else 307, headers={"Location": address, "Cache-Control": "no-store"}
-    )
+    return Response(status_code=303 if visit.is_get else 307, headers={"Location": address, **NOT_KEPT})
 
 
 def _not_taken(visit: Visit, message: str) -> Response:
     if visit.asked == "part":
-        return _part_kept(visit, message)
+        return kept_part(visit, message)
     text = "This cannot be done from here: nothing shows that a page of this site has asked for it."
     return page("Not taken", text, status=visit.status)
 
@@ -144,15 +145,16 @@ def _part_signed_out(visit: Visit, message: str) -> Response:
     """Return HTMX, which shows nothing of it: the page stays as it is, or is left for the sign-in page."""
     login = visit.config.login_url
     if login is None or not visit.is_get:
-        return _part_kept(visit, message)
+        return kept_part(visit, message)
     shown = urlsplit(visit.connection.headers.get("hx-current-url", ""))
     address = f"{shown.path}?{shown.query}" if shown.query else shown.path
-    headers = {"HX-Redirect": with_next(login, address if is_local(address) else None), "Cache-Control": "no-store"}
+    headers = {HX_REDIRECT: with_next(login, address if is_local(address) else None), **NOT_KEPT}
     return JSONResponse({"message": message}, visit.status, headers)
 
 
-def _part_kept(visit: Visit, message: str) -> Response:
-    return JSONResponse({"message": message}, visit.status, {"HX-Reswap": "none", "Cache-Control": "no-store"})
+def kept_part(visit: Visit, message: str) -> Response:
+    """Return what has HTMX leave the page as it is."""
+    return JSONResponse({"message": message}, visit.status, {"HX-Reswap": "none", **NOT_KEPT})
 
 
 def _come_again(visit: Visit) -> Response | None:

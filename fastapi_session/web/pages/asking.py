@@ -9,16 +9,6 @@
 | `Accept` names `text/html`, `Sec-Fetch-Mode` is `navigate` | a page |
 | the same, no `Sec-Fetch-Mode` (plain http, except on localhost), no `rid` | a page |
 | anything else: `fetch`, an image, curl | an answer |
-
-A page of our own sends a form, if the browser says so:
-
-| `Sec-Fetch-Site` | and | of our own |
-|---|---|---|
-| `same-origin`, `none` | | yes |
-| `same-site`, `cross-site` | `Origin` is the configuration's website or API | yes |
-| the same | anything else | no |
-| none: plain http, except on localhost | `Origin` as above, or that of the host that was asked | yes |
-| none | anything else | no |
 """
 
 from __future__ import annotations
@@ -28,9 +18,7 @@ from typing import Literal
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.config import SessionConfig
-from fastapi_session.origin import Origin
-from fastapi_session.web.browsers import is_configured_origin
+from fastapi_session.web.transport import AUTH_MODE_HEADER, AUTHORIZATION_HEADER, RID_HEADER
 
 Asked = Literal["page", "part"]
 
@@ -44,26 +32,16 @@ def asked_for(connection: HTTPConnection) -> Asked | None:
         return None
     if any("prefetch" in headers.get(name, "") for name in _PURPOSES):
         return None
-    if headers.get("hx-request") == "true":
+    if is_htmx(connection):
         return "part"
-    is_navigation = headers.get("sec-fetch-mode", "none" if "rid" in headers else "navigate") == "navigate"
+    is_navigation = headers.get("sec-fetch-mode", "none" if RID_HEADER in headers else "navigate") == "navigate"
     return "page" if is_navigation and "text/html" in headers.get("accept", "") else None
 
 
+def is_htmx(connection: HTTPConnection) -> bool:
+    """Return whether HTMX made the request of *connection*."""
+    return connection.headers.get("hx-request") == "true"
+
+
 def _is_of_a_client(headers: Mapping[str, str]) -> bool:
-    return "st-auth-mode" in headers or headers.get("authorization", "")[:7].lower() == "bearer "
-
-
-def is_of_own_page(connection: HTTPConnection, config: SessionConfig) -> bool:
-    """Return whether a page of our own sent the request of *connection*, as the second table has it."""
-    headers = connection.headers
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site in {"same-origin", "none"} or (origin is not None and is_configured_origin(origin, config)):
-        return True
-    return site is None and origin is not None and _is_of_host(origin, headers.get("host", ""))
-
-
-def _is_of_host(origin: str, host: str) -> bool:
-    """Return whether *origin* is the one at which *host*, a `Host` header, was asked."""
-    page = Origin.parse(origin)
-    return page is not None and page == Origin.parse(f"{page.scheme}://{host}")
+    return AUTH_MODE_HEADER in headers or headers.get(AUTHORIZATION_HEADER, "")[:7].lower() == "bearer "

@@ -6,6 +6,9 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
+NOT_KEPT = {"Cache-Control": "no-store"}
+"""The header of a response that no cache keeps."""
+
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 _PAGE = """<!doctype html>
@@ -34,4 +37,4 @@ def page(
     target = ' target="_blank"' if new_tab else ""
     shown = "" if link is None else f'<p><a href="{escape(link[0])}"{target}>{escape(link[1])}</a></p>\n'
     content = _PAGE.format(title=escape(title), text=escape(text), link=shown)
-    return HTMLResponse(content, status, headers={"Cache-Control": "no-store", "Content-Security-Policy": _POLICY})
+    return HTMLResponse(content, status, headers={**NOT_KEPT, "Content-Security-Policy": _POLICY})

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.cookie_prefix import below_a_path
-from fastapi_session.web.cookies import lasting_until, set_cookie
+from fastapi_session.web.cookies import SET_COOKIE_HEADER, lasting_until, set_cookie
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.token_cookies import cookie_attributes
 
@@ -79,7 +79,7 @@ def _set(connection: HTTPConnection, response: Response, pair: str, *, path: str
     now, lasting = sessions.now(), int(life / timedelta(milliseconds=1))
     expires, attributes = lasting_until(now + lasting, now=now), cookie_attributes(sessions.config, None)
     cookie = set_cookie(name, value, path=path, expires=expires, attributes=attributes)
-    response.raw_headers.append((b"set-cookie", cookie))
+    response.raw_headers.append((SET_COOKIE_HEADER, cookie))
 
 
 def _digests(connection: HTTPConnection) -> list[str]:

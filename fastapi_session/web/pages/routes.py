@@ -36,6 +36,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from fastapi_session import endpoint_paths
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.anti_csrf import NOT_ASKED
 from fastapi_session.errors import (
@@ -45,10 +46,11 @@ from fastapi_session.errors import (
     UnauthorisedError,
 )
 from fastapi_session.local_address import safe_next
+from fastapi_session.web.browsers import is_of_own_page
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.pages.addresses import REFRESH_ROUTE, prefix_of, refresh_page, with_next
-from fastapi_session.web.pages.answers import SOUGHT, Visit, redirect
-from fastapi_session.web.pages.asking import asked_for, is_of_own_page
+from fastapi_session.web.pages.answers import HX_REDIRECT, SOUGHT, Visit, kept_part, redirect
+from fastapi_session.web.pages.asking import asked_for, is_htmx
 from fastapi_session.web.pages.html import page
 from fastapi_session.web.pages.memory import keeps_cookies, remember_refreshed, was_refused
 from fastapi_session.web.refreshing import refresh_with_proof
@@ -64,8 +66,8 @@ Next = Annotated[str | None, Query(alias="next")]
 def serve_pages(router: APIRouter) -> None:
     """Have *router* serve both."""
     add = router.add_api_route
-    add("/session/refresh/page", _refresh, methods=METHODS, name=REFRESH_ROUTE, include_in_schema=False)
-    add("/signout/page", _sign_out, methods=["POST"], include_in_schema=False)
+    add(endpoint_paths.REFRESH_PAGE, _refresh, methods=METHODS, name=REFRESH_ROUTE, include_in_schema=False)
+    add(endpoint_paths.SIGN_OUT_PAGE, _sign_out, methods=["POST"], include_in_schema=False)
 
 
 def ensure_pages_fit(app: FastAPI, config: SessionConfig) -> None:
@@ -112,8 +114,7 @@ async def _refreshed(request: Request) -> str:
 
 def _kept_no_cookie(visit: Visit, address: str) -> Response:
     if visit.asked == "part":
-        headers = {"HX-Reswap": "none", "Cache-Control": "no-store"}
-        return JSONResponse({"message": TryRefreshTokenError.message}, visit.status, headers)
+        return kept_part(visit, TryRefreshTokenError.message)
     text = "To stay signed in, this page needs cookies, and your browser has not kept one. Allow them for this page and go on."
     return page("Cookies are needed", text, status=visit.status, link=(address, "Go on"))
 
@@ -127,8 +128,8 @@ async def _sign_out(request: Request, sought: Next = None) -> Response:
         )
     await _end(request, exchange)
     address = safe_next(sought, _first_page(request, config))
-    if request.headers.get("hx-request") == "true":  # the whole page is the user's
-        return Response(headers={"HX-Redirect": address})
+    if is_htmx(request):  # the whole page is the user's
+        return Response(headers={HX_REDIRECT: address})
     return Response(status_code=303, headers={"Location": address})
 
 

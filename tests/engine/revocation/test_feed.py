@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from fastapi_session.engine.background import Background
-from fastapi_session.engine.revocation.ending import ending
 from fastapi_session.engine.revocation.feed import (
     ATTEMPTS,
     OVERLAP,
@@ -92,7 +91,7 @@ async def test_an_end_that_is_known_is_not_waited_for(clock: HandClock, store: S
     feed = feed_of(store, clock, background=background)
     feed.revoked("a")
     feed.stale("b")
-    with ending("a", feed=feed) as a, ending("b", feed=feed) as b:
+    with feed.ending("a") as a, feed.ending("b") as b:
         assert (True, False) == (a.done(), b.done())
         feed.revoked("b")
         await asyncio.wait_for(b, 10)
@@ -277,7 +276,7 @@ async def test_the_end_of_a_session_is_told(store: Store, clock: HandClock, back
     """Who waits for the end of a session is woken where another process revoked it."""
     feed = feed_of(store, clock, background=background)
     session_id = await revoke(store, "a")
-    with ending(session_id, feed=feed) as ended:
+    with feed.ending(session_id) as ended:
         await feed.catch_up()
         await asyncio.wait_for(ended, 10)
 
@@ -531,9 +530,9 @@ async def test_who_waits_for_an_end_has_the_feed_followed(
     feed = feed_of(store, clock, background=background, interval=10)
     session_id = await revoke(store, "another")
     tasks = asyncio.all_tasks()
-    with ending("a", feed=feed):
+    with feed.ending("a"):
         session_id = await revoke(store, "a")
-        with ending(session_id, feed=feed) as ended:
+        with feed.ending(session_id) as ended:
             await asyncio.wait_for(ended, 10)
         await until(lambda: feed.about(session_id) is not None)
     await background.finish()

@@ -33,8 +33,8 @@ def test_which_counts(known: tuple[NoticeKind, int] | None, heard: tuple[NoticeK
     """What has ended does not change; of two changes the one that is heard last counts, whatever its date."""
     notices = KnownNotices()
     if known is not None:
-        notices.hear(Notice("a", *known))
-    is_news = notices.hear(Notice("a", *heard))
+        notices.add_read(Notice("a", *known))
+    is_news = notices.add_read(Notice("a", *heard))
 
     notice = notices.about("a")
     assert notice is not None
@@ -46,7 +46,7 @@ def test_the_same_change_is_news_once() -> None:
     notices = KnownNotices()
     one, other = (Notice("a", STALE, at) for at in (2, 1))
 
-    assert [True, True, False, False] == [notices.hear(each) for each in (one, other, one, other)]
+    assert [True, True, False, False] == [notices.add_read(each) for each in (one, other, one, other)]
     assert other is notices.about("a")
 
 
@@ -54,7 +54,7 @@ def test_what_is_forgotten_is_news_again() -> None:
     """Nothing is kept of what is old enough, and what is younger stays."""
     notices, heard = KnownNotices(), [Notice("a", STALE, 0), Notice("b", REVOKED, 1), Notice("c", STALE, 2)]
     for each in heard:
-        notices.hear(each)
+        notices.add_read(each)
     notices.forget(1)
 
-    assert (1, [True, True, False]) == (len(notices), [notices.hear(each) for each in heard])
+    assert (1, [True, True, False]) == (len(notices), [notices.add_read(each) for each in heard])

@@ -1,4 +1,4 @@
-"""Who asks for a page, and whether a page of our own does: the rows of both tables."""
+"""Who asks for a page, for a part of one, or for an answer: the rows of the table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from fastapi_session import SessionConfig
-from fastapi_session.web.pages.asking import asked_for, is_of_own_page
+from fastapi_session.web.pages.asking import asked_for
 
-CONFIG = SessionConfig(
-    api_domain="https://api.example.com",
-    website_domain="https://www.example.com",
-    secret="thirty-two bytes of a test, or a few more",
-    store="memory:",
-)
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 NAVIGATION = {"accept": HTML, "sec-fetch-mode": "navigate"}
 HTMX = {"hx-request": "true", "accept": "*/*", "sec-fetch-mode": "cors"}
@@ -61,38 +54,3 @@ def test_what_is_asked_for(headers: dict[str, str], expected: str | None) -> Non
 def test_methods(method: str, expected: str | None) -> None:
     """A form asks for a page too; nobody looks at the answer to HEAD."""
     assert expected == asked_for(request(NAVIGATION, method))
-
-
-API, WEBSITE, SIBLING, EVIL = (
-    f"https://{name}" for name in ("api.example.com", "www.example.com", "x.example.com", "evil")
-)
-
-OWN = [
-    ("same-origin", None, True),
-    ("same-origin", "null", True),
-    ("none", None, True),
-    ("same-site", WEBSITE, True),
-    ("same-site", SIBLING, False),
-    ("same-site", "null", False),
-    ("same-site", None, False),
-    ("cross-site", WEBSITE, True),
-    ("cross-site", EVIL, False),
-    ("cross-site", None, False),
-    ("odd", None, False),
-    (None, API, True),
-    (None, WEBSITE, True),
-    (None, "http://app.internal:8000", True),
-    (None, "http://app.internal:8001", False),
-    (None, SIBLING, False),
-    (None, EVIL, False),
-    (None, "null", False),
-    (None, None, False),
-]
-
-
-@pytest.mark.parametrize(("site", "origin", "expected"), OWN)
-def test_own_pages(site: str | None, origin: str | None, expected: bool) -> None:
-    """Each row of the table: what no browser says is of our own is not."""
-    sent = {"host": "app.internal:8000", "sec-fetch-site": site, "origin": origin}
-
-    assert expected == is_of_own_page(request({name: value for name, value in sent.items() if value}, "POST"), CONFIG)

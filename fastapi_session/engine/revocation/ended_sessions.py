@@ -1,4 +1,4 @@
-"""What is told to a client that comes late for a session which is not there any more.
+"""Which error a client gets that comes for a session which is not there any more.
 
 It may have the tokens of a session that took its place by now, in the very same cookies. So for a session that was
 superseded nothing is cleared, and it is never theft; the client is sent to where the new tokens are.
@@ -9,11 +9,11 @@ superseded nothing is cleared, and it is never theft; the client is sent to wher
 | was superseded | later | unauthorised, kept | unauthorised, kept |
 | was revoked, or has expired | at any time | unauthorised, cleared | unauthorised, cleared |
 
-A refresh that brings an access token alone is told what its refresh token would have been told.
+A refresh that brings an access token alone gets what its refresh token would have got.
 
 Sockets and streams of a session that is superseded close with "try refresh token", of one that is revoked with "unauthorised".
 
-Where the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:
+If the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:
 another process may have put a session in its place a moment ago. In a transaction of the user's, what it says there counts.
 """
 
@@ -28,10 +28,10 @@ from fastapi_session.model import LATEST, Notice
 from fastapi_session.stores.base import NoticeStore
 
 
-class Succession:
-    """Tells by the *feed* which sessions have a successor; *grace* is in milliseconds of *clock*.
+class EndedSessions:
+    """Knows from the *feed* which sessions were superseded; *grace* is in milliseconds of *clock*.
 
-    If *joined* is given, that is asked what the feed says in a transaction of the user's.
+    If *joined* is given, that store is asked what the feed says in a transaction of the user's.
     """
 
     def __init__(self, feed: RevocationFeed, *, clock: Clock, grace: int, joined: NoticeStore | None = None) -> None:
@@ -40,34 +40,35 @@ class Succession:
         self._grace = grace
         self._joined = joined
 
-    def within(self, store: NoticeStore) -> Succession:
+    def within(self, store: NoticeStore) -> EndedSessions:
         """Return this, but that it asks *store* what the feed says, and nobody else hears of it: it may be undone."""
-        return Succession(self._feed, clock=self._clock, grace=self._grace, joined=store)
+        return EndedSessions(self._feed, clock=self._clock, grace=self._grace, joined=store)
 
     def refusal(self, notice: Notice | None) -> SessionError:
-        """Return what an access token is told whose session has ended as *notice* says, if there is one."""
+        """Return the error for an access token whose session has ended as *notice* says, if there is one."""
         if not _is_superseded(notice):
             return UnauthorisedError("session: it has ended", clears_tokens=True)
         if self._is_late(notice):
             return UnauthorisedError("session: another one took its place")
         return TryRefreshTokenError("session: another one has just taken its place")
 
-    async def of_access_token(self, session_id: str) -> SessionError:
-        """Return what an access token is told whose session is not in the store. Raises `StoreUnavailable`."""
+    async def refusal_of_access_token(self, session_id: str) -> SessionError:
+        """Return the error for an access token whose session is not in the store. Raises `StoreUnavailable`."""
         return self.refusal(await self._notice(session_id))
 
-    async def of_refresh_token(self, session_id: str, *, reason: str) -> SessionError:
-        """Return what a refresh token is told whose session is not in the store. Raises `StoreUnavailable`.
+    async def refusal_of_refresh_token(self, session_id: str, *, reason: str) -> SessionError:
+        """Return the error for a refresh token whose session is not in the store. Raises `StoreUnavailable`.
 
-        *reason* is for logs, where it has simply ended.
+        *reason* is for logs, if it has simply ended.
         """
         notice = await self._notice(session_id)
         if not _is_superseded(notice):
             return UnauthorisedError(reason, clears_tokens=True)
         return UnauthorisedError(reason) if self._is_late(notice) else SessionSupersededError(reason)
 
-    def last_word(self, notice: Notice) -> SessionError:
-        """Return why a socket or a stream closes whose session has ended as *notice* says."""
+    def closing(self, notice: Notice) -> SessionError:
+        """Return the error with which a socket or a stream closes whose session has ended as *notice* says."""
+        # However late: what was open all the time is no request of long ago, and its client has the new tokens.
         if notice.kind == "session_superseded":
             return TryRefreshTokenError("session: another one took its place")
         return UnauthorisedError("session: it has ended")

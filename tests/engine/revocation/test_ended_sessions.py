@@ -1,4 +1,4 @@
-"""What comes late for a session that another took the place of: the table of `engine.succession`, on every path to it."""
+"""What comes late for a session that another took the place of: the table of `engine.revocation.ended_sessions`, on every path to it."""
 
 from __future__ import annotations
 
@@ -181,5 +181,5 @@ async def test_the_last_word(how: str, word: str, here: Sessions, there: Session
     for lasting, later in ((near, SECOND), (far, GRACE)):
         clock.advance(later)
         with pytest.raises(SessionError) as ended:
-            await lasting.follow()
+            await lasting.catch_up()
         assert word == ended.value.message

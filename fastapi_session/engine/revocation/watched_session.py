@@ -1,4 +1,4 @@
-"""A session with which something goes on after the request that proved it: an open socket, a stream."""
+"""A session with which something goes on after the request that verified its token: an open socket, a stream."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from fastapi_session.core import access_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.payload import is_same
 from fastapi_session.engine.revocation.feed import RevocationFeed
-from fastapi_session.engine.revocation.listeners import Wake
+from fastapi_session.engine.revocation.session_listeners import Wake
 from fastapi_session.engine.revocation.token_check import TokenCheck
 from fastapi_session.model import Json, Notice
 
 Ask = Callable[[Json], Awaitable[None]]
-"""Told the claims of now whenever they have changed; raises if the session may not go on with them."""
+"""Called with the claims of now whenever they have changed; raises if the session may not go on with them."""
 
 
-class LastingSession:
-    """Follows what happens to the session of a verified *token*, and asks *ask* when its claims are no longer those."""
+class WatchedSession:
+    """Follows what happens to the session of a verified *token*, and calls *ask* when its claims are no longer those.
+
+    A lock guards the token and the notice that was seen last: of several that catch up at once, one asks the store and the
+    others find what it has found.
+    """
 
     def __init__(
         self, token: AccessToken, *, feed: RevocationFeed, token_check: TokenCheck, clock: Clock, ask: Ask
@@ -32,47 +36,47 @@ class LastingSession:
         self._token_check = token_check
         self._clock = clock
         self._ask = ask
-        self._heeded: Notice | None = None
-        self._turn = asyncio.Lock()
+        self._seen: Notice | None = None
+        self._lock = asyncio.Lock()
 
     @property
-    def remaining(self) -> float:
+    def seconds_left(self) -> float:
         """How many seconds are left of the access token."""
         return self._token.expires_at - self._clock() / 1000
 
     @property
-    def is_as_before(self) -> bool:
-        """Whether there is nothing to `follow`: what is known is fresh, and says nothing new. Waits for nothing."""
+    def is_unchanged(self) -> bool:
+        """Whether `catch_up` would do nothing: the feed may be relied on, and says nothing new. Waits for nothing."""
         now, feed = self._clock(), self._feed
         return (
             feed.trusted_from <= now < feed.trusted_until
             and now < self._token.expires_at * 1000
-            and ((notice := feed.about(self._session_id)) is None or notice is self._heeded)
+            and ((notice := feed.about(self._session_id)) is None or notice is self._seen)
         )
 
     def listening(self, wake: Wake) -> AbstractContextManager[None]:
-        """Call *wake* on this event loop whenever there may be something to `follow`, wherever it happened."""
+        """Call *wake* on this event loop whenever there may be something to `catch_up` with, in whatever process it happened."""
         return self._feed.listening(self._session_id, wake)
 
-    async def follow(self) -> None:
+    async def catch_up(self) -> None:
         """Catch up with what happened to the session.
 
         Raises `UnauthorisedError` and `TryRefreshTokenError` if it is over, and what *ask* raises; `StoreUnavailable` if
-        the feed fails closed. Otherwise it goes on as it is while the store is down, and is to be followed again.
+        the feed fails closed. Otherwise it goes on as it is while the store is down, and has to catch up again.
         """
         if not self._feed.trusted_from <= self._clock() < self._feed.trusted_until:
             await self._feed.catch_up()
         access_token.ensure_alive(self._token, now=self._clock())
-        async with self._turn:
+        async with self._lock:
             notice = self._feed.about(self._session_id)
-            if notice is not None and notice is not self._heeded:
-                await self._heed(notice)
+            if notice is not None and notice is not self._seen:
+                await self._take_in(notice)
 
-    async def _heed(self, notice: Notice) -> None:
+    async def _take_in(self, notice: Notice) -> None:
         claims = await self._token_check.claims_of_now(self._token, notice)
         if claims is None:
-            return
+            return  # the store is down: the notice stays unseen, so that the next call asks again
         if not is_same(claims, self._token.custom):
             await self._ask(claims)
             self._token = replace(self._token, custom=claims)
-        self._heeded = notice
+        self._seen = notice

@@ -17,22 +17,25 @@ class _Listener:
     wake: Wake
 
 
-class Listeners:
-    """Who listens to which session (by its id), on whatever event loop. What nobody listens to is not kept."""
+class SessionListeners:
+    """Who listens to which session (by its id), on whatever event loop. A session that nobody listens to is not kept.
+
+    A lock guards that table. It is thread-safe: each event loop has a thread, and what happens in one is heard in all.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listening: dict[str, set[_Listener]] = {}
+        self._by_session: dict[str, set[_Listener]] = {}
 
     def __len__(self) -> int:
         """Return how many sessions somebody listens to."""
-        return len(self._listening)
+        return len(self._by_session)
 
-    def tell(self, session_id: str) -> None:
+    def wake(self, session_id: str) -> None:
         """Wake those who listen to the session *session_id*, each on its own event loop: there is something to hear of it."""
         with self._lock:
-            listening = tuple(self._listening.get(session_id, ()))
-        for each in listening:
+            listeners = tuple(self._by_session.get(session_id, ()))
+        for each in listeners:  # without the lock, since a listener whose loop has gone takes it to be forgotten
             try:
                 each.loop.call_soon_threadsafe(each.wake)
             except RuntimeError:  # the loop has been closed meanwhile, and nobody listens there any more
@@ -43,7 +46,7 @@ class Listeners:
         """Call *wake* on this event loop each time there is something to hear of the session *session_id*."""
         listener = _Listener(asyncio.get_running_loop(), wake)
         with self._lock:
-            self._listening.setdefault(session_id, set()).add(listener)
+            self._by_session.setdefault(session_id, set()).add(listener)
         try:
             yield
         finally:
@@ -51,7 +54,7 @@ class Listeners:
 
     def _forget(self, session_id: str, listener: _Listener) -> None:
         with self._lock:
-            listening = self._listening.get(session_id, set())
-            listening.discard(listener)
-            if not listening:
-                self._listening.pop(session_id, None)
+            listeners = self._by_session.get(session_id, set())
+            listeners.discard(listener)
+            if not listeners:
+                self._by_session.pop(session_id, None)
