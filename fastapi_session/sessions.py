@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.core import json_web_token, refresh_token
+from fastapi_session.core import refresh_token, service_jwt
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claims.claim import Claim, claims_of
@@ -192,7 +192,7 @@ class Sessions:
             check_database |= await engine.verifying.catch_up(parsed)  # first of all, since it may tell of the key
             now = engine.clock()
         if (
-            not (isinstance(parsed, VerifiedAccessToken) and parsed.stands(keyring.keys, now))
+            not (isinstance(parsed, VerifiedAccessToken) and parsed.is_verified_by(keyring.keys, now))
             or not keyring.read_at <= now < keyring.reload_at
         ):
             parsed = await engine.verifying.verify(parsed)
@@ -467,7 +467,7 @@ class Sessions:
         *,
         validity: timedelta,
         use_static_signing_key: bool = True,
-        typ: str = json_web_token.TYPE,
+        typ: str = service_jwt.TYPE,
     ) -> str:
         """Return *payload* as a JWT that expires after *validity*, for other services that know the JWKS.
 

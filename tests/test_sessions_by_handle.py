@@ -25,7 +25,7 @@ from fastapi_session import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.core.json_web_token import TYPE
+from fastapi_session.core.service_jwt import TYPE
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
 from tests.moments import HOUR, MINUTE

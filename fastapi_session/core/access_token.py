@@ -1,31 +1,34 @@
-"""Mint and read the signed access token: a JWT (RFC 7519) in the shape that SuperTokens clients and verifiers know.
+"""The signed access token: a JWT (RFC 7519) in the shape that SuperTokens clients and verifiers know.
 
 | part | content |
 |---|---|
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
 | payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, then the custom claims |
 
-Reading is strict: `parse` answers `None` for all that has not our structure, `verify` raises `TryRefreshTokenError` for what has
-it but proves nothing. The algorithm is the key's; the header's word for it must merely agree.
-What `parse` answers is not to be believed before `verify` has.
+Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is not to be believed before it is
+known to be signed (`ParsedAccessToken.is_signed_by`) and alive (`ensure_alive`).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from fastapi_session.core import base64url
-from fastapi_session.core.access_token_header import header_segment, read_header
+from fastapi_session.core import base64url, jws
+from fastapi_session.core.jws import Jws
 from fastapi_session.core.payload import copied
-from fastapi_session.core.segment import read_segment, segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import TryRefreshTokenError
+from fastapi_session.json_types import JsonObject, JsonValue
 from fastapi_session.model import PUBLIC_TENANT, Json
 
 LONGEST = 8_192
 """Characters of an access token that is read. None can have as many whose session began with one that a browser keeps."""
+
+VERSION = "5"
+OLDEST_VERSION = 3
 
 STANDARD_CLAIMS = frozenset(
     "sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp".split()
@@ -35,10 +38,13 @@ STANDARD_CLAIMS = frozenset(
 RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti"}
 """Claims that an application cannot set: in its payload they are dropped."""
 
+_HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
+_KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ISSUE_ID = re.compile(r"[A-Za-z0-9_-]{12}")
 _TEXTS = ("sub", "sessionHandle", "refreshTokenHash1")
 _TEXTS_OR_MISSING = ("rsub", "tId", "iss", "jti")
+_MOMENTS = ("iat", "exp")
 _MAX_MOMENT = 253_402_300_800
 """Seconds until the year 10000, which no datetime can say."""
 
@@ -88,101 +94,104 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedAccessToken:
+class ParsedAccessToken(Jws):
     """What has the structure of an access token of ours. Not to be believed yet."""
 
-    text: str = field(repr=False)
-    kid: str
-    algorithm: str
-    signature: bytes = field(repr=False)
     content: AccessToken
 
-    @property
-    def signing_input(self) -> bytes:
-        """The bytes that were signed (RFC 7515, section 5.1)."""
-        return self.text.rpartition(".")[0].encode("ascii")
 
-
-def custom_claims(payload: Json) -> dict[str, Any]:
+def custom_claims(payload: Json) -> JsonObject:
     """Return *payload* without the names that are ours."""
     return {name: value for name, value in payload.items() if name not in RESERVED_CLAIMS}
 
 
-def mint(token: AccessToken, key: SigningKey) -> str:
-    """Return *token* signed by *key*, however long it is: whether a browser keeps it was asked when its claims were written."""
-    text = signing_input(token, key)
-    return f"{text}.{base64url.encode(key.sign(text.encode('ascii')))}"
+def mint(claims: JsonObject, key: SigningKey) -> str:
+    """Return the access token of these *claims* (`AccessToken.claims`) signed by *key*, however long it is.
+
+    Whether a browser keeps it was checked when the application's claims were written.
+    """
+    return jws.signed(header_segment(key.algorithm, key.kid), claims, key)
 
 
 def parse(text: str) -> ParsedAccessToken | None:
-    """Return *text* taken apart, or `None` where it has not the structure of an access token of ours."""
+    """Return *text* taken apart, or `None` if it has not the structure of an access token of ours."""
     if len(text) > LONGEST or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
-    header, payload = read_header(header_text), read_segment(payload_text)
+    header, payload = _read_header(header_text), jws.read_segment(payload_text)
     signature = base64url.decode(signature_text)
-    content = None if payload is None else _content(payload)
-    if header is None or content is None or not signature:
+    if header is None or payload is None or not signature or not _has_our_claims(payload):
         return None
-    return ParsedAccessToken(text, header.kid, header.algorithm, signature, content)
-
-
-def verify(parsed: ParsedAccessToken, key: SigningKey | None, *, now: int) -> AccessToken:
-    """Return the content of *parsed* once *key* (the one its kid names) proves it and it has not expired at *now*.
-
-    *now* is milliseconds. Raises `TryRefreshTokenError`.
-    """
-    if not is_signed_by(parsed, key):
-        raise TryRefreshTokenError("access token: signed by no key that is known")
-    ensure_alive(parsed.content, now=now)
-    return parsed.content
+    kid, algorithm = header
+    return ParsedAccessToken(text, kid, algorithm, signature, _content(payload))
 
 
 def ensure_alive(token: AccessToken, *, now: int) -> None:
-    """Raise `TryRefreshTokenError` where *token* has expired at *now* (milliseconds)."""
+    """Raise `TryRefreshTokenError` if *token* has expired at *now* (milliseconds)."""
     if token.expires_at * 1000 <= now:
         raise TryRefreshTokenError("access token: expired", handle=token.session_handle)
 
 
-def is_signed_by(parsed: ParsedAccessToken, key: SigningKey | None) -> bool:
-    """Say whether *key* signed *parsed*, whatever the time is."""
-    return (
-        key is not None and key.algorithm == parsed.algorithm and key.verifies(parsed.signing_input, parsed.signature)
-    )
+@lru_cache(maxsize=64)
+def header_segment(algorithm: str, kid: str) -> str:
+    """Return the header segment of the tokens of a key. It is cached: all tokens of a key have the same."""
+    return jws.segment({"alg": algorithm, "kid": kid, "typ": "JWT", "version": VERSION})
 
 
-def signing_input(token: AccessToken, key: SigningKey) -> str:
-    """Return the text of *token* that *key* signs (RFC 7515, section 5.1)."""
-    return f"{header_segment(key.algorithm, key.kid)}.{segment(token.claims())}"
-
-
-def _content(payload: dict[str, Any]) -> AccessToken | None:
-    """Return the content that *payload* says, `None` where a claim is missing or of another type than ours."""
-    if not _has_our_claims(payload):
+@lru_cache(maxsize=64)
+def _read_header(text: str) -> tuple[str, str] | None:
+    """Return the kid and the algorithm that a header segment names, `None` if it is not ours. Cached, as it is written."""
+    header = jws.read_segment(text)
+    if header is None or not header.keys() <= _HEADER_NAMES:
         return None
-    claim = payload.get
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or not isinstance(kid, str) or not _KID.fullmatch(kid):
+        return None
+    is_ours = header.get("typ") == "JWT" and _is_known_version(header.get("version"))
+    return (kid, algorithm) if is_ours else None
+
+
+def _is_known_version(version: JsonValue) -> bool:
+    # Others write 5, not "5". Not more than three digits: int() of very many takes long.
+    if isinstance(version, str) and re.fullmatch("[0-9]{1,3}", version):
+        return int(version) >= OLDEST_VERSION
+    return type(version) is int and version >= OLDEST_VERSION
+
+
+def _content(payload: dict[str, Any]) -> AccessToken:
+    """Return the content that *payload* says, which has our claims. They are taken out: what is left are the custom ones."""
+    take = payload.pop
+    user_id, issue_id = take("sub"), take("jti", None)
     return AccessToken(
-        user_id=payload["sub"],
-        recipe_user_id=claim("rsub", payload["sub"]),
-        tenant_id=claim("tId", PUBLIC_TENANT),
-        session_handle=payload["sessionHandle"],
-        refresh_token_hash=payload["refreshTokenHash1"],
-        parent_refresh_token_hash=claim("parentRefreshTokenHash1"),
-        anti_csrf_token=claim("antiCsrfToken"),
-        issuer=claim("iss", ""),
-        issued_at=int(payload["iat"]),
-        expires_at=int(payload["exp"]),
-        custom=custom_claims(payload),
-        issue_id=base64url.decode(claim("jti") or "") or None,
+        user_id=user_id,
+        recipe_user_id=take("rsub", user_id),
+        tenant_id=take("tId", PUBLIC_TENANT),
+        session_handle=take("sessionHandle"),
+        refresh_token_hash=take("refreshTokenHash1"),
+        parent_refresh_token_hash=take("parentRefreshTokenHash1", None),
+        anti_csrf_token=take("antiCsrfToken", None),
+        issuer=take("iss", ""),
+        issued_at=int(take("iat")),
+        expires_at=int(take("exp")),
+        custom=payload,
+        issue_id=None if issue_id is None else base64url.decode(issue_id),
     )
 
 
 def _has_our_claims(payload: dict[str, Any]) -> bool:
+    """Say whether *payload* has every claim that a session needs, and each of ours is of our type.
+
+    `type(...) is` on purpose: to `isinstance`, true and false are numbers.
+    """
     for name in _TEXTS:
         if type(payload.get(name)) is not str:
             return False
     for name in _TEXTS_OR_MISSING:
         if type(payload.get(name, "")) is not str:
+            return False
+    for name in _MOMENTS:
+        value = payload.get(name, -1)
+        if type(value) not in (int, float) or not 0 <= value < _MAX_MOMENT:
             return False
     parent, anti_csrf = payload.get("parentRefreshTokenHash1"), payload.get("antiCsrfToken")
     return (
@@ -190,10 +199,4 @@ def _has_our_claims(payload: dict[str, Any]) -> bool:
         and (parent is None or (type(parent) is str and _HASH.fullmatch(parent) is not None))
         and (anti_csrf is None or type(anti_csrf) is str)
         and ("jti" not in payload or _ISSUE_ID.fullmatch(payload["jti"]) is not None)
-        and _is_moment(payload.get("iat"))
-        and _is_moment(payload.get("exp"))
     )
-
-
-def _is_moment(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < _MAX_MOMENT

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi_session.core.access_token import AccessToken, signing_input
-from fastapi_session.core.segment import segment
+from typing import Any
+
+from fastapi_session.core.access_token import header_segment
+from fastapi_session.core.jws import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import PayloadError
 
@@ -21,13 +23,14 @@ SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
 """Characters of a signature, by algorithm."""
 
 
-def ensure_fits(token: AccessToken, key: SigningKey) -> None:
-    """Raise `PayloadError` unless browsers keep a token of this content, whatever the algorithm, at a little longer address.
+def ensure_fits(claims: dict[str, Any], key: SigningKey) -> None:
+    """Raise `PayloadError` unless browsers keep a token of these *claims*, whatever the algorithm, at a little longer address.
 
     So a session whose claims were accepted goes on when the deployment changes its algorithm or its address.
     """
-    signature = max(SIGNATURE_LENGTH.values()) - SIGNATURE_LENGTH[key.algorithm]
-    needed = max(length(token, key) + signature - MAX_LENGTH, _front_token_length(token) - _FRONT_TOKEN) + RESERVE
+    widening = max(SIGNATURE_LENGTH.values()) - SIGNATURE_LENGTH[key.algorithm]
+    access, front = length(claims, key) + widening, _front_token_length(claims)
+    needed = max(access - MAX_LENGTH, front - _FRONT_TOKEN) + RESERVE
     if needed > 0:
         raise PayloadError(
             f"access_token_payload: the access token would be {needed} characters too long for a browser to keep it; "
@@ -40,13 +43,13 @@ def longest(cookie_prefix: str) -> int:
     return min(MAX_LENGTH, 4_096 - len(cookie_prefix) - len("sAccessToken"))
 
 
-def length(token: AccessToken, key: SigningKey) -> int:
-    """Return how many characters *token* has when *key* has signed it."""
-    return len(signing_input(token, key)) + 1 + SIGNATURE_LENGTH[key.algorithm]
+def length(claims: dict[str, Any], key: SigningKey) -> int:
+    """Return how many characters the access token of these *claims* has when *key* has signed it."""
+    header = header_segment(key.algorithm, key.kid)
+    return len(header) + 1 + len(segment(claims)) + 1 + SIGNATURE_LENGTH[key.algorithm]
 
 
-def _front_token_length(token: AccessToken) -> int:
-    """Return how many characters the front token has that goes with *token*: base64 of its end, its user, its payload."""
-    claims = token.claims()
-    content = {"ate": token.expires_at * 1000, "uid": claims["sub"], "up": claims}
+def _front_token_length(claims: dict[str, Any]) -> int:
+    """Return how many characters the front token has that goes with *claims*: base64 of their end, their user, and all of them."""
+    content = {"ate": claims["exp"] * 1000, "uid": claims["sub"], "up": claims}
     return len(segment(content)) + 2  # padded to a multiple of four

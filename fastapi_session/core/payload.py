@@ -114,7 +114,7 @@ def is_name(value: str) -> bool:
     return 0 < len(value) <= MAX_NAME and "\x00" not in value and _is_unicode(value)
 
 
-def name(value: str, what: str) -> str:
+def checked_name(value: str, what: str) -> str:
     """Return *value*, a text of 1 to 255 characters that UTF-8 can encode. Raises `PayloadError` naming *what*."""
     ensure_text(value, what)
     if not is_name(value):
@@ -133,9 +133,9 @@ def ensure_text(value: object, what: str) -> None:
         )
 
 
-def tenant_name(value: str) -> str:
+def checked_tenant(value: str) -> str:
     """Return *value*, a tenant: letters, digits, dot, dash and underscore. Raises `PayloadError`."""
-    if not _TENANT.fullmatch(name(value, "tenant_id")):
+    if not _TENANT.fullmatch(checked_name(value, "tenant_id")):
         raise PayloadError("tenant_id: give letters, digits, dot, dash and underscore, at most 64")
     return value
 

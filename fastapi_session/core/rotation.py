@@ -118,7 +118,7 @@ def judge(
     return Decision(Verdict.STORE_REGRESSED if ahead > 0 else Verdict.STALE_LINEAGE, revoke=True)
 
 
-def stands(own: bytes, parent: bytes | None, row: Lineage, *, secrets: Secrets) -> bool:
+def belongs_to(own: bytes, parent: bytes | None, row: Lineage, *, secrets: Secrets) -> bool:
     """Say whether an access token may be believed for *row*: it goes with its current or previous refresh token, or is newer.
 
     *own* and *parent* are the fingerprints the token carries. Newer is a child of the current one: a replica that lags,

@@ -26,16 +26,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jose import jwk
-
-from fastapi_session.core import sealing, signatures
-from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signatures import PrivateKey, PublicKey
 from fastapi_session.model import SigningKeyRecord
 
@@ -48,7 +42,6 @@ STATIC: Family = "s"
 RELOAD_MARGIN = 120_000
 """Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
 
-_RSA_BITS = 3072
 _KID = re.compile("[ds]-[0-9a-f]{32}")
 
 
@@ -64,29 +57,16 @@ def is_kid(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A signing key ready for use: parsed once, because parsing costs a thousand times more than signing."""
+    """A signing key ready for use: parsed once, because parsing costs a thousand times more than signing.
 
+    *kid* is the name that token headers carry, *algorithm* the one that the key is for; both are those of its *record*.
+    """
+
+    kid: str
+    algorithm: str
     record: SigningKeyRecord
     private: PrivateKey = field(repr=False)
     public: PublicKey = field(repr=False)
-
-    @property
-    def kid(self) -> str:
-        """The name that token headers carry."""
-        return self.record.kid
-
-    @property
-    def algorithm(self) -> str:
-        """The one algorithm this key is for."""
-        return self.record.algorithm
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the raw JWS signature of *message* (RFC 7518, section 3)."""
-        return signatures.sign(message, self.private)
-
-    def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Say whether *signature* is this key's for *message*. No input raises."""
-        return signatures.is_signature(signature, message, self.public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +99,11 @@ class SigningKeys:
             family: [key for key in self._keys if key.record.family == family] for family in (ROTATING, STATIC)
         }
         self._retires_at = _retirements(self._families[ROTATING])
-        self._verifies_until = {
-            kid: retires_at + self._by_kid[kid].record.token_lifetime + RELOAD_MARGIN
-            for kid, retires_at in self._retires_at.items()
+        self.verifies_until: Mapping[str, float] = {
+            kid: self._retires_at.get(kid, math.inf) + key.record.token_lifetime + RELOAD_MARGIN
+            for kid, key in self._by_kid.items()
         }
+        """When each key verifies no more, by its kid: milliseconds, infinity while no successor is known."""
 
     def signing(self, family: Family, *, now: int, algorithm: Algorithm) -> SigningKey | None:
         """Return the key of *family* that signs at *now*: the newest active one of *algorithm*, failing that of any.
@@ -135,11 +116,7 @@ class SigningKeys:
 
     def verifying(self, kid: str, *, now: int) -> SigningKey | None:
         """Return the key named *kid* if it still verifies at *now*."""
-        return self._by_kid.get(kid) if now < self.verifies_until(kid) else None
-
-    def verifies_until(self, kid: str) -> float:
-        """Return when the key named *kid* verifies no more, in milliseconds; infinity while no successor is known."""
-        return self._verifies_until.get(kid, math.inf)
+        return self._by_kid.get(kid) if now < self.verifies_until.get(kid, -math.inf) else None
 
     def due(self, family: Family, *, now: int, policy: KeyPolicy) -> DueKey | None:
         """Return the key that has to be made at *now*, or `None`."""
@@ -167,7 +144,7 @@ class SigningKeys:
 
     def expired(self, *, now: int) -> list[str]:
         """Return the kids whose last token has expired."""
-        return [kid for kid, until in self._verifies_until.items() if until <= now]
+        return [kid for kid, until in self.verifies_until.items() if until <= now]
 
     def jwks(self, *, now: int) -> dict[str, list[dict[str, Any]]]:
         """Return the JWK Set of every key that verifies, pending ones included (RFC 7517, section 5)."""
@@ -198,41 +175,3 @@ def _successors(key: SigningKey, later: list[SigningKey]) -> list[SigningKey]:
 def _suffices(newest: SigningKeyRecord, policy: KeyPolicy, *, until: int) -> bool:
     """Say whether the tokens of the rotating key *newest* may live long enough, and it need not be replaced by *until*."""
     return newest.token_lifetime >= policy.token_lifetime and newest.activates_at + policy.rotation_interval > until
-
-
-def generate_private_key(algorithm: Algorithm) -> PrivateKey:
-    """Make a new key pair: P-256 in microseconds, RSA 3072 in a tenth of a second or more."""
-    if algorithm == "ES256":
-        return ec.generate_private_key(ec.SECP256R1())
-    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-
-
-def seal(
-    private: PrivateKey, due: DueKey, *, kid: str, now: int, policy: KeyPolicy, secrets: Secrets, nonce: bytes
-) -> SigningKeyRecord:
-    """Return the row of a new key, its private part encrypted under the newest secret with 12 random bytes as *nonce*."""
-    der = private.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = jwk.construct(private.public_key(), policy.algorithm).to_dict()
-    return SigningKeyRecord(
-        kid=kid,
-        family=due.family,
-        sequence=due.sequence,
-        algorithm=policy.algorithm,
-        public_jwk=public,
-        private_key=sealing.encrypt(der, kid=kid, algorithm=policy.algorithm, secret=secrets.newest, nonce=nonce),
-        secret_kid=secrets.newest.kid,
-        created_at=now,
-        activates_at=due.activates_at,
-        token_lifetime=policy.token_lifetime,
-    )
-
-
-def unseal(record: SigningKeyRecord, secrets: Secrets) -> SigningKey:
-    """Return the key of *record*, ready to sign. Raises `ConfigurationError` where no secret of *secrets* opens it."""
-    der = sealing.decrypt(record, secrets)
-    # What AES-GCM has authenticated needs no second check, which takes a tenth of a second with the interpreter held.
-    private = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
-    assert isinstance(private, PrivateKey)  # of no other kind are those that `seal` writes
-    return SigningKey(record=record, private=private, public=private.public_key())

@@ -23,7 +23,7 @@ class BoundedCache(Generic[K, V]):
     """Values by their key. What is found again moves to the newer half, so a flood drops only what is not in use.
 
     *weigh* says how many bytes a key and its value take; it is asked when they are kept, never when they are found. One that
-    takes more than a half may have is kept alone in it. No value may be false.
+    takes more than a half may have is kept alone in it. No value may be `None`.
     """
 
     def __init__(self, weigh: Callable[[K, V], int], *, capacity: int = CAPACITY, max_bytes: int = MAX_BYTES) -> None:
@@ -40,7 +40,10 @@ class BoundedCache(Generic[K, V]):
 
     def find(self, key: K) -> V | None:
         """Return the value of *key*, `None` where it is not kept."""
-        return self._newer.get(key) or self._older_one(key)
+        value = self._newer.get(key)
+        if value is None and (value := self._older.get(key)) is not None:
+            self.keep(key, value)
+        return value
 
     def keep(self, key: K, value: V) -> None:
         """Keep *value* under *key*."""
@@ -49,12 +52,6 @@ class BoundedCache(Generic[K, V]):
             self._older, self._newer, self._bytes = self._newer, {}, 0
         self._newer[key] = value
         self._bytes += weight
-
-    def _older_one(self, key: K) -> V | None:
-        value = self._older.get(key)
-        if value is not None:
-            self.keep(key, value)
-        return value
 
 
 def memory_size(value: Any) -> int:

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi_session.core.key_encryption import decrypt, encrypt, generate_private_key
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signatures import PrivateKey
-from fastapi_session.core.signing_keys import (
-    Algorithm,
-    DueKey,
-    Family,
-    KeyPolicy,
-    SigningKey,
-    generate_private_key,
-    seal,
-    unseal,
-)
+from fastapi_session.core.signing_keys import Algorithm, DueKey, Family, KeyPolicy, SigningKey
 from fastapi_session.model import SigningKeyRecord
 from tests.milliseconds import HOUR, WEEK
 
@@ -36,7 +28,7 @@ def policy(algorithm: Algorithm = "ES256", **fields: Any) -> KeyPolicy:
     return KeyPolicy(algorithm=algorithm, **{**chosen, **fields})
 
 
-def sealed(
+def key_record(
     kid: str = "d-0",
     *,
     algorithm: Algorithm = "ES256",
@@ -48,7 +40,7 @@ def sealed(
     token_lifetime: int = HOUR,
 ) -> SigningKeyRecord:
     """Return the row of a key."""
-    return seal(
+    return encrypt(
         private or PRIVATE[algorithm],
         DueKey(family, sequence, activates_at),
         kid=kid,
@@ -61,4 +53,4 @@ def sealed(
 
 def key(kid: str = "d-0", **fields: Any) -> SigningKey:
     """Return a key that is ready to sign."""
-    return unseal(sealed(kid, **fields), RING)
+    return decrypt(key_record(kid, **fields), RING)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastapi_session.core.payload import MAX_DEPTH, json_object, merged, name, tenant_name
+from fastapi_session.core.payload import MAX_DEPTH, checked_name, checked_tenant, json_object, merged
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import MAX_NAME, MAX_OBJECT, SessionRecord
 from fastapi_session.stores.rows import session_record, session_row
@@ -176,24 +176,24 @@ def test_merging(payload: dict[str, Any], changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("value", ["a", "ü" * MAX_NAME, " ", "用户"], ids=ascii)
 def test_names(value: str) -> None:
     """Any text of a reasonable length is a user's id."""
-    assert value == name(value, "user_id")
+    assert value == checked_name(value, "user_id")
 
 
 @pytest.mark.parametrize("value", ["", "x" * (MAX_NAME + 1), "a\x00", "\ud800"], ids=ascii)
 def test_what_is_no_name(value: str) -> None:
     """Nothing, too much, a zero byte and half a character are refused."""
     with pytest.raises(PayloadError, match=r"^user_id: "):
-        name(value, "user_id")
+        checked_name(value, "user_id")
 
 
 @pytest.mark.parametrize("value", ["public", "acme", "a_b", "A.b-c_1", "x" * 64])
 def test_tenants(value: str) -> None:
     """Tenants are named by what a handle and a URL can carry."""
-    assert value == tenant_name(value)
+    assert value == checked_tenant(value)
 
 
 @pytest.mark.parametrize("value", ["", "x" * 65, "a b", "a/b", "ü", "a\n", "a:b"], ids=ascii)
 def test_what_is_no_tenant(value: str) -> None:
     """Everything else is refused."""
     with pytest.raises(PayloadError, match=r"^tenant_id: "):
-        tenant_name(value)
+        checked_tenant(value)

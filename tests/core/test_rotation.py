@@ -11,7 +11,7 @@ import pytest
 
 from fastapi_session.core import refresh_token, rotation
 from fastapi_session.core.refresh_token import RefreshToken
-from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge, stands
+from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, belongs_to, judge
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
 from tests.core.lineages import (
@@ -511,8 +511,8 @@ class TestSecretRotation:
         (token_at(4), None, False),
     ],
 )
-def test_stands(own: RefreshToken, parent: RefreshToken | None, expected: bool) -> None:
-    """An access token stands with the row's current and previous refresh token, and with a child of the current one."""
+def test_belongs_to(own: RefreshToken, parent: RefreshToken | None, expected: bool) -> None:
+    """An access token belongs to the row of its session with the current and previous refresh token, and with a child of the current one."""
     carried = None if parent is None else parent.fingerprint
 
-    assert expected == stands(own.fingerprint, carried, row_at(3), secrets=RING)
+    assert expected == belongs_to(own.fingerprint, carried, row_at(3), secrets=RING)

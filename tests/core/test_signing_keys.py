@@ -1,4 +1,4 @@
-"""Which key signs, which verify, when the next one is due: the table row by row. Keys at rest, and in the JWKS."""
+"""Which key signs, which verify, when the next one is due: the table row by row. And the JWKS."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signing_keys import (
     RELOAD_MARGIN,
     Algorithm,
@@ -19,11 +17,8 @@ from fastapi_session.core.signing_keys import (
     KeyPolicy,
     SigningKey,
     SigningKeys,
-    generate_private_key,
-    unseal,
 )
-from fastapi_session.errors import ConfigurationError
-from tests.core.keys import NOW, POLICY, PRIVATE, RING, key, policy, sealed
+from tests.core.keys import NOW, POLICY, PRIVATE, key, policy
 from tests.milliseconds import HOUR, WEEK
 
 LEAD = POLICY.publish_lead
@@ -261,86 +256,6 @@ def test_an_unknown_kid_and_no_keys() -> None:
     assert KEYS.verifying("d-unknown", now=NOW) is None
     assert SigningKeys().signing("d", now=NOW, algorithm="ES256") is None
     assert {"keys": []} == SigningKeys().jwks(now=NOW)
-
-
-@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
-def test_sealed_and_unsealed(algorithm: Algorithm) -> None:
-    """A key comes out of its row as it went in: what it signs, the public part of the original verifies, and no other."""
-    original = key("d-x", algorithm=algorithm)
-    again = unseal(original.record, RING)
-    signature = again.sign(b"message")
-
-    assert original.verifies(b"message", signature)
-    assert not original.verifies(b"massage", signature)
-    assert not key("d-y", private=generate_private_key("ES256")).verifies(b"message", signature)
-
-
-@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
-@given(signature=st.binary(max_size=520))
-def test_no_signature_raises(algorithm: Algorithm, signature: bytes) -> None:
-    """Whatever is presented as a signature is not one, and is no accident either."""
-    assert not key("d-x", algorithm=algorithm).verifies(b"message", signature)
-
-
-def test_a_row_tells_no_secret() -> None:
-    """Neither the row's text form nor its public part tells the private key, which is encrypted in it."""
-    record = sealed("d-x")
-    private = PRIVATE["ES256"]
-    assert isinstance(private, ec.EllipticCurvePrivateKey)
-    number = private.private_numbers().private_value.to_bytes(32, "big")
-
-    assert number not in record.private_key
-    assert {"kty", "crv", "x", "y", "alg"} == record.public_jwk.keys()
-    assert "private" not in repr(key("d-x"))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"kid": "d-other"},
-        {"algorithm": "RS256"},
-        {"private_key": b""},
-        {"private_key": b"short"},
-        {"private_key": bytes(200)},
-    ],
-    ids=str,
-)
-def test_a_row_that_was_tampered_with(change: dict[str, Any]) -> None:
-    """A row under another name, for another algorithm, or with other bytes does not open."""
-    with pytest.raises(ConfigurationError, match="secret: it does not open the signing key"):
-        unseal(replace(sealed("d-x"), **change), RING)
-
-
-def test_every_bit_of_a_sealed_key_counts() -> None:
-    """One flipped bit anywhere, in nonce, cipher text or tag, and the key does not open."""
-    record = sealed("d-x")
-    for position in range(len(record.private_key)):
-        changed = bytearray(record.private_key)
-        changed[position] ^= 1
-        with pytest.raises(ConfigurationError):
-            unseal(replace(record, private_key=bytes(changed)), RING)
-
-
-def test_the_secret_that_sealed_opens() -> None:
-    """Any secret of the list opens what it sealed, the newest one seals, and a stranger's opens nothing."""
-    new = Secret.from_material(b"another secret that is long enough")
-    both = Secrets([new, *RING])
-
-    assert "d-x" == unseal(sealed("d-x"), both).kid
-    assert new.kid == sealed("d-x", secrets=both).secret_kid
-    with pytest.raises(ConfigurationError, match="a list with the new one first"):
-        unseal(sealed("d-x"), Secrets([new]))
-
-
-def test_keys_are_strong() -> None:
-    """RSA keys have 3072 bits and the usual exponent, the others are on P-256."""
-    private = PRIVATE["RS256"]
-    curve = PRIVATE["ES256"]
-    assert isinstance(private, rsa.RSAPrivateKey)
-    assert isinstance(curve, ec.EllipticCurvePrivateKey)
-
-    assert (3072, 65537) == (private.key_size, private.private_numbers().public_numbers.e)
-    assert "secp256r1" == curve.curve.name
 
 
 def test_the_jwks_tells_public_parts_alone() -> None:

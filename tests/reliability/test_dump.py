@@ -19,8 +19,8 @@ from sqlalchemy.pool import NullPool
 from fastapi_session import IssuedSession, Sessions, UnauthorisedError
 from fastapi_session.clock import system_clock
 from fastapi_session.core import refresh_token
+from fastapi_session.core.key_encryption import decrypted
 from fastapi_session.core.refresh_token import RefreshToken
-from fastapi_session.core.sealing import decrypt
 from fastapi_session.core.secret import Secret
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SessionRecord
@@ -105,7 +105,7 @@ async def test_nothing_that_opens_anything_is_kept(sessions: Sessions, place: Pl
     issued = await sessions.create("ada", anti_csrf=True)
     secret = {"the configured secret": SECRET.encode()}
     secret |= {f"sub-key {name}": getattr(RING.newest, name) for name in ("mac", "derive", "pepper", "encrypt")}
-    secret |= {"a private key": decrypt((await sessions.store.signing_keys())[0], RING)}
+    secret |= {"a private key": decrypted((await sessions.store.signing_keys())[0], RING)}
     copy = await copied(place)
     kept = {name for name, value in {**secret, **made_from(issued)}.items() if any(f in copy for f in forms(value))}
 

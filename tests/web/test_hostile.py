@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, WebSocket
 
 from fastapi_session import Session, Sessions, verify_session
 from fastapi_session.core import access_token, base64url
+from fastapi_session.core.signatures import sign
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
@@ -306,4 +307,4 @@ def signed(claims: dict[str, Any], key: SigningKey) -> bytes:
     header = {"alg": key.algorithm, "kid": key.kid, "typ": "JWT", "version": "5"}
     payload = json.dumps(claims).replace("Infinity", "1e999")
     text = f"{base64url.encode(json.dumps(header).encode())}.{base64url.encode(payload.encode())}".encode()
-    return text + b"." + base64url.encode(key.sign(text)).encode()
+    return text + b"." + base64url.encode(sign(text, key.private)).encode()

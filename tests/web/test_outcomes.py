@@ -16,7 +16,7 @@ from httpx2 import Response
 
 from fastapi_session import IssuedSession
 from fastapi_session.core import access_token
-from fastapi_session.core.segment import segment
+from fastapi_session.core.jws import segment
 from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.moments import HOUR, PAST_GRACE
@@ -113,7 +113,7 @@ def other_header(**changed: str) -> Callable[[str], str]:
     def alter(token: str) -> str:
         parsed = access_token.parse(token)
         assert parsed is not None
-        header = {"alg": "ES256", "kid": parsed.kid, "typ": "JWT", "version": "5", **changed}
+        header: dict[str, Any] = {"alg": "ES256", "kid": parsed.kid, "typ": "JWT", "version": "5", **changed}
         return ".".join([segment(header), *token.split(".")[1:]])
 
     return alter

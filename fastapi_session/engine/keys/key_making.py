@@ -6,18 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from fastapi_session.clock import Clock
-from fastapi_session.core.sealing import NONCE_BYTES
+from fastapi_session.core import key_encryption
+from fastapi_session.core.key_encryption import NONCE_BYTES
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signatures import PrivateKey
-from fastapi_session.core.signing_keys import (
-    DueKey,
-    KeyPolicy,
-    SigningKey,
-    generate_private_key,
-    new_kid,
-    seal,
-    unseal,
-)
+from fastapi_session.core.signing_keys import DueKey, KeyPolicy, SigningKey, new_kid
 from fastapi_session.model import SigningKeyRecord
 
 
@@ -32,11 +25,11 @@ class KeyMaking:
 
     async def pair(self) -> PrivateKey:
         """Return a new key pair, made on a thread: that of RSA takes long."""
-        return await asyncio.to_thread(generate_private_key, self._policy.algorithm)
+        return await asyncio.to_thread(key_encryption.generate_private_key, self._policy.algorithm)
 
     def record(self, private: PrivateKey, due: DueKey) -> SigningKeyRecord:
         """Return the row of *private* in the place of *due*, under a name of its own."""
-        return seal(
+        return key_encryption.encrypt(
             private,
             due,
             kid=new_kid(due.family, self._random(16)),
@@ -47,5 +40,5 @@ class KeyMaking:
         )
 
     def opened(self, records: Iterable[SigningKeyRecord]) -> list[SigningKey]:
-        """Return the keys of *records*, ready for use. Raises `ConfigurationError` if no secret of the ring opens one."""
-        return [unseal(record, self._secrets) for record in records]
+        """Return the keys of *records*, ready for use. Raises `ConfigurationError` if no secret opens one."""
+        return [key_encryption.decrypt(record, self._secrets) for record in records]

@@ -81,7 +81,7 @@ class Keyring:
         family = STATIC if (self._policy.static if static is None else static) else ROTATING
         while self._is_outdated():
             await self._ask(through)
-        if self._is_due():
+        if self._is_due(self._clock()):
             self._background.start(self._reload_when_due())
         for _ in range(_ATTEMPTS):
             now = self._clock()
@@ -104,7 +104,7 @@ class Keyring:
         now = self._clock()
         key = self.keys.verifying(kid, now=now)
         if key is not None:
-            if self._is_due():
+            if self._is_due(now):
                 self._background.start(self._reload_when_due())
             return key
         if not self._answered or not _is_recent(self._asked_for_unknown_at, now=now):
@@ -142,7 +142,7 @@ class Keyring:
             self._wanted = self._asked + 1
 
     async def _reload_when_due(self, through: SigningKeyStore | None = None) -> None:
-        if not self._answered or self._is_due():
+        if not self._answered or self._is_due(self._clock()):
             await self._ask(through)
 
     def _is_outdated(self) -> bool:
@@ -150,8 +150,8 @@ class Keyring:
         is_old = not 0 <= self._clock() - self.read_at < self._policy.publish_lead
         return is_old or self._answered < self._wanted
 
-    def _is_due(self) -> bool:
-        return not self.read_at <= self._clock() < self.reload_at
+    def _is_due(self, now: int) -> bool:
+        return not self.read_at <= now < self.reload_at
 
     async def _ask(self, through: SigningKeyStore | None) -> None:
         await (self._reading() if through is None else self._read_again(through))

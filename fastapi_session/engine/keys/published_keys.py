@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi_session import endpoint_paths
 from fastapi_session.clock import Clock
-from fastapi_session.core import json_web_token
+from fastapi_session.core import service_jwt
 from fastapi_session.core.payload import json_object
 from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.keys.keyring import Keyring
@@ -33,11 +33,11 @@ class PublishedKeys:
         """Return *payload* as a JWT that expires after *validity*. Raises `PayloadError` and `StoreUnavailable`."""
         if validity <= timedelta(0):
             raise PayloadError("validity: give more than nothing")
-        typ = json_web_token.type_name(typ)
+        typ = service_jwt.type_name(typ)
         key = await self._keyring.signing_key(static=static, through=self._joined)
         claims = {"iss": self._issuer, **json_object(payload, "payload")}
         duration = validity // timedelta(milliseconds=1)
-        return json_web_token.mint(claims, key, typ=typ, now=self._clock(), validity=duration)
+        return service_jwt.mint(claims, key, typ=typ, now=self._clock(), validity=duration)
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the JWK Set (RFC 7517). Raises `StoreUnavailable` if no key is known at all."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from fastapi_session.clock import Clock
-from fastapi_session.core.sealing import NONCE_BYTES, reseal
+from fastapi_session.core.key_encryption import NONCE_BYTES, reencrypt
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.background import Background
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
@@ -56,7 +56,7 @@ class KeyReencryption:
     async def _reencrypt(self, records: Sequence[SigningKeyRecord]) -> None:
         try:
             for record in records:
-                reencrypted = reseal(record, self._secrets, nonce=self._random(NONCE_BYTES))
+                reencrypted = reencrypt(record, self._secrets, nonce=self._random(NONCE_BYTES))
                 await self._store.replace_key(reencrypted, expected_secret_kid=record.secret_kid)
         except (StoreUnavailable, ConfigurationError):
             self._look_at = 0

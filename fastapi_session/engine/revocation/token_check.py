@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.payload import is_same
-from fastapi_session.core.rotation import stands
+from fastapi_session.core.rotation import belongs_to
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.bounded_cache import BoundedCache, memory_size
 from fastapi_session.engine.live_records import live_record
@@ -105,7 +105,7 @@ class TokenCheck:
             own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
         except ValueError:
             return False  # of one that nobody signed
-        return stands(own, parent or None, record.lineage, secrets=self._secrets)
+        return belongs_to(own, parent or None, record.lineage, secrets=self._secrets)
 
     async def _record(self, token: AccessToken) -> SessionRecord:
         record = await live_record(self._store, token.session_handle)

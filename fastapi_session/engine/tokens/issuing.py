@@ -65,13 +65,13 @@ class Mint:
         be too long. A session that goes on is never refused for it.
         """
         made_by = self._secrets[token.kid]
-        proofs = _Links(
+        links = _Links(
             own=token.fingerprint.hex(),
             parent=token.parent.hex() if token.generation else None,
             anti_csrf=refresh_token.anti_csrf_token(token, made_by) if anti_csrf else None,
             issue_id=token.issue_id if token.generation else None,
         )
-        content = self._content(record, proofs, key=key)
+        content = self._content(record, links, key=key)
         tokens = _tokens(
             content,
             key,
@@ -109,12 +109,14 @@ class Mint:
 
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
         """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
-        content = self._content(record, _WIDEST, key=key)
+        claims = self._content(record, _WIDEST, key=key).claims()
         try:
-            access_token_size.ensure_fits(content, key)
+            access_token_size.ensure_fits(claims, key)
         except PayloadError:
-            was = 0 if before is None else access_token_size.length(self._content(before, _WIDEST, key=key), key)
-            if access_token_size.length(content, key) > was:
+            if before is None:
+                raise
+            claims_before = self._content(before, _WIDEST, key=key).claims()
+            if access_token_size.length(claims, key) > access_token_size.length(claims_before, key):
                 raise
 
     def _tell_of_length(self, record: SessionRecord, length: int) -> None:
@@ -130,21 +132,21 @@ class Mint:
                 self._longest,
             )
 
-    def _content(self, record: SessionRecord, proofs: _Links, *, key: SigningKey) -> AccessToken:
+    def _content(self, record: SessionRecord, links: _Links, *, key: SigningKey) -> AccessToken:
         now = self._clock()
         return AccessToken(
             user_id=record.user_id,
             recipe_user_id=record.recipe_user_id,
             tenant_id=record.tenant_id,
             session_handle=record.handle,
-            refresh_token_hash=proofs.own,
-            parent_refresh_token_hash=proofs.parent,
-            anti_csrf_token=proofs.anti_csrf,
+            refresh_token_hash=links.own,
+            parent_refresh_token_hash=links.parent,
+            anti_csrf_token=links.anti_csrf,
             issuer=self._issuer,
             issued_at=now // 1000,
             expires_at=self._expires_at(now, record, key),
             custom=access_token.custom_claims(record.access_token_payload),
-            issue_id=proofs.issue_id,
+            issue_id=links.issue_id,
         )
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:
@@ -157,10 +159,11 @@ class Mint:
 def _tokens(
     content: AccessToken, key: SigningKey, *, refresh_token: str | None = None, refresh_token_expires_at: int = 0
 ) -> Tokens:
+    claims = content.claims()
     return Tokens(
-        access_token=access_token.mint(content, key),
+        access_token=access_token.mint(claims, key),
         access_token_expires_at=content.expires_at * 1000,
-        claims=content.claims(),
+        claims=claims,
         anti_csrf_token=content.anti_csrf_token,
         refresh_token=refresh_token,
         refresh_token_expires_at=refresh_token_expires_at,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
-from fastapi_session.core.payload import name, tenant_name
+from fastapi_session.core.payload import checked_name, checked_tenant
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.from_config import milliseconds
@@ -46,9 +46,9 @@ class NewSessions:
         """
         return SessionRecord(
             session_id=token.session_id,
-            tenant_id=tenant_name(tenant_id),
-            user_id=name(user_id, "user_id"),
-            recipe_user_id=name(recipe_user_id or user_id, "recipe_user_id"),
+            tenant_id=checked_tenant(tenant_id),
+            user_id=checked_name(user_id, "user_id"),
+            recipe_user_id=checked_name(recipe_user_id or user_id, "recipe_user_id"),
             access_token_payload=access_token.custom_claims(payload),
             session_data=session_data,
             version=0,

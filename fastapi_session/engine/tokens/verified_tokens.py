@@ -1,8 +1,8 @@
-"""Access tokens that have been proved already: the same text, signed by a key of the same set, is not proved again.
+"""The cache of verified access tokens: a text whose signature was verified is not verified again with the same keys.
 
-A hit is never more trusting than a miss. What can change is looked at each time: whether the keys are still those among which
-its own was found, whether the token or its key has had its time, and all that comes after the signature.
-Only proved tokens are kept, so nobody fills the memory who has not been given them.
+A hit is never trusted more than a miss. What can change is checked each time: whether the keys are still those among which
+its own was found, whether the token or its key has expired, and all that comes after the signature.
+Only verified tokens are cached, so nobody can fill the memory who was not given tokens.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from fastapi_session.engine.bounded_cache import CAPACITY, BoundedCache, memory_
 from fastapi_session.errors import TryRefreshTokenError
 
 _OBJECTS = 1_000
-"""Bytes of a token that was proved, beside its text and its custom claims (`benchmarks.memory`)."""
+"""Bytes of a verified token, beside its text and its custom claims (`benchmarks.memory`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAccessToken(ParsedAccessToken):
-    """A genuine access token, and how long that need not be proved again: with *keys*, *until* a moment in milliseconds.
+    """A genuine access token: verified by *keys*, which holds *until* a moment in milliseconds.
 
     *weight* is how many bytes it takes in memory, about.
     """
@@ -31,43 +31,49 @@ class VerifiedAccessToken(ParsedAccessToken):
     until: float
     weight: int
 
-    def stands(self, keys: SigningKeys, now: int) -> bool:
-        """Say whether the token would be proved again at *now* by *keys*, those that are known then."""
+    def is_verified_by(self, keys: SigningKeys, now: int) -> bool:
+        """Say whether to verify the token by *keys* at *now* would succeed again, without doing it."""
+        # The same object, not an equal one: any reading of the keys makes another, so a deleted key is noticed for nothing.
         return self.keys is keys and now < self.until
 
 
 class VerifiedTokens:
-    """What one process has proved lately. It is shared between requests, so nobody changes what is in it.
+    """What one process has verified lately. It is shared between requests, so nobody changes what is in it.
 
-    *issuer* is the one whose tokens are believed (RFC 8725, section 3.8), `None` for any: the keys decide then.
+    *issuer* is the one whose tokens are accepted (RFC 8725, section 3.8), `None` for any: the keys decide then.
     """
 
     def __init__(self, issuer: str | None, *, capacity: int = CAPACITY) -> None:
         self._issuer = issuer
-        self._proved = BoundedCache[str, VerifiedAccessToken](lambda _, proved: proved.weight, capacity=capacity)
+        self._cache = BoundedCache[str, VerifiedAccessToken](lambda _, verified: verified.weight, capacity=capacity)
 
     def __len__(self) -> int:
-        """Return how many tokens are kept."""
-        return len(self._proved)
+        """Return how many tokens are cached."""
+        return len(self._cache)
 
     def parse(self, text: str) -> ParsedAccessToken | None:
-        """Return *text* taken apart, as `access_token.parse` does. What was proved before is a `VerifiedAccessToken`."""
-        return self._proved.find(text) or access_token.parse(text)
+        """Return *text* taken apart, as `access_token.parse` does. What was verified before is a `VerifiedAccessToken`."""
+        return self._cache.find(text) or access_token.parse(text)
 
     def names_issuer(self, text: str) -> bool:
-        """Return whether *text* has the structure of an access token of ours, and names the issuer that is believed."""
+        """Say whether *text* has the structure of an access token of ours, and names the issuer that is accepted."""
         parsed = access_token.parse(text)
-        return parsed is not None and self._is_issuer(parsed.content.issuer)
+        return parsed is not None and self._issuer in (None, parsed.content.issuer)
 
-    def prove(self, parsed: ParsedAccessToken, keys: SigningKeys, *, now: int) -> VerifiedAccessToken:
-        """Return *parsed*, proved by the one of *keys* that it names, unless it was already. Raises `TryRefreshTokenError`."""
-        known = self._proved.find(parsed.text)
-        if known is not None and known.stands(keys, now):
-            return known
-        content = access_token.verify(parsed, keys.verifying(parsed.kid, now=now), now=now)
-        if not self._is_issuer(content.issuer):
+    def verify(self, parsed: ParsedAccessToken, keys: SigningKeys, *, now: int) -> VerifiedAccessToken:
+        """Return *parsed*, verified by the one of *keys* that it names, unless it already is. Raises `TryRefreshTokenError`.
+
+        *parsed* is what `parse` returned, which is where the cache is asked.
+        """
+        if isinstance(parsed, VerifiedAccessToken) and parsed.is_verified_by(keys, now):
+            return parsed
+        content = parsed.content
+        if not parsed.is_signed_by(keys.verifying(parsed.kid, now=now)):
+            raise TryRefreshTokenError("access token: signed by no key that is known")
+        access_token.ensure_alive(content, now=now)
+        if self._issuer not in (None, content.issuer):
             raise TryRefreshTokenError("access token: issued for another address", handle=content.session_handle)
-        proved = VerifiedAccessToken(
+        verified = VerifiedAccessToken(
             text=parsed.text,
             kid=parsed.kid,
             algorithm=parsed.algorithm,
@@ -75,11 +81,8 @@ class VerifiedTokens:
             content=content,
             session_id=content.session_id,
             keys=keys,
-            until=min(content.expires_at * 1000, keys.verifies_until(parsed.kid)),
+            until=min(content.expires_at * 1000, keys.verifies_until[parsed.kid]),
             weight=_OBJECTS + len(parsed.text) + memory_size(content.custom),
         )
-        self._proved.keep(parsed.text, proved)
-        return proved
-
-    def _is_issuer(self, issuer: str) -> bool:
-        return self._issuer in (None, issuer)
+        self._cache.keep(parsed.text, verified)
+        return verified

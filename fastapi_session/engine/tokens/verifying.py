@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi_session.clock import Clock
-from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.keys.keyring import Keyring
@@ -60,7 +59,7 @@ class Verifying:
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
         await self._keyring.verifying_key(parsed.kid, through=self._joined)  # so that it is among the keys
-        return self._verified_tokens.prove(parsed, self._keyring.keys, now=self._clock())
+        return self._verified_tokens.verify(parsed, self._keyring.keys, now=self._clock())
 
     async def handle(self, parsed: ParsedAccessToken) -> str | None:
         """Return the handle of the session that *parsed* was issued for, expired or not; `None` if nobody vouches for it.
@@ -71,7 +70,7 @@ class Verifying:
         key = await self._keyring.verifying_key(parsed.kid, through=self._joined)
         content = parsed.content
         if key is not None:
-            is_genuine = access_token.is_signed_by(parsed, key)
+            is_genuine = parsed.is_signed_by(key)
         else:
             is_genuine = is_kid(parsed.kid) and await self._token_check.knows(content)
         return content.session_handle if is_genuine else None

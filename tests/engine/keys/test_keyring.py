@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
-from fastapi_session.core.signing_keys import RELOAD_MARGIN, generate_private_key
+from fastapi_session.core.key_encryption import generate_private_key
+from fastapi_session.core.signing_keys import RELOAD_MARGIN
 from fastapi_session.engine.from_config import PUBLISH_LEAD, milliseconds
 from fastapi_session.engine.keys.keyring import COOLDOWN, RELOAD_INTERVAL
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
@@ -387,7 +388,7 @@ async def test_a_wrong_secret_is_a_mistake_of_the_configuration(store: Store, cl
 
 
 async def test_a_new_secret_opens_the_keys_of_the_old(store: Store, clock: HandClock) -> None:
-    """With the new secret before the old one the keys stay, and in time every key is sealed by the new one."""
+    """With the new secret before the old one the keys stay, and in time every key is encrypted under the new one."""
     kid = await Process(store, clock).signing_kid()
     process = Process(store, clock, secrets=secrets(NEW_SECRET, SECRET))
     assert kid == await process.signing_kid()

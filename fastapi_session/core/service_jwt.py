@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-from fastapi_session.core import base64url
-from fastapi_session.core.segment import segment
+from fastapi_session.core import jws
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json
@@ -30,7 +29,5 @@ def type_name(value: str) -> str:
 
 def mint(payload: Json, key: SigningKey, *, typ: str, now: int, validity: int) -> str:
     """Return *payload* signed by *key* as a JWT of the type *typ*, issued at *now* and valid for *validity* (milliseconds)."""
-    header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
-    claims = {**payload, "iat": now // 1000, "exp": (now + validity) // 1000}
-    signing_input = f"{segment(header)}.{segment(claims)}"
-    return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
+    header = jws.segment({"alg": key.algorithm, "kid": key.kid, "typ": typ})
+    return jws.signed(header, {**payload, "iat": now // 1000, "exp": (now + validity) // 1000}, key)
