@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Timer
 
 import pytest
 
+from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.stores.sqlite.file import connect
-from fastapi_session.stores.sqlite.schema import MIGRATIONS, SCHEMA_VERSION
+from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
+from tests.stores.old_tables import FIRST, KEY, KEY_RECORD, WITH_ISSUE_IDS, insertion, tables
 
 PATIENCE = timedelta(seconds=10)
 
@@ -59,26 +62,42 @@ def test_a_file_that_stays_busy_is_given_up(tmp_path: Path) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_an_older_file_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
-    """A file of any earlier version has the tables of the newest one after it was opened, and keeps its rows."""
-    path = tmp_path / "sessions.db"
-    older = sqlite3.connect(path, isolation_level=None)
-    for statements in MIGRATIONS[:version]:
-        for statement in statements:
-            older.execute(statement)
-    older.execute(f"PRAGMA user_version = {version}")
-    older.execute("INSERT INTO signing_key VALUES ('k1', 'd', 1, 'ES256', '{}', x'00', 1, 0, 0, 0)")
-    older.close()
-    upgraded, new = (connect(str(tmp_path / name), busy_timeout=PATIENCE) for name in (path.name, "new.db"))
+SESSIONS = {1: FIRST, 2: FIRST, 3: WITH_ISSUE_IDS}
+"""What each version wrote."""
 
-    assert [("k1",)] == upgraded.execute("SELECT kid FROM signing_key").fetchall()
-    assert schema(new) == schema(upgraded)
-    upgraded.close()
-    new.close()
+
+@pytest.mark.parametrize("version", SESSIONS)
+async def test_an_older_file_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    """A file of any version before, written by its own statements, has today's tables once it was opened, and keeps its rows."""
+    path = tmp_path / "sessions.db"
+    record = SESSIONS[version].record
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        for statement in tables("sqlite", version=str(version)):
+            older.execute(statement)
+        older.execute(f"PRAGMA user_version = {version}")
+        older.execute(insertion("session", SESSIONS[version].row), SESSIONS[version].row)
+        older.execute(insertion("signing_key", KEY), KEY)
+    store = SqliteStore(path)
+
+    assert record == (await store.get(record.session_id)).record
+    assert [KEY_RECORD] == list(await store.signing_keys())
+    assert await store.delete(record.session_id, expected=record.lineage)
+    assert [record.session_id] == [notice.subject for notice in (await store.notices(after=0)).notices]
+    await store.close()
+    with (
+        closing(connect(str(tmp_path / "new.db"), busy_timeout=PATIENCE)) as new,
+        closing(sqlite3.connect(path)) as old,
+    ):
+        assert schema(new) == schema(old)
+
+
+def test_every_version_before_is_tried() -> None:
+    """Whoever brings a new version says what the one before it wrote."""
+    assert {*range(1, SCHEMA_VERSION)} <= {*SESSIONS}
 
 
 def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return every table and index of the file with its definition, and last the version."""
-    made: list[tuple[str, str]] = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-    return [*made, ("version", str(connection.execute("PRAGMA user_version").fetchone()[0]))]
+    """Return every table and index of the file with its definition, however it is laid out, and last the version."""
+    made = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master ORDER BY name").fetchall()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return [*((name, " ".join(definition.split())) for name, definition in made), ("version", str(version))]

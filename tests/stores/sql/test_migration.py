@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -19,25 +18,25 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
 from fastapi_session.stores.sql import METADATA, SqlStore, migrate, migration
 from fastapi_session.stores.sql.__main__ import main
-from fastapi_session.stores.sql.migration import alembic_config
-from fastapi_session.stores.sql.statements import INSERT
 from fastapi_session.stores.sql.tables import TABLES, VERSION_TABLE
-from fastapi_session.testing.records import new_session, new_signing_key
+from fastapi_session.testing.records import new_session
+from tests.stores.old_tables import FIRST, KEY, KEY_RECORD, WITH_ISSUE_IDS, OldSession, insertion, tables
 from tests.stores.redis_servers import free_port
 
+SCRIPTS = ScriptDirectory(Path(migration.__file__).with_name("migrations"))
+HEAD = SCRIPTS.get_current_head()
 MODULE = [sys.executable, "-m", "fastapi_session.stores.sql"]
 
 
 def shape(connection: Connection) -> Any:
-    """What the database itself says of our tables."""
+    """What the database itself says of our tables, in whatever order their columns are."""
     inspector = inspect(connection)
     has_options = connection.dialect.name in {"mysql", "mariadb"}  # of others SQLAlchemy 2.0 does not ask
     return {
         table: (
-            [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)],
+            {column["name"]: {**column, "type": str(column["type"])} for column in inspector.get_columns(table)},
             inspector.get_pk_constraint(table)["constrained_columns"],
             sorted(inspector.get_indexes(table), key=lambda index: index["name"] or ""),
             inspector.get_unique_constraints(table),
@@ -77,29 +76,38 @@ async def test_a_migrated_database_lacks_nothing(bare_engine: AsyncEngine) -> No
         left = [each for each in await connection.run_sync(differences) if each[0] != "remove_table"]
 
         assert [] == left
-        assert "0004" == await connection.run_sync(version)
+        assert HEAD == await connection.run_sync(version)
 
 
-def upgrade_to_0001(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "0001")
+def make_old(connection: Connection, version: str, session: OldSession, *, is_noted: bool) -> None:
+    """Make the tables of *version* by its own statements, with *session* and a key in them."""
+    for statement in tables(f"sql_{connection.dialect.name}", version=version):
+        connection.execute(text(statement))
+    connection.execute(text(insertion("fastapi_session", session.row)), session.row)
+    connection.execute(text(insertion("fastapi_session_signing_key", KEY)), KEY)
+    if is_noted:
+        connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('{version}')"))
 
 
-async def test_what_the_first_version_kept_stays(bare_engine: AsyncEngine) -> None:
-    """From the tables of the first version, with sessions and keys in them, migrating leads to a store that has them all."""
+@pytest.mark.parametrize("is_noted", [True, False], ids=["by migrate", "by another"])
+@pytest.mark.parametrize(("made", "session"), [("0001", FIRST), ("0003", WITH_ISSUE_IDS)], ids=["0001", "0003"])
+async def test_tables_of_an_older_version(
+    made: str, session: OldSession, is_noted: bool, bare_engine: AsyncEngine
+) -> None:
+    """Whoever made them, they are brought up to date as they are, and the store has every session and key that was in them."""
     async with bare_engine.begin() as connection:
-        await connection.run_sync(upgrade_to_0001)
-    store, key = SqlStore(bare_engine), new_signing_key("k1", now=0)
-    record = new_session("a", now=0, lineage={"used": None})
-    async with bare_engine.begin() as connection:
-        await connection.execute(INSERT, dict(list(zip(SESSION_COLUMNS, session_row(record), strict=True))[:18]))
-    await store.insert_key(key)
+        await connection.run_sync(make_old, made, session, is_noted=is_noted)
     await migrate(bare_engine)
+    store, record = SqlStore(bare_engine), session.record
     await store.open()
 
     assert record == (await store.get(record.session_id)).record
-    assert [key] == list(await store.signing_keys())
-    assert await store.delete(record.session_id)
+    assert [KEY_RECORD] == list(await store.signing_keys())
+    assert await store.delete(record.session_id, expected=record.lineage)
     assert [record.session_id] == [notice.subject for notice in (await store.notices(after=0)).notices]
+    async with bare_engine.connect() as connection:
+        assert HEAD == await connection.run_sync(version)
 
 
 async def test_migrating_again_changes_nothing(bare_engine: AsyncEngine) -> None:
@@ -113,32 +121,12 @@ async def test_migrating_again_changes_nothing(bare_engine: AsyncEngine) -> None
     assert record == (await store.get(record.session_id)).record
 
 
-def forget(connection: Connection) -> None:
-    Table(VERSION_TABLE, MetaData()).drop(connection, checkfirst=True)
-
-
-@pytest.mark.parametrize("made", ["0001", "0003", "head"])
-async def test_tables_of_another_maker_are_adopted(made: str, bare_engine: AsyncEngine) -> None:
-    """Tables that are there without a noted version, of this version or an older one, are brought up to date as they are."""
-    async with bare_engine.begin() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), made))
-        await connection.run_sync(forget)
-    store, key = SqlStore(bare_engine), new_signing_key("k1", now=0)
-    await store.insert_key(key)
-    await migrate(bare_engine)
-    await store.open()
-    async with bare_engine.connect() as connection:
-        assert "0004" == await connection.run_sync(version)
-
-    assert [key] == list(await store.signing_keys())
-
-
 async def test_migrating_after_create_all(bare_engine: AsyncEngine) -> None:
     """A development database, made by `create_all`, is noted as up to date."""
     await SqlStore(bare_engine).create_all()
     await migrate(bare_engine)
     async with bare_engine.connect() as connection:
-        assert "0004" == await connection.run_sync(version)
+        assert HEAD == await connection.run_sync(version)
 
 
 async def test_tables_that_were_dropped_are_made_again(bare_engine: AsyncEngine) -> None:
@@ -173,8 +161,7 @@ async def test_half_of_a_revision(bare_engine: AsyncEngine) -> None:
 
 def test_every_revision_says_what_it_brings() -> None:
     """All tables are brought by revisions, which say so by name."""
-    scripts = ScriptDirectory(Path(migration.__file__).with_name("migrations"))
-    brought = [each.module.BRINGS for each in scripts.walk_revisions()]
+    brought = [each.module.BRINGS for each in SCRIPTS.walk_revisions()]
 
     assert set(TABLES.tables) == {name for names in brought for name in names if "." not in name}
 
