@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fastapi_session import MemoryStore, TryRefreshTokenError, UnauthorisedError
+from fastapi_session import MemoryStore, SessionConfig, Sessions, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.key_encryption import decrypt, encrypt, generate_private_key
@@ -16,7 +16,7 @@ from fastapi_session.engine.bounded_cache import MAX_BYTES
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.testing import HandClock
 from tests.core.keys import NOW, POLICY, RING, key
-from tests.engines import engine, refresh_token_of
+from tests.engines import SECRET, engine, refresh_token_of
 from tests.milliseconds import HOUR
 
 KEY = key("d-key")
@@ -199,7 +199,7 @@ async def test_a_deployment_that_moves(clock: HandClock) -> None:
     store = MemoryStore(clock=clock)
     before = engine(clock, store=store, api_domain="http://old.example.com")
     after = engine(clock, store=store, api_domain="http://new.example.com")
-    unset = engine(clock, store=store, api_domain=None)
+    unset = Sessions(SessionConfig(store=store, secret=SECRET), clock=clock)
     issued = await before.create("alice")
     with pytest.raises(TryRefreshTokenError, match="another address"):
         await after.verify(issued.tokens.access_token)
