@@ -1,4 +1,4 @@
-"""What happened, told to whom it concerns: events to subscribers, and what this process revoked to its feed."""
+"""What happened, announced: to subscribers by events, and to this process's own cache of the revocation feed."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ logger = logging.getLogger("fastapi_session")
 
 
 class Publisher:
-    """Tells each of *subscribers*, each in a task of its own."""
+    """Calls each of *subscribers*, each in a task of its own."""
 
     def __init__(self, subscribers: Sequence[Subscriber], *, background: Background) -> None:
         self._subscribers = tuple(subscribers)
         self._background = background
 
-    def tell(self, event: SessionEvent) -> None:
-        """Begin to tell *event*."""
+    def publish(self, event: SessionEvent) -> None:
+        """Begin to call the subscribers with *event*. Waits for none of them."""
         for subscriber in self._subscribers:
-            self._background.start(_told(subscriber, event))
+            self._background.start(_call(subscriber, event))
 
 
-def at_once(tell: Callable[[], None]) -> None:
-    """Tell of what cannot be undone any more."""
-    tell()
+def at_once(announce: Callable[[], None]) -> None:
+    """Announce now what has been committed."""
+    announce()
 
 
 class Announcements:
-    """Says what happened to a session, in one line for each thing that can happen.
+    """Announces what happened to a session: one method for each thing that can happen.
 
-    If *tell* is none nobody subscribed, and no event is made. *when* calls what is to be told of: at once, or when that cannot
-    be undone any more.
+    *publish* is called with events; if it is `None` nobody subscribed, and no event is made. *when* calls what announces: at
+    once, or when what happened has been committed.
     """
 
     def __init__(
         self,
-        tell: Callable[[SessionEvent], None] | None,
+        publish: Callable[[SessionEvent], None] | None,
         *,
         feed: RevocationFeed,
         clock: Clock,
         when: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
-        self._tell = tell
+        self._publish = publish
         self._feed = feed
         self._clock = clock
         self._when = when
 
-    def told(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
-        """Return these, but that all is told *when* it is certain."""
-        return Announcements(self._tell, feed=self._feed, clock=self._clock, when=when)
+    def deferred(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
+        """Return these, but that *when* calls what announces."""
+        return Announcements(self._publish, feed=self._feed, clock=self._clock, when=when)
 
     def created(self, record: SessionRecord, *, replaced: Sequence[str]) -> None:
         """Somebody signed in, in the place of the sessions whose handles are *replaced*."""
@@ -86,7 +86,7 @@ class Announcements:
         self._say(SessionRevoked, record)
 
     def changed(self, record: SessionRecord) -> None:
-        """The claims of a session were changed by its handle. No event tells of it."""
+        """The claims of a session were changed by its handle. There is no event for it."""
         self._when(partial(self._feed.stale, record.session_id))
 
     def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
@@ -105,16 +105,16 @@ class Announcements:
         self._when(partial(self._feed.revoked, session_id))
 
     def _say(self, kind: type[SessionEvent], session: SessionRecord | AccessToken, **more: Any) -> None:
-        if self._tell is None:
+        if self._publish is None:  # most applications subscribe to nothing, and do not pay for events
             return
         handle = session.handle if isinstance(session, SessionRecord) else session.session_handle
         at = moment(self._clock())
         event = kind(handle=handle, user_id=session.user_id, tenant_id=session.tenant_id, at=at, **more)
-        self._when(partial(self._tell, event))
+        self._when(partial(self._publish, event))
 
 
-async def _told(subscriber: Subscriber, event: SessionEvent) -> None:
+async def _call(subscriber: Subscriber, event: SessionEvent) -> None:
     try:
         await subscriber(event)
-    except Exception:
+    except Exception:  # whatever it raises: a subscriber changes nothing, so it fails nothing either
         logger.exception("a subscriber failed at %s", type(event).__name__)

@@ -1,4 +1,4 @@
-"""What the verbs of `Sessions` work with, put together from a configuration."""
+"""All parts of the engine, put together from a configuration."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from fastapi_session.events import Subscriber
 from fastapi_session.stores.base import JoinedStore, Store
 
 Random = Callable[[int], bytes]
-"""Answers so many random bytes."""
+"""Returns so many random bytes."""
 
 
 class Engine:
@@ -47,7 +47,7 @@ class Engine:
     def __init__(
         self, config: SessionConfig, *, clock: Clock, random: Random, subscribers: Sequence[Subscriber]
     ) -> None:
-        """Put the parts together. Raises `ConfigurationError` where store or secret cannot be had."""
+        """Put the parts together. Raises `ConfigurationError` if there is no store or no secret."""
         self.clock = clock
         self.random = random
         self.on_end = _committed
@@ -67,7 +67,7 @@ class Engine:
         )
         self.feed = self._feed(config)
         self.publisher = Publisher(subscribers, background=self.background)
-        self.announcements = Announcements(self.publisher.tell if subscribers else None, feed=self.feed, clock=clock)
+        self.announcements = Announcements(self.publisher.publish if subscribers else None, feed=self.feed, clock=clock)
         policy = rotation_policy(config)
         self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(
@@ -88,10 +88,12 @@ class Engine:
         self._use(self.store, joined=None)
 
     def within(self, store: JoinedStore) -> Engine:
-        """Return these parts, but that they read and write through *store*, and tell of it once its transaction has committed."""
+        """Return these parts, but that they read and write through *store*, and announce it once its transaction has committed."""
         engine = copy(self)
         engine.on_end = store.on_end
-        engine.announcements = self.announcements.told(lambda tell: store.on_end(partial(_if_committed, tell)))
+        engine.announcements = self.announcements.deferred(
+            lambda announce: store.on_end(partial(_if_committed, announce))
+        )
         engine.ended_sessions = self.ended_sessions.within(store)
         engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
@@ -130,10 +132,10 @@ class Engine:
 
 
 def _committed(tell: Callable[[bool], None]) -> None:
-    """Tell that what was written has been committed: no transaction outlives a verb, but for the user's."""
+    """Say that what was written has been committed: no transaction outlives a verb, but for the user's."""
     tell(True)
 
 
-def _if_committed(tell: Callable[[], None], has_committed: bool) -> None:  # noqa: FBT001 - as stores call it
+def _if_committed(announce: Callable[[], None], has_committed: bool) -> None:  # noqa: FBT001 - as stores call it
     if has_committed:
-        tell()
+        announce()

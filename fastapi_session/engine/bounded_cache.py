@@ -1,14 +1,14 @@
-"""What was used lately, in bounded memory: of two halves the older one is dropped as a whole when the newer one is full.
+"""A cache in bounded memory: of two halves the older one is dropped as a whole when the newer one is full.
 
-Full is a half that has so many values, or so many bytes: a few clients with the largest tokens there are take no more memory
-than many with small ones.
+A half is full when it has so many values, or so many bytes: a few clients with the largest tokens take no more memory than
+many with small ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from sys import getsizeof
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -20,10 +20,10 @@ MAX_BYTES = 8 * 2**20
 
 
 class BoundedCache(Generic[K, V]):
-    """Values by their key. What is found again moves to the newer half, so a flood drops only what is not in use.
+    """A cache of values by their key. What is found again moves to the newer half, so a flood drops only what is not in use.
 
-    *weigh* says how many bytes a key and its value take; it is asked when they are kept, never when they are found. One that
-    takes more than a half may have is kept alone in it. No value may be `None`.
+    *weigh* returns how many bytes a key and its value take; it is called when they are kept, never when they are found. One
+    that takes more than a half may have is kept alone in it. No value may be `None`.
     """
 
     def __init__(self, weigh: Callable[[K, V], int], *, capacity: int = CAPACITY, max_bytes: int = MAX_BYTES) -> None:
@@ -39,7 +39,8 @@ class BoundedCache(Generic[K, V]):
         return len(self._newer) + len(self._older)
 
     def find(self, key: K) -> V | None:
-        """Return the value of *key*, `None` where it is not kept."""
+        """Return the value of *key*, `None` if it is not kept."""
+        # No lock: each step is atomic under the GIL, and two threads at once lose a value at worst, which is a miss.
         value = self._newer.get(key)
         if value is None and (value := self._older.get(key)) is not None:
             self.keep(key, value)
@@ -54,9 +55,9 @@ class BoundedCache(Generic[K, V]):
         self._bytes += weight
 
 
-def memory_size(value: Any) -> int:
+def memory_size(value: object) -> int:
     """Return how many bytes the JSON *value* takes in memory with all that it holds; what is shared counts each time."""
-    size, waiting = 0, [value]
+    size, waiting = 0, [value]  # a loop, since recursion costs a function call for each value
     while waiting:
         each = waiting.pop()
         size += getsizeof(each)

@@ -1,4 +1,7 @@
-"""From what a deployment chose to what the engine works with: store, secrets, policies in milliseconds."""
+"""From the configuration to what the engine works with: store, secrets, and policies in milliseconds.
+
+This is the one place that turns a `timedelta` of the configuration into milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def milliseconds(duration: timedelta) -> int:
 
 
 def configured_store(config: SessionConfig, *, clock: Clock) -> Store:
-    """Return the store that *config* names or holds. Raises `ConfigurationError` where a URL names none."""
+    """Return the store that *config* names or holds. Raises `ConfigurationError` if a URL names none."""
     if isinstance(config.store, str):
         return store_by_url(config.store, clock=clock)
     store: Store = config.store
@@ -42,7 +45,7 @@ def configured_store(config: SessionConfig, *, clock: Clock) -> Store:
 def configured_secrets(config: SessionConfig, store: Store, *, random: Callable[[int], bytes]) -> Secrets:
     """Return the secrets of *config*; without any, those that the embedded stores keep for themselves.
 
-    Raises `ConfigurationError` where a secret is too short, or none is given and *store* is shared by machines.
+    Raises `ConfigurationError` if a secret is too short, or none is given and *store* is shared by machines.
     """
     return Secrets([*map(Secret.from_material, config.secrets or (_own_secret(store, random),))])
 
@@ -58,11 +61,11 @@ def _own_secret(store: Store, random: Callable[[int], bytes]) -> bytes:
 
 
 def rotation_policy(config: SessionConfig) -> RotationPolicy:
-    """Return what *config* says of refresh tokens. The debounce is the grace period: no token rotates twice in it."""
+    """Return what *config* says of refresh tokens."""
     grace = milliseconds(config.refresh_token_rotation_grace_period)
     return RotationPolicy(
         grace=grace,
-        debounce=grace,
+        debounce=grace,  # no setting of its own: no token rotates twice in a grace period
         lost_response_recovery=config.lost_response_recovery,
         idle_timeout=milliseconds(config.idle_timeout),
     )

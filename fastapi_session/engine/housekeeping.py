@@ -1,4 +1,4 @@
-"""Clearing away, now and then and in small batches, what no token refers to any more."""
+"""Deleting expired sessions and old notices, now and then and in small batches."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.base import Store
 
 INTERVAL = 15 * 60 * 1000
-"""Milliseconds between two clearings of one process."""
+"""Milliseconds between two rounds of one process."""
 BATCH = 500
+"""Rows that one statement deletes at most, so that it holds its locks for a short time."""
 
 logger = logging.getLogger("fastapi_session")
 
 
 class Housekeeping:
-    """Clears away expired sessions and old notices when asked to, at most once an interval."""
+    """Deletes expired sessions and old notices when it is called, at most once an interval."""
 
     def __init__(self, store: Store, *, feed: RevocationFeed, clock: Clock, background: Background) -> None:
         self._store = store
@@ -28,13 +29,13 @@ class Housekeeping:
         self._next_at = 0
 
     def tidy(self) -> None:
-        """Begin to clear away in the background, if an interval has passed."""
+        """Begin to delete in the background, if an interval has passed."""
         now = self._clock()
         if not self._next_at - INTERVAL <= now < self._next_at:  # on both sides: the clock may be set back
             self._next_at = now + INTERVAL
-            self._background.start(self._clear())
+            self._background.start(self._delete())
 
-    async def _clear(self) -> None:
+    async def _delete(self) -> None:
         try:
             while await self._store.delete_expired(limit=BATCH) == BATCH:
                 pass

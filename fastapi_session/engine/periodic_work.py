@@ -1,4 +1,4 @@
-"""Work that is done again and again, for as long as anybody wants it."""
+"""Work that is repeated for as long as anybody wants it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Round:
 class PeriodicWork:
     """Does *work* every *interval* seconds on each event loop where somebody wants it, and on no other.
 
-    The work itself must deal with its own failures. It is not in the background, which may be waited for: this has no end.
+    The work itself must deal with its own failures.
     """
 
     def __init__(self, work: Callable[[], Awaitable[None]], *, interval: float) -> None:
@@ -33,6 +33,7 @@ class PeriodicWork:
         loop = asyncio.get_running_loop()
         known = self._rounds.get(loop)
         if known is None or known.task.done():
+            # No task of `Background`: closing waits for those, and this one has no end.
             known = self._rounds[loop] = _Round(loop.create_task(self._repeat()))
         known.wanted_by.add(wanted_by)
 

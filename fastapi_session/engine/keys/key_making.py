@@ -24,7 +24,8 @@ class KeyMaking:
         self._random = random
 
     async def pair(self) -> PrivateKey:
-        """Return a new key pair, made on a thread: that of RSA takes long."""
+        """Return a new key pair."""
+        # On a thread, since that of RSA takes a tenth of a second or more.
         return await asyncio.to_thread(key_encryption.generate_private_key, self._policy.algorithm)
 
     def record(self, private: PrivateKey, due: DueKey) -> SigningKeyRecord:

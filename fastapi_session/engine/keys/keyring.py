@@ -1,4 +1,4 @@
-"""The signing keys as this process knows them: loaded, reloaded, and the next one made in time."""
+"""A cache of the store's signing keys: loaded, reloaded, and the next key made in time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fastapi_session.stores.base import JoinedStore, SigningKeyStore
 RELOAD_INTERVAL = 60_000
 """Milliseconds between two readings of the store, less up to a quarter at random so that workers do not march in step."""
 COOLDOWN = 5_000
-"""Milliseconds between two readings that unknown kids cause (anybody can make one up), and between attempts that fail."""
+"""Milliseconds between two readings for kids that are unknown (anybody can make one up), and between attempts that fail."""
 
 _ATTEMPTS = 3
 
@@ -30,7 +30,7 @@ logger = logging.getLogger("fastapi_session")
 
 
 class Keyring:
-    """One process's view of the signing keys of a store. A reading that fails leaves the keys it had."""
+    """The signing keys of a store as this process has cached them. A reading that fails leaves the keys it had."""
 
     def __init__(
         self,
@@ -55,12 +55,13 @@ class Keyring:
         self._reencryption = KeyReencryption(store, secrets=secrets, clock=clock, random=random, background=background)
         self._reading = SingleFlight(self._read_again, background=background)
         self._making = {family: SingleFlight(self._make, background=background) for family in (ROTATING, STATIC)}
-        self._asked = 0
-        self._answered = 0
-        self._wanted = 1  # only what this question or a later one is answered tells which key signs
+        # Readings are numbered as they begin, since a later one may be done first.
+        self._begun = 0
+        self._done = 0
+        self._needed = 1  # no reading before this one may say which key signs: it may not know what was deleted
         self.read_at: float = -math.inf
         self.reload_at: float = -math.inf
-        self._asked_for_unknown_at: float = -math.inf
+        self._read_for_unknown_at: float = -math.inf
         self._made_at: dict[str, float] = {ROTATING: -math.inf, STATIC: -math.inf}
 
     @property
@@ -80,7 +81,7 @@ class Keyring:
         """
         family = STATIC if (self._policy.static if static is None else static) else ROTATING
         while self._is_outdated():
-            await self._ask(through)
+            await self._read_now(through)
         if self._is_due(self._clock()):
             self._background.start(self._reload_when_due())
         for _ in range(_ATTEMPTS):
@@ -107,11 +108,11 @@ class Keyring:
             if self._is_due(now):
                 self._background.start(self._reload_when_due())
             return key
-        if not self._answered or not _is_recent(self._asked_for_unknown_at, now=now):
-            self._asked_for_unknown_at = now
-            await self._ask(through)
+        if not self._done or not _is_recent(self._read_for_unknown_at, now=now):
+            self._read_for_unknown_at = now
+            await self._read_now(through)
         elif through is None:
-            await self._reading.join()  # what another one asked for may bring this key too
+            await self._reading.join()  # a reading that is under way may bring this key too
         return self.keys.verifying(kid, now=self._clock())
 
     async def jwks(self, *, through: JoinedStore | None = None) -> dict[str, list[dict[str, Any]]]:
@@ -122,7 +123,7 @@ class Keyring:
     async def revoke(self, kid: str) -> bool:
         """Delete the key named *kid*, refuse its tokens from now on, and say whether it was there.
 
-        Where it is the one that signs, a new one that signs at once is made before. Raises `StoreUnavailable`, and may then
+        If it is the one that signs, a new one that signs at once is made before. Raises `StoreUnavailable`, and may then
         be tried again.
         """
         await self._make_replacement(kid)
@@ -136,24 +137,25 @@ class Keyring:
         A reading that is under way does not bring it back, and the next request that needs a key reads anew.
         """
         self._deleted.add(kid)
+        # One that is not known here neither signs nor verifies here, and nothing has to be read for it.
         if kid in self._known:
             self._know(self._known.values())
-            self.reload_at = self._asked_for_unknown_at = -math.inf
-            self._wanted = self._asked + 1
+            self.reload_at = self._read_for_unknown_at = -math.inf
+            self._needed = self._begun + 1
 
     async def _reload_when_due(self, through: SigningKeyStore | None = None) -> None:
-        if not self._answered or self._is_due(self._clock()):
-            await self._ask(through)
+        if not self._done or self._is_due(self._clock()):
+            await self._read_now(through)
 
     def _is_outdated(self) -> bool:
         """Say whether another key may sign by now than those known tell: each is published so long before it does."""
         is_old = not 0 <= self._clock() - self.read_at < self._policy.publish_lead
-        return is_old or self._answered < self._wanted
+        return is_old or self._done < self._needed
 
     def _is_due(self, now: int) -> bool:
         return not self.read_at <= now < self.reload_at
 
-    async def _ask(self, through: SigningKeyStore | None) -> None:
+    async def _read_now(self, through: SigningKeyStore | None) -> None:
         await (self._reading() if through is None else self._read_again(through))
 
     async def _read_again(self, store: SigningKeyStore | None = None) -> None:
@@ -162,10 +164,10 @@ class Keyring:
         try:
             await self._reload(store)
         except (StoreUnavailable, ConfigurationError):
-            if not self._answered:
+            if not self._done:
                 raise
             self._read_next(COOLDOWN)
-            self._wanted = self._answered
+            self._needed = self._done
             logger.warning("signing keys could not be read again, going on with those known", exc_info=True)
 
     def _read_next(self, wait: int) -> None:
@@ -174,15 +176,15 @@ class Keyring:
         self.reload_at = self.read_at + wait
 
     async def _reload(self, store: SigningKeyStore | None = None) -> None:
-        self._asked += 1
-        asked = self._asked
+        self._begun += 1
+        number = self._begun
         records = self._uncommitted.left_out(await (store or self._store).signing_keys())
         before = self._known
         fresh = [record for record in records if record.kid not in before]
         opened = await asyncio.to_thread(self._key_making.opened, fresh) if fresh else []
-        if asked < self._answered:
-            return  # a later question was answered first
-        self._answered = asked
+        if number < self._done:
+            return  # a later reading was faster, and knows more
+        self._done = number
         known = {**before, **{key.kid: key for key in opened}}
         # A transaction may see the keys of when it began: one that it does not see need not be gone.
         self._know(known.values() if store else (known[record.kid] for record in records))
@@ -190,7 +192,9 @@ class Keyring:
 
     def _know(self, keys: Iterable[SigningKey]) -> None:
         known = {key.kid: key for key in keys if key.kid not in self._deleted}
-        if known != self._known:  # what was proved with these keys stays proved as long as they stay the same
+        if (
+            known != self._known
+        ):  # while the keys are equal their object stays the same, and so tokens verified by it stay cached
             self._known, self.keys = known, SigningKeys(known.values())
 
     async def _make_later(self, due: DueKey) -> None:
@@ -200,7 +204,7 @@ class Keyring:
             logger.warning("the next signing key could not be made yet", exc_info=True)
 
     async def _make_replacement(self, kid: str) -> None:
-        """Make the key that takes over from the key named *kid*, where that is the one that signs."""
+        """Make the key that takes over from the key named *kid*, if that is the one that signs."""
         await self._reload()
         attempts = 0
         while (due := self.keys.replacement(kid, now=self._clock())) is not None:
@@ -212,6 +216,7 @@ class Keyring:
     async def _make(self, due: DueKey) -> None:
         """Make the key that is due, unless another process has, and drop those whose last token has expired."""
         private = await self._key_making.pair()
+        # Several processes may make this key at once: the store keeps the first one of its place, and the others use that.
         while not await self._store.insert_key(self._key_making.record(private, due)):
             await self._reload()
             if self.keys.has(due):
@@ -243,7 +248,7 @@ class Keyring:
         return key
 
     def _adopt(self, key: SigningKey) -> None:
-        self._asked = self._answered = self._asked + 1  # as if it had been read now: an earlier question lacks it
+        self._begun = self._done = self._begun + 1  # as if it had been read now: a reading under way may lack it
         self._know([*self._known.values(), key])
 
 

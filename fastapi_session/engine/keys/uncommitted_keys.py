@@ -13,7 +13,7 @@ from fastapi_session.stores.base import JoinedStore
 class UncommittedKeys:
     """Keys that sign in their own transaction alone, since they may be undone with all that they signed.
 
-    *adopt* is told each that has been committed.
+    *adopt* is called with each that has been committed.
     """
 
     def __init__(self, *, adopt: Callable[[SigningKey], None]) -> None:

@@ -1,20 +1,20 @@
 """The revocation feed: what was revoked lately, by whichever process, known here without asking for each request.
 
-| what happened | who hears of it when |
+| what happened | when it is known here |
 |---|---|
 | this process revoked | at once |
 | another process did | with the next reading, an interval later at most |
 | a transaction stayed open longer than `OVERLAP` after it revoked | with the next reading of the whole feed |
 
 An engine that was opened reads in a task of its own, and so does one in which something waits for the end of a session.
-Otherwise (an application without its lifespan) it is read by who verifies, if an interval has passed.
+Otherwise (an application without its lifespan) a request that verifies reads it, if an interval has passed.
 
 What is known is relied on for an interval and `PATIENCE` after the reading began, by the clock and on both sides: before that
-moment the clock was set back. Beyond that this process was paused, or nobody verified, and who verifies waits for the next
+moment the clock was set back. Beyond that this process was paused, or nobody verified, and a request waits for the next
 reading first: for `PATIENCE` if the last attempt is no older than that, and for `LONG_PATIENCE` if nothing is known of so long
 a time. After a pause a store is slow, and connections have died: a reading that fails at once is tried again, `ATTEMPTS` times.
 
-| the last attempt to read | *max_age* | who verifies |
+| the last attempt to read | *max_age* | a request that verifies |
 |---|---|---|
 | is that young | not reached | goes on by what is known, whether the attempt succeeded or not |
 | is younger than an interval | reached | is refused with `StoreUnavailable`, without waiting for anything |
@@ -40,9 +40,9 @@ from fastapi_session.model import LATEST, Notice
 from fastapi_session.stores.base import NoticeStore
 
 PATIENCE = 1_000
-"""Milliseconds that a reading may take. Who has waited that long goes on without it."""
+"""Milliseconds that a reading may take. A request that has waited that long goes on without it."""
 LONG_PATIENCE = 5_000
-"""Milliseconds that it may take after a pause. What is gone on with then may lack all that happened in it."""
+"""Milliseconds that it may take after a pause. A request that goes on without it knows nothing of what happened in the pause."""
 ATTEMPTS = 3
 """How many readings are waited for: if this process was paused in the middle of one, or one failed at once after a pause."""
 OVERLAP = 15_000
@@ -60,7 +60,7 @@ logger = logging.getLogger("fastapi_session")
 class RevocationFeed:
     """A cache of the store's notices, each kept as long as an access token of before may live (*kept_for*, in milliseconds).
 
-    *interval* and *max_age* are milliseconds of *clock*. Who relies on the feed waits for `catch_up` before `trusted_from`
+    *interval* and *max_age* are milliseconds of *clock*. Whoever relies on the feed waits for `catch_up` before `trusted_from`
     and from `trusted_until` on, moments of the same clock.
     """
 
@@ -86,7 +86,7 @@ class RevocationFeed:
         self._known = KnownNotices()
         self.about = self._known.about  # bound once: each request asks, and enters no function of ours by it
         self._reading = SingleFlight(self._read, background=background)
-        self.read_anew = self._reading.anew  # for who has to know what is known by now
+        self.read_anew = self._reading.anew  # a reading that began before the call may lack what happened since
         self._following = PeriodicWork(self._attempt, interval=interval / 1000)
         self._read_at: int | None = None
         self._whole_at: int | None = None
@@ -118,7 +118,7 @@ class RevocationFeed:
     @contextmanager
     def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
         """Call *wake* on this event loop whenever there is something new about the session. Meanwhile the feed is followed."""
-        wish = object()
+        wish = object()  # one for each, so that the reading goes on until the last has left
         self._following.begin(wish)
         try:
             with self._listeners.listening(session_id, wake):
@@ -156,14 +156,14 @@ class RevocationFeed:
         """Read the feed, and go on to read it on this event loop. Raises `StoreUnavailable`."""
         await self._reading()
         self._following.begin(self)
-        self._rely(self._tried_at)
+        self._trust(self._tried_at)
 
     async def close(self) -> None:
-        """Follow no more on this event loop, but for who waits for the end of a session there."""
+        """Follow no more on this event loop, unless somebody there waits for the end of a session."""
         task = self._following.end(self)
         if task is not None:
             await asyncio.wait([task])
-        self._rely(self._tried_at)
+        self._trust(self._tried_at)
 
     async def catch_up(self) -> None:
         """Wait until what is known may be relied on. Raises `StoreUnavailable` if it is too old and cannot be read."""
@@ -174,7 +174,7 @@ class RevocationFeed:
             if self.trusted_from <= self._clock() < self.trusted_until:
                 return
         else:
-            self._rely(self._clock())
+            self._trust(self._clock())
         if self._is_too_old():
             raise StoreUnavailable("the revocation feed cannot be read, and is older than revocation_feed_max_age")
 
@@ -182,7 +182,7 @@ class RevocationFeed:
         return 0 <= self._clock() - self._tried_at < within
 
     async def _attempt(self) -> None:
-        """Wait for a reading, and rely on what is known then, also if it failed: unless that says nothing of the store of now."""
+        """Wait for a reading, and rely on what is known then, also if it failed: unless the failure says nothing of the store of now."""
         ensure_asyncio()
         began, is_late = self._clock(), not self._was_tried(within=self._interval + PATIENCE)
         patience = LONG_PATIENCE if is_late else PATIENCE
@@ -194,10 +194,10 @@ class RevocationFeed:
             was_paused = not 0 <= took < 2 * patience
             failed_at_once = isinstance(error, StoreUnavailable) and took < PATIENCE
             if self._read_at is None or not (was_paused or (is_late and failed_at_once)):
-                self._rely(self._clock())
+                self._trust(self._clock())
 
     async def _read(self) -> None:
-        """Read what is new, and from time to time everything. One that begins has read nothing before it has read everything."""
+        """Read what is new, and from time to time everything. At the first time nothing counts as read before everything is."""
         began = self._clock()
         try:
             await self._read_latest()
@@ -249,10 +249,10 @@ class RevocationFeed:
 
     def _note_reading(self, began: int) -> None:
         self._read_at = began
-        self._rely(began)
+        self._trust(began)
 
-    def _rely(self, tried_at: float) -> None:
-        """Rely on what is known, after the attempt of *tried_at*, for as long as the table says."""
+    def _trust(self, tried_at: float) -> None:
+        """Let what is known be relied on, after the attempt of *tried_at*, for as long as the table says."""
         self._tried_at = self.trusted_from = tried_at
         self.trusted_until = tried_at + self._interval + (PATIENCE if self._following else 0)
         if self._max_age is not None:

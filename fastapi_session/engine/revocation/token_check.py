@@ -1,11 +1,11 @@
-"""Whether the session of a genuine access token still stands.
+"""Whether a genuine access token is still good.
 
-| known | answer |
+| what the feed says of its session | then |
 |---|---|
-| the feed says that it was revoked | unauthorised, tokens cleared; nothing is read |
-| the feed says that it was superseded | as the table of `ended_sessions` says, tokens kept; nothing is read |
-| the feed says that its claims were changed by its handle | the store is asked, once a token: has it the claims of now? else try refresh token |
-| nothing | it stands; only if the route asks for it the store is asked, and then its claims count |
+| it was revoked | unauthorised, tokens cleared; nothing is read |
+| it was superseded | as the table of `ended_sessions` says, tokens kept; nothing is read |
+| its claims were changed by its handle | the store is asked, once a token: good if it has the claims of now, else try refresh token |
+| nothing | it is good; the store is asked only if the route wants that, and then the claims of the store count |
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from fastapi_session.model import Json, Notice, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
 _ENTRY = 1_000
-"""Bytes of what is remembered of a token that has the changed claims, beside its custom claims."""
+"""Bytes of what is cached of a token that has the changed claims, beside its custom claims."""
 
 
 class TokenCheck:
-    """Judges by the *feed*, and by the *store* where that is not enough."""
+    """Checks tokens by the *feed*, and by the *store* if that is not enough. Tokens that have the changed claims are cached."""
 
     def __init__(
         self, store: SessionStore, *, secrets: Secrets, feed: RevocationFeed, ended_sessions: EndedSessions
@@ -39,12 +39,14 @@ class TokenCheck:
         self._secrets = secrets
         self._feed = feed
         self._ended_sessions = ended_sessions
-        self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](_weight)  # one forgotten costs a reading
+        self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](
+            _weight
+        )  # one that was dropped costs a reading
 
     async def check_notice(self, notice: Notice, token: AccessToken) -> None:
-        """Refuse the verified *token* where *notice* is against it.
+        """Refuse the verified *token* if *notice* is against it.
 
-        Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` where the feed fails closed: otherwise,
+        Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` if the feed fails closed: otherwise,
         a token is believed while the store is down.
         """
         if notice.kind in ENDED:
@@ -76,6 +78,7 @@ class TokenCheck:
         known, up_to_date = self._up_to_date.find(notice.subject) or (None, token)
         if known is not notice:
             return False
+        # Mostly it is the very object, since verified tokens are cached. Equal is not enough: to Python 1 is 1.0 and true.
         return up_to_date is token or (up_to_date == token and is_same(up_to_date.custom, token.custom))
 
     async def check_database(self, token: AccessToken) -> AccessToken:
@@ -94,8 +97,8 @@ class TokenCheck:
     async def knows(self, token: AccessToken) -> bool:
         """Say whether the store has the session of *token*, and *token* one of its refresh tokens: whoever signed it.
 
-        That is a secret which only the client of the session has been told, so it proves as much as a signature whose key
-        is gone. Raises `StoreUnavailable`.
+        The hash in it is of a secret that only the client of the session was sent, so it counts as much as a signature whose
+        key is gone. Raises `StoreUnavailable`.
         """
         record = await live_record(self._store, token.session_handle)
         return record is not None and self._goes_with(token, record)

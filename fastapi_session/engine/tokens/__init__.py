@@ -1,1 +1,1 @@
-"""Tokens: issued, refreshed, acknowledged and verified."""
+"""Tokens: issued, verified, refreshed and acknowledged."""

@@ -1,7 +1,7 @@
-"""Telling the store that a client has used what a refresh gave it.
+"""Acknowledging a refresh in the store once the client has used the access token that came with it.
 
-Until then the refresh token of before is answered as well, so that a lost answer logs nobody out; from then on it is theft.
-It is told in the background, once for each session and generation in a process, because verifying does no I/O.
+Until then the refresh token of before is accepted as well, so that a lost response logs nobody out; from then on it is theft.
+It is written in the background, once for each session and generation in a process, because verifying does no I/O.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from fastapi_session.model import split_handle
 from fastapi_session.stores.base import SessionStore
 
 REMEMBERED = 10_000
-"""How many acknowledgements a process remembers. One forgotten costs a small write, nothing else."""
+"""How many acknowledgements a process caches. One that was dropped costs a small write, nothing else."""
 
 
 class Acknowledgements:
-    """What this process has told the store already. *failed* counts what could not be told (a later use tells it)."""
+    """A cache of what this process has acknowledged already. *failed* counts what could not be written (a later use writes it)."""
 
     def __init__(self, store: SessionStore, *, secrets: Secrets, background: Background) -> None:
         self._store = store
         self._secrets = secrets
         self._background = background
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._done: OrderedDict[str, None] = OrderedDict()
         self.failed = 0
 
     def used(self, token: AccessToken) -> None:
-        """Take note that *token* was used. Only one that a refresh gave out has anything to acknowledge."""
-        if token.parent_refresh_token_hash is None or token.refresh_token_hash in self._told:
+        """Begin to acknowledge the refresh that *token* came from, if it came from one and this was not done."""
+        if token.parent_refresh_token_hash is None or token.refresh_token_hash in self._done:
             return
-        self._told[token.refresh_token_hash] = None
-        if len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
-        task = self._background.start(self._tell(token))
+        self._done[token.refresh_token_hash] = None  # before it is written: requests of the same moment write it once
+        if len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+        task = self._background.start(self._acknowledge(token))
         task.add_done_callback(partial(self._note_failure, token.refresh_token_hash))
 
-    async def _tell(self, token: AccessToken) -> None:
+    async def _acknowledge(self, token: AccessToken) -> None:
         session_id, _ = split_handle(token.session_handle)
         fingerprint = bytes.fromhex(token.refresh_token_hash)
-        for secret in self._secrets:
+        for secret in self._secrets:  # the row's hash is by the secret that was the newest when it was written
             current = refresh_token.stored_hash(fingerprint, secret)
             await self._store.acknowledge(session_id, current=current, issue_id=token.issue_id)
 
     def _note_failure(self, refresh_token_hash: str, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is not None:
             self.failed += 1
-            self._told.pop(refresh_token_hash, None)
+            self._done.pop(refresh_token_hash, None)

@@ -1,4 +1,4 @@
-"""Ending a session because of the refresh token that was presented, and telling of it once, whatever is lost.
+"""Ending a session because of the refresh token that was presented, and announcing it once, whatever fails.
 
 A store that fails in the middle does not say whether it ended the session. Whoever comes again finds it gone, and nobody would
 hear why. So this process asks again until it knows.
@@ -38,7 +38,7 @@ class Alarm:
 
 
 class Alarms:
-    """Ends sessions for what was presented. Told is once a session, unless another process found the same meanwhile."""
+    """Ends sessions for what was presented. Each is announced once, unless another process found the same meanwhile."""
 
     def __init__(self, store: SessionStore, *, announcements: Announcements, background: Background) -> None:
         self._store = store
@@ -49,15 +49,15 @@ class Alarms:
     async def end(self, alarm: Alarm) -> bool:
         """End the session unless it is not what was judged any more, and say whether it was ended.
 
-        Raises `StoreUnavailable`: then that is found out in the background, and told as soon as it is known.
+        Raises `StoreUnavailable`: then that is found out in the background, and announced as soon as it is known.
         """
         try:
             ended = await self._store.delete(alarm.record.session_id, expected=alarm.record.lineage)
-        except (StoreUnavailable, asyncio.CancelledError):
+        except (StoreUnavailable, asyncio.CancelledError):  # neither says whether the session was deleted
             self._find_out_later(alarm)
             raise
         if ended:
-            self._tell(alarm)
+            self._announce(alarm)
         return ended
 
     def _find_out_later(self, alarm: Alarm) -> None:
@@ -77,20 +77,20 @@ class Alarms:
                 return
 
     async def _ask_again(self, alarm: Alarm) -> None:
-        """End the session if it is there and the verdict still holds; tell of it if it is gone, unless that was told."""
+        """End the session if it is there and the verdict still holds; announce it if it is gone, unless that was done."""
         session_id = alarm.record.session_id
         while True:
             reading = await self._store.get(session_id)
             if session_id not in self._unknown:
                 return None
             if reading.record is None:
-                return self._tell(alarm)
+                return self._announce(alarm)
             if not alarm.judge(reading).revoke:
                 return None
             if await self._store.delete(session_id, expected=reading.record.lineage):
-                return self._tell(alarm)
+                return self._announce(alarm)
 
-    def _tell(self, alarm: Alarm) -> None:
+    def _announce(self, alarm: Alarm) -> None:
         self._unknown.discard(alarm.record.session_id)
         logger.warning("refresh of session %s: %s", alarm.record.handle, alarm.verdict)
         self._announcements.refused(alarm.record, verdict=alarm.verdict, by=alarm.by)

@@ -1,7 +1,7 @@
-"""Handing a session on from one refresh token to the next: ask the store, judge, write, and look again if it moved.
+"""Handing a session on from one refresh token to the next, without a lock: read, judge, compare-and-set, and again if it failed.
 
-The usual case is one conditional write. Anything else is read, judged by the table of `core.rotation` and written only if the
-row is still what was judged; so no lock is held while Python thinks. This loop is the only concurrency of the library.
+The usual case is one conditional write. Anything else is read, judged by the table of `core.rotation`, and written only if the
+row is still what was judged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastapi_session.model import Circumstances, Lineage, Reading, Rotation, Ses
 from fastapi_session.stores.base import SessionStore
 
 ATTEMPTS = 5
-"""How often the row may move between reading and writing before the client is asked to come again."""
+"""How often another writer may change the row between reading and writing before the client is asked to come again."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -55,7 +55,7 @@ class Refreshing:
     async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
         """Return the session of the authenticated *token*, which came *by*, and the refresh token to send.
 
-        Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked where it
+        Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked if it
         says so, `SessionSupersededError` and `StoreUnavailable`.
         """
         issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
@@ -126,6 +126,6 @@ class Refreshing:
 
 
 def _begins_only_a_window(decision: Decision, row: Lineage) -> bool:
-    """Say whether *decision* is a reissue that would write no more than when: one that came first serves this client too."""
+    """Say whether *decision* is a reissue that would write nothing but its moment: another that came first serves this client too."""
     write = decision.write
     return write is not None and decision.verdict is Verdict.REISSUE and replace(write, window_at=row.window_at) == row

@@ -1,4 +1,4 @@
-"""What verifying an access token needs beyond the warm path of `Sessions.verify`: the feed read, the signature verified."""
+"""The slow half of `Sessions.verify`: what has to be read first, and the signature that was not verified before."""
 
 from __future__ import annotations
 

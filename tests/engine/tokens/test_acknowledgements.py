@@ -129,7 +129,7 @@ async def test_memory_is_bounded(
     await process.use(tokens[0])
 
     assert 4 == troubled.asked["acknowledge"]
-    assert 2 == len(process.acknowledgements._told)
+    assert 2 == len(process.acknowledgements._done)
 
 
 @pytest.mark.parametrize("maker", [SECRET, NEW_SECRET], ids=["old", "new"])
