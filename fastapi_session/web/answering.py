@@ -1,13 +1,13 @@
-"""Errors of ours that nobody within has answered, put before the handlers of the application that has the sessions.
+"""Errors of ours that no handler has caught: they are given to the handlers of the application that has the sessions.
 
-| raised in | what becomes of it there | answered |
+| raised in | what happens there | who responds |
 |---|---|---|
-| a route | the application's handlers answer it | there |
-| a mounted application that has a handler for it | that answers it | there |
-| any other mounted application | answered 500 as a crash, and raised on | here, in place of the 500 |
-| a middleware between `install` and the routes | raised on, handlers stand further inside | here |
+| a route | the application's handlers catch it | they |
+| a mounted application that has a handler for it | that catches it | it |
+| any other mounted application | a 500 as for a crash, then it is raised on | this module, in place of the 500 |
+| a middleware between `install` and the routes | it is raised on: handlers are further inside | this module |
 
-So a server error of a mounted application is held back until it is known whether it stands for an error of ours.
+So a server error of a mounted application is held back until it is known whether an error of ours caused it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fastapi_session.errors import DuplicateSessionCookiesError, SessionError, StoreUnavailable
 
 ANSWERED = (SessionError, DuplicateSessionCookiesError, StoreUnavailable)
-"""What is answered with a response of its own; every other error is the application's to answer."""
+"""The errors that have a response of ours. All others are the application's."""
 
 SERVER_ERROR = 500
-"""From this status on a response may stand for an error that nobody answered (RFC 9110, section 15.6)."""
+"""From this status on a response may have been made for an error that nobody caught (RFC 9110, section 15.6)."""
 
 
 async def keep(held: list[Message], message: Message) -> None:
-    """Take *message* in place of the client."""
+    """Keep *message* back. It is `async` since it is called in place of ASGI's `send`."""
     held.append(message)
 
 
@@ -37,7 +37,10 @@ async def release(held: list[Message], send: Send) -> None:
 
 
 def answer_to(error: Exception, app: Starlette, *, is_late: bool = False) -> ASGIApp:
-    """Return what answers *error* by the handlers of *app*. Raises it if it is not of ours or *is_late*, so the server hears of it."""
+    """Return an ASGI application that responds to *error* by the handlers of *app*.
+
+    Raises *error* if it is not ours, or *is_late*, since the response has started: then the server logs it.
+    """
     ours = None if is_late else _of_ours(error)
     if ours is None:
         raise error
@@ -49,7 +52,8 @@ def answer_to(error: Exception, app: Starlette, *, is_late: bool = False) -> ASG
 
 
 def _of_ours(error: BaseException | None) -> Exception | None:
-    """Return the error of ours that *error* is, or that Starlette found a handler for too late; `None` if it is another."""
+    """Return *error* if it is ours, or the one of ours behind it; `None` if there is none."""
+    # Starlette raises this if it finds a handler after the response has started: after the 500 of a mounted application.
     if isinstance(error, RuntimeError) and "response already started" in str(error):
         return _of_ours(error.__cause__)
     return error if isinstance(error, ANSWERED) else None

@@ -73,5 +73,6 @@ def _is_of_host(origin: str, host: str) -> bool:
 
 def _names_host(origin: str, host: str) -> bool:
     """Return whether *origin* has the host name of *host*, a `Host` header, on whatever port."""
+    # The port may differ: cookies do not know ports, and a page under development has a server of its own.
     page, asked = Origin.parse(origin), Origin.parse(f"http://{host}")
     return page is not None and asked is not None and page.host == asked.host

@@ -1,12 +1,12 @@
-"""What a response tells caches once a session had a part in it: whose it is, and who may keep it.
+"""The cache headers of a response whose request had to do with a session: no shared cache gives one user's page to the next.
 
-| the request | `Vary` | `Cache-Control` | fields that stand above `Cache-Control` |
+| the request | `Vary` | `Cache-Control` | headers that override `Cache-Control` |
 |---|---|---|---|
-| asked for no session | as the application said | as the application said | as the application said |
-| asked for a session, whether or not one came | and `Cookie, Authorization` | `private`, unless it said `no-store` | left out |
-| has tokens sent or cleared | the same | `no-store`, whatever it said | left out |
+| asked for no session | as the application set it | as the application set it | as the application set them |
+| asked for a session, whether or not one came | and `Cookie, Authorization` | `private`, unless it has `no-store` | removed |
+| has tokens sent or cleared | the same | `no-store`, whatever it was | removed |
 
-Without the word of a response, a cache in front of many users goes by rules of its own, and gives one user's page to the next.
+Without these headers, a shared cache decides by heuristics of its own (RFC 9111, section 4.2.2).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ _VARY = b"vary"
 _CACHE_CONTROL = b"cache-control"
 
 WHAT_COUNTS = (b"Cookie", b"Authorization")
-"""The request headers that decide whose response it is."""
+"""The request headers that decide for whom a response is."""
 
 PERSONAL: Headers = [(_VARY, b", ".join(WHAT_COUNTS)), (_CACHE_CONTROL, b"private")]
-"""What is added to a response that says nothing to caches."""
+"""What is added to a response that has no header for caches."""
 
 SILENT = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"location", b"etag", b"last-modified", b"set-cookie"}
 )
-"""Headers that most responses have and that say nothing of who may keep it. Others are looked at closely."""
+"""Headers of most responses that say nothing to caches. A response with these alone takes the short way, in `middleware`."""
 
 _ABOVE_CACHE_CONTROL = frozenset({b"surrogate-control", b"x-accel-expires"})
-"""What Fastly and nginx obey in place of `Cache-Control`."""
+"""What Fastly and nginx follow in place of `Cache-Control`."""
 _DIRECTIVE = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
 _OF_SHARED_CACHES = frozenset({b"public", b"private", b"s-maxage"})
 
 
 def for_one_user(headers: Headers) -> Headers:
-    """Return the response *headers* so that no cache gives the response to another user than it was made for."""
+    """Return the response *headers* so that caches give the response to no other user."""
     said = [directive for directive in _directives(headers) if _name(directive) not in _OF_SHARED_CACHES]
     if b"no-store" not in map(_name, said):
         said.insert(0, b"private")
@@ -53,10 +53,9 @@ def _without(headers: Headers) -> Headers:
 
 
 def _is_to_caches(name: bytes) -> bool:
-    """Say whether a header is `Vary`, `Cache-Control` or one that stands above it.
-
-    A content delivery network obeys a targeted one, as `CDN-Cache-Control`, in place of `Cache-Control` (RFC 9213, 2.2).
-    """
+    """Say whether a header is `Vary`, `Cache-Control` or one that overrides it."""
+    # By its end, since a content delivery network follows a targeted header such as `CDN-Cache-Control` in place of
+    # `Cache-Control` (RFC 9213, section 2.2), and each may have one of its own.
     return name == _VARY or name.endswith(_CACHE_CONTROL) or name in _ABOVE_CACHE_CONTROL
 
 

@@ -1,9 +1,6 @@
-"""Who made a request, as far as it can be told: kept with the session, and shown to its user."""
+"""From which address and by which browser a request came: kept with the session, and shown to its user."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -16,8 +13,8 @@ LONGEST_USER_AGENT = 255
 
 
 def circumstances_of(connection: HTTPConnection) -> Circumstances:
-    """Return the address that the server saw and the user agent, each cut to what is kept and `None` if it is not known."""
-    client: Sequence[Any] | None = connection.scope.get("client")
+    """Return the address that the server saw and the user agent, each cut to its longest and `None` if it is not known."""
+    client: tuple[str, int] | None = connection.scope.get("client")
     return Circumstances(
         _kept(client[0] if client else None, longest=LONGEST_ADDRESS),
         _kept(connection.headers.get("user-agent"), longest=LONGEST_USER_AGENT),

@@ -1,7 +1,7 @@
-"""The script by which a page keeps its session, `client.js`, and its types, served as they stand in the folder `script`.
+"""Serves `client.js`, the script by which a page keeps its session, and its types, from the folder `script`.
 
-A browser asks each time whether it has changed, which costs one empty answer. Who names the version of this package,
-`client.js?v=0.1.0`, is given it for good.
+A browser asks each time whether the script has changed, which costs one empty response. With the version of this package in the
+address, `client.js?v=0.1.0`, it caches the script for good.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _COMMENT = re.compile(r"^ */\*(?!\*).*?\*/\n+", re.MULTILINE | re.DOTALL)
 
 
 def serve_client(router: APIRouter) -> None:
-    """Have *router* serve the script and its types, to pages of any origin."""
+    """Add the script and its types to *router*, for pages of any origin."""
     installed = version("fastapi-session-auth")
     for name, media_type in MEDIA_TYPES.items():
         router.get(f"/{name}", include_in_schema=False)(_serving(client_file(name), media_type, installed))
 
 
 def client_file(name: str) -> bytes:
-    """Return a file of the client as it is served: without the comments that stand on lines of their own, which nobody reads there."""
+    """Return a file of the client as it is served: without the comments on lines of their own, which only its authors read."""
     return _COMMENT.sub("", (FOLDER / name).read_text("utf-8")).encode()
 
 

@@ -1,10 +1,10 @@
-"""What cookies are called: within, by the names of the protocol; on the wire, with the prefix of the deployment.
+"""The names of cookies: in this package those of the protocol, on the wire with the prefix of the deployment.
 
-| came | counts |
+| a cookie came | counts |
 |---|---|
-| under the name of now | always |
-| under the name from before a change of prefix, if none came under that of now | if this deployment may have written it |
-| under any other name | never: it is of another application, which is none of ours to clear |
+| under its present name | always |
+| under its name from before a change of prefix, and none under the present one | if this deployment may have written it |
+| under any other name | never: it belongs to another application, and is not cleared |
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastapi_session.config.cookie_prefix import below_a_path
 ACCESS_COOKIE = "sAccessToken"
 REFRESH_COOKIE = "sRefreshToken"
 LEGACY_COOKIE = "sIdRefreshToken"
-"""A cookie of an earlier protocol, which knew no prefix: who has one never wrote it."""
+"""A cookie of an earlier protocol, which had no prefixes: a deployment with a prefix never wrote it."""
 
 
 class CookieNames:
@@ -25,19 +25,19 @@ class CookieNames:
 
     def __init__(self, prefix: str = "", *, older_prefix: str | None = None) -> None:
         self.on_wire: Mapping[str, str] = _named(prefix)
-        """What each cookie is called on the wire."""
+        """The present name of each cookie."""
         before = {} if older_prefix is None else _named(older_prefix)
         self.older: Mapping[str, str] = {
             cookie: name for cookie, name in before.items() if name != self.on_wire[cookie]
         }
-        """What each cookie was called before, if it has another name now."""
+        """The older name of each cookie that has another one now."""
         legacy = () if prefix else (LEGACY_COOKIE,)
         self.wanted = frozenset({*self.on_wire.values(), *self.older.values(), *legacy})
-        """All that is looked for in a request."""
+        """All names that are looked for in a request."""
 
     @classmethod
     def of(cls, config: SessionConfig) -> CookieNames:
-        """Return the names that *config* says."""
+        """Return the names by *config*."""
         return cls(config.cookie_prefix, older_prefix=config.older_cookie_prefix)
 
 

@@ -1,8 +1,4 @@
-"""The Cookie and Set-Cookie headers (RFC 6265bis), as strictly as sessions need them.
-
-Frameworks keep the last of two cookies of one name and strip more than space and tab, by which a sibling domain can forge a
-name. Here every value of a name is kept in order, and a name is what the browser sent.
-"""
+"""The Cookie and Set-Cookie headers (RFC 6265bis), read and written as strictly as sessions need it."""
 
 from __future__ import annotations
 
@@ -15,17 +11,19 @@ SET_COOKIE_HEADER = b"set-cookie"
 
 MAX_COOKIES = 200
 MAX_BYTES = 32 * 1024
-"""Bounds of what is read. A jar past them has no session in it, and is no error."""
+"""Bounds of what is parsed. Cookies beyond them count as absent, and are no error."""
 
 EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
-"""When a cookie that is being cleared expired."""
+"""The end of a cookie that is cleared."""
 
 
 def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """Answer, for each of *names* that came, its values in order. *headers* are the raw Cookie headers of a request.
+    """Return the values of each of *names* that came, in order. *headers* are the raw Cookie headers of a request.
 
     Empty values count as absent; values in double quotes are kept as they are, quotes included.
     """
+    # Not the framework's parser: that keeps the last of two cookies of one name, and strips more than space and tab from a
+    # name, so a sibling domain could make a name of its own look like ours.
     raw = b"; ".join(headers)
     pairs = raw.decode("latin-1").split(";") if len(raw) <= MAX_BYTES else []
     found: dict[str, tuple[str, ...]] = {}
@@ -38,7 +36,7 @@ def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, t
 
 
 def set_cookie(name: str, value: str, *, path: str, expires: str, attributes: str) -> bytes:
-    """Return the value of one Set-Cookie header. *attributes* are those that a deployment gives all of its cookies."""
+    """Return the value of one Set-Cookie header. *attributes* are those that all cookies of a deployment have."""
     return f"{name}={quote(value, safe='')}; Path={path}; Expires={expires}; HttpOnly{attributes}".encode("latin-1")
 
 
@@ -48,8 +46,6 @@ def http_date(milliseconds: int) -> str:
 
 
 def lasting_until(end: int, *, now: int) -> str:
-    """Return the end of a cookie in both ways, *end* and *now* being milliseconds since the epoch.
-
-    Max-Age has precedence (RFC 6265bis, section 5.7), and keeps the cookie for a client whose clock is hours ahead.
-    """
+    """Return the end of a cookie as Expires and as Max-Age; *end* and *now* are milliseconds since the epoch."""
+    # Max-Age has precedence (RFC 6265bis, section 5.7), and keeps the cookie for a client whose clock is hours ahead.
     return f"{http_date(end)}; Max-Age={max(end - now, 0) // 1000}"

@@ -1,4 +1,4 @@
-"""What the CORS middleware of an application has to let through, and whether it does."""
+"""What the CORS middleware of an application has to let through, and warnings if it does not."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def get_all_cors_headers() -> list[str]:
 
 
 def cors_problems(app: FastAPI, config: SessionConfig) -> Iterator[str]:
-    """Return what keeps the pages of *config*'s website from *app*, or lets those of others in, each with its fix."""
-    kinds: list[Any] = [middleware.cls for middleware in app.user_middleware]  # the outermost first
+    """Yield what keeps the pages of *config*'s website out of *app*, or lets those of others in, each with its fix."""
+    kinds: list[object] = [middleware.cls for middleware in app.user_middleware]  # the outermost first
     places = [place for place, kind in enumerate(kinds) if isinstance(kind, type) and issubclass(kind, CORSMiddleware)]
     api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
     if not places and api != website:
-        yield f"website_domain: pages of {website} cannot read what {api} answers, add CORSMiddleware for them"
+        yield f"website_domain: pages of {website} cannot read the responses of {api}, add CORSMiddleware for them"
     for place in places:
         given = _arguments(app.user_middleware[place])
         yield from _closed(given)
@@ -39,17 +39,21 @@ def cors_problems(app: FastAPI, config: SessionConfig) -> Iterator[str]:
         yield from _open(given, [each.host for each in (api, website) if each is not None])
         for kind in kinds[:place]:
             if isinstance(kind, type) and issubclass(kind, BaseHTTPMiddleware):
-                yield "CORSMiddleware: pages cannot read what a middleware around it answers by itself, add it as the last one"
+                yield "CORSMiddleware: pages cannot read the responses of a middleware around it, add it as the last one"
                 break
 
 
-def _arguments(middleware: Middleware) -> Mapping[str, Any]:
+Given = Mapping[str, Any]
+"""The arguments of a CORSMiddleware by their names. Each has a type of its own."""
+
+
+def _arguments(middleware: Middleware) -> Given:
     """Return the arguments of a CORSMiddleware by their names, however they were given."""
     return signature(CORSMiddleware).bind_partial(None, *middleware.args, **middleware.kwargs).arguments
 
 
-def _closed(given: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what of a request or a response is kept out."""
+def _closed(given: Given) -> Iterator[str]:
+    """Yield what of a request or a response is kept out."""
     allowed = {str(name).lower() for name in given.get("allow_headers", ())}
     if "*" not in allowed and not allowed >= set(REQUEST_HEADERS):
         yield "CORSMiddleware: allow_headers keeps session headers out, add get_all_cors_headers()"
@@ -62,8 +66,8 @@ def _closed(given: Mapping[str, Any]) -> Iterator[str]:
         yield f"CORSMiddleware: expose_headers replaces those of sessions, add {', '.join(RESPONSE_HEADERS)}"
 
 
-def _origins(given: Mapping[str, Any], website: str | None) -> Iterator[str]:
-    """Tell which origins are kept out. *website* is the configured one, `None` if it is the API's own."""
+def _origins(given: Given, website: str | None) -> Iterator[str]:
+    """Yield which origins are kept out. *website* is the configured one, `None` if it is the API's own."""
     for text in given.get("allow_origins", ()):
         origin = Origin.parse(str(text))
         if origin is not None and str(origin) != text:
@@ -74,8 +78,8 @@ def _origins(given: Mapping[str, Any], website: str | None) -> Iterator[str]:
         yield f"CORSMiddleware: it keeps out {website}, which is website_domain, add it to allow_origins"
 
 
-def _open(given: Mapping[str, Any], hosts: Sequence[str]) -> Iterator[str]:
-    """Tell who is let in that is nobody's here."""
+def _open(given: Given, hosts: Sequence[str]) -> Iterator[str]:
+    """Yield which origins are let in that are not of *hosts*."""
     if "*" in given.get("allow_origins", ()):
         yield "CORSMiddleware: allow_origins=['*'] opens sessions to every site, name the origins of yours"
     if "null" in given.get("allow_origins", ()):
@@ -87,7 +91,9 @@ def _open(given: Mapping[str, Any], hosts: Sequence[str]) -> Iterator[str]:
 
 
 def _strangers(hosts: Sequence[str]) -> Iterator[str]:
-    """Return origins that are not of *hosts*, nor below them, but look like them where an expression is careless."""
+    """Yield origins that a careless expression for *hosts* matches, though anybody may own them."""
+    # Such as `https://example.com.stranger.example` if the end is open, `https://strangerexample.com` if the beginning is, and
+    # `https://apixexample.com` if a dot is not escaped.
     for scheme in ("https", "http"):
         yield f"{scheme}://{_STRANGER}"
         for host in hosts:
@@ -99,10 +105,10 @@ def _strangers(hosts: Sequence[str]) -> Iterator[str]:
                     yield f"{scheme}://{host.removesuffix(f'.{own}')}x{own}"
 
 
-def _matches(given: Mapping[str, Any], origin: str) -> bool:
+def _matches(given: Given, origin: str) -> bool:
     expression = given.get("allow_origin_regex")
     return expression is not None and re.fullmatch(expression, origin) is not None
 
 
-def _lets_in(given: Mapping[str, Any], origin: str) -> bool:
+def _lets_in(given: Given, origin: str) -> bool:
     return bool({"*", origin} & set(given.get("allow_origins", ()))) or _matches(given, origin)

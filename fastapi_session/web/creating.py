@@ -50,17 +50,17 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     within: object = None,
     method: Method | None = None,
 ) -> Session[Payload, Data]:
-    """Begin a session of *user_id* and send its tokens with the response. Sessions that the request came with are ended.
+    """Begin a session of *user_id* and send its tokens with the response. Sessions whose tokens the request brought end.
 
     *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
-    Each is plain JSON or a Pydantic model, checked against the models *payload* and *data* where those are given.
-    *within* is a database connection in whose open transaction it is done, as by `Sessions.within`: the tokens are sent only
-    if that has committed before the response starts.
+    Each is plain JSON or a Pydantic model, validated by the models *payload* and *data* if those are given.
+    *within* is a database connection in whose open transaction the session is written, as by `Sessions.within`: the tokens are
+    sent only if that has committed before the response starts.
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
-    says nothing, unless a page of another site sent it.
+    says nothing, unless a page of another site sent the request.
 
-    Raises `PayloadError` where one of them cannot be carried, `ConfigurationError` if `token_transfer_method` rules *method*
-    out or the response has started, `StoreUnavailable`.
+    Raises `PayloadError` if payload or data are no JSON or too long, `ConfigurationError` if `token_transfer_method` rules
+    *method* out or the response has started, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     exchange.ensure_answers()
@@ -97,8 +97,8 @@ def attach_session_to_request(
     """Send the tokens of *issued*, a session that the engine created or refreshed, with the response of this request.
 
     By *method* they travel in cookies or in headers; by default as those of a session that begins here. Raises
-    `ConfigurationError` if `token_transfer_method` rules *method* out, the response has started, or they need an anti-CSRF
-    token and have none.
+    `ConfigurationError` if `token_transfer_method` rules *method* out, if the response has started, or if *issued* lacks the
+    anti-CSRF token that the configuration requires.
     """
     exchange = exchange_of(connection)
     exchange.ensure_answers()
@@ -114,9 +114,9 @@ def attach_session_to_request(
 
 
 def _method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, said: Method | None) -> Method:
-    """Return where the tokens of a session travel that begins with this request, *said* being the word of its route.
+    """Return by which method the tokens of a new session travel, as the table says; *said* is what its route says.
 
-    Raises `ConfigurationError` if *said* is what the configuration rules out: no request could bring such a token.
+    Raises `ConfigurationError` if the configuration rules *said* out: no request could bring such a token.
     """
     allowed = allowed_method(connection, exchange, for_create=True)
     if said is not None and allowed not in ("any", said):
@@ -130,7 +130,7 @@ def _method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, sa
 
 
 def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
-    """Return what the client asks for, or what it is known to keep."""
+    """Return the method that the client asks for, or else the one whose tokens it is known to keep."""
     credentials = exchange.credentials(connection)
     if credentials.auth_mode is not None:
         return "cookie" if credentials.auth_mode == "cookie" else "header"
@@ -142,11 +142,9 @@ def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
 def _superseded_access_tokens(
     connection: HTTPConnection, exchange: Exchange, *, method: Method
 ) -> list[tuple[Method, ParsedAccessToken]]:
-    """Return those of `presented_access_tokens` in whose place a session begins whose tokens travel by *method*.
-
-    New cookies overwrite those that came, whoever asked for them. Beside new tokens in headers a session in cookies ends only
-    if no other site can have forged the request: else a form of that site would sign its visitors out.
-    """
+    """Return those of `presented_access_tokens` whose sessions end, as a new one begins whose tokens travel by *method*."""
+    # New cookies overwrite those that came, whoever sent the request. Beside new tokens in headers a session in cookies ends
+    # only if no other site can have forged the request: else a form of that site would sign its visitors out.
     proof = anti_csrf_proof(connection, exchange, method="cookie")
     presented = presented_access_tokens(exchange.credentials(connection))
     return [

@@ -1,7 +1,7 @@
 """The providers for `Depends`: `verify_session()`, `create_session()`, `refresh_session()`, `get_sessions()`.
 
-A provider is a frozen value, not a closure: two that ask the same are equal, so FastAPI runs them once a request, and
-`app.dependency_overrides[verify_session()]` finds them. Those of `verify_session` are even the same object.
+A provider is a frozen value, not a closure: two with the same requirements are equal, so FastAPI runs them once a request, and
+`app.dependency_overrides[verify_session()]` finds them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ from fastapi_session.web.transport import Method
 from fastapi_session.web.uncalled import Uncalled, marked
 from fastapi_session.web.verifying import OverrideValidators, SessionProvider
 
+# A cache, so that equal requirements have the same provider: a `SessionProvider` is equal to itself alone, which spares FastAPI's
+# look-ups a comparison. It is the one state of the module, and no setting depends on it. Weak, so a provider is dropped when no
+# route has it any more.
 _PROVIDERS: WeakValueDictionary[Hashable, SessionProvider[Any, Any]] = WeakValueDictionary()
-"""Every provider in use, by what it asks: who asks the same gets the same."""
+"""Every provider in use, by its requirements."""
 
 
 def verify_session(
@@ -42,14 +45,16 @@ def verify_session(
 ) -> SessionProvider[Payload, Data]:
     """Provide the `Session` of a request or a WebSocket, or refuse it.
 
-    *validators* have to hold beside the global ones, in whose place *override_global_claim_validators* may put others.
-    *session_required=False* provides `None` where no token of ours came. *anti_csrf_check* is by default done for every
+    The session has to satisfy *validators* and the global ones; *override_global_claim_validators* returns others in place of
+    those. *session_required=False* provides `None` if no token of ours came. *anti_csrf_check* is by default done for every
     method but GET. *check_database=True* asks the store whether the session is still there, at the cost of one round trip;
-    without it, what another process revoked is known within two seconds. *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+    without it, what another process revoked is known within two seconds. *payload* and *data* are the Pydantic models of a
+    `Session[Payload, Data]`.
 
-    Raises `ConfigurationError` for what is no validator, as a claim of which nothing is asked.
+    Raises `ConfigurationError` for what is no validator, such as a claim without a rule.
 
-    Refused is with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and where the store is asked 503.
+    A request is refused with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and 503 if the store is needed and
+    down.
     """
     asked = (
         validators,
@@ -115,7 +120,7 @@ def create_session(
     payload: Annotated[type[Payload] | None, Uncalled("create_session")] = None,
     data: type[Data] | None = None,
 ) -> CreateSessionProvider[Payload, Data]:
-    """Provide a `CreateSession`, with which a route that has checked who the user is begins their session.
+    """Provide a `CreateSession`, by which a route begins the session of a user it has authenticated.
 
     *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
     """
@@ -163,5 +168,5 @@ class SessionsProvider:
 
 @marked
 def get_sessions() -> SessionsProvider:
-    """Provide `Sessions`, the engine: sessions by handle and by user, whoever asks."""
+    """Provide `Sessions`, the engine: sessions by handle and by user. The request needs no session."""
     return SessionsProvider()

@@ -1,10 +1,8 @@
 """One request's dealings with its session: what came in, what goes out.
 
-The only mutable thing of the library, and there is one for each request. The middleware puts it into the ASGI scope, where
-providers find it, and writes its outcome onto whatever response starts.
-
-It holds neither scope nor connection: as the scope holds it, that would be a cycle, and all that a request leaves behind would
-wait for the garbage collector.
+There is one exchange for each request, and it alone changes with the request: what else changes in this package are caches and
+warnings that are logged once. The middleware puts it into the ASGI scope, where providers find it, and writes its outcome onto
+whatever response starts.
 """
 
 from __future__ import annotations
@@ -29,12 +27,11 @@ from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome,
 
 SCOPE_KEY = "fastapi_session.exchange"
 
-
 UNSENT = (
     "the response started before the transaction of a new session had committed: its tokens were not sent. Commit before that: "
     'give a dependency that commits after its `yield` Depends(..., scope="function"), or commit in the route'
 )
-"""What is logged then. FastAPI ends the dependencies of a request when the body is sent, but for those of that scope."""
+"""Logged then. FastAPI ends the dependencies of a request when the body is sent, except those with `scope="function"`."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -43,7 +40,7 @@ logger = logging.getLogger("fastapi_session")
 class Begun:
     """The session *handle* that this request began: how its tokens travel, and the engine that its verbs go through.
 
-    That is the engine within the transaction in which it began, until that has ended.
+    If it began in a transaction, *sessions* is the engine within that, until the transaction has ended.
     """
 
     handle: str
@@ -54,7 +51,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
-    """What the response does, and what this request has made of its session, unless a transaction commits."""
+    """What the exchange had recorded before a session began in a transaction: what counts again if that is rolled back."""
 
     outcome: Outcome | None
     issued: IssuedSession | None
@@ -62,7 +59,10 @@ class Waiting:
 
 
 class Exchange:
-    """What one request brought and what its answer will do to the client's tokens."""
+    """What one request brought, and what its response will do to the client's tokens."""
+
+    # No scope and no connection: the scope holds the exchange, so that would be a cycle, and all that a request leaves behind
+    # would wait for the garbage collector.
 
     __slots__ = (
         "_credentials",
@@ -87,18 +87,19 @@ class Exchange:
         self._transport = transport
         self._credentials: Credentials | None = None
         self.outcome: Outcome | None = None
-        self.was_asked = False  # somebody wanted to know whose request it is, so the response is for that user alone
-        self.has_answered = False  # the response has started, or the socket is open: nothing more can be sent with it
-        self.issued: IssuedSession | None = None  # what this request has made of its session
-        self.guard: Callable[[Any], None] | None = None  # is told the sessions with which an open socket goes on
+        self.was_asked = False  # the tokens of the request were read, so the response is for its user alone
+        self.has_answered = False  # the response has started, or the socket is open: no tokens can be sent any more
+        self.issued: IssuedSession | None = None  # the tokens that this request has last sent for its session
+        # Takes a `Session`, a module above this one: whoever opens a socket with it.
+        self.guard: Callable[[Any], None] | None = None
         self.begun: Begun | None = None  # the session that began in this request
-        self.handlers = NO_HANDLERS  # of the application within which the session was last asked for
-        self.held: list[Message] | None = None  # a response that may stand for an error of ours
+        self.handlers = NO_HANDLERS  # of the innermost application that asked for the session
+        self.held: list[Message] | None = None  # a 500 that a mounted application may have made of an error of ours
         self._waiting: tuple[Waiting, ...] = ()
         self._refused: ReferenceType[SessionError] | None = None  # weakly: its traceback knows the scope
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
-        """Return what the request of *connection* brought, read once and only if somebody asks."""
+        """Return what the request of *connection* brought. It is read at the first call and cached for the request."""
         self.was_asked = True
         if self._credentials is None:
             scope = connection.scope
@@ -110,7 +111,7 @@ class Exchange:
         return self._credentials
 
     def wait_for(self, begun: Begun) -> None:
-        """Let what is recorded from here on count only if the transaction commits in which *begun* was written."""
+        """From here on, let what is recorded count only if the transaction commits in which *begun* was written."""
         waiting = Waiting(self.outcome, self.issued, self.begun)
         self._waiting += (waiting,)
         if self.outcome is not None:
@@ -119,7 +120,7 @@ class Exchange:
         def settle(has_committed: bool) -> None:  # noqa: FBT001 - as stores call it
             begun.sessions, begun.is_undone = self.sessions, not has_committed
             if waiting not in self._waiting:
-                return  # undone with what it was written upon
+                return  # rolled back already, with an earlier session of this request
             place = self._waiting.index(waiting)
             later = self._waiting[place + 1 :] if has_committed else ()
             self._waiting = self._waiting[:place] + later
@@ -129,15 +130,15 @@ class Exchange:
         begun.sessions.on_end(settle)
 
     def ensure_answers(self) -> None:
-        """Raise `ConfigurationError` where no response can carry tokens any more."""
+        """Raise `ConfigurationError` if no response can carry tokens any more."""
         if self.has_answered:
             raise ConfigurationError(
                 "the response to this request has started (or its socket is open), so no tokens can be sent with it: begin "
-                "and refresh sessions in a route, before it answers"
+                "and refresh sessions in a route, before it responds"
             )
 
     def begin(self, issued: IssuedSession, begun: Begun) -> None:
-        """Send *issued*, the session that *begun* is about, as the one of this request from here on."""
+        """Send the tokens of *issued*, the session that *begun* is about: from here on it is the session of this request."""
         self.begun = begun
         self.send(issued, begun.method)
 
@@ -169,15 +170,15 @@ class Exchange:
         self._recorded().older_cookies = names
 
     def refuse(self, error: SessionError) -> None:
-        """Put on record what *error* does to the tokens, before it is raised: no handler of it can lose that.
+        """Record what *error* does to the tokens, before it is raised, so that no handler can lose it.
 
-        Its reason is logged, once: that strangers can cause it at will makes it no more than DEBUG. To the framework it is a
-        refusal from here on, as `refusals` says.
+        Its reason is logged once, and it becomes an `HTTPException` too, as `refusals` says.
         """
         if error.clears_tokens:
             self.clear()
         if self._refused is None or self._refused() is not error:
             self._refused = ref(error)
+            # DEBUG and no more: strangers can cause it at will, and would fill the log.
             logger.debug(
                 "refused, %s: %s (session %s)", error.message, error.reason or "-", error.handle or "not known"
             )
@@ -186,7 +187,7 @@ class Exchange:
     def write(self, message: Message, scope: Scope) -> Message:
         """Return *message*, the start of the response to the request of *scope*, with the outcome written onto it.
 
-        If there is none, the response to a request that was asked for its session still says that it is for one user.
+        Without an outcome the response to a request whose tokens were read still says that it is for one user.
         """
         outcome, headers = self._certain_outcome(), [*message.get("headers", ())]
         if outcome is not None:
@@ -196,7 +197,7 @@ class Exchange:
                 headers, outcome, now=self.sessions.now(), https=https, came_as_older=came_as_older
             )
             return {**message, "headers": written}
-        if self.was_asked and message["type"] != "websocket.accept":  # which no cache keeps
+        if self.was_asked and message["type"] != "websocket.accept":  # no cache keeps an open socket
             return {**message, "headers": for_one_user(headers)}
         return message
 
@@ -223,7 +224,7 @@ def exchange_of(connection: HTTPConnection) -> Exchange:
     if exchange is None:
         raise ConfigurationError(
             "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route, and "
-            "add a middleware that asks for sessions before that: what is added later stands outside of them"
+            "add a middleware that asks for sessions before that: what is added later is outside of them"
         )
     exchange.handlers = scope[HANDLERS] if HANDLERS in scope else NO_HANDLERS  # noqa: SIM401  get() is a call more
     return exchange

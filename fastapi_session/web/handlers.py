@@ -9,12 +9,11 @@
 | `DuplicateSessionCookiesError` | 500 | text that names the setting |
 | `StoreUnavailable` | 503, `Retry-After` | `{"message": ...}` |
 
-A page that the server renders is answered as the table of `pages.answers` says, if the application has it so.
-A WebSocket is refused by the same response before it is accepted, and closed after, as the table of `sockets` says.
+A page that the server renders gets a page, as the table of `pages.answers` says, if the application serves pages so.
+A WebSocket is refused with the same response before it is accepted, and closed after, as the table of `sockets` says.
 
-What the answer does to the client's tokens was settled when the error was raised, so a handler of one's own,
-registered for any of these classes, answers differently and loses nothing. Of an error that a route raises itself, the
-handler here settles it.
+What becomes of the client's tokens was recorded when the error was raised. So an application may register a handler of its own
+for any of these classes, and loses nothing. Only for an error that a route raises itself the handler here records it.
 """
 
 from __future__ import annotations
@@ -45,15 +44,13 @@ from fastapi_session.web.transport import EXPOSE_HEADER, FAILED_CLAIMS, RETRY_AF
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
 AGAIN = {RETRY_AFTER_HEADER: "1", EXPOSE_HEADER: RETRY_AFTER_HEADER}
-"""After how many seconds a client may come again when the store was down, or its session was superseded: readable for pages
-of other origins too.
-"""
+"""After how many seconds a client may try again, exposed to the scripts of other origins too."""
 
 logger = logging.getLogger("fastapi_session")
 
 
 def register_handlers(app: FastAPI, config: SessionConfig) -> None:
-    """Register a handler for each row of the table, except where *app* has one of its own already."""
+    """Register a handler for each row of the table, unless *app* has one of its own."""
 
     async def session_error(connection: HTTPConnection, error: Exception) -> Response:
         assert isinstance(error, SessionError)
@@ -67,11 +64,12 @@ def register_handlers(app: FastAPI, config: SessionConfig) -> None:
         (StoreUnavailable, _store_unavailable),
     ]
     for error_class, handler in handlers:
+        # The application's own handler stays, whether it was registered before `install` or after.
         app.exception_handlers.setdefault(error_class, _on_sockets_too(_on_pages_too(handler, app, config)))
 
 
 def _on_pages_too(handler: Handler, app: FastAPI, config: SessionConfig) -> Handler:
-    """Return *handler* so that a page is answered in its own way, with the headers that *handler* gives."""
+    """Return *handler* so that a page gets a page, with the `Retry-After` that *handler* gives."""
 
     async def handle(connection: HTTPConnection, error: Exception) -> Response:
         response = await handler(connection, error)
@@ -87,25 +85,21 @@ def _on_pages_too(handler: Handler, app: FastAPI, config: SessionConfig) -> Hand
 
 
 def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[Any]]:
-    """Return *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after.
-
-    Nothing is answered then: a response that a handler answers is sent, and this one has been already.
-    """
+    """Return *handler* so that a WebSocket is refused with the same response before it is accepted, and closed after."""
 
     async def handle(connection: HTTPConnection, error: Exception) -> Response | None:
         response = await handler(connection, error)
         if not isinstance(connection, WebSocket):
             return response
         await _refuse(connection, response, error)
-        return None
+        return None  # Starlette sends what a handler returns, and this response has been sent
 
     return handle
 
 
 async def _refuse(socket: WebSocket, response: Response, error: Exception) -> None:
-    is_open = exchange_of(
-        socket
-    ).has_answered  # a mounted application has a WebSocket of its own, and its state is not here
+    # Not `socket.application_state`: a mounted application has a WebSocket object of its own, and accepted that one.
+    is_open = exchange_of(socket).has_answered
     if not is_open and "websocket.http.response" in socket.scope.get("extensions", {}):
         await socket.send_denial_response(response)
     else:
@@ -113,13 +107,13 @@ async def _refuse(socket: WebSocket, response: Response, error: Exception) -> No
 
 
 def _session_error(error: SessionError, config: SessionConfig) -> Response:
-    content: dict[str, Any] = {"message": error.message}
+    content: dict[str, object] = {"message": error.message}
     if isinstance(error, InvalidClaimsError):
         content[FAILED_CLAIMS] = [_failure(failure.id, failure.reason) for failure in error.failures]
     return JSONResponse(content, status_of(error, config))
 
 
-def _failure(claim: str, reason: object) -> dict[str, Any]:
+def _failure(claim: str, reason: object) -> dict[str, object]:
     return {"id": claim} if reason is None else {"id": claim, "reason": reason}
 
 

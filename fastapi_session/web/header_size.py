@@ -1,8 +1,8 @@
-"""How large the headers of a response may be before a proxy refuses it.
+"""A warning for responses whose headers are too large for a proxy.
 
-With new tokens go both tokens and the front token, in which the claims stand a second time: it is the access token's whole
-payload, as clients compare it with the token's own. So some 900 bytes of claims fill nginx's buffer for a response's headers,
-4 KiB by default, and the client is answered 502.
+A response with new tokens carries both tokens and the front token, which repeats the whole payload of the access token, as
+clients compare the two. So some 900 bytes of claims fill nginx's buffer for response headers, 4 KiB by default, and nginx
+responds with 502.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 
 LIMIT = 4_096
-"""Bytes of nginx's `proxy_buffer_size` by default. What does not fit is answered 502."""
+"""Bytes of nginx's `proxy_buffer_size` by default. For headers that do not fit it responds with 502."""
 SERVERS_OWN = 128
 """Bytes of the status line and of the headers that a server adds, as `Date` and `Server`."""
 
@@ -26,17 +26,17 @@ def bytes_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 class SizeWatch:
-    """Warns when the headers of a response with tokens first pass the limit, and not again."""
+    """Warns once, when the headers of a response with tokens first exceed the limit."""
 
     def __init__(self) -> None:
         self._has_warned = False
 
-    def heed(self, size: int) -> None:
-        """Heed that a response has headers of *size* bytes."""
+    def note(self, size: int) -> None:
+        """Note that a response has headers of *size* bytes."""
         if size > LIMIT and not self._has_warned:
             self._has_warned = True
             logger.warning(
-                "the headers of a response with tokens have %d bytes, and nginx answers 502 from %d on unless its "
+                "the headers of a response with tokens have %d bytes, and nginx responds with 502 from %d on unless its "
                 "proxy_buffer_size is raised: keep fewer claims in the access token, or raise it",
                 size,
                 LIMIT,

@@ -36,12 +36,13 @@ def install(
     """Give *app* sessions: middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
 
     *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
-    *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are told of events.
+    *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with each event.
 
-    Returns the engine. A mounted application has the sessions of the one it is mounted in, and its errors are answered there
-    unless it has handlers for them; install the same engine on it too if its OpenAPI document is to tell of sessions.
+    Returns the engine. A mounted application has the sessions of the one it is mounted in, whose handlers respond to its errors
+    unless it has some of its own; install the same engine on it too if its OpenAPI document is to describe sessions.
 
-    Raises `ConfigurationError` where *app* is no FastAPI application or has sessions already, or store or secret cannot be had.
+    Raises `ConfigurationError` if *app* is no FastAPI application or has sessions already, or if the store or the secret in the
+    configuration is wrong.
     """
     _ensure_installable(app, sessions)
     if engine_of(app) is not None:
@@ -62,7 +63,7 @@ def install(
 
 
 def _ensure_installable(app: object, sessions: object) -> None:
-    """Refuse what no type checker has seen. Raises `ConfigurationError`, with what to write."""
+    """Raise `ConfigurationError`, with what to write, if the arguments are of other types."""
     if not (isinstance(app, FastAPI) and isinstance(sessions, SessionConfig | Sessions | None)):
         raise ConfigurationError(
             "install: give a FastAPI application, then a configuration: install(app, SessionConfig())"
@@ -79,14 +80,12 @@ def engine_of(app: FastAPI) -> Sessions | None:
 
 
 def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
-    """Open and close *engine* inside the lifespan that *app* has.
-
-    Including a router with a lifespan would do it too, but every route after it would pay for one more router to match.
-    """
+    """Open and close *engine* inside the lifespan that *app* has."""
+    # A router with a lifespan would do it too, but every request to a route after it would try to match one more router.
     own = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, object] | None]:
         ensure_pages_fit(app, engine.config)
         for problem in cors_problems(app, engine.config):
             logger.warning(problem)

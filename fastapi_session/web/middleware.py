@@ -1,7 +1,7 @@
-"""Pure ASGI: an Exchange into each request, its outcome onto each response.
+"""The ASGI middleware of sessions: it puts an `Exchange` into each request, and its outcome onto the response.
 
-The one owner of what goes out. Cookies set on FastAPI's injected Response are lost when a route returns its own Response,
-redirects or raises; here they are written onto whatever response starts.
+Nobody else writes tokens. Cookies set on the `Response` that FastAPI hands to a route are lost if the route returns a response
+of its own, redirects or raises; here they are written onto whatever response starts.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fastapi_session.web.transport import Transport
 
 
 class ExchangeMiddleware:
-    """Wraps an application, as `install` has Starlette do it."""
+    """Wraps an application; `install` adds it, and Starlette makes it."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions, transport: Transport) -> None:
         self.app = app
         self.sessions = sessions
         self._transport = transport
-        self._recognised = HeaderCache()
+        self._header_cache = HeaderCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket or the lifespan."""
@@ -35,15 +35,16 @@ class ExchangeMiddleware:
             await self._serve_other(scope, receive, send)
             return
         app: Starlette = scope["app"]
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._recognised)
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache)
 
+        # Not `async`, but returning what `send` returns: a coroutine around it would cost each message of a response one more.
         def send_with_tokens(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 exchange.has_answered = True
                 if exchange.outcome is not None or exchange.was_asked:
                     headers = [*message.get("headers", ())]
                     is_plain = exchange.outcome is None and SILENT.issuperset(dict(headers))
-                    # In place, since a function for it would cost each request one call more.
+                    # The usual response, inlined: a function for it would cost each request one call more.
                     message = {**message, "headers": headers + PERSONAL if is_plain else headers}
                     message = message if is_plain else exchange.write(message, scope)
                 if message["status"] >= SERVER_ERROR and scope["app"] is not app:
@@ -52,10 +53,10 @@ class ExchangeMiddleware:
 
         try:
             await self.app(scope, receive, send_with_tokens)
-        except Exception as error:  # noqa: BLE001 - what is not answered is raised again
+        except Exception as error:  # noqa: BLE001 - `answer_to` raises again what is not ours
             answer = answer_to(error, app, is_late=exchange.has_answered and exchange.held is None)
             exchange.has_answered, exchange.held = False, None
-            scope.update({"app": app, SCOPE_KEY: exchange})  # an application within has put its own there
+            scope.update({"app": app, SCOPE_KEY: exchange})  # a mounted application has put its own there
             await answer(scope, receive, send_with_tokens)
         finally:
             if exchange.held is not None:
@@ -66,17 +67,17 @@ class ExchangeMiddleware:
             await self.app(scope, receive, send)
             return
         app: Starlette = scope["app"]
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._recognised)
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache)
         guarded = GuardedSocket(exchange, scope, receive, send)
         exchange.guard = guarded.add
         try:
             await self.app(scope, guarded.receive, guarded.send)
         except Exception as error:  # noqa: BLE001 - as above
-            if guarded.explains(error):  # an endpoint need not catch what was done to it here
+            if guarded.explains(error):  # an endpoint need not catch the end of its session
                 return
             answer = answer_to(error, app)
             scope.update({"app": app, SCOPE_KEY: exchange})
             await answer(scope, guarded.receive, guarded.send)
         finally:
             guarded.stop()
-            exchange.guard = None  # which would be a cycle
+            exchange.guard = None  # it knows the socket, which knows the exchange: a cycle

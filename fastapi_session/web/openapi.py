@@ -1,12 +1,12 @@
-"""What the OpenAPI document says of sessions: cookie or bearer, either will do, and the answers of a refusal.
+"""Sessions in the OpenAPI document: that a token comes as a cookie or as a bearer token, and the responses of a refusal.
 
-| an operation | is brought | answers beside its own |
+| an operation | security | responses beside its own |
 |---|---|---|
 | guarded by `verify_session` | the access token, or nothing if it is optional | 401, 403, 503 |
 | that refreshes | the refresh token | 401, 503 |
 
-FastAPI gives a dependency one security scheme, and no responses. So a provider of sessions carries the cookie scheme as a
-mark, and the document of an application that `install` was called on is completed from it.
+FastAPI takes one security scheme from a dependency, and no responses. So a provider of sessions has the cookie scheme as a
+mark, by which the document of an application with sessions is completed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ REFRESH = "SessionRefreshCookie"
 REFRESH_BEARER = "SessionRefreshBearer"
 
 MARKS = {REQUIRED, OPTIONAL, REFRESH}
+
+Document = dict[str, Any]
+"""A part of the OpenAPI document, as FastAPI builds it."""
 
 COOKIE_SCHEME = APIKey(
     **{"in": APIKeyIn.cookie}, name=ACCESS_COOKIE, description="The access token in a cookie, set at sign-in."
@@ -59,21 +62,21 @@ _FAILURE = {
 
 
 def scheme_name(*, required: bool) -> str:
-    """Return the mark of an operation that needs a session, or that knows one if it comes."""
+    """Return the mark of an operation that needs a session, or for which it is optional."""
     return REQUIRED if required else OPTIONAL
 
 
 def document_sessions(app: FastAPI, config: SessionConfig) -> None:
-    """Have the OpenAPI document of *app* say both ways to bring a session, and the answers without one."""
+    """Have the OpenAPI document of *app* say both ways to bring a session, and the responses without one."""
     generate = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> Document:
         return _completed(generate(), config)
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def _completed(document: dict[str, Any], config: SessionConfig) -> dict[str, Any]:
+def _completed(document: Document, config: SessionConfig) -> Document:
     operations = [
         operation
         for path in document.get("paths", {}).values()
@@ -91,15 +94,15 @@ def _completed(document: dict[str, Any], config: SessionConfig) -> dict[str, Any
     return document
 
 
-def _named(operations: list[dict[str, Any]]) -> set[str]:
+def _named(operations: list[Document]) -> set[str]:
     return {name for operation in operations for requirement in operation.get("security", ()) for name in requirement}
 
 
-def _marks(operation: dict[str, Any]) -> set[str]:
+def _marks(operation: Document) -> set[str]:
     return _named([operation]) & MARKS
 
 
-def _complete(operation: dict[str, Any], config: SessionConfig) -> None:
+def _complete(operation: Document, config: SessionConfig) -> None:
     marks = _marks(operation)
     is_guarded = not marks.isdisjoint({REQUIRED, OPTIONAL})
     others = [given for given in operation["security"] if given.keys().isdisjoint({OPTIONAL, *_SCHEMES})]
@@ -112,8 +115,8 @@ def _complete(operation: dict[str, Any], config: SessionConfig) -> None:
         operation["responses"].setdefault(str(status), response)
 
 
-def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, dict[str, Any]]:
-    """Return the responses of a refusal by their status; a refresh asks no claims."""
+def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, Document]:
+    """Return the responses of a refusal by their status. A refresh checks no claims."""
     unauthorised = _UNAUTHORISED if is_guarded else _NOT_REFRESHED
     refusals = {config.session_expired_status_code: _response(unauthorised)}
     if is_guarded:
@@ -124,7 +127,7 @@ def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, dict[str,
     return {**refusals, 503: unavailable}
 
 
-def _response(description: str, **properties: dict[str, Any]) -> dict[str, Any]:
+def _response(description: str, **properties: Document) -> Document:
     schema = {
         "type": "object",
         "properties": {"message": {"type": "string"}, **properties},

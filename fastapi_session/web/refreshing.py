@@ -1,4 +1,4 @@
-"""A refresh: the refresh token that came with a request is exchanged for new tokens, which leave with the response."""
+"""Refreshing: the refresh token that came with a request is exchanged for new tokens, which are sent with the response."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def refresh_session_in_request(
 async def refresh_with_proof(
     connection: HTTPConnection, proof: AntiCsrfProof | None, *, types: SessionTypes[Payload, Data]
 ) -> Session[Payload, Data]:
-    """Do as `refresh_session_in_request` does. *proof* is what the request offers against forgery; if `None`, its headers say it."""
+    """Refresh as `refresh_session_in_request`. *proof* is the anti-CSRF proof of the request, `None` for that in its headers."""
     exchange = exchange_of(connection)
     exchange.ensure_answers()
     try:
@@ -72,8 +72,7 @@ async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: Ant
 async def _refuse_without_token(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> NoReturn:
     """Raise the refusal of a refresh that brought no refresh token, or `StoreUnavailable`.
 
-    An access token that was left over alone is cleared, unless another session took the place of its own: by now the client
-    may have the tokens of that one.
+    If an access-token cookie was left over alone, the refusal clears it.
     """
     reason, sessions = "no refresh token came with the request", exchange.sessions
     if not _is_left_over(connection, exchange, proof=proof):
@@ -82,17 +81,16 @@ async def _refuse_without_token(connection: HTTPConnection, exchange: Exchange, 
     left_over = [(method, token) for method, token in presented if method == "cookie"]
     for handle in await verified_handles(exchange, left_over, sessions=sessions):
         refusal = await sessions.refusal_of_refresh(handle, reason=reason)
+        # Another session took the place of this one. By now the client may have the tokens of that one: none is cleared.
         if not refusal.clears_tokens:
             raise refusal
     raise UnauthorisedError(reason, clears_tokens=True)
 
 
 def _is_left_over(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> bool:
-    """Say whether the client itself asks to refresh an access-token cookie that came without its refresh token.
-
-    Another site can ask too, of any session: by a path such as `/session/%72efresh`, which a browser does not take for that
-    of the refresh cookie, while a server does.
-    """
+    """Say whether an access-token cookie came without its refresh token, and *proof* shows that no other site sent it."""
+    # Another site can send one so for any session: by a path such as `/session/%72efresh`, which a browser does not take for
+    # that of the refresh cookie, while a server does.
     if allowed_method(connection, exchange) == "header":
         return False
     credentials = exchange.credentials(connection)
@@ -101,6 +99,6 @@ def _is_left_over(connection: HTTPConnection, exchange: Exchange, *, proof: Anti
 
 
 def _forget_legacy_session(connection: HTTPConnection, exchange: Exchange) -> None:
-    """A refresh that was answered is the end of the legacy cookie; a store that is down changes nothing."""
+    """Clear the legacy cookie once a refresh has succeeded or was refused, but not if the store is down."""
     if exchange.credentials(connection).has_legacy_cookie:
         exchange.clear_legacy_cookie()

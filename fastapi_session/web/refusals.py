@@ -1,23 +1,22 @@
-"""Errors of sessions as the framework knows refusals: what is raised at a client is an `HTTPException` too.
+"""A `SessionError` that refuses a request is an `HTTPException` too, so that the framework takes it for a refusal.
 
-FastAPI's telemetry, and whatever else looks at what a route raises, takes an `HTTPException` for an answer and any other
-exception for a failure of the application. Only `web` says so: the tree of errors knows no framework.
+FastAPI's telemetry, and whatever else looks at what a route raises, takes an `HTTPException` for a response and any other
+exception for a failure of the application. The tree of errors itself knows no framework: it is done here, as the error is raised.
 
 Starlette finds handlers of an `HTTPException` by its status first, and each application has one for that class. So an error
-becomes one only where that changes no answer:
+becomes one only if the response stays the same:
 
 | the innermost application has | the error |
 |---|---|
-| a handler for it or a class above it, and none for its status | is an `HTTPException` too |
-| a handler for its status | stays what it is: that handler would answer in the place of ours |
-| no handler for it, as a mounted application or a middleware | stays what it is, and is answered further out |
+| a handler for it or a class above it, and none for its status | becomes an `HTTPException` too |
+| a handler for its status | stays as it is: that handler would respond in place of ours |
+| no handler for it, as a mounted application or a middleware | stays as it is: a handler further out responds |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from fastapi import HTTPException
 
@@ -29,7 +28,7 @@ from fastapi_session.errors import (
     SessionSupersededError,
 )
 
-Handlers = tuple[Mapping[Any, Any], Mapping[int, Any]]
+Handlers = tuple[Mapping[object, object], Mapping[int, object]]
 """The handlers of an application as Starlette keeps them in the scope: by class, and by status."""
 
 HANDLERS = "starlette.exception_handlers"
@@ -38,7 +37,7 @@ NO_HANDLERS: Handlers = ({}, {})
 
 
 def status_of(error: SessionError, config: SessionConfig) -> int:
-    """Return the status with which *error* is answered."""
+    """Return the status of the response to *error*."""
     if isinstance(error, InvalidClaimsError):
         return config.invalid_claim_status_code
     if isinstance(error, ClearDuplicateSessionCookiesError):
@@ -49,7 +48,7 @@ def status_of(error: SessionError, config: SessionConfig) -> int:
 
 
 def become_http_exception(error: SessionError, *, status: int, handlers: Handlers) -> None:
-    """Let *error*, which is answered with *status*, be an `HTTPException` too, as the table says. It stays the same object."""
+    """Let *error*, whose response has *status*, be an `HTTPException` too, as the table says. It stays the same object."""
     by_class, by_status = handlers
     kind = type(error)
     is_ours = any(issubclass(each, SessionError) and each in by_class for each in kind.__mro__)
@@ -62,5 +61,6 @@ def become_http_exception(error: SessionError, *, status: int, handlers: Handler
 @cache
 def _mixed(kind: type[SessionError]) -> type[SessionError]:
     """Return the subclass of *kind* that is an `HTTPException`, and reads as *kind* wherever it is printed."""
+    # Cached, since to make a class costs more than a whole refusal, and each would stay in memory.
     looks = {"__module__": kind.__module__, "__str__": kind.__str__, "__repr__": kind.__repr__}
     return type(kind.__name__, (kind, HTTPException), looks)

@@ -1,13 +1,13 @@
-"""The endpoints that clients of sessions know: refresh, sign-out, JWKS and discovery; on demand those of pages, and their client.
+"""The endpoints of sessions: refresh, sign-out, JWKS and discovery; if asked for, also those for pages, and `client.js`.
 
-A browser brings the refresh cookie to one path alone, and only it knows where it sees this application: a proxy may strip a
-prefix of the path, and say so or not. So what came is what tells whether `api_base_path` is right:
+A browser brings the refresh cookie to one path alone, and only the browser knows at which path it sees this application: a proxy
+may strip a prefix, and say so or not. So whether `api_base_path` is right shows in what a browser brings:
 
 | came to the refresh endpoint | logged |
 |---|---|
-| the refresh cookie, at whatever path | nothing: it was bound to where the browser is |
-| a genuine access-token cookie alone | a warning: its refresh cookie is bound to another path, most likely |
-| anything else: a bearer token, nothing, what anybody can make up | nothing: it says nothing of paths |
+| the refresh cookie, at whatever path | nothing: its path is right |
+| a verified access-token cookie alone | a warning: most likely its refresh cookie has another path |
+| anything else: a bearer token, nothing, what anybody can make up | nothing: it says nothing about paths |
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from fastapi_session.web.session import Session
 from fastapi_session.web.transport import FOR_ANY_ORIGIN
 
 PUBLIC = {**FOR_ANY_ORIGIN, "Cache-Control": "public, max-age=60"}
-"""Headers of the well-known documents. A new key is published ten minutes before it signs, so a minute is not stale."""
+"""Headers of the public documents. A new key is published ten minutes before it signs, so caches may keep them for one."""
 
 LOST_COOKIE = (
     "a browser with a session came to refresh it at %s, without its refresh cookie, which is bound to %s: set api_base_path to "
@@ -53,11 +53,11 @@ def session_router(
 ) -> APIRouter:
     """Return the router of the session endpoints.
 
-    *prefix* must lead, as the browser sees it, to `api_base_path` of the configuration, because the refresh cookie is bound
-    to that path. *refresh=False* and *sign_out=False* leave those endpoints to the application, at the same paths.
+    *prefix*, as the browser sees it, must be `api_base_path` of the configuration, because the refresh cookie is bound
+    to that path. With *refresh=False* and *sign_out=False* the application serves those endpoints itself, at the same paths.
     With *client* it serves `client.js` too, the script by which a page keeps its session, and its types.
-    With *pages*, for pages that the server renders, a navigation whose access token has ended goes through a refresh and back,
-    who is signed out is sent to `login_url`, and `POST .../signout/page` is for the form that signs out.
+    With *pages*, for pages that the server renders, a navigation whose access token has expired goes through a refresh and back,
+    a user who is signed out is sent to `login_url`, and `POST .../signout/page` is for the form that signs out.
     """
     router = APIRouter(prefix=prefix, tags=["session"])
     if refresh:
@@ -88,18 +88,19 @@ async def _refresh(
 
 
 async def _lost_its_refresh_cookie(request: Request, sessions: Sessions) -> bool:
-    """Say whether a browser that has a session came without its refresh cookie. What nobody can prove is not logged."""
+    """Say whether a browser with a session came without its refresh cookie."""
+    # By a verified token only: a warning that anybody can cause would fill the log.
     credentials = exchange_of(request).credentials(request)
     if credentials.refresh_cookies or sessions.config.token_transfer_method == "header":
         return False
     tokens = [sessions.parse(text) for text in credentials.access_cookies]
-    with suppress(StoreUnavailable):  # who is refused is told so, whatever can be found out about it
+    with suppress(StoreUnavailable):  # the refusal stands, whether or not there is something to warn of
         return any([await sessions.verified_handle(token) for token in tokens if token is not None])
     return False
 
 
 def _no_validators(_validators: Sequence[ClaimValidator], _session: Session) -> list[ClaimValidator]:
-    """Whoever may do nothing else may still sign out."""
+    """Return no validators: a user whose claims allow nothing else may still sign out."""
     return []
 
 

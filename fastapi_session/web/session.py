@@ -1,4 +1,4 @@
-"""What an endpoint holds: the facts of a session, and verbs that hand on to the engine and to the response."""
+"""What an endpoint holds: the facts of a session, and verbs that call the engine and put new tokens onto the response."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Session(Generic[Payload, Data]):
-    """One request's session. Facts are those of its access token; a verb that changes them sends the new token by itself.
+    """One request's session. Its facts are those of its access token; a verb that changes them sends a new one by itself.
 
     `Session[MyClaims, MyData]` has *claims* and session data as Pydantic models, `Session` has them as plain JSON.
     """
@@ -53,7 +53,7 @@ class Session(Generic[Payload, Data]):
         self._types = types
         self._tokens = tokens
         self.validators: tuple[ClaimValidator, ...] = ()
-        """What was asked of it for this route, and is asked again of what goes on with it when its claims have changed."""
+        """Those that this route requires. They run again for an open socket or stream if the claims change."""
 
     def __repr__(self) -> str:
         return f"Session(user_id={self.user_id!r}, handle={self.handle!r})"
@@ -65,12 +65,12 @@ class Session(Generic[Payload, Data]):
 
     @property
     def recipe_user_id(self) -> str:
-        """By which of the user's sign-in methods it began; the user id unless `create` was told another."""
+        """By which of the user's sign-in methods it began; the user id unless `create` was given another."""
         return self._content.recipe_user_id
 
     @property
     def tenant_id(self) -> str:
-        """The tenant it belongs to, `public` unless `create` was told another."""
+        """The tenant it belongs to, `public` unless `create` was given another."""
         return self._content.tenant_id
 
     @property
@@ -90,7 +90,7 @@ class Session(Generic[Payload, Data]):
 
     @property
     def claims(self) -> Payload:
-        """The application's own claims in the access token. Raises `InvalidClaimsError` where they have not the model's shape."""
+        """The application's own claims in the access token. Raises `InvalidClaimsError` if they do not fit the model."""
         return self._types.read_payload(self._content.custom)
 
     @property
@@ -118,7 +118,8 @@ class Session(Generic[Payload, Data]):
     async def revoke(self) -> None:
         """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended.
 
-        If another one took its place meanwhile, the tokens are kept: `TryRefreshTokenError`, later `UnauthorisedError`.
+        If another one has taken its place, that one goes on and the tokens are kept: raises `TryRefreshTokenError`, or after a
+        while `UnauthorisedError`.
         """
         if not await self._sessions.revoke(self.handle) and not (refusal := await self._refusal()).clears_tokens:
             self._exchange.refuse(refusal)
@@ -128,9 +129,10 @@ class Session(Generic[Payload, Data]):
     async def merge_into_access_token_payload(self, changes: Json) -> None:
         """Lay *changes* over the custom claims (`None` removes one) and send the new access token with the response.
 
-        If that has started already (a background task, a stream, an open socket), the client's token is answered "try
-        refresh token" from then on, and the refresh brings the new claims. Raises `PayloadError` where JSON, the model or a cookie cannot carry them, `UnauthorisedError` where the session has
-        ended, `StoreUnavailable`.
+        If the response has started already (in a background task, a stream, an open socket), requests with the client's token
+        are refused with "try refresh token" from then on, and the refresh brings the new claims. Raises `PayloadError` if the
+        claims are not JSON, do not fit the model or are too long for a cookie, `UnauthorisedError` if the session has ended,
+        `StoreUnavailable`.
         """
         self._types.write_payload(merged(self._content.custom, changes))
         issued = await self._sessions.merge_and_reissue(self._content, changes, marks_stale=self._exchange.has_answered)
@@ -149,15 +151,15 @@ class Session(Generic[Payload, Data]):
         await self.merge_into_access_token_payload(claim.entry(value, now=self._sessions.now()))
 
     def get_claim_value(self, claim: Claim[T]) -> T | None:
-        """Return the value of *claim* in the access token, `None` where it has none."""
+        """Return the value of *claim* in the access token, `None` if it has none."""
         return claim.value(self._content.custom)
 
     async def remove_claim(self, claim: Claim[Any]) -> None:
-        """Forget the value of *claim*, and send the new access token. Raises as above."""
+        """Remove the value of *claim*, and send the new access token. Raises as above."""
         await self.merge_into_access_token_payload({claim.key: None})
 
     async def assert_claims(self, *validators: ClaimValidator) -> None:
-        """Ask *validators*, after fetching what they need. Raises `InvalidClaimsError` with every failure at once."""
+        """Run *validators*, after fetching the claims that they need. Raises `InvalidClaimsError` with every failure at once."""
         try:
             checked = await self._sessions.check_claims(
                 self._content, validators, marks_stale=self._exchange.has_answered
@@ -173,14 +175,14 @@ class Session(Generic[Payload, Data]):
             raise refusal
 
     async def information(self) -> SessionInformation:
-        """Return what the store knows of the session. Raises `UnauthorisedError` where it has ended, `StoreUnavailable`."""
+        """Return what the store has of the session. Raises `UnauthorisedError` if it has ended, `StoreUnavailable`."""
         information = await self._sessions.information(self.handle)
         if information is None:
             await self._refuse()
         return information
 
     async def get_session_data(self) -> Data:
-        """Return what the store keeps with the session. Raises as `information` does, and `PayloadError`."""
+        """Return what the store keeps with the session. Raises as `information` does, and `PayloadError` if it does not fit the model."""
         return self._types.read_data((await self.information()).session_data)
 
     async def update_session_data(self, session_data: object) -> None:
@@ -190,10 +192,10 @@ class Session(Generic[Payload, Data]):
             await self._refuse()
 
     async def change_session_data(self, change: Callable[[Data], object]) -> Data:
-        """Write what *change* makes of the session data, a model or plain JSON, and return it: no other writer's change is lost.
+        """Write what *change* returns for the session data, a model or plain JSON, and return it: no other writer's change is lost.
 
-        *change* is given a copy, and asked again if another writer came first: it should do nothing else. What it raises
-        leaves the data as they were. Raises as `get_session_data` does.
+        *change* is given a copy, and called again if another writer came first, so it should do nothing else. If it raises, the
+        data stay as they were. Raises as `get_session_data` does.
         """
         made: list[Json] = []
 
@@ -206,28 +208,28 @@ class Session(Generic[Payload, Data]):
         return self._types.read_data(made[-1])
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
-        """Yield what *source* yields until the session may not go on, as an open socket: for event streams."""
+        """Yield what *source* yields until the session ends, or its new claims do not satisfy the route: for event streams."""
         return until_end(source, self._lasting(self._go_on_with))
 
-    # From here on: what this package alone needs. Underscored, since all else stands in every user's completion list.
+    # From here on: what the other modules of `web` call. Underscored, since all else is in every user's completion list.
 
     def _lasting(self, ask: Ask) -> Lasting:
-        """Return what watches over what goes on with the session. *ask* is told its claims when they have changed."""
+        """Return what watches the session of a socket or a stream. If its claims change, *ask* is called with the new ones."""
         return Lasting(self._sessions.lasting(self._content, ask))
 
     async def _go_on_with(self, claims: Json) -> None:
-        """Have the *claims* of now, which were changed elsewhere. Raises `InvalidClaimsError` if they do not satisfy the route."""
+        """Take over *claims*, which were changed elsewhere. Raises `InvalidClaimsError` if they do not satisfy the route."""
         self._content = replace(self._content, custom=claims)
         if self.validators:
             await self.assert_claims(*self.validators)
         self._check_shape()
 
     def _check_shape(self) -> None:
-        """Raise `InvalidClaimsError` if the claims have not the model's shape; plain JSON has any."""
+        """Raise `InvalidClaimsError` if the claims do not fit the model. Plain JSON always fits."""
         self._types.read_payload(self._content.custom)
 
     async def _catch_up(self, stored: Json | None) -> None:
-        """Go on as another dependency of this request has changed the session, and with the claims *stored* now, if that was asked."""
+        """Take over what another dependency of this request changed, and the claims *stored* now if the store was asked."""
         changed = self._exchange.issued
         if changed is not None and changed.access_token.session_handle == self.handle:
             self._send(changed)
@@ -235,7 +237,7 @@ class Session(Generic[Payload, Data]):
             self._send(await self._sessions.reissue(self._content, stored))
 
     def _send(self, issued: IssuedSession) -> None:
-        """Go on as *issued*, and send its tokens with the response."""
+        """Be *issued* from here on, and send its tokens with the response."""
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
         self._exchange.send(issued, self._method)
 
@@ -244,7 +246,7 @@ class Session(Generic[Payload, Data]):
         return self._exchange.sessions if self._begun is None else self._begun.sessions
 
     async def _refuse(self) -> NoReturn:
-        """Raise why the session is not there any more."""
+        """Raise the error that says why the session is not there any more."""
         refusal = await self._refusal()
         self._exchange.refuse(refusal)
         raise refusal
@@ -256,7 +258,7 @@ class Session(Generic[Payload, Data]):
 
 
 def begun_session(exchange: Exchange, types: SessionTypes[Payload, Data]) -> Session[Payload, Data]:
-    """Return the session that the request of *exchange* has begun. It was made here, so nothing of it has to be verified."""
+    """Return the session that the request of *exchange* has begun. It was issued here, so there is nothing to verify."""
     begun, issued = exchange.begun, exchange.issued
     assert begun is not None
     assert issued is not None

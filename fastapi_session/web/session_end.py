@@ -1,13 +1,13 @@
-"""How long what goes on with a session may go on: a socket, a stream.
+"""When a socket or a stream has to end because its session does.
 
-| what happened | it |
+| what happened | the socket or stream |
 |---|---|
 | the session was revoked, or another took its place | ends |
-| its access token ended | ends |
-| its claims were changed, and its validators refuse those of now | ends |
-| its claims were changed otherwise | goes on with those of now |
-| the process was paused, and has not heard of others since | waits for the feed before anything is delivered |
-| the store cannot be asked | goes on, but ends if the feed fails closed |
+| its access token expired | ends |
+| its claims were changed, and the validators refuse the new ones | ends |
+| its claims were changed otherwise | goes on with the new ones |
+| the process was paused, and has not read the revocation feed since | waits for the feed before anything is delivered |
+| the store is down | goes on, but ends if the feed fails closed |
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi_session.engine.revocation.watched_session import WatchedSession
 from fastapi_session.errors import SessionError, StoreUnavailable
@@ -25,9 +25,9 @@ from fastapi_session.errors import SessionError, StoreUnavailable
 T = TypeVar("T")
 
 LONGEST_WAIT = 60.0
-"""Seconds after which the clock is looked at again, so that a machine that slept is noticed."""
+"""Seconds after which the clock is read again. Timers stop while a machine sleeps, so a longer wait would outlive the token."""
 RETRY = 1.0
-"""Seconds after which the store is asked again about claims that were changed while it is down."""
+"""Seconds after which the store is asked again for changed claims, while it is down."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -37,7 +37,7 @@ class SessionOver(Exception):
 
 
 class Lasting:
-    """Watches over what goes on with *session*, until that is over."""
+    """Watches *session* until it is over."""
 
     def __init__(self, session: WatchedSession) -> None:
         self._session = session
@@ -56,7 +56,7 @@ class Lasting:
         return self._over
 
     async def ensure(self) -> None:
-        """Return at once if nothing happened, else when that is heeded. Raises `SessionOver` if the session is over."""
+        """Return if the session is not over: at once if nothing happened, else once that is known. Raises `SessionOver`."""
         if self._over is not None or (not self._session.is_unchanged and await self._is_over()):
             raise SessionOver
 
@@ -79,12 +79,10 @@ class Lasting:
         return self._over is not None
 
 
-async def before(end: asyncio.Future[Any], step: Callable[[], Awaitable[T]]) -> T:
-    """Return what *step* answers. Raises `SessionOver` where *end* is done first, and then *step* has been cancelled.
-
-    It runs in the caller's own task: what the caller's cancellation loses it would have lost anyway, and context variables,
-    cancel scopes and task groups in it are where they belong.
-    """
+async def before(end: asyncio.Future[Exception], step: Callable[[], Awaitable[T]]) -> T:
+    """Return what *step* returns. If *end* is done first, cancel *step* and raise `SessionOver`."""
+    # In the caller's own task, and not in one that is raced against *end*: context variables, cancel scopes and task groups
+    # belong to a task, and what a cancellation of the caller loses it would have lost anyway.
     if end.done():
         raise SessionOver
     limit = asyncio.timeout(None)
@@ -114,10 +112,10 @@ async def until_end(source: AsyncIterator[T], lasting: Lasting) -> AsyncIterator
         return
     finally:
         end.cancel()
-        if isinstance(source, AsyncGenerator):
+        if isinstance(source, AsyncGenerator):  # closed now, and not when it is collected: it may hold a connection
             await source.aclose()
 
 
-def _stop(limit: asyncio.Timeout, _end: asyncio.Future[Any]) -> None:
-    with suppress(RuntimeError):  # the step was over in the same turn of the event loop
+def _stop(limit: asyncio.Timeout, _end: asyncio.Future[Exception]) -> None:
+    with suppress(RuntimeError):  # the step ended in the same iteration of the event loop
         limit.reschedule(asyncio.get_running_loop().time())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SessionTokens:
-    """All that a client is to have, for a caller that attaches it itself. *is_new* says that it is not what the client sent.
+    """All tokens of a client, for a caller that attaches them itself. *is_new* says that they are not those that the client sent.
 
     *refresh_token* is `None` unless the session was created or refreshed in this request.
     """

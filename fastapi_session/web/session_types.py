@@ -1,4 +1,4 @@
-"""The Pydantic models of an application's claims and session data: checked on the way in and on the way out."""
+"""The Pydantic models of an application's claims and session data: validated when written and when read."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ Data = TypeVar("Data", default=dict[str, Any], covariant=True)
 """What the store keeps with the session: a Pydantic model, or plain JSON."""
 
 PAYLOAD_CLAIM = "access_token_payload"
-"""The id under which a client is told that its claims have not the shape asked for."""
+"""The id of the failure that a client gets if its claims do not fit the model."""
 
 
 @dataclass(frozen=True)
 class SessionTypes(Generic[Payload, Data]):
-    """The models of one session; `None` stands for plain JSON."""
+    """The models of one session; `None` is plain JSON."""
 
     payload: type[Payload] | None = None
     data: type[Data] | None = None
 
     def read_payload(self, claims: Json) -> Payload:
-        """Return the custom *claims* of an access token. Raises `InvalidClaimsError` where they have not the shape."""
+        """Return the custom *claims* of an access token. Raises `InvalidClaimsError` if they do not fit the model."""
         try:
             return cast("Payload", _read(self.payload, claims))
         except ValidationError as error:
             raise InvalidClaimsError([ClaimFailure(PAYLOAD_CLAIM, _reason(error))]) from None
 
     def read_data(self, data: Json) -> Data:
-        """Return the session's *data*. Raises `PayloadError` where the store's have not the shape."""
+        """Return the session's *data*. Raises `PayloadError` if they do not fit the model."""
         try:
             return cast("Data", _read(self.data, data))
         except ValidationError as error:
             raise PayloadError(f"session_data: {_reason(error)}") from None
 
     def write_payload(self, value: object) -> Json | None:
-        """Return *value*, a model or plain JSON, as claims. Raises `PayloadError` where it has not the shape."""
+        """Return *value*, a model or plain JSON, as claims. Raises `PayloadError` if it does not fit the model."""
         return _written(self.payload, value, PAYLOAD_CLAIM)
 
     def write_data(self, value: object) -> Json | None:
-        """Return *value*, a model or plain JSON, as session data. Raises `PayloadError` where it has not the shape."""
+        """Return *value*, a model or plain JSON, as session data. Raises `PayloadError` if it does not fit the model."""
         return _written(self.data, value, "session_data")
 
     def change_data(self, data: Json, change: Callable[[Data], object]) -> Json:
-        """Return what *change* makes of the store's *data*. Raises `PayloadError` if either has not the shape, or it made nothing."""
+        """Return what *change* returns for *data*. Raises `PayloadError` if either does not fit the model, or it returned `None`."""
         value = change(self.read_data(data))
         written = None if value is None else self.write_data(value)
-        if written is None:  # a change in place, most likely: nobody means to forget all by it
+        if written is None:  # most likely it changed its copy in place; nobody means to delete everything by that
             raise PayloadError("session_data: the change returned nothing, return the data as they are to be")
         return written
 
 
-def _read(model: type[Any] | None, value: Json) -> object:
+def _read(model: type[object] | None, value: Json) -> object:
     if model is None:
         return copied(value)
     return _model(model).model_validate(dict(value))
 
 
-def _written(model: type[Any] | None, value: object, what: str) -> Json | None:
+def _written(model: type[object] | None, value: object, what: str) -> Json | None:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", by_alias=True)
     if model is None:
@@ -76,16 +76,17 @@ def _written(model: type[Any] | None, value: object, what: str) -> Json | None:
         checked = _model(model).model_validate(given).model_dump(mode="json", by_alias=True)
     except ValidationError as error:
         raise PayloadError(f"{what}: {_reason(error)}") from None
-    return {**given, **checked}
+    return {**given, **checked}  # what the model does not name is kept, as in plain JSON
 
 
-def _model(model: type[Any]) -> type[BaseModel]:
+def _model(model: type[object]) -> type[BaseModel]:
     if not issubclass(model, BaseModel):
         raise TypeError(f"{model.__name__} is no Pydantic model")
     return model
 
 
-def _reason(error: ValidationError) -> dict[str, Any]:
-    """Say which fields are wrong and how, but not what stands there: Pydantic's messages may, its types do not."""
+def _reason(error: ValidationError) -> dict[str, object]:
+    """Return which fields are wrong and how, but not their values."""
+    # The types of Pydantic's errors, not their messages, which may quote a value.
     problems = {".".join(map(str, problem["loc"])): problem["type"] for problem in error.errors(include_input=False)}
     return {"message": "wrong shape", "fields": problems}

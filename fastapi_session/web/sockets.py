@@ -1,17 +1,17 @@
-"""WebSockets whose session ends: closed with a reason, without a line in the endpoint.
+"""WebSockets are closed with a reason when their session ends, without a line in the endpoint.
 
 | what ends it | close code | reason |
 |---|---|---|
 | the session was revoked | 3000 | unauthorised |
 | another session took its place | 3000 | try refresh token |
-| its access token has ended | 3000 | try refresh token |
-| its claims were changed, and its validators refuse those of now | 3000 | invalid claim |
+| its access token has expired | 3000 | try refresh token |
+| its claims were changed, and the validators refuse the new ones | 3000 | invalid claim |
 | a `SessionError` that the endpoint raised | 3000 | the error's `message` |
-| the store is down or too slow, and the feed fails closed or the endpoint asked it | 1013 | the session store is unavailable |
+| the store is down or too slow, and the feed fails closed or the endpoint needed it | 1013 | the session store is unavailable |
 | any other error of ours | 1011 | |
 
 In IANA's registry of WebSocket close codes 3000 is "unauthorized", 1013 "try again later" and 1011 "internal error". Once
-the session has ended nothing that the client sends reaches the application, which sees a client that has gone.
+the session has ended, nothing that the client sends reaches the application: to it the client has disconnected.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ TRY_AGAIN_LATER = 1013
 INTERNAL_ERROR = 1011
 
 STORE_UNAVAILABLE = "the session store is unavailable"
-"""What a client is told of a store that is down, by a response or by a close."""
+"""The message to a client if the store is down, in a response or in a close."""
 
 LONGEST_CLOSE = 5.0
-"""Seconds that a client which reads nothing can keep its socket from being closed with a reason."""
+"""Seconds to wait for a client that reads nothing, before its socket is closed without a reason."""
 
 RESPONSES = ("websocket.accept", "websocket.http.response.start")
 """The messages that have headers."""
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 def close_of(error: Exception) -> tuple[int, str]:
-    """Return the close code and the reason that tell the client of *error*."""
+    """Return the close code and the reason for *error*, as the table says."""
     if isinstance(error, SessionError):
         return CLOSE_CODE, error.message
     if isinstance(error, StoreUnavailable):
@@ -59,7 +59,7 @@ def close_of(error: Exception) -> tuple[int, str]:
 
 
 class GuardedSocket:
-    """Stands between an application and one socket, and closes it when the session that opened it ends."""
+    """Wraps one socket for an application, and closes it when the session that opened it ends."""
 
     def __init__(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         self._exchange = exchange
@@ -79,17 +79,17 @@ class GuardedSocket:
         return self._end is not None and self._end.done()
 
     def explains(self, error: BaseException) -> bool:
-        """Say whether *error* is but what the end of its session does to an endpoint that does not catch it."""
+        """Say whether *error* is only what the end of the session raises in an endpoint that does not catch it."""
         if isinstance(error, BaseExceptionGroup):
             return all(self.explains(each) for each in error.exceptions)
         return self.has_ended and isinstance(error, WebSocketDisconnect)
 
     def add(self, session: Session) -> None:
-        """Guard *session* too. All that a socket asked for are of the one token that came with it."""
+        """Guard *session* too. All sessions of a socket are of the one token that came with it, each with its own validators."""
         self._sessions.append(session)
 
     async def send(self, message: Message) -> None:
-        """Send what the application sends. After the end that fails as it does when a client has gone."""
+        """Send what the application sends. After the end of the session, raise `OSError`, as for a client that has gone."""
         if message["type"] in RESPONSES:
             self._exchange.has_answered = True
             message = self._exchange.write(message, self._scope)
@@ -109,14 +109,15 @@ class GuardedSocket:
             self._guard()
 
     async def receive(self) -> Message:
-        """Receive what the client sends, or at the end that it has gone."""
+        """Receive what the client sends; at the end of the session, that it has disconnected."""
         try:
             while True:
                 if not self._arrived:
                     self._arrived.append(await self._before_end(self._receive))
                 if self._arrived[0]["type"] == "websocket.disconnect":
                     self.stop()
-                await self._ensure()  # who is cancelled here leaves what has arrived to the next one
+                # Who is cancelled while waiting here leaves what has arrived to the next call: no message is lost.
+                await self._ensure()
                 if self._arrived:
                     return self._arrived.popleft()
         except SessionOver:
@@ -124,7 +125,7 @@ class GuardedSocket:
             return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
     def stop(self) -> None:
-        """Guard no longer: the socket is closed, or the application has finished."""
+        """Stop guarding: the socket is closed, or the application has finished."""
         self._is_open = False
         if not self.has_ended:
             self._lasting = None
@@ -132,7 +133,8 @@ class GuardedSocket:
             self._watching.cancel()
 
     def _accepting(self, message: Message) -> Message:
-        """A browser that offered its token as a subprotocol wants one of its offers to be chosen."""
+        """Return *message* with our subprotocol chosen, if the client offered it and the application chose none."""
+        # A browser that offered its token as a subprotocol closes the socket if none of its offers is chosen.
         if SUBPROTOCOL in self._scope.get("subprotocols", ()) and not message.get("subprotocol"):
             return {**message, "subprotocol": SUBPROTOCOL}
         return message
@@ -142,7 +144,7 @@ class GuardedSocket:
         return await (step() if self._end is None else before(self._end, step))
 
     def _guard(self) -> None:
-        """Begin to guard, once the socket is open and its session is known, whichever comes last."""
+        """Begin to guard once the socket is open and its session is known, whichever comes last."""
         if self._is_open and self._sessions and self._end is None:
             self._end = asyncio.get_running_loop().create_future()
             self._lasting = self._sessions[0]._lasting(self._ask)
@@ -153,7 +155,7 @@ class GuardedSocket:
             await session._go_on_with(claims)
 
     async def _ensure(self) -> None:
-        """Let nothing through that comes after the end of the session, whether or not that has been heard of yet."""
+        """Raise `SessionOver` if the session has ended, even if `_watch` has not noticed yet."""
         if self._lasting is not None:
             await self._lasting.ensure()
 
@@ -165,7 +167,8 @@ class GuardedSocket:
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _closed(self) -> tuple[int, str]:
-        """Wait until the socket has been closed, so that no application finishes before. Return its code and the reason."""
+        """Wait until the socket has been closed, and return its close code and the reason."""
+        # Wait, since servers close a socket with a code of their own once the application has finished.
         assert self._end is not None
         assert self._watching is not None
         await asyncio.wait([self._watching])

@@ -1,4 +1,4 @@
-"""Which of the tokens that came with a request counts, and what the request offers against forgery.
+"""Which of the tokens that came with a request counts, and the anti-CSRF proof that the request brings.
 
 | request | the token that counts |
 |---|---|
@@ -34,14 +34,14 @@ from fastapi_session.web.transport import Credentials, Method
 
 @dataclass(frozen=True, slots=True)
 class ChosenToken:
-    """The refresh token that counts, as it came by *method*: not believed yet, and not shown by anything that prints it."""
+    """The refresh token that counts, as it came by *method*. It is not verified, and not in the `repr`."""
 
     method: Method
     text: str = field(repr=False)
 
 
 def allowed_method(connection: HTTPConnection, exchange: Exchange, *, for_create: bool = False) -> TokenTransferMethod:
-    """Return where tokens may travel with this request, as configured."""
+    """Return by which methods tokens may travel with this request, as configured."""
     configured = exchange.sessions.config.token_transfer_method
     return configured(connection, for_create) if callable(configured) else configured
 
@@ -69,7 +69,10 @@ async def verified_handles(
 
 
 def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
-    """Return the access token that counts, `None` where none of ours came. Raises `TryRefreshTokenError`."""
+    """Return the access token that counts and how it came, `None` if none of ours did. Raises `TryRefreshTokenError`.
+
+    A token that this process has verified is found in the header cache.
+    """
     scope, allowed = connection.scope, allowed_method(connection, exchange)
     if scope["type"] != "http":  # a socket may bring its token as a subprotocol
         return _counting(connection, exchange, allowed)
@@ -79,7 +82,7 @@ def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tu
         return known
     method, parsed = _counting(connection, exchange, allowed)
     if isinstance(parsed, VerifiedAccessToken):
-        # Asked again, because what came would be told by an error in between: reporters send the variables of a frame.
+        # The key is made again, and not kept in a variable: error reporters would send it, if `_counting` raised.
         exchange.header_cache.keep(what_came(scope["headers"], allowed), (method, parsed))
     return method, parsed
 
@@ -118,17 +121,15 @@ def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> C
 
 
 def _without_planted(exchange: Exchange, credentials: Credentials) -> Credentials:
-    """Return *credentials* with those refresh cookies alone that no other host of the site can have planted.
-
-    Such a host can plant one, whose name is `__Secure-` at best, and no access cookie that is `__Host-`. So beside that prefix
-    a refresh cookie counts only for the session of the access cookie.
-    """
+    """Return *credentials* without the refresh cookies that another host of the site may have planted."""
+    # Such a host can plant a refresh cookie, whose prefix is `__Secure-` at best, but no access cookie with `__Host-`. So with
+    # that prefix a refresh cookie counts only for the session of the access cookie.
     sessions = exchange.sessions
     if not is_host_only(sessions.config.cookie_prefix):
         return credentials
     beside = first_access_cookie(credentials)
     is_own = partial(sessions.is_refresh_token, session_id=beside.content.session_id if beside else "")
-    # Not in a variable of its own: reporters of errors send those of a frame.
+    # Not in a variable of its own: error reporters send the local variables of a frame.
     return replace(credentials, refresh_cookies=tuple(filter(is_own, credentials.refresh_cookies)))
 
 
@@ -138,7 +139,7 @@ def first_access_cookie(credentials: Credentials) -> ParsedAccessToken | None:
 
 
 def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: Method) -> AntiCsrfProof:
-    """Return what the request offers against forgery. No browser can be tricked into sending a bearer token."""
+    """Return the anti-CSRF proof that the request brings, `NOT_ASKED` if it needs none for tokens that travel by *method*."""
     mode = anti_csrf_mode(exchange, method)
     if mode == "NONE":
         return NOT_ASKED
@@ -147,12 +148,14 @@ def anti_csrf_proof(connection: HTTPConnection, exchange: Exchange, *, method: M
 
 
 def anti_csrf_mode(exchange: Exchange, method: Method) -> AntiCsrfMode:
-    """Return how a request whose token travels by *method* has to prove itself."""
+    """Return the anti-CSRF mode for a request whose token travels by *method*."""
+    # No page can have a browser send a bearer token of ours, so in headers nothing needs a proof.
     return exchange.sessions.config.anti_csrf if method == "cookie" else "NONE"
 
 
 def _refuse_duplicates(exchange: Exchange, credentials: Credentials) -> None:
-    """Two cookies of one name are those of two domains; which one is old, only the configuration knows."""
+    """Raise if two cookies of one name came, and clear those of the older domain if the configuration names it."""
+    # Two cookies of one name are of two domains, and the request does not say which one is of the older.
     came = {ACCESS_COOKIE: len(credentials.access_cookies), REFRESH_COOKIE: len(credentials.refresh_cookies)}
     duplicates = [name for name, values in came.items() if values > 1]
     if not duplicates:
@@ -160,7 +163,7 @@ def _refuse_duplicates(exchange: Exchange, credentials: Credentials) -> None:
     if exchange.sessions.config.older_cookie_domain is None:
         raise DuplicateSessionCookiesError(
             "The request contains multiple session cookies. That happens when cookie_domain was changed: set "
-            "older_cookie_domain to what it was before ('' where it was not set), so that the older ones are cleared."
+            "older_cookie_domain to what it was before ('' if it was not set), so that the older ones are cleared."
         )
     exchange.clear_older_cookies(*duplicates)
     raise ClearDuplicateSessionCookiesError("two session cookies of one name came with the request")

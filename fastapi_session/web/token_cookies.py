@@ -1,4 +1,4 @@
-"""The tokens as Set-Cookie headers, as the configuration of a deployment has their names, paths and attributes."""
+"""The tokens as Set-Cookie headers, with the names, paths and attributes that the configuration says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRE
 from fastapi_session.web.cookies import EPOCH, lasting_until, set_cookie
 
 _ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
-"""An expired access token must still arrive, so that the answer is "try refresh token": its cookie outlives it."""
+"""Milliseconds. The cookie outlives its token: an expired one must still arrive to be refused with "try refresh token"."""
 
 
 class TokenCookies:
-    """Writes the cookies of one deployment; what can be prepared is prepared once.
+    """Writes the cookies of one deployment. What follows from the configuration alone is computed once.
 
     *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
     """
@@ -31,9 +31,9 @@ class TokenCookies:
     def changed(
         self, tokens: Tokens | None, *, now: int, https: bool, came_as_older: Collection[str]
     ) -> Iterator[bytes]:
-        """Yield *tokens* as cookies at *now* (milliseconds), for `None` cleared ones.
+        """Yield the cookies of *tokens* at *now* (milliseconds), cleared ones for `None`.
 
-        Each of them that *came_as_older* is cleared under the name from before a change of prefix.
+        Each that *came_as_older* is cleared under its name from before a change of prefix.
         """
         attributes = self._attributes + self._secure(https)
         for cookie, value, expires in _written(tokens, now):
@@ -45,7 +45,7 @@ class TokenCookies:
                     yield from self.cleared_under_older_domain([cookie], https=https)
 
     def cleared_under_older_domain(self, cookies: Collection[str], *, https: bool) -> Iterator[bytes]:
-        """Yield what clears *cookies* under the domain from before a change of `cookie_domain`, whatever their names."""
+        """Yield what clears *cookies* under the domain from before a change of `cookie_domain`, by the older name too."""
         for cookie in cookies:
             for name in filter(None, (self.names.on_wire[cookie], self.names.older.get(cookie))):
                 yield self._cleared(cookie, name, self._older_attributes + self._secure(https))
@@ -62,7 +62,7 @@ class TokenCookies:
 
 
 def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str]]:
-    """Yield the cookies that change with *tokens*, each with its value and its end."""
+    """Yield the cookies that change with *tokens*, each with its value and its Expires."""
     if tokens is None:
         yield ACCESS_COOKIE, "", EPOCH
         yield REFRESH_COOKIE, "", EPOCH
@@ -73,7 +73,7 @@ def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str]]:
 
 
 def cookie_attributes(config: SessionConfig, domain: str | None) -> str:
-    """Return the attributes that cookies for *domain* have by *config*, those of a single one left out."""
+    """Return the attributes that all cookies for *domain* have by *config*: not the path, nor the end."""
     same_site = {"lax": "Lax", "strict": "Strict", "none": "None"}[config.cookie_same_site]
     return "".join(
         [

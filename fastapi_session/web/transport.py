@@ -1,11 +1,11 @@
-"""Where tokens travel: the names of the wire, read from a request and written onto a response.
+"""How tokens travel: the names of the wire, read from a request and written onto a response.
 
 | method | access token | refresh token |
 |---|---|---|
 | cookie | cookie `sAccessToken`, Path=/ | cookie `sRefreshToken`, Path = the refresh endpoint (`cookie_names` has prefixes) |
 | header | request `Authorization: Bearer`, response `st-access-token` | the same, response `st-refresh-token` |
 
-With a new access token always goes the `front-token`, which tells the page who is signed in and until when.
+With each new access token goes the `front-token`, which says to the page who is signed in and until when.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ FOR_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 RETRY_AFTER_HEADER = "Retry-After"
 
 FAILED_CLAIMS = "claimValidationErrors"
-"""Where the body of a refusal has the claims that were not satisfied."""
+"""The key in the body of a refusal under which the claims stand that were not satisfied."""
 
 SUBPROTOCOL = "session"
-"""What a socket is accepted with whose client offered its access token as another subprotocol: this and the token."""
+"""The subprotocol that is chosen for a client that offered it, and its access token as another one."""
 SUBPROTOCOL_BEARER = "session.bearer."
 
 REQUEST_HEADERS = (RID_HEADER, FDI_VERSION_HEADER, ANTI_CSRF_HEADER, AUTHORIZATION_HEADER, AUTH_MODE_HEADER)
@@ -59,7 +59,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 @dataclass(slots=True)  # Not frozen, which would cost each request more than a microsecond.
 class Credentials:
-    """What a request brought, not yet believed. Of each cookie all values, in order.
+    """What a request brought, not verified. Of each cookie all values, in order.
 
     *older_cookies* came under the names from before a change of prefix.
     """
@@ -74,7 +74,7 @@ class Credentials:
     auth_mode: str | None = None
 
     def count_older(self, older: Mapping[str, tuple[str, ...]], *, is_own: Callable[[str], bool]) -> None:
-        """Let those of the *older* cookies count that this deployment wrote, for what came under no name of now."""
+        """Use those *older* cookies that *is_own* says this deployment wrote, if none came under the present name."""
         own = {cookie: tuple(filter(is_own, values)) for cookie, values in older.items()}
         self.older_cookies = {cookie: values for cookie, values in own.items() if values}
         self.access_cookies = self.access_cookies or self.older_cookies.get(ACCESS_COOKIE, ())
@@ -84,7 +84,7 @@ class Credentials:
 def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequence[str] = ()) -> Credentials:
     """Return the credentials in the raw *headers* of a request, and in the *subprotocols* that a WebSocket offers.
 
-    *names* are those of the cookies on the wire. Nothing in them is an error.
+    *names* are those of the cookies on the wire. Whatever is malformed counts as absent.
     """
     cookies: list[bytes] = []
     values: dict[str, str] = {}
@@ -102,7 +102,8 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
         if names.older:
             credentials.older_cookies = {cookie: found[name] for cookie, name in names.older.items() if name in found}
     if values:
-        credentials.bearer = _bearer(values.get(AUTHORIZATION_HEADER, ""))
+        scheme, _, token = values.get(AUTHORIZATION_HEADER, "").partition(" ")
+        credentials.bearer = (token.strip(" ") or None) if scheme.lower() == "bearer" else None
         credentials.anti_csrf = values.get(ANTI_CSRF_HEADER)
         credentials.has_rid = RID_HEADER in values
         credentials.auth_mode = values.get(AUTH_MODE_HEADER)
@@ -114,20 +115,16 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
 _WANTED = {name.encode(): name for name in (AUTHORIZATION_HEADER, ANTI_CSRF_HEADER, RID_HEADER, AUTH_MODE_HEADER)}
 
 
-def _bearer(authorization: str) -> str | None:
-    scheme, _, token = authorization.partition(" ")
-    return token.strip(" ") or None if scheme.lower() == "bearer" else None
-
-
 def _bearer_among(subprotocols: Iterable[str]) -> str | None:
-    """Browsers can send no header of one's own with a WebSocket, but can offer any subprotocol."""
+    """Return the token that a client offered as a subprotocol, `None` if there is none."""
+    # For browsers: a page can set no header of a WebSocket, but can offer any subprotocol.
     bearers = [offer.removeprefix(SUBPROTOCOL_BEARER) for offer in subprotocols if offer.startswith(SUBPROTOCOL_BEARER)]
     return bearers[0] or None if bearers else None
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What one request's answer does to the client's tokens: for each method new ones, or `None` to clear them.
+    """What a response does to the client's tokens: for each method new ones, or `None` to clear them.
 
     *older_cookies* are those to clear under the older domain.
     """
@@ -138,7 +135,7 @@ class Outcome:
 
 
 class Transport:
-    """Writes tokens as one deployment's configuration says; what can be prepared is prepared once."""
+    """Writes tokens as the configuration says. What follows from that alone is computed once."""
 
     def __init__(self, config: SessionConfig) -> None:
         self._token_cookies = TokenCookies(config)
@@ -152,18 +149,18 @@ class Transport:
     ) -> list[tuple[bytes, bytes]]:
         """Return the response *headers* with *outcome* written onto them, at *now* (milliseconds).
 
-        A cookie that *came_as_older* is cleared under the name of before, as soon as it is written under that of now.
+        A cookie that *came_as_older* is cleared under its older name as soon as it is written under the present one.
         *https* says that the request came so: then the cookies are Secure, unless the configuration says otherwise.
-        No cache keeps the response, whatever *headers* said: its next reader would be given these tokens, or lose their own.
         """
-        # First, since the application's headers may be none, and no token is in a variable here yet.
+        # No cache may keep the response: the next reader would be given these tokens, or lose their own. This comes first, since
+        # it raises if the application's headers are malformed, and so far no token is in a variable of this frame.
         kept = for_nobody([*headers])
         sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
         named = dict(self._named(outcome, sent))
         cookies = [*self._cookies(outcome, now=now, https=https, came_as_older=came_as_older)]
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((SET_COOKIE_HEADER, cookie) for cookie in cookies)
-        self._size.heed(bytes_of(kept))
+        self._size.note(bytes_of(kept))
         return _exposing(kept, named)
 
     def _named(self, outcome: Outcome, sent: list[Tokens]) -> Iterator[tuple[str, str]]:
@@ -189,9 +186,10 @@ class Transport:
 def front_token(tokens: Tokens) -> str:
     """Return what the page may know of *tokens*: their end in milliseconds, the user, the access token's payload.
 
-    It goes into the header `front-token` wherever a response carries a new access token. Its keys are in the order of that
-    token: the helpers of supertokens-auth-react for Next.js compare the two payloads as text.
+    It is sent as the header `front-token` with every response that carries a new access token.
     """
+    # The keys stay in the order of the access token: the helpers of supertokens-auth-react for Next.js compare the payloads as
+    # text.
     content = {"ate": tokens.access_token_expires_at, "uid": tokens.claims["sub"], "up": tokens.claims}
     return base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode("ascii")
 
@@ -203,7 +201,7 @@ def _token_headers(tokens: Tokens | None) -> Iterator[tuple[str, str]]:
 
 
 def _exposing(headers: list[tuple[bytes, bytes]], named: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Append the names of *named* to what other origins' scripts may read."""
+    """Return *headers* so that the scripts of other origins may read those of *named* too."""
     if not named:
         return headers
     expose = EXPOSE_HEADER.encode()

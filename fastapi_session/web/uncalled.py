@@ -1,14 +1,14 @@
-"""`Depends(verify_session)`, without its parentheses: an error that says so, when the route is defined.
+"""`Depends(verify_session)` without its parentheses raises an error that says so, when the route is defined.
 
-FastAPI would take our function for a dependency of somebody's own and its parameters for those of the request. A parameter
-that carries this mark tells it, and the developer, what was meant. A function without parameters shows FastAPI one.
+FastAPI would take our function for a dependency and its parameters for those of the request. So one of its parameters carries a
+mark, which raises the error as soon as FastAPI looks at it. A function without parameters shows FastAPI one.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from fastapi.params import Depends
 
@@ -34,11 +34,11 @@ class Uncalled(Depends):
         """Raise `ConfigurationError`, with the fix."""
         raise ConfigurationError(f"Depends({self._name}): write Depends({self._name}()), with parentheses")
 
-    _name: Any
+    _name: str
 
 
 def marked(function: Provider) -> Provider:
-    """Return *function*, which makes a provider and has no parameters, with the mark for whoever asks for its signature."""
+    """Return *function*, which makes a provider and has no parameters, with the mark in its signature."""
     mark = inspect.Parameter("uncalled", inspect.Parameter.KEYWORD_ONLY, default=Uncalled(function.__name__))
     function.__signature__ = inspect.Signature([mark])  # type: ignore[attr-defined]  # that of inspect, not of types
     return function

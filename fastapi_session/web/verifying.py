@@ -7,7 +7,7 @@
 | brings no access token of ours | `None` if none is required, else refused |
 | anything else | refused |
 
-A session is returned once its claims satisfy the validators of all routes and of this one. What is refused is on record in the
+A session is returned once its claims satisfy the validators of all routes and of this one. A refusal is recorded in the
 `Exchange` before it is raised.
 """
 
@@ -37,13 +37,10 @@ OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Ite
 
 @dataclass(frozen=True, eq=False)
 class SessionProvider(SecurityBase, Generic[Payload, Data]):
-    """Provides the session of a request that meets these requirements; `verify_session` explains each of them.
+    """Provides the session of a request that meets these requirements; `verify_session` explains each of them."""
 
-    No method has to be spared: FastAPI runs providers only for methods that a route lists, and a CORS preflight, which comes
-    without credentials, is answered by the middleware before.
-    """
-
-    # eq=False: FastAPI looks a provider up three times a request. By identity, that takes a microsecond less.
+    # Two providers are equal only if they are the same: FastAPI looks one up three times a request, and by identity that takes
+    # a microsecond less. `verify_session` returns the same one for the same requirements.
 
     validators: tuple[ClaimValidator, ...] = ()
     session_required: bool = True
@@ -62,8 +59,9 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
 
     async def __call__(self, connection: HTTPConnection) -> Session[Payload, Data] | None:
         """Return the session of the request, as the table says. `None` only if none is required and no token of ours came."""
-        # One coroutine, without a function for each step: each more would cost every request a microsecond.
-        http_method = connection.scope.get("method", "GET")  # a socket has none, and is opened by a GET
+        # One coroutine, without a function for each step: each more would cost every request a microsecond. No HTTP method is
+        # exempt: FastAPI runs providers only for those of the route, and the CORS middleware responds to a preflight before.
+        http_method = connection.scope.get("method", "GET")  # a socket has none in its scope, and is opened by a GET
         exchange = exchange_of(connection)
         session: Session[Payload, Data] | None = None
         try:
@@ -109,11 +107,9 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
 
 
 def _ensure_own_origin(connection: HTTPConnection, config: SessionConfig) -> None:
-    """Raise `UnauthorisedError` unless the page that opens the socket is the website's or the API's own.
-
-    SameSite does not keep a sibling subdomain out, and a browser asks no CORS preflight for a WebSocket: the server has to
-    look. A client that sends no Origin is no browser, and cannot have been tricked.
-    """
+    """Raise `UnauthorisedError` unless a page of the website or the API opens the socket."""
+    # SameSite does not keep a sibling subdomain out, and a browser sends no CORS preflight for a WebSocket, so the server has
+    # to look. A client that sends no Origin is no browser, and no page can have tricked it.
     given = connection.headers.get("origin")
     if given is not None and not is_configured_origin(given, config):
         raise UnauthorisedError("the socket was opened by a page of another origin")
@@ -155,10 +151,10 @@ async def get_session_from_request(
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
 ) -> Session[Payload, Data] | None:
-    """Return the session that the request proves, once it satisfies the global validators and *validators*.
+    """Return the session of the request, once it satisfies the global validators and *validators*.
 
     `None` only if *session_required* is false and no token of ours came. *anti_csrf_check* is by default done for every
-    method but GET, and never asked of a bearer token. *override_global_claim_validators* puts others in the place of the
+    method but GET, and never for a bearer token. *override_global_claim_validators* returns others in place of the
     global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
 
     Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database* or if a claim

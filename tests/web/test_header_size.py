@@ -33,7 +33,7 @@ def claiming(_origin: str) -> FastAPI:
 
 @pytest.mark.parametrize("method", ["cookie", "header"])
 def test_it_is_said_before_nginx_refuses(method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With its defaults nginx answers 502 to tokens with many claims, and never before it was said."""
+    """With its defaults nginx responds with 502 to tokens with many claims, and never before the warning."""
     with serve(claiming) as server, behind_nginx(server.origin, folder=tmp_path) as client:
         told = []
         for size in range(0, 2_000, 50):
@@ -64,7 +64,7 @@ def test_it_is_said_once(sizes: list[int], expected: int, caplog: pytest.LogCapt
     """The first response past the limit is told, and none after it."""
     watch = SizeWatch()
     for size in sizes:
-        watch.heed(size)
+        watch.note(size)
 
     assert expected == len(caplog.messages)
 

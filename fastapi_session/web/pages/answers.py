@@ -1,17 +1,17 @@
-"""What a page is answered that was refused, in the place of JSON. One table; who asks for what, `asking` says.
+"""The response to a refused page, in place of JSON. `asking` says which requests are for a page, and which for a part of one.
 
 | the session | a page, by GET | a page, by a form | a part of a page |
 |---|---|---|---|
-| its access token has ended | 303 to the refresh | 307 to the refresh | as a page |
-| the same, and it has just been at the refresh | as signed out | as signed out | as signed out |
-| is good, but another site may have sent the request | a page that says so | the same | 401 |
+| its access token has expired | 303 to the refresh | 307 to the refresh | as a page |
+| the same, and the browser just comes from the refresh | as signed out | as signed out | as signed out |
+| is valid, but another site may have sent the request | a page that says so | the same | 401 |
 | signed out, stolen | 303 to `login_url`, or a page that says so | a page that says so | 401, and by GET `HX-Redirect` to `login_url` |
 | superseded, or the store is down | 503, a page | the same | 503 |
 
 A 307 has the browser send the form again after the refresh, and HTMX its request, whatever it was: nothing that was typed is
-lost. Who is signed out loses nothing either: the page is not left on which it was typed.
-A page of a route that raises such an error itself is answered alike. The sign-in page is never sent to itself: it may ask who is
-there, so what of a session has ended for good is cleared then, also of one that was superseded, and it can be shown next.
+lost. A user who is signed out loses nothing either, since the browser stays on the page on which it was typed.
+If a route raises such an error itself, the response is the same. The sign-in page is never redirected to itself: it may have an
+optional session, so the tokens of one that has ended for good are cleared, and the next try shows the page.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from fastapi_session.web.pages.html import NOT_KEPT, page
 from fastapi_session.web.pages.memory import remember_asked, was_just_refreshed
 
 SOUGHT = "fastapi_session.sought_page"
-"""Under this name the refresh for pages keeps in the scope which page its browser is on the way to."""
+"""The key in the scope under which the refresh for pages keeps the page that its browser is on the way to."""
 
 HX_REDIRECT = "HX-Redirect"
 """A header by which HTMX leaves the page for another one."""
@@ -51,7 +51,7 @@ _AGAIN = "Please come again"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a page or a part of one: *address* is what it asked for, as browsers see it, `None` if none can go there again."""
+    """A request for a page or a part of one. *address* is that of the page, as browsers see it, `None` if they cannot be sent there."""
 
     connection: HTTPConnection
     config: SessionConfig
@@ -60,12 +60,12 @@ class Visit:
 
     @property
     def is_get(self) -> bool:
-        """Say whether it asks by GET, so that nothing was sent that could be lost."""
+        """Whether it is a GET, so that nothing was sent that could be lost."""
         return bool(self.connection.scope["method"] == "GET")
 
     @property
     def is_sign_in(self) -> bool:
-        """Say whether it asks for the sign-in page by GET."""
+        """Whether it is a GET of the sign-in page."""
         login = self.config.login_url
         if login is None or self.address is None or not self.is_get:
             return False
@@ -78,7 +78,7 @@ class Visit:
 
 
 def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) -> Visit | None:
-    """Return the request of *connection* as a visit, `None` if it is none, or *app* serves no pages with sessions."""
+    """Return the request of *connection* as a visit, `None` if it is not for a page, or *app* serves no pages with sessions."""
     asked = asked_for(connection) if connection.scope["type"] == "http" else None
     prefix = prefix_of(app, config) if asked else None
     if asked is None or prefix is None:
@@ -88,13 +88,13 @@ def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) ->
 
 
 def answer(visit: Visit, error: Exception) -> Response | None:
-    """Return what *visit* is answered for *error*; `None` if it is answered as anybody is."""
+    """Return the response to *visit* for *error*, `None` if it gets the same as any other request."""
     if isinstance(error, ForgedRequestError):
         return _not_taken(visit, error.message)
     if isinstance(error, TryRefreshTokenError) and _may_refresh(visit):
         return _to_refresh(visit)
     if isinstance(error, UnauthorisedError | TryRefreshTokenError | TokenTheftError):
-        if isinstance(error, UnauthorisedError) and visit.is_sign_in:
+        if isinstance(error, UnauthorisedError) and visit.is_sign_in:  # else the sign-in page could never be shown
             exchange_of(visit.connection).clear()
         return _signed_out(visit, error.message)
     if isinstance(error, StoreUnavailable | SessionSupersededError):
@@ -142,7 +142,7 @@ def _signed_out(visit: Visit, message: str) -> Response:
 
 
 def _part_signed_out(visit: Visit, message: str) -> Response:
-    """Return HTMX, which shows nothing of it: the page stays as it is, or is left for the sign-in page."""
+    """Return what has HTMX leave the page for the sign-in page, or leave it as it is."""
     login = visit.config.login_url
     if login is None or not visit.is_get:
         return kept_part(visit, message)
@@ -153,7 +153,7 @@ def _part_signed_out(visit: Visit, message: str) -> Response:
 
 
 def kept_part(visit: Visit, message: str) -> Response:
-    """Return what has HTMX leave the page as it is."""
+    """Return what has HTMX leave the page as it is, even if it is configured to show errors."""
     return JSONResponse({"message": message}, visit.status, {"HX-Reswap": "none", **NOT_KEPT})
 
 

@@ -1,14 +1,14 @@
-"""Who asks: for a page, for a part of one, or as a client that refreshes by itself.
+"""Whether a request is for a page, for a part of one, or from a client that refreshes by itself.
 
-| the request | asks for |
+| the request | is for |
 |---|---|
-| has `Authorization: Bearer` or `st-auth-mode` | an answer: its client refreshes by itself |
-| `Sec-Purpose`, `Purpose` or `X-Moz` says prefetch | an answer: nobody looks at it yet, and the navigation will ask again |
-| HEAD, OPTIONS | an answer |
+| has `Authorization: Bearer` or `st-auth-mode` | JSON: its client refreshes by itself |
+| `Sec-Purpose`, `Purpose` or `X-Moz` says prefetch | JSON: nobody looks at it yet, and the navigation will ask again |
+| HEAD, OPTIONS | JSON |
 | `HX-Request: true` | a part of a page: HTMX follows redirects, and does not show them |
 | `Accept` names `text/html`, `Sec-Fetch-Mode` is `navigate` | a page |
 | the same, no `Sec-Fetch-Mode` (plain http, except on localhost), no `rid` | a page |
-| anything else: `fetch`, an image, curl | an answer |
+| anything else: `fetch`, an image, curl | JSON |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PURPOSES = ("sec-purpose", "purpose", "x-moz")
 
 
 def asked_for(connection: HTTPConnection) -> Asked | None:
-    """Return what the request of *connection* asks for as the first table has it, `None` for an answer."""
+    """Return what the request of *connection* is for, as the table says; `None` for JSON."""
     headers = connection.headers
     if connection.scope.get("method", "HEAD") in {"HEAD", "OPTIONS"} or _is_of_a_client(headers):
         return None

@@ -1,4 +1,4 @@
-"""The few pages of our own, plain enough for any application: a title, a sentence, a link. They need no script and no other file."""
+"""The few pages of our own, plain enough for any application: a title, a sentence, a link. They load no script and no other file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ h1 {{ font-size: 1.5rem; }}
 def page(
     title: str, text: str, *, status: int, link: tuple[str, str] | None = None, new_tab: bool = False
 ) -> HTMLResponse:
-    """Return a page that no cache keeps. *link* is an address and its words; by *new_tab* it leaves this page where it is."""
+    """Return a page that no cache keeps. *link* is an address and its text; with *new_tab* it opens another tab."""
     target = ' target="_blank"' if new_tab else ""
     shown = "" if link is None else f'<p><a href="{escape(link[0])}"{target}>{escape(link[1])}</a></p>\n'
     content = _PAGE.format(title=escape(title), text=escape(text), link=shown)

@@ -1,14 +1,14 @@
-"""What a browser is asked to remember of a refresh, so that no navigation ever goes in circles: two cookies.
+"""Two cookies by which a browser remembers a refresh, so that no navigation is redirected in circles.
 
-| cookie | set | says, when it comes back |
+| cookie | set | means, when it comes back |
 |---|---|---|
-| `sRefreshAsked`, for the path of the refresh alone | when a page sends its browser to the refresh | this browser keeps the cookies it is sent, and which access token was refused |
-| `sRefreshed` | when the refresh sends its browser back | with this very token it came from there: going again would not help |
+| `sRefreshAsked`, for the path of the refresh alone | when a page redirects to the refresh | this browser keeps cookies, and this access token was refused |
+| `sRefreshed` | when the refresh redirects back | the browser comes from there with this very token: to refresh again would not help |
 
-Without the first nobody is refreshed: a program that sends cookies and keeps none, such as a server that renders pages, would
-lose the new tokens. Each is a digest of the access token that came, or of none: it says nothing of what other tabs have, nor
-of a later token, and no other host of the site can make it up.
-Both names begin with the deployment's `cookie_prefix`, as those of the tokens do.
+Without the first the refresh does nothing: a program that sends cookies and keeps none, such as a server that renders pages,
+would lose the new tokens. The value of each is a digest of the access token that came, or of the empty text: it says nothing
+about what other tabs have, nor about a later token, and no other host of the site can make it up.
+Both names have the deployment's `cookie_prefix`, as those of the tokens do.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ REFRESHED = "sRefreshed"
 _ASKED_LIFE = timedelta(minutes=10)
 """Long enough to try again when the store was down."""
 _REFRESHED_LIFE = timedelta(seconds=10)
-"""Long enough for the way back to the page; at most half of what an access token lives, which may then be refreshed again."""
+"""Long enough for the redirect back; at most half of an access token's lifetime, since that may be refreshed again then."""
 _SECOND = timedelta(seconds=1)
 
 
 def remember_asked(connection: HTTPConnection, response: Response) -> None:
-    """Have *response*, which sends a browser to the refresh, find out whether that browser keeps cookies."""
+    """Set the first cookie on *response*, which redirects to the refresh."""
     config, digest = exchange_of(connection).sessions.config, _digests(connection)[0]
     _set(connection, response, f"{_asked(config)}={digest}", path=config.refresh_path, life=_ASKED_LIFE)
 
 
 def keeps_cookies(connection: HTTPConnection) -> bool:
-    """Say whether the browser that comes to the refresh has kept the cookie of `remember_asked`."""
+    """Say whether a browser that comes to the refresh has kept the first cookie."""
     return _asked(exchange_of(connection).sessions.config) in connection.cookies
 
 
 def was_refused(connection: HTTPConnection) -> bool:
-    """Say whether the access token that came to the refresh, or none, is what `remember_asked` was told of.
+    """Say whether a page of ours has refused the access token that came to the refresh, or that none came.
 
-    Then the browser is at the path to which it brings its refresh cookie, and none of our pages takes that token.
+    Then the browser is also at the path to which it sends its refresh cookie.
     """
     return connection.cookies.get(_asked(exchange_of(connection).sessions.config)) in _digests(connection)
 
 
 def remember_refreshed(connection: HTTPConnection, response: Response, *, access_token: str) -> None:
-    """Have *response*, which sends a browser back to its page with *access_token*, say that it was here."""
+    """Set the second cookie on *response*, which redirects back to a page with *access_token*."""
     config = exchange_of(connection).sessions.config
     life = max(_SECOND, min(_REFRESHED_LIFE, config.access_token_validity / 2))
     _set(connection, response, f"{_refreshed(config)}={_digest(access_token)}", path="/", life=life)
 
 
 def was_just_refreshed(connection: HTTPConnection) -> bool:
-    """Say whether the access token that came, or none, is what `remember_refreshed` told of."""
+    """Say whether the browser comes from the refresh with the access token that came, or with none."""
     return connection.cookies.get(_refreshed(exchange_of(connection).sessions.config)) in _digests(connection)
 
 
@@ -83,10 +83,10 @@ def _set(connection: HTTPConnection, response: Response, pair: str, *, path: str
 
 
 def _digests(connection: HTTPConnection) -> list[str]:
-    """Return the digests of the access tokens that came; if there was none, of the empty text."""
+    """Return the digests of the access tokens that came; if none came, that of the empty text."""
     return [_digest(text) for text in exchange_of(connection).credentials(connection).access_cookies or ("",)]
 
 
 def _digest(access_token: str) -> str:
-    """Return what names *access_token* and tells nothing of it."""
+    """Return a digest of *access_token*, from which nothing of it can be learnt."""
     return hashlib.sha256(access_token.encode()).hexdigest()[:16]

@@ -1,31 +1,26 @@
-"""The two endpoints that a browser comes to by itself: the refresh on the way to a page, and the sign-out of a form.
+"""The two endpoints for browsers without a script: the refresh on the way to a page, and the sign-out of a form.
 
 `GET .../session/refresh/page?next=`, or any method by which a form or HTMX was on its way:
 
-| the request | is answered |
+| the request | the response |
 |---|---|
-| asks for no page: an image, a prefetch, a script | 403, nothing changes |
-| its browser kept no cookie that `memory` gave it | a page with a link, nothing changes |
+| is for no page: an image, a prefetch, a script | 403, nothing changes |
+| its browser did not keep the cookie of `memory` | a page with a link, nothing changes |
 | is refreshed | 303 to `next`, or 307 with all that was sent |
-| has no session to refresh | the same, with its tokens cleared: the page may be one for everybody |
-| has no refresh token, nor the access token that a page refused | the same, nothing changes |
-| brought a stolen token, or the store is down | as the table of `answers` has it |
-
-It is asked no anti-CSRF proof, which a navigation could not bring: whoever makes a browser go there gives its user new tokens
-in the place of their own, and learns nothing. A plain page refreshes just so. What is left of a session is cleared only if one of
-our pages has refused it: a sibling domain can lead a browser to a path that only a server takes for this one, such as
-`/session/%72efresh/page`, where no refresh cookie comes.
+| has no session to refresh | the same, and its tokens are cleared: the page may be one for everybody |
+| has no refresh token, and no page has refused its access token | the same, nothing changes |
+| brought a stolen token, or the store is down | as in the table of `answers` |
 
 `POST .../signout/page?next=`:
 
-| the request | is answered |
+| the request | the response |
 |---|---|
 | no page of our own sent it | 403, nothing changes: no other site signs anybody out |
-| has an access token that is genuine, ended or not | its session ends, the tokens are cleared, 303 to `next` |
+| has a verified access token, expired or not | its session ends, the tokens are cleared, 303 to `next` |
 | has none | the tokens are cleared, 303 to `next` |
-| its session was superseded | the way through the refresh, and then again: the session that took its place ends |
+| its session was superseded | by way of the refresh back to here: the session that took its place ends |
 
-`next` is let through only if it leads to this host, see `local_address`; otherwise it is the application's first page.
+`next` counts only if it leads to this host, see `local_address`; otherwise it is the application's first page.
 """
 
 from __future__ import annotations
@@ -64,14 +59,14 @@ Next = Annotated[str | None, Query(alias="next")]
 
 
 def serve_pages(router: APIRouter) -> None:
-    """Have *router* serve both."""
+    """Add both to *router*."""
     add = router.add_api_route
     add(endpoint_paths.REFRESH_PAGE, _refresh, methods=METHODS, name=REFRESH_ROUTE, include_in_schema=False)
     add(endpoint_paths.SIGN_OUT_PAGE, _sign_out, methods=["POST"], include_in_schema=False)
 
 
 def ensure_pages_fit(app: FastAPI, config: SessionConfig) -> None:
-    """Raise `ConfigurationError` if *app* serves pages with sessions, and *config* has none for them."""
+    """Raise `ConfigurationError` if *app* serves pages with sessions, and *config* does not fit them."""
     if prefix_of(app, config) is None:
         return
     if config.token_transfer_method == "header":
@@ -95,7 +90,7 @@ async def _refresh(request: Request, sought: Next = None, *, cleared: bool = Fal
     try:
         access_token = await _refreshed(request)
     except ClearDuplicateSessionCookiesError:
-        if cleared:  # a moment ago, and they are still there
+        if cleared:  # a moment ago, and the older cookies are still there
             raise
         return redirect(visit, f"{with_next(refresh_page(config), address)}&cleared=true")
     response = redirect(visit, address)
@@ -104,10 +99,14 @@ async def _refresh(request: Request, sought: Next = None, *, cleared: bool = Fal
 
 
 async def _refreshed(request: Request) -> str:
-    """Return the access token with which the browser of *request* goes back: the new one, or the old if there is no session."""
+    """Refresh, and return the access token with which the browser goes back: the new one, or the old if there is no session."""
     exchange = exchange_of(request)
+    # What is left of a session is cleared only if one of our pages has refused it: a sibling domain can lead a browser to a path
+    # that only a server takes for this one, such as `/session/%72efresh/page`, to which no refresh cookie is sent.
     if was_refused(request) or presented_refresh_token(request, exchange) is not None:
         with suppress(UnauthorisedError):
+            # No anti-CSRF proof, which a navigation cannot bring: whoever leads a browser here gives its user new tokens in place
+            # of the old ones, and learns nothing.
             return (await refresh_with_proof(request, NOT_ASKED, types=SessionTypes())).access_token
     return next(iter(exchange.credentials(request).access_cookies), "")
 
@@ -128,7 +127,7 @@ async def _sign_out(request: Request, sought: Next = None) -> Response:
         )
     await _end(request, exchange)
     address = safe_next(sought, _first_page(request, config))
-    if is_htmx(request):  # the whole page is the user's
+    if is_htmx(request):  # a redirect would put the next page in place of a part
         return Response(headers={HX_REDIRECT: address})
     return Response(status_code=303, headers={"Location": address})
 
