@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any, ClassVar
+from typing import Generic
 from urllib.parse import urljoin, urlsplit
 
 import anyio
 
 from fastapi_session import endpoint_paths
 from fastapi_session.client.held import Held, SessionTokens, after
+from fastapi_session.client.messages import Cookies, Request, RequestT, Response, ResponseT
 from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method
 
@@ -35,12 +36,12 @@ ROUNDS = 3
 Keep = Callable[[SessionTokens | None], None]
 
 
-class SessionFlow:
+class SessionFlow(Generic[RequestT, ResponseT]):
     """What the two classes `SessionAuth` share: see either of them."""
 
-    request_class: ClassVar[Any]
-    response_class: ClassVar[Any]
-    cookies_class: ClassVar[Any]
+    request_class: Callable[[str, str], RequestT]
+    response_class: Callable[..., ResponseT]
+    cookies_class: Callable[[], Cookies[RequestT, ResponseT]]
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class SessionFlow:
         """The tokens now; `None` if nobody is signed in, or in cookies."""
         return self._held.tokens
 
-    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+    def sync_auth_flow(self, request: RequestT) -> Generator[RequestT, ResponseT, None]:
         """Yield *request*, and what else it takes to have it answered."""
         if self._is_foreign(request):
             yield request
@@ -90,7 +91,7 @@ class SessionFlow:
                     if self._is_over(response):
                         return
 
-    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+    async def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, ResponseT]:
         """Yield *request*, and what else it takes to have it answered."""
         if self._is_foreign(request):
             yield request
@@ -110,10 +111,10 @@ class SessionFlow:
                     if self._is_over(response):
                         return
 
-    def _is_foreign(self, request: Any) -> bool:
+    def _is_foreign(self, request: Request) -> bool:
         return _origin(str(request.url)) != self._origin
 
-    def _prepare(self, request: Any, *, refreshes: bool) -> Held:
+    def _prepare(self, request: RequestT, *, refreshes: bool) -> Held:
         """Put onto *request* what is held, and return that."""
         held = self._held
         request.headers["rid"] = "session"
@@ -127,7 +128,7 @@ class SessionFlow:
             self._put_cookies(request)
         return held
 
-    def _put_cookies(self, request: Any) -> None:
+    def _put_cookies(self, request: RequestT) -> None:
         """Put the newest of our cookies onto *request*, beside those of other names that its client has put there."""
         names = {cookie.name for cookie in self._cookies.jar}
         others = [each for each in request.headers.get("cookie", "").split("; ") if each.partition("=")[0] not in names]
@@ -137,24 +138,24 @@ class SessionFlow:
         if cookies := "; ".join(each for each in [*others, own] if each):
             request.headers["cookie"] = cookies
 
-    def _refresh_request(self) -> Any:
+    def _refresh_request(self) -> RequestT:
         request = self.request_class("POST", self._refresh_url)
         self._prepare(request, refreshes=True)
         return request
 
-    def _has_ended(self, response: Any) -> bool:
+    def _has_ended(self, response: ResponseT) -> bool:
         """Take what *response* brings, and return whether it is our own word that the access token has ended."""
         self.take(response)
         if self._is_foreign(response.request):  # to which the call was redirected
             return False
         return _may_be_a_refusal(response) and _message(response) == TryRefreshTokenError.message
 
-    def _is_over(self, response: Any) -> bool:
+    def _is_over(self, response: ResponseT) -> bool:
         """Take what *response*, the answer to a refresh, brings, and return whether it is a refusal."""
         self.take(response)
         return not response.is_success
 
-    def take(self, response: Any) -> None:
+    def take(self, response: ResponseT) -> None:
         """Take the tokens that *response* brings, as of every call: for one that came in another way."""
         before = self._held
         for each in [*(answer for answer in response.history if answer.has_redirect_location), response]:
@@ -172,11 +173,11 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _may_be_a_refusal(response: Any) -> bool:
+def _may_be_a_refusal(response: Response) -> bool:
     return response.is_error and "json" in response.headers.get("content-type", "")
 
 
-def _message(response: Any) -> object:
+def _message(response: Response) -> object:
     try:
         content = response.json()
     except ValueError:

@@ -10,7 +10,7 @@ from fastapi_session.client.held import SessionTokens
 __all__ = ["SessionAuth", "SessionTokens"]
 
 
-class SessionAuth(SessionFlow, httpx.Auth):
+class SessionAuth(SessionFlow[httpx.Request, httpx.Response], httpx.Auth):
     """Keeps the session of a client: `httpx.Client(auth=SessionAuth("https://api.example.com"))`, or an `AsyncClient`.
 
     It takes the tokens of whatever call signs in, sends them with each call to the origin of *base_url* and to no other, and

@@ -10,7 +10,7 @@ from fastapi_session.client.held import SessionTokens
 __all__ = ["SessionAuth", "SessionTokens"]
 
 
-class SessionAuth(SessionFlow, httpx2.Auth):
+class SessionAuth(SessionFlow[httpx2.Request, httpx2.Response], httpx2.Auth):
     """Keeps the session of a client: `httpx2.Client(auth=SessionAuth("https://api.example.com"))`, or an `AsyncClient`.
 
     It takes the tokens of whatever call signs in, sends them with each call to the origin of *base_url* and to no other, and

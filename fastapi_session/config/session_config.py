@@ -32,7 +32,7 @@ class SessionConfig(Settings):
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_strangers_and_wrong_values(
-        cls, given: Mapping[str, Any], build: ModelWrapValidatorHandler[Self]
+        cls, given: Mapping[str, object], build: ModelWrapValidatorHandler[Self]
     ) -> Self:
         found = [cls._no_such_setting(name) for name in given if name not in cls.model_fields]
         if not found:

@@ -12,11 +12,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from fastapi_session import endpoint_paths
 from fastapi_session.config.cookie_prefix import is_secure_only
 from fastapi_session.config.values import Duration, SecretSetting, StoreSetting
+from fastapi_session.core.anti_csrf import AntiCsrfMode
+from fastapi_session.core.signing_keys import Algorithm
 from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
 SameSite = Literal["lax", "strict", "none"]
-AntiCsrf = Literal["NONE", "VIA_CUSTOM_HEADER", "VIA_TOKEN"]
 
 
 def is_https(origin: str) -> bool:
@@ -45,7 +46,7 @@ def _default_secure(data: dict[str, Any]) -> bool:
     return api.scheme == "https" or (api.is_loopback and is_needed)
 
 
-def _default_anti_csrf(data: dict[str, Any]) -> AntiCsrf:
+def _default_anti_csrf(data: dict[str, Any]) -> AntiCsrfMode:
     return "VIA_CUSTOM_HEADER" if data.get("cookie_same_site") == "none" else "NONE"
 
 
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
     on every request that came by https."""
     cookie_partitioned: bool = False
     """`Partitioned` on the cookies (CHIPS): for pages of another site, a session for each of the sites they are embedded in."""
-    anti_csrf: AntiCsrf = Field(default_factory=_default_anti_csrf)
+    anti_csrf: AntiCsrfMode = Field(default_factory=_default_anti_csrf)
     """How a request in cookie mode proves that no other site forged it."""
     expose_access_token_to_frontend_in_cookie_based_auth: bool = False
     """Send the access token in a header as well, where scripts can read it."""
@@ -129,7 +130,7 @@ class Settings(BaseSettings):
     """Sign with rotating keys; otherwise with one that stays."""
     access_token_dynamic_signing_key_update_interval: Duration = timedelta(hours=168)
     """How long each rotating key signs."""
-    access_token_signing_algorithm: Literal["ES256", "RS256"] = "ES256"
+    access_token_signing_algorithm: Algorithm = "ES256"
     """ES256 (P-256), or RS256 (RSA, 3072 bit) for verifiers that know nothing newer."""
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, SkipValidation
 from pydantic_settings import NoDecode
 
 from fastapi_session.store_url import StoreUrl, unprinted
+from fastapi_session.stores.base import Store
 
 
 def _plain_seconds(value: object) -> object:
@@ -20,7 +21,7 @@ def _list_of_secrets(value: object) -> object:
     return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
 
 
-def _printed(value: Any) -> str:
+def _printed(value: object) -> str:
     return value.printed if isinstance(value, StoreUrl) else str(value)
 
 
@@ -30,5 +31,7 @@ Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 SecretSetting = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
 """One secret or several, newest first; as text one secret, whatever it looks like, or a JSON list."""
 
-StoreSetting = Annotated[Any, AfterValidator(unprinted), PlainSerializer(_printed, when_used="json")]
+StoreSetting = Annotated[
+    Store | str, SkipValidation, AfterValidator(unprinted), PlainSerializer(_printed, when_used="json")
+]
 """A store, or the URL of one, whose password neither a printed configuration nor one dumped as JSON tells."""

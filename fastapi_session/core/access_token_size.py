@@ -8,6 +8,7 @@ from fastapi_session.core.access_token import header_segment
 from fastapi_session.core.jws import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import PayloadError
+from fastapi_session.json_types import JsonObject
 
 MAX_LENGTH = 4_080
 """Characters of an access token that a browser keeps: name and value fit into the 4,096 bytes of a cookie (RFC 6265bis,
@@ -23,7 +24,7 @@ SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
 """Characters of a signature, by algorithm."""
 
 
-def ensure_fits(claims: dict[str, Any], key: SigningKey) -> None:
+def ensure_fits(claims: JsonObject, key: SigningKey) -> None:
     """Raise `PayloadError` unless browsers keep a token of these *claims*, whatever the algorithm, at a little longer address.
 
     So a session whose claims were accepted goes on when the deployment changes its algorithm or its address.
@@ -43,7 +44,7 @@ def longest(cookie_prefix: str) -> int:
     return min(MAX_LENGTH, 4_096 - len(cookie_prefix) - len("sAccessToken"))
 
 
-def length(claims: dict[str, Any], key: SigningKey) -> int:
+def length(claims: JsonObject, key: SigningKey) -> int:
     """Return how many characters the access token of these *claims* has when *key* has signed it."""
     header = header_segment(key.algorithm, key.kid)
     return len(header) + 1 + len(segment(claims)) + 1 + SIGNATURE_LENGTH[key.algorithm]

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from math import isfinite
-from typing import Any
 
 from fastapi_session.errors import PayloadError
+from fastapi_session.json_types import JsonObject, JsonValue
 from fastapi_session.model import MAX_NAME, MAX_OBJECT, Json
 
 MAX_DEPTH = 64
@@ -18,7 +18,7 @@ _ORDERED_JSON = json.JSONEncoder(sort_keys=True)
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def json_object(value: Json | None, what: str) -> dict[str, Any]:
+def json_object(value: Json | None, what: str) -> JsonObject:
     """Return a copy of *value* as it will be read back; `None` is the empty object.
 
     Raises `PayloadError` naming *what* if JSON cannot say it: other types, keys that are no strings, NaN,
@@ -29,7 +29,7 @@ def json_object(value: Json | None, what: str) -> dict[str, Any]:
     try:
         text = _JSON.encode(dict(value))
         size = len(text.encode())
-        copy: dict[str, Any] = json.loads(text)
+        copy: JsonObject = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"{what}: {_unsaid(value)}, give an object of strings, numbers, lists and such") from error
     if size > MAX_OBJECT:
@@ -80,7 +80,7 @@ def _unsaid_kind(value: object) -> str | None:
     return None if is_said else type(value).__name__
 
 
-def _is_flatter_than(levels: int, value: Any) -> bool:
+def _is_flatter_than(levels: int, value: JsonValue) -> bool:
     if not isinstance(value, dict | list):
         return True
     inner = value.values() if isinstance(value, dict) else value
@@ -92,18 +92,18 @@ def is_same(one: Json, other: Json) -> bool:
     return one == other and _ORDERED_JSON.encode(one) == _ORDERED_JSON.encode(other)
 
 
-def copied(payload: Json) -> dict[str, Any]:
+def copied(payload: Json) -> JsonObject:
     """Return a copy of *payload* that shares nothing with it that could be changed."""
     return {key: _copied(value) for key, value in payload.items()}
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
         return copied(value)
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def merged(payload: Json, changes: Json) -> dict[str, Any]:
+def merged(payload: Json, changes: Json) -> JsonObject:
     """Return *payload* with *changes* laid over its top level; a value of `None` removes its key."""
     removed = {key for key, value in changes.items() if value is None}
     return {key: value for key, value in {**payload, **changes}.items() if key not in removed}

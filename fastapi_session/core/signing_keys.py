@@ -28,9 +28,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi_session.core.signatures import PrivateKey, PublicKey
+from fastapi_session.json_types import JsonObject
 from fastapi_session.model import SigningKeyRecord
 
 Algorithm = Literal["ES256", "RS256"]
@@ -146,7 +147,7 @@ class SigningKeys:
         """Return the kids whose last token has expired."""
         return [kid for kid, until in self.verifies_until.items() if until <= now]
 
-    def jwks(self, *, now: int) -> dict[str, list[dict[str, Any]]]:
+    def jwks(self, *, now: int) -> dict[str, list[JsonObject]]:
         """Return the JWK Set of every key that verifies, pending ones included (RFC 7517, section 5)."""
         return {
             "keys": [

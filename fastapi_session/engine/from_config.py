@@ -36,10 +36,7 @@ def milliseconds(duration: timedelta) -> int:
 
 def configured_store(config: SessionConfig, *, clock: Clock) -> Store:
     """Return the store that *config* names or holds. Raises `ConfigurationError` if a URL names none."""
-    if isinstance(config.store, str):
-        return store_by_url(config.store, clock=clock)
-    store: Store = config.store
-    return store
+    return store_by_url(config.store, clock=clock) if isinstance(config.store, str) else config.store
 
 
 def configured_secrets(config: SessionConfig, store: Store, *, random: Callable[[int], bytes]) -> Secrets:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 """The type of a claim's value: what JSON can say."""
 
 Fetch = Callable[[str, str, Json], Awaitable[T | None]]
-"""Answers a claim's value, given the user id, the tenant and the session's payload; `None` where there is none."""
+"""Returns a claim's value, given the user id, the tenant and the session's payload; `None` if there is none."""
 
 LATEST_MOMENT = 253_402_300_800_000
 """Milliseconds until the year 10000. What says to have been fetched later, or before 1970, has not been fetched."""
@@ -32,27 +32,31 @@ class Claim(Generic[T]):
     default_max_age: timedelta | None = None
 
     def value(self, payload: Json) -> T | None:
-        """Return the claim's value in *payload*, `None` where it has none."""
+        """Return the claim's value in *payload*, `None` if it has none."""
         entry = self._entry(payload)
         return None if entry is None else entry["v"]
 
     def fetched_at(self, payload: Json) -> int | None:
-        """Return when the value in *payload* was fetched, in milliseconds since the epoch; `None` where there is none."""
+        """Return when the value in *payload* was fetched, in milliseconds since the epoch; `None` if there is none."""
         entry = self._entry(payload)
         return None if entry is None else entry["t"]
 
-    def entry(self, value: T, *, now: int) -> dict[str, Any]:
+    def entry(self, value: T, *, now: int) -> Json:
         """Return what a payload has of this claim when its value is *value* since *now* (milliseconds)."""
         return {self.key: {"v": value, "t": now}}
 
-    def _entry(self, payload: Json) -> dict[str, Any] | None:
+    def _entry(self, payload: Json) -> Json | None:
         entry = payload.get(self.key)
         if isinstance(entry, dict) and entry.get("v") is not None and _is_moment(entry.get("t")):
             return entry
         return None
 
 
-def claims_of(given: Iterable[Claim[Any]]) -> tuple[Claim[Any], ...]:
+AnyClaim = Claim[Any]
+"""A claim, whatever the type of its value."""
+
+
+def claims_of(given: Iterable[AnyClaim]) -> tuple[AnyClaim, ...]:
     """Return *given*, once each is a claim. Raises `ConfigurationError`, with the fix."""
     claims = tuple(given)
     for each in claims:

@@ -1,6 +1,6 @@
 """The claims most applications need, and the validators they make.
 
-| validator | holds where the value | reason says |
+| validator | holds if the value | reason has |
 |---|---|---|
 | `has_value(x)`, `is_true()`, `is_false()` | is x | `expectedValue` |
 | `includes(x)` | has x in it | `expectedToInclude` |
@@ -9,8 +9,8 @@
 | `includes_any([...])` | has one of them in it | `expectedToIncludeAtLeastOneOf` |
 | `excludes_all([...])` | has none of them in it | `expectedToNotInclude` |
 
-Each takes *max_age*, how old the value may be (by default the claim's `default_max_age`), and *id*, what the client is told
-failed (by default the claim's key).
+Each takes *max_age*, how old the value may be (by default the claim's `default_max_age`), and *id*, the name of the failure
+in the response (by default the claim's key).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PrimitiveClaim(Claim[T]):
     """A claim whose value is one string, number or boolean."""
 
     def has_value(self, value: T, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[T]:
-        """Ask that the value is *value* and at most *max_age* old. *id* is by default the claim's key."""
+        """Require that the value is *value* and at most *max_age* old. *id* is by default the claim's key."""
         return _rule(self, Expectation("expectedValue", value, is_equal), max_age=max_age, id=id)
 
 
@@ -49,11 +49,11 @@ class BooleanClaim(PrimitiveClaim[bool]):
     """A claim that is true or false."""
 
     def is_true(self, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[bool]:
-        """Ask that the value is true and at most *max_age* old."""
+        """Require that the value is true and at most *max_age* old."""
         return self.has_value(True, max_age=max_age, id=id)
 
     def is_false(self, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[bool]:
-        """Ask that the value is false and at most *max_age* old."""
+        """Require that the value is false and at most *max_age* old."""
         return self.has_value(False, max_age=max_age, id=id)
 
 
@@ -62,29 +62,29 @@ class PrimitiveArrayClaim(Claim[list[Item]]):
     """A claim whose value is a list of strings, numbers or booleans."""
 
     def includes(self, item: Item, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[list[Item]]:
-        """Ask that *item* is in the list."""
+        """Require that *item* is in the list."""
         return _rule(self, Expectation("expectedToInclude", item, has_item), max_age=max_age, id=id)
 
     def excludes(self, item: Item, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[list[Item]]:
-        """Ask that *item* is not in the list."""
+        """Require that *item* is not in the list."""
         return _rule(self, Expectation("expectedToNotInclude", item, has_not_item), max_age=max_age, id=id)
 
     def includes_all(
         self, items: Iterable[Item], *, max_age: timedelta | None = None, id: str | None = None
     ) -> ValueRule[list[Item]]:
-        """Ask that all of *items* are in the list."""
+        """Require that all of *items* are in the list."""
         return _rule(self, Expectation("expectedToInclude", tuple(items), has_all), max_age=max_age, id=id)
 
     def includes_any(
         self, items: Iterable[Item], *, max_age: timedelta | None = None, id: str | None = None
     ) -> ValueRule[list[Item]]:
-        """Ask that at least one of *items* is in the list."""
+        """Require that at least one of *items* is in the list."""
         return _rule(self, Expectation("expectedToIncludeAtLeastOneOf", tuple(items), has_any), max_age=max_age, id=id)
 
     def excludes_all(
         self, items: Iterable[Item], *, max_age: timedelta | None = None, id: str | None = None
     ) -> ValueRule[list[Item]]:
-        """Ask that none of *items* is in the list."""
+        """Require that none of *items* is in the list."""
         return _rule(self, Expectation("expectedToNotInclude", tuple(items), has_none), max_age=max_age, id=id)
 
 

@@ -1,4 +1,4 @@
-"""Rules about what a session claims. Every failure is told at once, with a reason in the shape that clients know.
+"""Rules about the claims of a session. All failures are reported together, each with a reason in the shape that clients know.
 
 | case | reason's `message`, beside what was expected |
 |---|---|
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, Protocol
 
-from fastapi_session.core.claims.claim import Claim, T
+from fastapi_session.core.claims.claim import AnyClaim, Claim, T
 from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.model import Json
 
@@ -24,31 +24,31 @@ _EXAMPLES = 'Role.has_value("admin") or Roles.includes("admin")'
 
 
 class ClaimValidator(Protocol):
-    """A rule about a session's payload. Any hashable object with these two methods will do."""
+    """A rule about a session's payload: every hashable object with these two methods."""
 
-    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
-        """Return the claim whose value has to be fetched before `failure` is asked, `None` where none has to be."""
+    def claim_to_fetch(self, payload: Json, *, now: int) -> AnyClaim | None:
+        """Return the claim whose value has to be fetched before `failure` is called, `None` if none has to be."""
 
     def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
-        """Return what is wrong with *payload* at *now* (milliseconds), `None` where nothing is."""
+        """Return what is wrong with *payload* at *now* (milliseconds), `None` if nothing is."""
 
 
 @dataclass(frozen=True)
 class PayloadRule:
-    """A validator of one's own in one line: *holds* is asked whether the whole payload will do.
+    """A validator of your own in one line: *holds* returns whether the whole payload is accepted.
 
-    *id* is what the client is told failed. *reason* says why, as JSON, of a payload that will not do; by default nothing.
+    *id* is the name of the failure in the response. *reason* returns, as JSON, why a payload is refused; by default nothing.
     """
 
     id: str
     holds: Callable[[Json], bool]
-    reason: Callable[[Json], Any] | None = None
+    reason: Callable[[Json], object] | None = None
 
     def claim_to_fetch(self, payload: Json, *, now: int) -> None:
         """Fetch nothing: the rule is about what is there."""
 
     def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
-        """Return a failure, with its reason if there is one, where *holds* says no."""
+        """Return a failure, with its reason if there is one, if *holds* returns false."""
         if self.holds(payload):
             return None
         return ClaimFailure(self.id, None if self.reason is None else self.reason(payload))
@@ -56,28 +56,28 @@ class PayloadRule:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a value is compared with and how, and the name under which the reason tells it."""
+    """What a value is compared with and how. *reported_as* is the name of *expected* in the reason of a failure."""
 
-    told_as: str
-    expected: Any = field(compare=False)
-    holds: Callable[[Any, Any], bool]
+    reported_as: str
+    expected: object = field(compare=False)
+    holds: Callable[[object, Any], bool]
     _written: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Compare by what is written: Python has 1 equal to 1.0 and to true, and no claim that is one is the others."""
+        # Compared is how it is written: to Python 1, 1.0 and True are equal, and FastAPI would run one of two rules for both.
         object.__setattr__(self, "_written", repr(self.expected))
 
-    def told(self) -> dict[str, Any]:
-        """Return what was expected, as the reason tells it."""
-        return {self.told_as: list(self.expected) if isinstance(self.expected, tuple) else self.expected}
+    def reported(self) -> Json:
+        """Return what was expected, as the reason has it."""
+        return {self.reported_as: list(self.expected) if isinstance(self.expected, tuple) else self.expected}
 
-    def is_met_by(self, value: Any) -> bool:
+    def is_met_by(self, value: object) -> bool:
         """Say whether *value* is as expected."""
         return self.holds(value, self.expected)
 
-    def reason(self, value: Any) -> Any:
-        """Return what to tell of *value*, which is not as expected."""
-        return {"message": "wrong value", **self.told(), "actualValue": value}
+    def reason(self, value: object) -> object:
+        """Return why *value* is refused, which is not as expected."""
+        return {"message": "wrong value", **self.reported(), "actualValue": value}
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,18 @@ class OwnExpectation(Generic[T]):
     """What a function of the application's own expects of a value, and the one that says why another will not do."""
 
     holds: Callable[[T], bool]
-    why: Callable[[T], Any] | None
+    why: Callable[[T], object] | None
 
-    def told(self) -> dict[str, Any]:
-        """Return nothing: what a function expects cannot be told."""
+    def reported(self) -> Json:
+        """Return nothing: what a function expects cannot be written down."""
         return {}
 
     def is_met_by(self, value: T) -> bool:
         """Say whether *value* is as expected."""
         return self.holds(value)
 
-    def reason(self, value: T) -> Any:
-        """Return what to tell of *value*, which is not as expected."""
+    def reason(self, value: T) -> object:
+        """Return why *value* is refused, which is not as expected."""
         return {"message": "wrong value", "actualValue": value} if self.why is None else self.why(value)
 
 
@@ -109,8 +109,8 @@ class ValueRule(Generic[T]):
     max_age: timedelta | None
     expectation: Expectation | OwnExpectation[T]
 
-    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
-        """Return the claim where its value is absent or too old."""
+    def claim_to_fetch(self, payload: Json, *, now: int) -> AnyClaim | None:
+        """Return the claim if its value is absent or too old."""
         fetched_at = self.claim.fetched_at(payload)
         return self.claim if fetched_at is None or self._is_too_old(now - fetched_at) else None
 
@@ -118,7 +118,7 @@ class ValueRule(Generic[T]):
         """Return what is wrong, its reason in the table's shape unless the expectation gives one of its own."""
         value, fetched_at = self.claim.value(payload), self.claim.fetched_at(payload)
         if value is None or fetched_at is None:
-            absent = {"message": "value does not exist", **self.expectation.told(), "actualValue": None}
+            absent = {"message": "value does not exist", **self.expectation.reported(), "actualValue": None}
             return ClaimFailure(self.id, absent)
         age = now - fetched_at
         if self.max_age is not None and self._is_too_old(age):
@@ -132,19 +132,19 @@ class ValueRule(Generic[T]):
 
 @dataclass(frozen=True)
 class ClaimRule(Generic[T]):
-    """A validator of one's own in one line: *holds* is asked whether the value of *claim* will do.
+    """A validator of your own in one line: *holds* returns whether the value of *claim* is accepted.
 
-    A value that is absent or older than *max_age*, by default the claim's, is fetched before. *reason* says why, as JSON, of a
-    value that will not do; by default that it is wrong. *id* is what the client is told failed, by default the claim's key.
+    A value that is absent or older than *max_age*, by default the claim's, is fetched before. *reason* returns, as JSON, why a
+    value is refused; by default that it is wrong. *id* is the name of the failure in the response, by default the claim's key.
     """
 
     claim: Claim[T]
     holds: Callable[[T], bool]
-    reason: Callable[[T], Any] | None = None
+    reason: Callable[[T], object] | None = None
     max_age: timedelta | None = None
     id: str | None = None
 
-    def claim_to_fetch(self, payload: Json, *, now: int) -> Claim[Any] | None:
+    def claim_to_fetch(self, payload: Json, *, now: int) -> AnyClaim | None:
         """Return the claim if its value is absent or too old."""
         return self._rule().claim_to_fetch(payload, now=now)
 
@@ -170,16 +170,16 @@ def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]
     return validators
 
 
-def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[Claim[Any]]:
-    """Return the claims that have to be fetched before *validators* can be asked, each once."""
+def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[AnyClaim]:
+    """Return the claims that have to be fetched before *validators* can be checked, each once."""
     wanted = (validator.claim_to_fetch(payload, now=now) for validator in validators)
     return list({claim.key: claim for claim in wanted if claim is not None}.values())
 
 
 def failures(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[ClaimFailure]:
     """Return every validator's failure on *payload* at *now* (milliseconds)."""
-    told = (validator.failure(payload, now=now) for validator in validators)
-    return [failure for failure in told if failure is not None]
+    found = (validator.failure(payload, now=now) for validator in validators)
+    return [failure for failure in found if failure is not None]
 
 
 def is_equal(value: object, expected: object) -> bool:
