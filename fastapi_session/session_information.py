@@ -1,4 +1,4 @@
-"""What an application is told of a session that it knows by its handle."""
+"""What is known of a session by its handle."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi_session.model import Circumstances, Json, SessionRecord, moment
 
 @dataclass(frozen=True, slots=True)
 class SessionInformation:
-    """What is known of a session by its handle, without its tokens.
+    """What the store knows of a session: neither its tokens nor what verifies them.
 
-    *last_seen* is who was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at* unless it is
-    refreshed before.
+    *last_seen* says whose request was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at*
+    unless it is refreshed before.
     """
 
     handle: str
@@ -29,7 +29,7 @@ class SessionInformation:
 
     @classmethod
     def of(cls, record: SessionRecord) -> SessionInformation:
-        """Return what *record* says, without what no caller needs."""
+        """Return what *record* says, without what the rotation of tokens keeps there."""
         return cls(
             handle=record.handle,
             user_id=record.user_id,

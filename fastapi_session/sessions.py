@@ -65,7 +65,8 @@ class Sessions:
         """Take the deployment's *config*; nothing is connected before `open` or first use.
 
         *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with events;
-        *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no claim or validator.
+        *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no
+        claim or validator.
         """
         self.config = config or SessionConfig()
         self._engine = Engine(self.config, clock=clock, random=random, subscribers=subscribers)
@@ -112,7 +113,7 @@ class Sessions:
         """
         if not isinstance(self.store, TransactionalStore):
             raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
-        joined = copy(self)
+        joined = copy(self)  # not a new one, so that a subclass keeps its verbs and what else it has
         joined._engine = self._engine.within(self.store.within(connection))  # noqa: SLF001  it is one of these
         return joined
 
@@ -127,7 +128,7 @@ class Sessions:
         """Return what time it is for these sessions, in milliseconds since the epoch."""
         return self._engine.clock()
 
-    # What every request comes through.
+    # Requests come through these.
 
     async def create(
         self,
@@ -145,7 +146,8 @@ class Sessions:
 
         Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
-        *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. Raises `PayloadError` (nothing is written) and `StoreUnavailable`.
+        *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. Raises `PayloadError` (nothing is
+        written) and `StoreUnavailable`.
         """
         engine, now, replaced = self._engine, self.now(), handles_in(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
@@ -164,10 +166,10 @@ class Sessions:
         )
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
         key = await engine.keyring.signing_key(through=engine.joined)
-        issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)
+        issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)  # before the write: it may be too long
         await engine.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
         engine.announcements.created(record, replaced=replaced)
-        engine.housekeeping.tidy()
+        engine.housekeeping.tidy()  # here, since what makes rows has to see to it that they go
         return issued
 
     async def verify(
@@ -179,12 +181,11 @@ class Sessions:
         the claims of there. It is asked as well, once a token, if the session's claims were changed by its handle.
 
         Raises `UnauthorisedError` if it is none of ours or its session has ended, clearing the tokens unless another one
-        took its place;
-        `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the revocation
-        feed is older than it may be.
+        took its place; `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the
+        revocation feed is older than it may be.
         """
-        # Each request comes through here, and usually nothing has to be waited for. So the questions that say so are asked in
-        # this function, without a call for each; what is left is handed on.
+        # The fast path, inlined: each request comes through here, and usually it neither waits nor verifies a signature. What
+        # says so is compared here without a function call, and only the rest is handed on (see `benchmarks.calls`).
         engine, parsed = self._engine, self.parse(token) if isinstance(token, str) else token
         del token  # error reporters send the local variables of this frame
         now, feed, keyring = engine.clock(), engine.feed, engine.keyring
@@ -246,6 +247,7 @@ class Sessions:
             issued = await self.merge_and_reissue(token, fetched.entries, marks_stale=marks_stale)
             if issued is None:
                 raise await self.refusal(token.session_handle)
+        # The claims as they are in the store by now: another request may have changed some since the token was issued.
         failed = failures(validators, issued.access_token.custom if issued else token.custom, now=fetched.began)
         if failed:
             self._engine.announcements.rejected(token, failed)
@@ -336,10 +338,14 @@ class Sessions:
 
     async def revoke_several(self, handles: Iterable[str]) -> list[str]:
         """End the sessions named by *handles*, and return those that were alive."""
+        # One by one, and not in one statement: a subclass may do something else when a session is revoked.
         return [handle for handle in handles if await self.revoke(handle)]
 
     async def refusal(self, handle: str) -> SessionError:
-        """Return the error for a client whose session, named *handle*, is not there any more: it says whether to clear its tokens."""
+        """Return the error for a client whose session, named *handle*, is not there any more.
+
+        It says whether the client's tokens are to be cleared.
+        """
         return (await self._engine.ended_sessions.refusal_of_access_token(split_handle(handle)[0])).about(handle)
 
     async def refusal_of_refresh(self, handle: str, *, reason: str) -> SessionError:
@@ -347,9 +353,9 @@ class Sessions:
         return await self._engine.ended_sessions.refusal_of_refresh_token(split_handle(handle)[0], reason=reason)
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
-        """Give a future that is done when the session named *handle* is revoked or superseded: at once, or within two seconds elsewhere.
+        """Give a future that is done when the session named *handle* is revoked or superseded. It may be done already.
 
-        It is done already if that is known.
+        That is at once if this process ends the session, within two seconds if another one does.
         """
         return self._engine.feed.ending(split_handle(handle)[0])
 

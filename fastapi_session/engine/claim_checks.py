@@ -55,6 +55,7 @@ class ClaimChecks:
         """Return what a payload has of *claims* once they are fetched; one that has no value leaves nothing."""
         fetched: dict[str, Any] = {}
         for claim in claims:
+            # With those fetched before: one claim may follow from another.
             value = await claim.fetch(user_id, tenant_id, {**payload, **fetched})
             if value is not None:
                 fetched.update(claim.entry(value, now=self._clock()))

@@ -34,6 +34,7 @@ async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
     session_id, tenant_id = split_handle(handle)
     reading = await store.get(session_id)
     record = reading.record
+    # By the store's clock: all processes agree on it.
     if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):
         return None
     return record

@@ -14,7 +14,7 @@ class _Round:
 
 
 class PeriodicWork:
-    """Does *work* every *interval* seconds on each event loop where somebody wants it, and on no other.
+    """Does *work* every *interval* seconds on each event loop on which somebody wants it, and on no other.
 
     The work itself must deal with its own failures.
     """

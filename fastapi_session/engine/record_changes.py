@@ -67,7 +67,7 @@ class RecordChanges:
         """End the session named *handle*, and say whether it was alive. Raises `StoreUnavailable`."""
         record = await live_record(self._store, handle)
         if record is None or not await self._store.delete(record.session_id):
-            return False
+            return False  # whoever deleted it announces it
         self._announcements.revoked(record)
         return True
 
@@ -87,7 +87,7 @@ class RecordChanges:
 
         With *marks_stale*, access tokens of before are answered "try refresh token" from then on.
         """
-        key = await self._keyring.signing_key(through=self._joined)
+        key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
 
         def changed(record: SessionRecord) -> SessionRecord:
             payload = _made(change, of=record.access_token_payload, what="access_token_payload")
@@ -118,6 +118,7 @@ async def change_record(
         if record is None:
             return None
         changed = change(record)
+        # No write, and so no notice: clients would have to refresh for nothing.
         if _says_the_same(record, changed):
             return record
         if await store.update(

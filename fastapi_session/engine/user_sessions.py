@@ -54,6 +54,7 @@ class UserSessions:
     def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
         """Announce the end of the sessions that were *deleted* while they were alive, and return their handles."""
         now = self._clock()
+        # The store deletes expired ones as well: nobody was signed in by those any more, so there is nothing to announce.
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
             self._announcements.revoked(record)

@@ -25,7 +25,7 @@ logger = logging.getLogger("fastapi_session")
 
 
 class KeyReencryption:
-    """Encrypts one process's keys anew where that is needed. Of several processes that do so at once, one succeeds."""
+    """Encrypts one process's keys anew if that is needed. Of several processes that do so at once, one succeeds."""
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class KeyReencryption:
         try:
             for record in records:
                 reencrypted = reencrypt(record, self._secrets, nonce=self._random(NONCE_BYTES))
+                # Compare-and-set: another process may have encrypted it meanwhile, perhaps under a newer secret.
                 await self._store.replace_key(reencrypted, expected_secret_kid=record.secret_kid)
         except (StoreUnavailable, ConfigurationError):
             self._look_at = 0

@@ -254,6 +254,7 @@ class RevocationFeed:
     def _trust(self, tried_at: float) -> None:
         """Let what is known be relied on, after the attempt of *tried_at*, for as long as the table says."""
         self._tried_at = self.trusted_from = tried_at
+        # While it is followed the next reading begins by itself, and may take its time before a request has to wait for it.
         self.trusted_until = tried_at + self._interval + (PATIENCE if self._following else 0)
         if self._max_age is not None:
             read_at = -math.inf if self._read_at is None else self._read_at

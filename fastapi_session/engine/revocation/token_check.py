@@ -72,7 +72,7 @@ class TokenCheck:
         except StoreUnavailable:
             if self._feed.fails_closed:
                 raise
-            return None
+            return None  # by default a store that is down signs nobody out
 
     def _is_up_to_date(self, token: AccessToken, notice: Notice) -> bool:
         known, up_to_date = self._up_to_date.find(notice.subject) or (None, token)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,17 +46,22 @@ class Alarms:
         self._announcements = announcements
         self._background = background
         self._unknown: set[str] = set()
+        self._ending: Counter[str] = Counter()
 
     async def end(self, alarm: Alarm) -> bool:
         """End the session unless it is not what was judged any more, and say whether it was ended.
 
         Raises `StoreUnavailable`: then that is found out in the background, and announced as soon as it is known.
         """
+        session_id = alarm.record.session_id
+        self._ending[session_id] += 1
         try:
-            ended = await self._store.delete(alarm.record.session_id, expected=alarm.record.lineage)
+            ended = await self._store.delete(session_id, expected=alarm.record.lineage)
         except (StoreUnavailable, asyncio.CancelledError):  # neither says whether the session was deleted
             self._find_out_later(alarm)
             raise
+        finally:
+            self._ending -= Counter([session_id])  # which keeps no zero
         if ended:
             self._announce(alarm)
         return ended
@@ -73,22 +79,33 @@ class Alarms:
         for pause in _pauses():
             await asyncio.sleep(pause)
             with suppress(StoreUnavailable):
-                await self._ask_again(alarm)
-                return
+                if await self._ask_again(alarm):
+                    return
 
-    async def _ask_again(self, alarm: Alarm) -> None:
-        """End the session if it is there and the verdict still holds; announce it if it is gone, unless that was done."""
+    async def _ask_again(self, alarm: Alarm) -> bool:
+        """End the session if it is there and the verdict still holds; announce it if it is gone, unless that was done.
+
+        Return whether that is settled.
+        """
         session_id = alarm.record.session_id
         while True:
             reading = await self._store.get(session_id)
             if session_id not in self._unknown:
-                return None
+                return True
             if reading.record is None:
-                return self._announce(alarm)
+                return self._announce_unless_ending(alarm)
             if not alarm.judge(reading).revoke:
-                return None
+                return True
             if await self._store.delete(session_id, expected=reading.record.lineage):
-                return self._announce(alarm)
+                self._announce(alarm)
+                return True
+
+    def _announce_unless_ending(self, alarm: Alarm) -> bool:
+        # A request that came later may have ended the session, and waits for the store's response: then it announces that.
+        if alarm.record.session_id in self._ending:
+            return False
+        self._announce(alarm)
+        return True
 
     def _announce(self, alarm: Alarm) -> None:
         self._unknown.discard(alarm.record.session_id)

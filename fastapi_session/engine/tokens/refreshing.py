@@ -58,7 +58,9 @@ class Refreshing:
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked if it
         says so, `SessionSupersededError` and `StoreUnavailable`.
         """
-        issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
+        issue_id = self._random(
+            refresh_token.ISSUE_ID_BYTES
+        )  # of the one token that is sent, after however many attempts
         answer = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
         lost: Verdict | None = None
         for _ in range(ATTEMPTS):

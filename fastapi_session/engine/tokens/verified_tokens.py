@@ -33,7 +33,7 @@ class VerifiedAccessToken(ParsedAccessToken):
 
     def is_verified_by(self, keys: SigningKeys, now: int) -> bool:
         """Say whether to verify the token by *keys* at *now* would succeed again, without doing it."""
-        # The same object, not an equal one: any reading of the keys makes another, so a deleted key is noticed for nothing.
+        # Identity, which costs nothing: whenever a key is added or deleted, the keyring makes another object.
         return self.keys is keys and now < self.until
 
 

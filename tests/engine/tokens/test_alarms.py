@@ -112,6 +112,34 @@ async def test_who_comes_again_first_is_told_of_once(deployment: Deployment) -> 
     assert 1 == len(await deployment.thefts())
 
 
+async def test_an_answer_on_its_way_is_waited_for(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the thief comes again and the store has ended the session but not yet said so, this process tells of it once."""
+    token, ended, arrives = await deployment.stolen(), asyncio.Event(), asyncio.Event()
+    delete, get = deployment.store.delete, deployment.store.get
+    deployment.store.what = "the question"
+    with pytest.raises(StoreUnavailable):
+        await deployment.sessions.refresh(token)
+
+    async def late(session_id: str, *, expected: Lineage | None = None) -> bool:
+        done = await delete(session_id, expected=expected)
+        ended.set()
+        await arrives.wait()
+        return done
+
+    async def asked(session_id: str) -> Reading:
+        reading = await get(session_id)
+        if ended.is_set():
+            asyncio.get_running_loop().call_later(0.01, arrives.set)
+        return reading
+
+    monkeypatch.setattr(deployment.store, "delete", late)
+    monkeypatch.setattr(deployment.store, "get", asked)
+    with pytest.raises(TokenTheftError):
+        await deployment.sessions.refresh(token)
+
+    assert 1 == len(await deployment.thefts())
+
+
 async def test_many_at_once_are_told_of_once(deployment: Deployment) -> None:
     """Of ten that come at once, and of whom one loses its answer, one alarm is told."""
     token = await deployment.stolen()
