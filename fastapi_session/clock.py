@@ -1,6 +1,6 @@
 """What time it is: whole milliseconds since the epoch.
 
-A clock is any function that answers them, so that a test can drive time by hand.
+A clock is any function that returns them, so that a test can drive time by hand.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claims.claim import Claim, claims_of
 from fastapi_session.core.claims.validators import ClaimValidator, failures, validators_of
 from fastapi_session.core.payload import json_object, merged
-from fastapi_session.engine.assembly import Engine, Random
+from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
 from fastapi_session.engine.live_records import handles_in, live_record
@@ -39,6 +39,7 @@ from fastapi_session.errors import (
 )
 from fastapi_session.events import Subscriber
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, split_handle
+from fastapi_session.randomness import Random
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import Store, TransactionalStore
 

@@ -35,10 +35,8 @@ from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.engine.tokens.verifying import Verifying
 from fastapi_session.engine.user_sessions import UserSessions
 from fastapi_session.events import Subscriber
+from fastapi_session.randomness import Random
 from fastapi_session.stores.base import JoinedStore, Store
-
-Random = Callable[[int], bytes]
-"""Returns so many random bytes."""
 
 
 class Engine:
@@ -49,7 +47,6 @@ class Engine:
     ) -> None:
         """Put the parts together. Raises `ConfigurationError` if there is no store or no secret."""
         self.clock = clock
-        self.random = random
         self.on_end = _committed
         self.store: Store = configured_store(config, clock=clock)
         self.secrets = configured_secrets(config, self.store, random=random)
@@ -66,8 +63,8 @@ class Engine:
             background=self.background,
         )
         self.feed = self._feed(config)
-        self.publisher = Publisher(subscribers, background=self.background)
-        self.announcements = Announcements(self.publisher.publish if subscribers else None, feed=self.feed, clock=clock)
+        publish = Publisher(subscribers, background=self.background).publish if subscribers else None
+        self.announcements = Announcements(publish, feed=self.feed, clock=clock)
         policy = rotation_policy(config)
         self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(
@@ -99,7 +96,10 @@ class Engine:
         return engine
 
     def _use(self, store: Store, *, joined: JoinedStore | None) -> None:
-        """Make the parts that are others within a transaction. Who is *joined* holds a connection, and waits for no other."""
+        """Make the parts that read and write through *store*, which is *joined* if it does so in a transaction of the user's.
+
+        Whoever holds a connection must not wait for another one: all connections may be held by callers who wait like him.
+        """
         self.store = store
         self.joined = joined
         self.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, ended_sessions=self.ended_sessions)

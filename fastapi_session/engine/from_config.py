@@ -1,12 +1,8 @@
-"""From the configuration to what the engine works with: store, secrets, and policies in milliseconds.
-
-This is the one place that turns a `timedelta` of the configuration into milliseconds.
-"""
+"""From the configuration to what the engine works with: store, secrets, and policies in milliseconds."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signing_keys import KeyPolicy
 from fastapi_session.engine.keys.secret_file import read_or_create
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.randomness import Random
 from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
@@ -39,7 +36,7 @@ def configured_store(config: SessionConfig, *, clock: Clock) -> Store:
     return store_by_url(config.store, clock=clock) if isinstance(config.store, str) else config.store
 
 
-def configured_secrets(config: SessionConfig, store: Store, *, random: Callable[[int], bytes]) -> Secrets:
+def configured_secrets(config: SessionConfig, store: Store, *, random: Random) -> Secrets:
     """Return the secrets of *config*; without any, those that the embedded stores keep for themselves.
 
     Raises `ConfigurationError` if a secret is too short, or none is given and *store* is shared by machines.
@@ -47,7 +44,7 @@ def configured_secrets(config: SessionConfig, store: Store, *, random: Callable[
     return Secrets([*map(Secret.from_material, config.secrets or (_own_secret(store, random),))])
 
 
-def _own_secret(store: Store, random: Callable[[int], bytes]) -> bytes:
+def _own_secret(store: Store, random: Random) -> bytes:
     if isinstance(store, MemoryStore):
         return random(MINIMUM_SECRET_BYTES)  # its sessions end with the process anyway
     if isinstance(store, SqliteStore):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from fastapi_session.clock import Clock
 from fastapi_session.core import key_encryption
@@ -12,12 +12,13 @@ from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signatures import PrivateKey
 from fastapi_session.core.signing_keys import DueKey, KeyPolicy, SigningKey, new_kid
 from fastapi_session.model import SigningKeyRecord
+from fastapi_session.randomness import Random
 
 
 class KeyMaking:
     """Makes keys as *policy* says, and encrypts them under the newest secret of *secrets*."""
 
-    def __init__(self, *, secrets: Secrets, policy: KeyPolicy, clock: Clock, random: Callable[[int], bytes]) -> None:
+    def __init__(self, *, secrets: Secrets, policy: KeyPolicy, clock: Clock, random: Random) -> None:
         self._secrets = secrets
         self._policy = policy
         self._clock = clock

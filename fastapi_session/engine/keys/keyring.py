@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from fastapi_session.engine.keys.key_making import KeyMaking
 from fastapi_session.engine.keys.reencryption import KeyReencryption
 from fastapi_session.engine.keys.uncommitted_keys import UncommittedKeys
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.randomness import Random
 from fastapi_session.stores.base import JoinedStore, SigningKeyStore
 
 RELOAD_INTERVAL = 60_000
@@ -39,7 +40,7 @@ class Keyring:
         secrets: Secrets,
         policy: KeyPolicy,
         clock: Clock,
-        random: Callable[[int], bytes],
+        random: Random,
         background: Background,
     ) -> None:
         self._store = store

@@ -8,7 +8,7 @@ left has prevailed. All of them open the keys meanwhile: each of their lists has
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.key_encryption import NONCE_BYTES, reencrypt
@@ -16,6 +16,7 @@ from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.background import Background
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SigningKeyRecord
+from fastapi_session.randomness import Random
 from fastapi_session.stores.base import SigningKeyStore
 
 REENCRYPTION_INTERVAL = 86_400_000
@@ -33,7 +34,7 @@ class KeyReencryption:
         *,
         secrets: Secrets,
         clock: Clock,
-        random: Callable[[int], bytes],
+        random: Random,
         background: Background,
     ) -> None:
         self._store = store

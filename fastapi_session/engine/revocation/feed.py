@@ -52,7 +52,7 @@ SLACK = 300_000
 WHOLE_EVERY = 300_000
 """Milliseconds between two readings of the whole feed."""
 PIECES = 20
-"""In how many questions the whole feed is read, so that none takes long, however many were revoked."""
+"""In how many pieces the whole feed is read, so that none takes long, however many were revoked."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -197,7 +197,7 @@ class RevocationFeed:
                 self._trust(self._clock())
 
     async def _read(self) -> None:
-        """Read what is new, and from time to time everything. At the first time nothing counts as read before everything is."""
+        """Read what is new, and from time to time everything. The first time, nothing counts as read before everything is."""
         began = self._clock()
         try:
             await self._read_latest()

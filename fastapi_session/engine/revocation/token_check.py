@@ -39,9 +39,8 @@ class TokenCheck:
         self._secrets = secrets
         self._feed = feed
         self._ended_sessions = ended_sessions
-        self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](
-            _weight
-        )  # one that was dropped costs a reading
+        # One that was dropped costs a reading of the store, nothing else.
+        self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](_weight)
 
     async def check_notice(self, notice: Notice, token: AccessToken) -> None:
         """Refuse the verified *token* if *notice* is against it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from fastapi_session.clock import Clock
@@ -16,6 +15,7 @@ from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.from_config import milliseconds
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json, SessionRecord, Tokens
+from fastapi_session.randomness import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ class IssuedSession:
 class Mint:
     """Makes tokens from records. *clock* decides about their moments, *random* (bytes) about their jitter."""
 
-    def __init__(
-        self, config: SessionConfig, *, secrets: Secrets, clock: Clock, random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, config: SessionConfig, *, secrets: Secrets, clock: Clock, random: Random) -> None:
         self._issuer = config.issuer
         self._validity = milliseconds(config.access_token_validity)
         self._longest = access_token_size.longest(config.cookie_prefix)

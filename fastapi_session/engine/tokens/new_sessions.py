@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.payload import checked_name, checked_tenant
@@ -11,12 +9,13 @@ from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.from_config import milliseconds
 from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord
+from fastapi_session.randomness import Random
 
 
 class NewSessions:
     """Makes what a new session begins with. *random* returns so many random bytes."""
 
-    def __init__(self, config: SessionConfig, *, secrets: Secrets, random: Callable[[int], bytes]) -> None:
+    def __init__(self, config: SessionConfig, *, secrets: Secrets, random: Random) -> None:
         absolute = config.absolute_timeout
         self._idle_timeout = milliseconds(config.idle_timeout)
         self._absolute_timeout = None if absolute is None else milliseconds(absolute)

@@ -7,7 +7,6 @@ row is still what was judged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +19,7 @@ from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.tokens.alarms import Alarm, Alarms
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
 from fastapi_session.model import Circumstances, Lineage, Reading, Rotation, SessionRecord
+from fastapi_session.randomness import Random
 from fastapi_session.stores.base import SessionStore
 
 ATTEMPTS = 5
@@ -40,7 +40,7 @@ class Refreshing:
         announcements: Announcements,
         ended_sessions: EndedSessions,
         reuse_is_theft: bool,
-        random: Callable[[int], bytes],
+        random: Random,
         alarms: Alarms,
     ) -> None:
         self._store = store
@@ -58,9 +58,8 @@ class Refreshing:
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked if it
         says so, `SessionSupersededError` and `StoreUnavailable`.
         """
-        issue_id = self._random(
-            refresh_token.ISSUE_ID_BYTES
-        )  # of the one token that is sent, after however many attempts
+        # Of the one token that is sent, after however many attempts.
+        issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
         answer = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
         lost: Verdict | None = None
         for _ in range(ATTEMPTS):
