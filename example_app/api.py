@@ -74,7 +74,7 @@ async def sign_in(
 
 @api.get("/hello")
 async def hello(session: SignedIn) -> Message:
-    """Greet. The access token is proof enough: no database is asked."""
+    """Greet. The access token is enough: no database is asked."""
     return Message(message=f"Hello {session.user_id}, your access token is good.")
 
 
@@ -86,14 +86,14 @@ async def vault(session: StillSignedIn) -> Message:
 
 @api.post("/plan")
 async def change_plan(change: Plan, session: SignedIn) -> Message:
-    """Change a claim of the access token; the answer carries the new token."""
+    """Change a claim of the access token; the response carries the new token."""
     await session.merge_into_access_token_payload({"plan": change.plan})
     return Message(message=f"The plan is now {change.plan}.")
 
 
 @api.get("/admin")
 async def admin(session: Admin) -> Message:
-    """Let admins in. Whoever is none is told why, in the answer 403."""
+    """Let admins in. For anybody else the 403 says why."""
     return Message(message=f"The control room is open, {session.user_id}: you are an admin.")
 
 

@@ -2,8 +2,8 @@
 
 | raised in | what happens there | who responds |
 |---|---|---|
-| a route | the application's handlers catch it | they |
-| a mounted application that has a handler for it | that catches it | it |
+| a route | the application's handlers catch it | those handlers |
+| a mounted application that has a handler for it | that catches it | that handler |
 | any other mounted application | a 500 as for a crash, then it is raised on | this module, in place of the 500 |
 | a middleware between `install` and the routes | it is raised on: handlers are further inside | this module |
 

@@ -63,7 +63,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     *method* out or the response has started, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
-    exchange.ensure_answers()
+    exchange.ensure_not_started()
     method = _method_of_new_session(connection, exchange, said=method)
     superseded = _superseded_access_tokens(connection, exchange, method=method)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
@@ -101,7 +101,7 @@ def attach_session_to_request(
     anti-CSRF token that the configuration requires.
     """
     exchange = exchange_of(connection)
-    exchange.ensure_answers()
+    exchange.ensure_not_started()
     chosen = _method_of_new_session(connection, exchange, said=method)
     if anti_csrf_mode(exchange, chosen) == "VIA_TOKEN" and issued.access_token.anti_csrf_token is None:
         raise ConfigurationError(

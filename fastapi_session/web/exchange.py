@@ -72,7 +72,7 @@ class Exchange:
         "begun",
         "guard",
         "handlers",
-        "has_answered",
+        "has_started",
         "header_cache",
         "held",
         "issued",
@@ -88,7 +88,7 @@ class Exchange:
         self._credentials: Credentials | None = None
         self.outcome: Outcome | None = None
         self.was_asked = False  # the tokens of the request were read, so the response is for its user alone
-        self.has_answered = False  # the response has started, or the socket is open: no tokens can be sent any more
+        self.has_started = False  # the response; or the socket is open: no tokens can be sent any more
         self.issued: IssuedSession | None = None  # the tokens that this request has last sent for its session
         # Takes a `Session`, a module above this one: whoever opens a socket with it.
         self.guard: Callable[[Any], None] | None = None
@@ -129,9 +129,9 @@ class Exchange:
 
         begun.sessions.on_end(settle)
 
-    def ensure_answers(self) -> None:
+    def ensure_not_started(self) -> None:
         """Raise `ConfigurationError` if no response can carry tokens any more."""
-        if self.has_answered:
+        if self.has_started:
             raise ConfigurationError(
                 "the response to this request has started (or its socket is open), so no tokens can be sent with it: begin "
                 "and refresh sessions in a route, before it responds"

@@ -99,7 +99,7 @@ def _on_sockets_too(handler: Handler) -> Callable[[Any, Exception], Awaitable[An
 
 async def _refuse(socket: WebSocket, response: Response, error: Exception) -> None:
     # Not `socket.application_state`: a mounted application has a WebSocket object of its own, and accepted that one.
-    is_open = exchange_of(socket).has_answered
+    is_open = exchange_of(socket).has_started
     if not is_open and "websocket.http.response" in socket.scope.get("extensions", {}):
         await socket.send_denial_response(response)
     else:

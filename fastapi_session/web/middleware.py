@@ -40,7 +40,7 @@ class ExchangeMiddleware:
         # Not `async`, but returning what `send` returns: a coroutine around it would cost each message of a response one more.
         def send_with_tokens(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                exchange.has_answered = True
+                exchange.has_started = True
                 if exchange.outcome is not None or exchange.was_asked:
                     headers = [*message.get("headers", ())]
                     is_plain = exchange.outcome is None and SILENT.issuperset(dict(headers))
@@ -54,8 +54,8 @@ class ExchangeMiddleware:
         try:
             await self.app(scope, receive, send_with_tokens)
         except Exception as error:  # noqa: BLE001 - `answer_to` raises again what is not ours
-            answer = answer_to(error, app, is_late=exchange.has_answered and exchange.held is None)
-            exchange.has_answered, exchange.held = False, None
+            answer = answer_to(error, app, is_late=exchange.has_started and exchange.held is None)
+            exchange.has_started, exchange.held = False, None
             scope.update({"app": app, SCOPE_KEY: exchange})  # a mounted application has put its own there
             await answer(scope, receive, send_with_tokens)
         finally:

@@ -38,7 +38,7 @@ async def refresh_with_proof(
 ) -> Session[Payload, Data]:
     """Refresh as `refresh_session_in_request`. *proof* is the anti-CSRF proof of the request, `None` for that in its headers."""
     exchange = exchange_of(connection)
-    exchange.ensure_answers()
+    exchange.ensure_not_started()
     try:
         await _refresh(connection, exchange, proof=proof)
     except SessionError as error:

@@ -135,7 +135,7 @@ class Session(Generic[Payload, Data]):
         `StoreUnavailable`.
         """
         self._types.write_payload(merged(self._content.custom, changes))
-        issued = await self._sessions.merge_and_reissue(self._content, changes, marks_stale=self._exchange.has_answered)
+        issued = await self._sessions.merge_and_reissue(self._content, changes, marks_stale=self._exchange.has_started)
         if issued is None:
             await self._refuse()
         self._send(issued)
@@ -162,7 +162,7 @@ class Session(Generic[Payload, Data]):
         """Run *validators*, after fetching the claims that they need. Raises `InvalidClaimsError` with every failure at once."""
         try:
             checked = await self._sessions.check_claims(
-                self._content, validators, marks_stale=self._exchange.has_answered
+                self._content, validators, marks_stale=self._exchange.has_started
             )
         except SessionError as error:
             self._exchange.refuse(error)

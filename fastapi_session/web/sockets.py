@@ -91,7 +91,7 @@ class GuardedSocket:
     async def send(self, message: Message) -> None:
         """Send what the application sends. After the end of the session, raise `OSError`, as for a client that has gone."""
         if message["type"] in RESPONSES:
-            self._exchange.has_answered = True
+            self._exchange.has_started = True
             message = self._exchange.write(message, self._scope)
         if message["type"] == "websocket.close":
             self.stop()

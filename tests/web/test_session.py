@@ -337,3 +337,16 @@ def test_tokens_to_attach_oneself(app: FastAPI, deployment: Deployment) -> None:
     assert (response.headers["st-access-token"], True) == (tokens[1].access_token, tokens[1].is_new)
     assert response.headers["front-token"] == tokens[1].front_token
     assert held.access not in repr(tokens)
+
+
+OFFERED = """
+    access_token access_token_payload claims expires_at handle recipe_user_id tenant_id tokens user_id validators
+    assert_claims fetch_and_set_claim get_claim_value merge_into_access_token_payload remove_claim set_claim_value
+    change_session_data get_session_data information update_session_data
+    revoke while_alive
+"""
+
+
+def test_what_is_offered() -> None:
+    """A session offers facts and verbs for applications, and nothing that the package alone needs: editors list every name."""
+    assert set(OFFERED.split()) == {name for name in dir(Session) if not name.startswith("_")}
