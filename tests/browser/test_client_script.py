@@ -16,7 +16,7 @@ from tests.browser.server import Server, serve
 from tests.browser.waiting import until
 from tests.moments import HOUR
 
-TABS, CALLS, HOURS = 5, 40, 4
+TABS, CALLS, HOURS = 5, 10, 3
 NO_LOCKS = "delete Navigator.prototype.locks"
 CLOCK = "const now = Date.now; globalThis.hours = 0; Date.now = () => now() + ({minutes} + 60 * hours) * 60_000"
 SHOWN = "dispatchEvent(new Event('visibilitychange'))"
@@ -69,7 +69,7 @@ def sign_in(page: Page) -> Page:
 
 @pytest.mark.parametrize("script", ["", NO_LOCKS], ids=["locks", "no locks"])
 def test_five_tabs_refresh_once(context: BrowserContext, api: Api, mode: str, script: str) -> None:
-    """Of two hundred calls of five tabs all succeed after one refresh; without locks after one of each tab at most.
+    """Of fifty calls of five tabs all succeed after one refresh; without locks after one of each tab at most.
 
     So it goes hour after hour: to refresh together is no sign of theft.
     """

@@ -40,12 +40,13 @@ AFTER_COMMIT = 0.080
 class Life:
     """What one life of the server is told: its store, how far its clock is set forward (milliseconds), its luck.
 
-    After each commit of a refresh it waits *after_commit* seconds at most.
+    Before and after each commit of a refresh it waits *before_commit* and *after_commit* seconds at most.
     """
 
     place: Place
     offset: int
     seed: int
+    before_commit: float = BEFORE_COMMIT
     after_commit: float = AFTER_COMMIT
 
     def clock(self) -> int:
@@ -56,18 +57,16 @@ def hesitant(store: Store, life: Life) -> Store:
     """Let *store* wait a little before and after each write of a refresh, so that a kill finds it on either side."""
     luck = random.Random(life.seed)
     for name in ("rotate", "replace"):
-        setattr(store, name, hesitating(getattr(store, name), luck, after_commit=life.after_commit))
+        setattr(store, name, hesitating(getattr(store, name), luck, life))
     return store
 
 
-def hesitating(
-    write: Callable[P, Awaitable[T]], luck: random.Random, *, after_commit: float
-) -> Callable[P, Awaitable[T]]:
+def hesitating(write: Callable[P, Awaitable[T]], luck: random.Random, life: Life) -> Callable[P, Awaitable[T]]:
     @wraps(write)
     async def slow_write(*args: P.args, **kwargs: P.kwargs) -> T:
-        await asyncio.sleep(luck.uniform(0, BEFORE_COMMIT))
+        await asyncio.sleep(luck.uniform(0, life.before_commit))
         written = await write(*args, **kwargs)
-        await asyncio.sleep(luck.uniform(0, after_commit))
+        await asyncio.sleep(luck.uniform(0, life.after_commit))
         return written
 
     return slow_write

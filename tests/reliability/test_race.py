@@ -43,7 +43,7 @@ async def successor(processes: Processes, token: str, answers: list[Answer]) -> 
 async def test_a_race_has_one_successor(place: Place, amount: Callable[..., int], figures: Callable[..., None]) -> None:
     """R1: race after race one rotation and one successor, no theft, nobody sent away; what one signed, all believe (I9)."""
     history: list[Answer] = []
-    rounds = amount(15, full=500)
+    rounds = amount(5, full=500)
     async with side_by_side(place) as processes:
         issued = await processes.sessions.create("alice")
         token, session_id = issued.tokens.refresh_token or "", issued.access_token.session_handle
@@ -70,7 +70,7 @@ async def test_a_strict_race_has_one_winner_at_most(
     """R1: by the store's own clock, without grace and recovery, one client at most is answered; then the session is dead."""
     history: list[Answer] = []
     outcomes: Counter[str] = Counter()
-    rounds = amount(15, full=500)
+    rounds = amount(5, full=500)
     async with side_by_side(
         place, by_server=True, refresh_token_rotation_grace_period=0, lost_response_recovery=False
     ) as processes:

@@ -65,7 +65,7 @@ async def test_no_replay_is_missed(
     """R2: tokens one to ten generations old, replayed after their window: every one is caught, and its session dead."""
     luck = random.Random(SEED)
     caught = 0
-    replays, batch = amount(40, full=3_500), amount(4, full=BATCH)
+    replays, batch = amount(2 * OLDEST, full=3_500), amount(2, full=BATCH)
     ages = itertools.cycle(range(1, OLDEST + 1))
     while caught < replays:
         age = next(ages)

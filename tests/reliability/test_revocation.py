@@ -15,7 +15,7 @@ from tests.conftest import Place
 from tests.engines import created, refreshed
 from tests.moments import GRACE, MILLISECOND, MINUTE
 from tests.reliability.history import OK, UNAUTHORISED, Answer, violations
-from tests.reliability.side_by_side import side_by_side
+from tests.reliability.side_by_side import WORKERS, side_by_side
 from tests.reliability.worker import Task
 
 SEED = 5
@@ -58,10 +58,22 @@ async def test_revocation_is_final(
     figures(**seen, after_revocation=0, resurrected=0)
 
 
+async def has_changed(sessions: Sessions, handle: str) -> None:
+    """Return once the session was both refreshed and changed, by whomever."""
+    while True:
+        record = (await sessions.store.get(handle)).record
+        assert record is not None
+        if record.lineage.generation and record.version:
+            return
+
+
 async def test_a_revocation_is_final_in_every_process(
     place: Place, amount: Callable[..., int], figures: Callable[..., None]
 ) -> None:
-    """R6: revoked while two other processes refresh and change: who begins after it returned gets nothing, no row comes back."""
+    """R6: revoked while two other processes refresh and change: who begins after it returned gets nothing, no row comes back.
+
+    In each second round it is revoked after they have begun to succeed; in the others, whenever it happens to be.
+    """
     luck = random.Random(SEED)
     history: list[Answer] = []
     revoked: dict[str, int] = {}
@@ -69,17 +81,22 @@ async def test_a_revocation_is_final_in_every_process(
     rounds = amount(5, full=500)
     async with side_by_side(place) as processes:
         sessions = processes.sessions
-        while len(revoked) < rounds or len(set(changes)) < 2:
+        for number in range(rounds):
             handle, token = await created(sessions)
             processes.clock.offset += MINUTE // MILLISECOND
             tasks = [Task("refresh", {"token": token}, luck.uniform(0, SPREAD)) for _ in range(100)]
             tasks += [Task("merge", {"handle": handle}, luck.uniform(0, SPREAD)) for _ in range(100)]
             luck.shuffle(tasks)
             processes.begin(tasks)
+            if number % 2 == 0:
+                await has_changed(sessions, handle)
             await asyncio.sleep(luck.uniform(0, SPREAD))
             assert await sessions.revoke(handle)
             revoked[handle] = sessions.now()
             results = await asyncio.to_thread(processes.results)
+            results += await processes.do(
+                [Task("refresh", {"token": token}), Task("merge", {"handle": handle})] * WORKERS
+            )
             history += (result for result in results if isinstance(result, Answer))
             merges = [result for result in results if not isinstance(result, Answer)]
             changes += (merge["done"] for merge in merges)
@@ -92,6 +109,7 @@ async def test_a_revocation_is_final_in_every_process(
     assert set() == rows
     outcomes = Counter(answer.outcome for answer in history)
     assert {OK, UNAUTHORISED} == outcomes.keys()
+    assert {True, False} == set(changes)
     figures(
         rounds=len(revoked),
         refreshes_in_time=outcomes[OK],
