@@ -1,7 +1,7 @@
 """Every error, one tree: a class per outcome that a caller treats differently.
 
 ```
-SessionError                          what a client is told about its session
+SessionError                          what a response says about a session
 ├── UnauthorisedError                 401, there is no session
 ├── TryRefreshTokenError              401, there may be one: refresh
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
@@ -12,7 +12,7 @@ SessionError                          what a client is told about its session
 ConfigurationError                    the application is set up wrongly; names the setting and the fix
 └── DuplicateSessionCookiesError      500, two session cookies came and no setting says which one is old
 PayloadError                          the application put something into a session that cannot be carried
-StoreUnavailable                      503, the store is down or too slow; nothing was changed, nobody is logged out
+StoreUnavailable                      503, the store is down or too slow; a retry is harmless, nobody is logged out
 ```
 
 No message carries a token or a part of one.
@@ -26,11 +26,11 @@ from typing import Any, ClassVar, Self
 
 
 class SessionError(Exception):
-    """What a client is told about its session.
+    """What a response says about a session.
 
     `code` is stable and meant for programs, `message` is what the client reads (docs: the wire),
-    `reason` is for logs. `clears_tokens` says whether the client's tokens are removed by the answer. `handle` is the session
-    that it is about, `None` if none was proved: what a forged token says of itself is not told.
+    `reason` is for logs. `clears_tokens` says whether the response removes the client's tokens. `handle` is the session
+    that it is about, `None` if none was verified: what a forged token says of itself is not passed on.
     """
 
     code: ClassVar[str]
@@ -43,20 +43,20 @@ class SessionError(Exception):
         self.handle = handle
 
     def about(self, handle: str) -> Self:
-        """Return the error itself, which is about the session *handle* if nobody named one before."""
+        """Return the error itself, about the session *handle* unless it names one already."""
         self.handle = self.handle or handle
         return self
 
 
 class UnauthorisedError(SessionError):
-    """There is no session. Tokens are cleared only where the raise says so."""
+    """There is no session. Tokens are kept unless `clears_tokens` is true."""
 
     code = "UNAUTHORISED"
     message = "unauthorised"
 
 
 class TryRefreshTokenError(SessionError):
-    """The access token is no proof, but a refresh may bring one that is. Tokens are kept."""
+    """The access token is not accepted, but a refresh may bring one that is. Tokens are kept."""
 
     code = "TRY_REFRESH_TOKEN"
     message = "try refresh token"
@@ -65,7 +65,7 @@ class TryRefreshTokenError(SessionError):
 class ForgedRequestError(TryRefreshTokenError):
     """The access token is good, but the request does not prove that no other site forged it.
 
-    A client is told to refresh, which brings it the anti-CSRF token; to a navigation no refresh brings what it lacks.
+    A refresh brings the client the anti-CSRF token. It is of no use to a navigation, which cannot send that.
     """
 
 

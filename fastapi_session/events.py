@@ -1,4 +1,4 @@
-"""What happens to sessions, told to those who asked to be told.
+"""What happens to sessions, for those who subscribe.
 
 Subscribers are async functions of one event. They are called in the background, after the fact: what they do, and whether
 they fail, changes nothing for the request they observe. No event carries a token or a part of one.
@@ -9,7 +9,7 @@ SessionEvent
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended: by sign-out, by its handle, with all of its user's
 ├── TokenTheftDetected   a used refresh token came back; the session is already revoked
-└── ClaimsRejected       a session did not satisfy the claims asked for
+└── ClaimsRejected       a session did not satisfy the claims of a route
 ```
 """
 
@@ -69,10 +69,10 @@ class TokenTheftDetected(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsRejected(SessionEvent):
-    """A session did not satisfy the claims asked for."""
+    """A session did not satisfy the claims of a route."""
 
     failures: tuple[ClaimFailure, ...]
 
 
 Subscriber = Callable[[SessionEvent], Awaitable[None]]
-"""An async function that is told of every event; it picks those it wants with `isinstance` or `match`."""
+"""An async function that is called with every event; it picks those it wants with `isinstance` or `match`."""

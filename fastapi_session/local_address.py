@@ -43,6 +43,7 @@ def is_local(address: str) -> bool:
     if len(address) > LONGEST or not _ADDRESS.fullmatch(address):
         return False
     path = re.split("[?#]", address)[0]
+    # Decoded again and again, since each proxy on the way may do so once.
     for _ in range(_MOST_LAYERS):
         if _SEVERAL_SLASHES.match(path) or _CONTROL.search(path):
             return False

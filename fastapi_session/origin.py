@@ -16,7 +16,7 @@ _LAST_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A scheme, a host in lower case, and a port where it is not the scheme's own."""
+    """A scheme, a host in lower case, and a port if it is not the scheme's own."""
 
     scheme: str
     host: str
@@ -68,7 +68,8 @@ def registrable_domain(host: str) -> str | None:
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    """Return the list of all registries' names, read by the first who asks: that takes a tenth of a second."""
+    """Return the list of all registries' names."""
+    # Cached, and not read at import: that takes a tenth of a second, and localhost never needs it.
     return PublicSuffixList()
 
 

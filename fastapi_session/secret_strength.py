@@ -19,11 +19,11 @@ _PRINTED = frozenset(
         _COMMAND.encode(),
     }
 )
-"""What pages of the documentation print, or have printed, where a secret has to stand."""
+"""What pages of the documentation print, or have printed, in the place of a secret."""
 
 
 def weakness(secret: bytes) -> str | None:
-    """Return what makes *secret* easy to guess, `None` where nothing is seen, or where it is too short to be taken at all."""
+    """Return what makes *secret* easy to guess, `None` if nothing is seen, or if it is too short to be accepted at all."""
     if len(secret) < MINIMUM_SECRET_BYTES:
         return None
     if secret.strip() in _PRINTED:

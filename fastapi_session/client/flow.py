@@ -1,16 +1,16 @@
 """How a program's calls keep its session: its tokens on each call, one refresh when they have ended, and the call again.
 
-| the answer to a call | then |
+| the response to a call | then |
 |---|---|
-| anything but a refusal of ours | it is the answer |
+| anything but a refusal of ours | it is the result |
 | *try refresh token*, and what is held is new since the call was made | the call again |
-| *try refresh token* else | a refresh, `ROUNDS` at most: then that is the answer |
+| *try refresh token* else | a refresh, `ROUNDS` at most: then that is the result |
 | the refresh brings new tokens | the call again |
 | it brings none, with 200: cookies of an older domain were cleared | a refresh, once more |
-| it is refused, or the store is down | it is the answer |
+| it is refused, or the store is down | it is the result |
 
-Of calls that are refused together one refreshes, and the others wait. Each holds a lock while it does, and nothing depends on
-it: whoever refreshes with one token at once is answered, each with tokens that are good.
+Of calls that are refused together one refreshes under a lock, and the others wait for it. The lock only saves requests: clients
+that refresh with the same token at once all get tokens that are good.
 
 httpx and httpx2 call an `Auth` alike; requests and responses here are theirs.
 """
@@ -31,7 +31,7 @@ from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method
 
 ROUNDS = 3
-"""How often a call is refreshed for, before its refusal is the answer."""
+"""How often a call is refreshed for, before its refusal is the result."""
 
 Keep = Callable[[SessionTokens | None], None]
 
@@ -71,12 +71,13 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         """The tokens now; `None` if nobody is signed in, or in cookies."""
         return self._held.tokens
 
+    # The two flows differ by `await` alone. One generator for both would hold the lock of threads over an await.
     def sync_auth_flow(self, request: RequestT) -> Generator[RequestT, ResponseT, None]:
-        """Yield *request*, and what else it takes to have it answered."""
+        """Yield *request*, and what else has to be sent for it: refreshes, and the request again."""
         if self._is_foreign(request):
             yield request
             return
-        request.read()
+        request.read()  # it may have to be sent again
         for refreshes in range(ROUNDS + 1):
             before = self._prepare(request, refreshes=False)
             response = yield request
@@ -85,18 +86,18 @@ class SessionFlow(Generic[RequestT, ResponseT]):
             if not self._has_ended(response) or refreshes == ROUNDS:
                 return
             with self._lock:
-                if self._held is before:
+                if self._held is before:  # else another call has refreshed, while this one waited for the lock
                     response = yield self._refresh_request()
                     response.read()
                     if self._is_over(response):
                         return
 
     async def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, ResponseT]:
-        """Yield *request*, and what else it takes to have it answered."""
+        """Yield *request*, and what else has to be sent for it: refreshes, and the request again."""
         if self._is_foreign(request):
             yield request
             return
-        await request.aread()
+        await request.aread()  # it may have to be sent again
         for refreshes in range(ROUNDS + 1):
             before = self._prepare(request, refreshes=False)
             response = yield request
@@ -105,7 +106,7 @@ class SessionFlow(Generic[RequestT, ResponseT]):
             if not self._has_ended(response) or refreshes == ROUNDS:
                 return
             async with self._async_lock:
-                if self._held is before:
+                if self._held is before:  # else another call has refreshed, while this one waited for the lock
                     response = yield self._refresh_request()
                     await response.aread()
                     if self._is_over(response):
@@ -115,7 +116,7 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         return _origin(str(request.url)) != self._origin
 
     def _prepare(self, request: RequestT, *, refreshes: bool) -> Held:
-        """Put onto *request* what is held, and return that."""
+        """Put onto *request* the tokens that are held, and return those."""
         held = self._held
         request.headers["rid"] = "session"
         request.headers["st-auth-mode"] = self.method
@@ -132,6 +133,7 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         """Put the newest of our cookies onto *request*, beside those of other names that its client has put there."""
         names = {cookie.name for cookie in self._cookies.jar}
         others = [each for each in request.headers.get("cookie", "").split("; ") if each.partition("=")[0] not in names]
+        # A jar of Python's adds nothing to a request that has cookies already.
         request.headers.pop("cookie", None)
         self._cookies.set_cookie_header(request)
         own = request.headers.get("cookie", "")
@@ -144,14 +146,14 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         return request
 
     def _has_ended(self, response: ResponseT) -> bool:
-        """Take what *response* brings, and return whether it is our own word that the access token has ended."""
+        """Take what *response* brings, and return whether our application says in it that the access token has ended."""
         self.take(response)
         if self._is_foreign(response.request):  # to which the call was redirected
             return False
         return _may_be_a_refusal(response) and _message(response) == TryRefreshTokenError.message
 
     def _is_over(self, response: ResponseT) -> bool:
-        """Take what *response*, the answer to a refresh, brings, and return whether it is a refusal."""
+        """Take what *response*, that of a refresh, brings, and return whether it is a refusal."""
         self.take(response)
         return not response.is_success
 

@@ -18,7 +18,10 @@ class SessionTokens:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Tokens, if they travel in headers; cookies have a jar of their own. No two are the same object."""
+    """Tokens, if they travel in headers; cookies have a jar of their own.
+
+    It is replaced whenever tokens come, so that a call sees by the object's identity whether another one has refreshed since.
+    """
 
     tokens: SessionTokens | None = None
     anti_csrf: str | None = field(default=None, repr=False)

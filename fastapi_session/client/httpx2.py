@@ -20,8 +20,8 @@ class SessionAuth(SessionFlow[httpx2.Request, httpx2.Response], httpx2.Auth):
     In header mode *tokens* are what an earlier run kept, and *keep* is called with each that come, and with `None` when the
     session is over. By *method* "cookie" they are cookies, which this object holds and the client's jar holds too.
 
-    A refusal is no exception: a call whose session is over has the answer to its refresh, 401. One whose refresh found the
-    store down has 503, and the session goes on. A body that can be read only once is read into memory, to be sent again.
+    A refusal is no exception: a call whose session is over gets the response to its refresh, 401. One whose refresh found the
+    store down gets 503, and the session goes on. A body that can be read only once is read into memory, to be sent again.
     Raises `ValueError` if *tokens* are given in cookie mode.
     """
 

@@ -1,4 +1,4 @@
-"""Settings that do not go together, each with its field and its fix: what is refused, and what is only doubted."""
+"""Settings that do not go together, each with its field and its fix: what is refused, and what is only warned of."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _ONE_HOST = "use one host name for page and API"
 
 def problems(config: Settings) -> Iterator[str]:
     """Return all that cannot be right."""
+    # All of them, not the first: who fixes one should not meet the next at the next start.
     for kind in (
         _origins,
         _cookie_domains,
@@ -40,6 +41,7 @@ def _origins(config: Settings) -> Iterator[str]:
     for field in ("api_domain", "website_domain"):
         if Origin.parse(getattr(config, field)) is None:
             yield f"{field}: give an origin with its scheme and nothing after the host, as in https://api.example.com"
+    # Plain, because browsers compare the path of a cookie as it is written, encoded characters included.
     if not _PATH.fullmatch(config.api_base_path):
         yield "api_base_path: give a plain path without a slash at its end, as in /auth"
     if config.login_url is not None and not is_local(config.login_url):
@@ -55,7 +57,7 @@ def _cookie_domains(config: Settings) -> Iterator[str]:
     if domain is not None and (why := cookie_domain.refusal(domain, api)):
         yield f"cookie_domain: {why}"
     if older and (why := cookie_domain.refusal(older, api)):
-        yield f"older_cookie_domain: {why}, or '' where the older cookies had no Domain"
+        yield f"older_cookie_domain: {why}, or '' if the older cookies had no Domain"
     if older is not None and cookie_domain.bare(older) == cookie_domain.bare(domain or ""):
         yield "older_cookie_domain: it is cookie_domain itself; give the domain of before, or leave it out"
 
@@ -152,14 +154,14 @@ def _secrets(config: Settings) -> Iterator[str]:
 
 
 def _misspelt(config: Settings) -> Iterator[str]:
-    """Tell of variables that are settings but for their spelling, as an argument of such a name is refused."""
+    """Return the variables that are settings but for their spelling, as an argument of such a name is refused."""
     for variable in _strangers(config):
         if variable.meant:
             yield f"{variable.name}: there is no such setting; {variable.meant} may be meant"
 
 
 def doubts(config: Settings) -> Iterator[str]:
-    """Tell of what may be right, but mostly is not."""
+    """Return what may be right, but mostly is not."""
     if config.token_transfer_method not in {"cookie", "header"} and (why := _cookies_stay_behind(config)):
         yield why
     if _are_two_local_hosts(config) and config.token_transfer_method != "header":

@@ -15,11 +15,12 @@ def bare(domain: str) -> str:
 
 
 def refusal(domain: str, origin: Origin) -> str | None:
-    """Return why browsers take no cookie for *domain* from *origin*, and what to give instead; `None` where they do."""
+    """Return why browsers take no cookie for *domain* from *origin*, and what to give instead; `None` if they do."""
     if not _DOMAIN.fullmatch(domain):
         return "give a host name, as in example.com"
     if origin.host == bare(domain):
         return None
+    # With the dot: evil-example.com ends in example.com as well.
     if origin.is_address or not origin.host.endswith(f".{bare(domain)}"):
         return f"browsers refuse it, as api_domain is not below it; give a domain that {origin.host} ends in"
     if is_public_suffix(bare(domain)):

@@ -30,7 +30,7 @@ def is_secure_only(prefix: str) -> bool:
 
 
 def below_a_path(prefix: str) -> str:
-    """Return what stands for *prefix* in the name of a cookie that has a path."""
+    """Return what takes the place of *prefix* in the name of a cookie that has a path."""
     return SECURE + prefix.removeprefix(HOST) if is_host_only(prefix) else prefix
 
 

@@ -1,7 +1,7 @@
 """Variables of the environment that look like settings and are none.
 
 One that is misspelt would leave a default in force that somebody meant to change. One that resembles no setting may belong to
-somebody else: Kubernetes makes variables of the name of every service, whether a program asks for them or not.
+somebody else: Kubernetes makes variables of the name of every service, whether a program wants them or not.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class SessionConfig(Settings):
     no setting of a name.
     """
 
+    # Around pydantic's own, whose error is of another class, and has the values in it.
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_strangers_and_wrong_values(

@@ -39,7 +39,7 @@ def _default_same_site(data: dict[str, Any]) -> SameSite:
 def _default_secure(data: dict[str, Any]) -> bool:
     """Say whether the cookies are Secure. By http browsers keep such cookies of this machine alone, and Safari not even those."""
     api = Origin.parse(data.get("api_domain", ""))
-    if api is None:
+    if api is None:  # which is refused a moment later, with all that is wrong
         return False
     prefixes = data.get("cookie_prefix") or "", data.get("older_cookie_prefix") or ""
     is_needed = data.get("cookie_same_site") == "none" or any(map(is_secure_only, prefixes))
@@ -51,16 +51,17 @@ def _default_anti_csrf(data: dict[str, Any]) -> AntiCsrfMode:
 
 
 class Settings(BaseSettings):
-    """The settings, each right by itself. Whether they go together is asked where they become a `SessionConfig`."""
+    """The settings, each right by itself. Whether they go together is checked by `SessionConfig`."""
 
     model_config = SettingsConfigDict(
         env_prefix="FASTAPI_SESSION_",
-        frozen=True,
+        frozen=True,  # every request and every worker's engine reads it
         extra="forbid",
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,  # it may be the secret
+        arbitrary_types_allowed=True,  # a store
     )
 
+    # In this order: pydantic hands to a default_factory only the settings that are written before its own.
     api_domain: str = "http://localhost:8000"
     """Origin under which browsers reach this API."""
     website_domain: str = Field(default_factory=lambda data: data.get("api_domain", ""))
@@ -80,14 +81,14 @@ class Settings(BaseSettings):
     cookie_domain: str | None = None
     """`Domain` of the cookies. Default: none, the API's host alone."""
     older_cookie_domain: str | None = None
-    """What `cookie_domain` was before it was changed ("" where it was none), so that old cookies are cleared."""
+    """What `cookie_domain` was before it was changed ("" if it was none), so that old cookies are cleared."""
     cookie_prefix: str = ""
     """What the names of the cookies begin with, so that other applications of this host and above it have cookies of their own.
     `__Host-` and `__Secure-` are such that browsers guard them."""
     older_cookie_prefix: str | None = None
     """What `cookie_prefix` was before it was changed ("" if there was none), so that nobody is signed out."""
     cookie_same_site: SameSite = Field(default_factory=_default_same_site)
-    """`SameSite` of the cookies. Default: none where API and website are different sites, else lax."""
+    """`SameSite` of the cookies. Default: none if API and website are different sites, else lax."""
     cookie_secure: bool = Field(default_factory=_default_secure)
     """`Secure` on the cookies. Default: if `api_domain` is https, or is this machine and SameSite or a prefix needs it; and
     on every request that came by https."""
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
     """Status of "invalid claim"."""
 
     access_token_validity: Duration = timedelta(hours=1)
-    """How long an access token is believed."""
+    """How long an access token is accepted."""
     access_token_validity_jitter: float = 0.10
     """Up to which part each access token's life is shortened at random. It makes a patient thief betray himself."""
     idle_timeout: Duration = timedelta(days=100)
@@ -113,13 +114,13 @@ class Settings(BaseSettings):
     """How long a session lives at all. Default: as long as it is refreshed."""
 
     refresh_token_rotation_grace_period: Duration = timedelta(seconds=30)
-    """How long after a rotation the token before is still answered (with the same successor). 0 is strict."""
+    """How long after a rotation the token before is still exchanged (for the same successor). 0 is strict."""
     lost_response_recovery: bool = True
     """Return the token before for as long as its successor has not been used.
 
-    Switch it off where other services alone verify the access tokens: here nothing would tell that it was used."""
+    Switch it off if other services alone verify the access tokens: then this one never learns that it was used."""
     recent_token_reuse_behaviour: Literal["TOKEN_THEFT", "UNAUTHORISED"] = "TOKEN_THEFT"
-    """What a client is told whose token was rotated once since. The session is revoked either way."""
+    """The error for a client whose token was rotated once since. The session is revoked either way."""
 
     revocation_feed_interval: Duration = timedelta(seconds=1)
     """How often each process reads what others revoked. It counts everywhere within this and one second more."""
@@ -145,6 +146,6 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """The configured secrets as bytes, newest first; empty where none is configured."""
+        """The configured secrets as bytes, newest first; empty if none is configured."""
         given = (self.secret,) if isinstance(self.secret, SecretStr) else self.secret or ()
         return tuple(secret.get_secret_value().encode() for secret in given)

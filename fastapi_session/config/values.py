@@ -28,10 +28,12 @@ def _printed(value: object) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 """A `timedelta`; as text a number of seconds, or ISO 8601 (`PT1H`)."""
 
+# NoDecode, since a secret may look like JSON and is none.
 SecretSetting = Annotated[SecretStr | tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_list_of_secrets)]
 """One secret or several, newest first; as text one secret, whatever it looks like, or a JSON list."""
 
+# Not validated: of a protocol, isinstance sees the names of all methods alone, and a stand-in in a test need not have them.
 StoreSetting = Annotated[
     Store | str, SkipValidation, AfterValidator(unprinted), PlainSerializer(_printed, when_used="json")
 ]
-"""A store, or the URL of one, whose password neither a printed configuration nor one dumped as JSON tells."""
+"""A store, or the URL of one, whose password is neither in a printed configuration nor in one dumped as JSON."""

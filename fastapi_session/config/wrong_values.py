@@ -1,4 +1,4 @@
-"""Values that a setting cannot have: what pydantic finds, told as any other error of a configuration, with no value in it."""
+"""Values that a setting cannot have: what pydantic finds, worded as any other error of a configuration, with no value in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECRET = "give text, or a list of such with the newest first; in the environmen
 def wrong_values(errors: Iterable[ErrorDetails]) -> list[str]:
     """Return a line for each setting that *errors* are about: its name and what it takes.
 
-    | the error | what is told |
+    | the error | the line says |
     |---|---|
     | of a secret, whatever it is | text, or a list of such |
     | of a duration | a `timedelta`, seconds or ISO 8601 |
@@ -33,6 +33,7 @@ def wrong_values(errors: Iterable[ErrorDetails]) -> list[str]:
 
 
 def _fix(name: str, error: ErrorDetails) -> str:
+    # Whatever pydantic says of a secret may quote it.
     if name == "secret":
         return _SECRET
     if error["type"].startswith("time_delta"):

@@ -38,6 +38,7 @@ STANDARD_CLAIMS = frozenset(
 RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti"}
 """Claims that an application cannot set: in its payload they are dropped."""
 
+# Above all none that brings a key (`jwk`, `jku`, `x5u`): anybody can sign with a key of their own (RFC 8725, section 3.10).
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -76,7 +77,8 @@ class AccessToken:
         return self.session_handle.partition("_")[0]
 
     def claims(self) -> dict[str, Any]:
-        """Return the whole payload of the JWT, a copy of one's own."""
+        """Return the whole payload of the JWT, a copy of your own."""
+        # *custom* is copied deeply: a verified token is cached, and shared between requests.
         return {
             "sub": self.user_id,
             "rsub": self.recipe_user_id,
@@ -115,6 +117,7 @@ def mint(claims: JsonObject, key: SigningKey) -> str:
 
 def parse(text: str) -> ParsedAccessToken | None:
     """Return *text* taken apart, or `None` if it has not the structure of an access token of ours."""
+    # First of all, so that a hostile text costs no decoding.
     if len(text) > LONGEST or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
@@ -179,10 +182,8 @@ def _content(payload: dict[str, Any]) -> AccessToken:
 
 
 def _has_our_claims(payload: dict[str, Any]) -> bool:
-    """Say whether *payload* has every claim that a session needs, and each of ours is of our type.
-
-    `type(...) is` on purpose: to `isinstance`, true and false are numbers.
-    """
+    """Say whether *payload* has every claim that a session needs, and each of ours is of our type."""
+    # `type(...)`, not isinstance: to that, true and false are numbers.
     for name in _TEXTS:
         if type(payload.get(name)) is not str:
             return False

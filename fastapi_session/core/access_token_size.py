@@ -1,4 +1,7 @@
-"""How long an access token may be, so that browsers keep it for as long as its session lives."""
+"""How long an access token may be, so that browsers keep it for as long as its session lives.
+
+A browser drops a cookie that is too long without a word: the client would be signed out by its next request.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ def ensure_fits(claims: JsonObject, key: SigningKey) -> None:
 
     So a session whose claims were accepted goes on when the deployment changes its algorithm or its address.
     """
+    # As if the longest signature were on it: the algorithm may be changed while the session lives.
     widening = max(SIGNATURE_LENGTH.values()) - SIGNATURE_LENGTH[key.algorithm]
     access, front = length(claims, key) + widening, _front_token_length(claims)
     needed = max(access - MAX_LENGTH, front - _FRONT_TOKEN) + RESERVE

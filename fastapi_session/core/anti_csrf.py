@@ -1,10 +1,10 @@
 """When a request proves that no other site forged it.
 
-Asked only of requests that a browser could have been tricked into sending, those whose token came in a cookie.
+Only requests that a browser could have been tricked into sending need it: those whose token came in a cookie.
 
 | mode | proof |
 |---|---|
-| `NONE` | nothing is asked; SameSite cookies alone keep other sites out |
+| `NONE` | none is needed; SameSite cookies alone keep other sites out |
 | `VIA_CUSTOM_HEADER` | any `rid` header: another site cannot set one without a CORS preflight |
 | `VIA_TOKEN` | the `anti-csrf` header equals the anti-CSRF token of the session |
 """
@@ -34,6 +34,7 @@ class AntiCsrfProof:
             return self.custom_header
         if self.token is None or expected is None:
             return False
+        # In constant time, else its duration says how much of a guess is right; as bytes, since it refuses text beyond ASCII.
         return hmac.compare_digest(self.token.encode(), expected.encode())
 
 

@@ -70,6 +70,7 @@ def read_segment(text: str) -> JsonObject | None:
 
 
 def _without_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    # Of two equal names Python keeps the last, and another reader may keep the first.
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("a name twice")

@@ -27,6 +27,7 @@ def json_object(value: Json | None, what: str) -> JsonObject:
     if value is None or value == {}:
         return {}
     try:
+        # Written and read back, not checked type by type: so nobody is surprised by what a store makes of it.
         text = _JSON.encode(dict(value))
         size = len(text.encode())
         copy: JsonObject = json.loads(text)
@@ -36,13 +37,13 @@ def json_object(value: Json | None, what: str) -> JsonObject:
         raise PayloadError(f"{what}: {size} bytes as JSON, give at most {MAX_OBJECT} and keep the rest elsewhere")
     if not _is_flatter_than(MAX_DEPTH, copy):
         raise PayloadError(f"{what}: nested deeper than {MAX_DEPTH}, give something flatter")
-    if copy != value:
+    if copy != value:  # a tuple that became a list, a key 1 that became "1"
         raise PayloadError(f"{what}: {_unsaid(value)}, which JSON reads back differently; give plain JSON")
     return copy
 
 
 def _unsaid(value: object) -> str:
-    """Return where in *value* there is what JSON does not say, and of which type that is. What it says is not told."""
+    """Return where *value* has what JSON cannot say, and of which type that is: never the value, which may be secret."""
     return next(_all_unsaid(value, place="", levels=MAX_DEPTH), f"it is {type(value).__name__}")
 
 
@@ -88,7 +89,8 @@ def _is_flatter_than(levels: int, value: JsonValue) -> bool:
 
 
 def is_same(one: Json, other: Json) -> bool:
-    """Say whether two JSON objects are the same, whatever the order of their keys. Python has 1 equal to 1.0 and to true."""
+    """Say whether two JSON objects are the same, whatever the order of their keys. true is not 1, and 1.0 is not 1."""
+    # `==` alone has True equal to 1, text alone depends on the order of keys; the cheap one comes first.
     return one == other and _ORDERED_JSON.encode(one) == _ORDERED_JSON.encode(other)
 
 
@@ -110,7 +112,8 @@ def merged(payload: Json, changes: Json) -> JsonObject:
 
 
 def is_name(value: str) -> bool:
-    """Say whether *value* can be the name of a user or a tenant. What cannot has no sessions, and no store need be asked."""
+    """Say whether *value* can be the name of a user or a tenant. What cannot has no sessions, and no store need be read."""
+    # PostgreSQL keeps no NUL in text.
     return 0 < len(value) <= MAX_NAME and "\x00" not in value and _is_unicode(value)
 
 
@@ -141,6 +144,7 @@ def checked_tenant(value: str) -> str:
 
 
 def _is_unicode(value: str) -> bool:
+    # A lone surrogate is text to Python, and nothing to UTF-8.
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ A refresh token is 111 bytes, 148 base64url characters:
 
 S_0 is random and S_{n+1} is derived from S_n, so that the same token presented twice has the same successor, whoever asks
 and on whichever node. The issue id takes no part in that: all tokens of a generation can be exchanged, but whether two
-clients hold the same one can be told. A store keeps H(S) = HMAC-SHA256(pepper, h1(S)) alone: whoever reads it can make no token of it.
+clients hold the same one can be seen. A store keeps H(S) = HMAC-SHA256(pepper, h1(S)) alone: whoever reads it can make no token of it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def first(session_id: str, *, secret: bytes, kid: int, issue_id: bytes) -> Refre
 def successor(token: RefreshToken, made_by: Secret, *, issue_id: bytes) -> RefreshToken:
     """Return the one token that follows *token*, as the secret *made_by* derives it, to be handed out as *issue_id*."""
     generation = token.generation + 1
+    # One key derives several things: the label keeps them apart.
     label = b"fastapi_session/next" + bytes.fromhex(token.session_id) + generation.to_bytes(4, "big")
     return RefreshToken(
         kid=made_by.kid,
@@ -89,12 +90,14 @@ def mint(token: RefreshToken, made_by: Secret) -> str:
 
 
 def read(text: str, secrets: Secrets) -> RefreshToken | None:
-    """Return the content of *text*, or `None` where this deployment did not write every bit of it (row D0)."""
+    """Return the content of *text*, or `None` if this deployment did not write every bit of it (row D0)."""
+    # The length first: whatever else comes costs no decoding.
     if len(text) != LENGTH or (data := base64url.decode(text)) is None:
         return None
     body, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
     version, kid, session_id, generation, token_secret, parent, issue_id = _LAYOUT.unpack(body)
     made_by = secrets.get(kid)
+    # The MAC is compared in constant time: its duration must not say how much of a guess is right.
     if version != VERSION or made_by is None or not hmac.compare_digest(_hmac(made_by.mac, body)[:_MAC_BYTES], mac):
         return None
     return RefreshToken(kid, session_id.hex(), generation, token_secret, parent, issue_id)
@@ -111,4 +114,5 @@ def anti_csrf_token(token: RefreshToken, made_by: Secret) -> str:
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:
+    # One call into OpenSSL; an HMAC object would be three.
     return hmac.digest(key, message, "sha256")

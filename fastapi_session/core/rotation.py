@@ -1,12 +1,12 @@
-"""What a presented refresh token means: this table, first match wins. It stands here and nowhere else.
+"""What a presented refresh token means: this table, first match wins. It is written here and nowhere else.
 
 n is the token's generation, H its peppered hash, P its parent's fingerprint, id its issue id; gen, cur, prev, window_at, acked,
 exchanged, used, used_at, crossed are the row's. `now` is the store's clock, read with the row. G is the grace period,
 D the debounce. "The window is open" means that now and window_at lie less than G apart.
 
-| row | condition | verdict | write | answer |
+| row | condition | verdict | write | response |
 |---|---|---|---|---|
-| D0 | length, alphabet, version, kid or MAC wrong | BAD_TOKEN | none, store not asked | unauthorised |
+| D0 | length, alphabet, version, kid or MAC wrong | BAD_TOKEN | none, store not read | unauthorised |
 | D1 | no row, or a deadline passed | GONE | none | unauthorised |
 | D2 | n = gen, H != cur | ORPHANED_BRANCH | revoke | theft |
 | D3 | n = gen, now < window_at + D | CURRENT | acked, used = id, used_at = now, unless acked; window_at = now, if it lies D ahead | the same generation |
@@ -119,11 +119,13 @@ def judge(
 
 
 def belongs_to(own: bytes, parent: bytes | None, row: Lineage, *, secrets: Secrets) -> bool:
-    """Say whether an access token may be believed for *row*: it goes with its current or previous refresh token, or is newer.
+    """Say whether an access token belongs to *row*: it goes with its current or previous refresh token, or is newer.
 
     *own* and *parent* are the fingerprints the token carries. Newer is a child of the current one: a replica that lags,
     or a store that lost a write.
     """
+    # By every secret, since an earlier one may have made what the row has. A plain comparison: what is compared is an HMAC, so
+    # a guess that is nearly right is so by chance, and its duration tells nothing.
     for secret in secrets:
         if refresh_token.stored_hash(own, secret) in (row.current, row.previous):
             return True
@@ -223,13 +225,14 @@ class _Case:
         """Let this token take the place of the one that was exchanged, which is left behind if it was another."""
         if self._is_crossing():
             row = replace(row, used=row.exchanged, used_at=self.now - self.policy.grace // 3)
+        # Without a grace period there is no window that could begin.
         window_at = self.now if self.policy.grace else row.window_at
         return replace(row, exchanged=self.token.issue_id, window_at=window_at)
 
     def _answer_again(self, verdict: Verdict, *, write: Lineage) -> Decision:
-        """Hand out the successor that the row already stands at."""
+        """Hand out the successor that the row already has."""
         made_by = self.secrets.get(self.row.current_kid)
-        if made_by is None:
+        if made_by is None:  # its secret was taken out of the list
             return Decision(Verdict.KEY_MISMATCH)
         answer = refresh_token.successor(self.token, made_by, issue_id=self.issue_id)
         if not _same(_hash(answer, self.secrets), self.row.current):
@@ -238,7 +241,8 @@ class _Case:
 
 
 def _if_new(lineage: Lineage, row: Lineage) -> Lineage | None:
-    """Return *lineage*, if it says anything else than *row*."""
+    """Return *lineage*, if it is not the same as *row*."""
+    # Most repeats change nothing: then there is nothing to write, and a refresh is one reading.
     return None if lineage == row else lineage
 
 

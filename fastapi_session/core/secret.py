@@ -2,8 +2,8 @@
 
 | sub-key | what it does |
 |---|---|
-| `mac` | authenticates refresh tokens, so that garbage is refused without asking the store |
-| `derive` | makes a refresh token's successor, the same whoever asks |
+| `mac` | authenticates refresh tokens, so that garbage is refused without reading the store |
+| `derive` | makes a refresh token's successor, the same in every process |
 | `pepper` | hashes refresh tokens for the store, so that a copy of the database is of no use |
 | `encrypt` | encrypts the private signing keys in the store |
 """
@@ -32,12 +32,13 @@ class Secret:
 
     @classmethod
     def from_material(cls, material: bytes) -> Secret:
-        """Derive the sub-keys of *material*, at least 32 bytes. Raises `ConfigurationError` where it is shorter."""
+        """Derive the sub-keys of *material*, at least 32 bytes. Raises `ConfigurationError` if it is shorter."""
         if (length := len(material)) < MINIMUM_SECRET_BYTES:
             del material  # error reporters send the local variables of this frame
             raise ConfigurationError(
                 f"secret: {length} bytes are too few, at least {MINIMUM_SECRET_BYTES} random bytes are needed; {MAKE_A_SECRET}"
             )
+        # The kid is derived too: every process names the secret alike, and the name shows nothing of it.
         return cls(
             kid=_sub_key(material, "kid")[0],
             mac=_sub_key(material, "mac"),
@@ -48,6 +49,7 @@ class Secret:
 
 
 def _sub_key(material: bytes, purpose: str) -> bytes:
+    # No salt: every process has to derive the same, and a random secret needs none (RFC 5869, section 3.1).
     return HKDF(SHA256(), length=32, salt=None, info=f"fastapi_session/v1/{purpose}".encode()).derive(material)
 
 
@@ -55,7 +57,7 @@ class Secrets:
     """The secrets of a deployment, newest first: the newest makes tokens, every one still reads them."""
 
     def __init__(self, secrets: Sequence[Secret]) -> None:
-        """Take *secrets*, newest first. Raises `ConfigurationError` where there is none, or two share a kid."""
+        """Take *secrets*, newest first. Raises `ConfigurationError` if there is none, or two share a kid."""
         self._by_kid = {secret.kid: secret for secret in secrets}
         if not secrets:
             raise ConfigurationError("secret: the list is empty, give at least one secret")
@@ -72,7 +74,7 @@ class Secrets:
         return kid in self._by_kid and kid != self.newest.kid
 
     def __getitem__(self, kid: int) -> Secret:
-        """Return the secret of a token that this ring has read."""
+        """Return the secret of a token that these secrets have read."""
         return self._by_kid[kid]
 
     def __iter__(self) -> Iterator[Secret]:

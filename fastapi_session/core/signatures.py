@@ -27,6 +27,7 @@ def sign(message: bytes, key: PrivateKey) -> bytes:
     """Return the signature of *message*, by the algorithm that *key* is for."""
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(message, _PKCS1, _SHA256)
+    # cryptography speaks DER, a JWS has the two numbers side by side.
     r, s = decode_dss_signature(key.sign(message, _ECDSA))
     return r.to_bytes(_HALF) + s.to_bytes(_HALF)
 

@@ -16,7 +16,7 @@ A static key verifies for ever. The first is made with the first rotating one, w
 published before it signs; one of another algorithm is published as long before as a rotating key.
 
 The next rotating key is due `publish_lead` before `rotation_interval` has passed since the newest became active. It is due at
-once if there is none of the algorithm that is asked for, or tokens are to live longer than the newest was made for.
+once if there is none of the configured algorithm, or tokens are to live longer than the newest was made for.
 
 In an emergency a key is deleted, whatever its state. Its place in the order may be taken again, because a key is known by
 its kid alone, and no kid is used twice.
@@ -94,6 +94,7 @@ class SigningKeys:
     """All keys of a store at one moment, immutable."""
 
     def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
+        # By sequence, which the store keeps unique; two keys can begin to sign at the same moment.
         self._keys = tuple(sorted(keys, key=lambda key: (key.record.family, key.record.sequence)))
         self._by_kid = {key.kid: key for key in self._keys}
         self._families = {
@@ -135,7 +136,7 @@ class SigningKeys:
         return any(key.record.sequence == due.sequence for key in self._families[due.family])
 
     def replacement(self, kid: str, *, now: int) -> DueKey | None:
-        """Return the key to be made, and to sign at once, before the key named *kid* may go; `None` where none has to be."""
+        """Return the key to be made, and to sign at once, before the key named *kid* may go; `None` if none has to be."""
         for family in (ROTATING, STATIC):
             keys = self._families[family]
             active = [key.kid for key in keys if key.record.activates_at <= now]
@@ -169,7 +170,7 @@ def _retirements(keys: list[SigningKey]) -> dict[str, int]:
 
 
 def _successors(key: SigningKey, later: list[SigningKey]) -> list[SigningKey]:
-    """Return which of the *later* keys take over from *key*: all but the very next where that is of another algorithm."""
+    """Return which of the *later* keys take over from *key*: all but the very next if that is of another algorithm."""
     return later if later and later[0].algorithm == key.algorithm else later[1:]
 
 

@@ -41,6 +41,7 @@ class BoundedCache(Generic[K, V]):
     def find(self, key: K) -> V | None:
         """Return the value of *key*, `None` if it is not kept."""
         # No lock: each step is atomic under the GIL, and two threads at once lose a value at worst, which is a miss.
+        # Not an LRU list: that would be reordered at each hit.
         value = self._newer.get(key)
         if value is None and (value := self._older.get(key)) is not None:
             self.keep(key, value)

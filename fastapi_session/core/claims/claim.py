@@ -46,6 +46,7 @@ class Claim(Generic[T]):
         return {self.key: {"v": value, "t": now}}
 
     def _entry(self, payload: Json) -> Json | None:
+        # An application may keep anything under this name in its payload: then the claim is fetched.
         entry = payload.get(self.key)
         if isinstance(entry, dict) and entry.get("v") is not None and _is_moment(entry.get("t")):
             return entry
@@ -68,4 +69,5 @@ def claims_of(given: Iterable[AnyClaim]) -> tuple[AnyClaim, ...]:
 
 
 def _is_moment(value: object) -> bool:
+    # Not isinstance: to that, true is a number.
     return type(value) is int and 0 <= value < LATEST_MOMENT

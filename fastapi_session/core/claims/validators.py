@@ -165,6 +165,7 @@ def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]
             raise ConfigurationError(
                 f"validators: the claim {each.key!r} asks nothing by itself; say what it has to be, as in {_EXAMPLES}"
             )
+        # A class has the two methods as well, and would fail in the first request only.
         if isinstance(each, type) or not (hasattr(each, "claim_to_fetch") and hasattr(each, "failure")):
             raise ConfigurationError(f"validators: {each!r} is none; give rules of claims, as {_EXAMPLES}")
     return validators
@@ -172,6 +173,7 @@ def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]
 
 def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[AnyClaim]:
     """Return the claims that have to be fetched before *validators* can be checked, each once."""
+    # By key, since two validators of one claim need it once.
     wanted = (validator.claim_to_fetch(payload, now=now) for validator in validators)
     return list({claim.key: claim for claim in wanted if claim is not None}.values())
 
@@ -184,6 +186,7 @@ def failures(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -
 
 def is_equal(value: object, expected: object) -> bool:
     """Say whether two JSON values are the same; true is not 1."""
+    # Which `==` says: a role that is 1 must not open what asks for true.
     return isinstance(value, bool) is isinstance(expected, bool) and value == expected
 
 

@@ -54,7 +54,7 @@ class Mint:
         self._secrets = secrets
         self._clock = clock
         self._random = random
-        self._told_of_length = False
+        self._has_warned = False
 
     def issue(self, record: SessionRecord, token: RefreshToken, *, key: SigningKey, anti_csrf: bool) -> IssuedSession:
         """Return *record* with the refresh token *token* and a new access token signed by *key*.
@@ -79,7 +79,7 @@ class Mint:
         if token.generation == 0 and len(tokens.access_token) > _FITS_SURELY:
             self.ensure_fits(record, key=key)
         elif len(tokens.access_token) > self._longest:
-            self._tell_of_length(record, len(tokens.access_token))
+            self._warn_of_length(record, len(tokens.access_token))
         return IssuedSession(content, tokens)
 
     def reissue(self, content: AccessToken, payload: Json, *, key: SigningKey) -> IssuedSession:
@@ -117,10 +117,10 @@ class Mint:
             if access_token_size.length(claims, key) > access_token_size.length(claims_before, key):
                 raise
 
-    def _tell_of_length(self, record: SessionRecord, length: int) -> None:
-        """Say once that browsers drop such tokens. What made them longer, or less room, is the same for all sessions."""
-        if not self._told_of_length:
-            self._told_of_length = True
+    def _warn_of_length(self, record: SessionRecord, length: int) -> None:
+        """Log once that browsers drop such tokens. What made them longer, or less room, is the same for all sessions."""
+        if not self._has_warned:
+            self._has_warned = True
             logger.error(
                 "session %s: its access token has %d characters, and browsers drop cookies with more than %d, so its "
                 "client refreshes in vain; take back what made them longer (access_token_signing_algorithm, api_domain, "

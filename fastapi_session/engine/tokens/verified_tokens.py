@@ -63,7 +63,7 @@ class VerifiedTokens:
     def verify(self, parsed: ParsedAccessToken, keys: SigningKeys, *, now: int) -> VerifiedAccessToken:
         """Return *parsed*, verified by the one of *keys* that it names, unless it already is. Raises `TryRefreshTokenError`.
 
-        *parsed* is what `parse` returned, which is where the cache is asked.
+        *parsed* is what `parse` returned: that is where the cache is read.
         """
         if isinstance(parsed, VerifiedAccessToken) and parsed.is_verified_by(keys, now):
             return parsed
