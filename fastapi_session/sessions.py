@@ -257,7 +257,7 @@ class Sessions:
     # What a token is, without I/O.
 
     def parse(self, token: str) -> ParsedAccessToken | None:
-        """Return *token* taken apart, `None` if it has not the structure of an access token. Not to be believed yet."""
+        """Return *token* taken apart, `None` if it has not the structure of an access token. Nothing in it is verified yet."""
         return self._engine.verified_tokens.parse(token)
 
     def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
@@ -271,7 +271,7 @@ class Sessions:
     def may_have_written(self, text: str) -> bool:
         """Return whether *text* may be a token of this deployment: one that it can refresh, or an access token that names it.
 
-        Not to be believed yet. No I/O.
+        The access token is not verified. No I/O.
         """
         return self.is_refresh_token(text) or self._engine.verified_tokens.names_issuer(text)
 
@@ -290,8 +290,8 @@ class Sessions:
     ) -> IssuedSession | None:
         """Lay *changes* over the claims of the verified *token*'s session, and return it with a new access token.
 
-        That expires with the old one. If nobody can send it to the client any more, *marks_stale* has the tokens of before
-        answered "try refresh token", as a change by handle does. `None` if the session has ended. Raises `PayloadError`,
+        That expires with the old one. If it cannot be sent to the client any more, *marks_stale* has access tokens of before
+        refused with "try refresh token", as a change by handle does. `None` if the session has ended. Raises `PayloadError`,
         `StoreUnavailable`.
         """
         record = await self._engine.record_changes.change_payload(
@@ -300,7 +300,7 @@ class Sessions:
         return None if record is None else await self.reissue(token, record.access_token_payload)
 
     async def reissue(self, token: AccessToken, claims: Json) -> IssuedSession:
-        """Return the session of the verified *token* with an access token of the same end that says *claims*.
+        """Return the session of the verified *token* with a new access token that carries *claims*, and expires with the old one.
 
         Nothing is written: they have to be those of the store. Raises `PayloadError`, `StoreUnavailable`.
         """
@@ -308,9 +308,9 @@ class Sessions:
         return self._engine.mint.reissue(token, claims, key=key)
 
     def issued_now(self, issued: IssuedSession) -> IssuedSession:
-        """Return *issued*, whose tokens may have been made a while ago, as it is sent now: clients set their clock by `iat`.
+        """Return *issued*, which may have been made a while ago, with an `iat` of now, by which clients set their clock.
 
-        The access token ends when it did. It is as it was if the key that signed it is not known here. No I/O.
+        The access token expires when it did. Nothing is changed if the key that signed it is not known here. No I/O.
         """
         parsed, now = self._engine.verified_tokens.parse(issued.tokens.access_token), self.now()
         key = None if parsed is None else self._engine.keyring.keys.verifying(parsed.kid, now=now)
@@ -319,7 +319,7 @@ class Sessions:
         return self._engine.mint.renewed(issued, key=key)
 
     def lasting(self, token: AccessToken, ask: Ask) -> WatchedSession:
-        """Return the session of the verified *token* as something that goes on with it: a socket, a stream.
+        """Return the session of the verified *token*, to be watched by what goes on with it: a socket, a stream.
 
         *ask* is called with its claims when they have changed, and raises if it may not go on with them.
         """
@@ -375,7 +375,7 @@ class Sessions:
     async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
         """Lay *changes* over the session's own claims; `None` removes one. Says whether the session is there.
 
-        Access tokens of before are answered "try refresh token" from then on, in other processes within two seconds; so
+        Access tokens of before are refused with "try refresh token" from then on, in other processes within two seconds; so
         the client has the new claims with its next request. Raises `PayloadError`, and then nothing is written.
         """
         return await self.change_access_token_payload(handle, lambda payload: merged(payload, changes))
@@ -438,7 +438,7 @@ class Sessions:
     ) -> list[str]:
         """Lay *changes* over the claims of all sessions of *user_id*, as `merge_into_access_token_payload` does of one.
 
-        Returns the handles of those that are there, of every tenant if none is given. Their clients are told to refresh and
+        Returns the handles of those that are there, of every tenant if none is given. Their clients refresh and
         come back with the new claims: at once here, within two seconds in other processes. Each session is changed by
         itself; if `StoreUnavailable` is raised in the middle, some have changed, and to call it again changes the rest.
         Raises `PayloadError` at the first that cannot carry them.

@@ -85,7 +85,7 @@ class RecordChanges:
     ) -> SessionRecord | None:
         """Write what *change* makes of the session's own claims. Returns and raises as `change_record`, and `PayloadError`.
 
-        With *marks_stale*, access tokens of before are answered "try refresh token" from then on.
+        With *marks_stale*, access tokens of before are refused with "try refresh token" from then on.
         """
         key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
 

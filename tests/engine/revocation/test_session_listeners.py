@@ -1,4 +1,4 @@
-"""Who listens to a session is told that there is something to hear, on whatever event loop; nobody is kept who listens no more."""
+"""Who listens to a session is woken if there is something to hear, on whatever event loop; nobody is kept who listens no more."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def told() -> Counter[str]:
     return Counter()
 
 
-async def test_everybody_who_listens_to_a_session_is_told(listeners: SessionListeners, told: Counter[str]) -> None:
-    """All who listen to the session are told each time, and nobody who listens to another."""
+async def test_everybody_who_listens_to_a_session_is_woken(listeners: SessionListeners, told: Counter[str]) -> None:
+    """All who listen to the session are woken each time, and nobody who listens to another."""
     with (
         listeners.listening("mine", lambda: told.update(["one"])),
         listeners.listening("mine", lambda: told.update(["two"])),
@@ -57,7 +57,7 @@ async def test_nobody_is_kept_who_listens_no_more(listeners: SessionListeners, t
     assert 0 == len(listeners)
 
 
-async def test_a_listener_on_another_event_loop_is_told(listeners: SessionListeners) -> None:
+async def test_a_listener_on_another_event_loop_is_woken(listeners: SessionListeners) -> None:
     """What happens in one thread wakes those who listen in another, on their own thread."""
     waits, woken = threading.Event(), []
 
@@ -82,7 +82,7 @@ async def test_a_listener_on_another_event_loop_is_told(listeners: SessionListen
 
 
 def test_a_listener_whose_event_loop_has_gone_is_passed_over(listeners: SessionListeners) -> None:
-    """A loop that was closed under a listener is no error for whoever tells."""
+    """A loop that was closed under a listener is no error for whoever wakes it."""
 
     async def listen() -> None:
         listeners.listening("mine", lambda: None).__enter__()
