@@ -6,6 +6,7 @@ BIN := .venv/bin
 # Each worker runs whole files of tests and has servers of its own. With a database of yours, one process runs all tests.
 SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_MYSQL_URL),,\
 	--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder)
+FAULTS := tests/reliability tests/core/test_rotation_machine.py tests/web/test_hostile.py
 BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
 
 .PHONY: help demo test faults check docs bench clean
@@ -28,7 +29,7 @@ test: .venv/installed-test .venv/installed-check
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 faults: .venv/installed-test
-	$(BIN)/python -m pytest tests/reliability --full --durations=0
+	$(BIN)/python -m pytest $(FAULTS) --full --durations=0
 
 check: .venv/installed-check
 	$(BIN)/ruff check

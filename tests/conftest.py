@@ -35,6 +35,25 @@ SHARED = ("sqlite", "postgresql", "mariadb", "valkey")
 
 
 Figures = Callable[..., None]
+Amount = Callable[..., int]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="do all that docs/reliability.md promises, not a part")
+
+
+def is_full(config: pytest.Config) -> bool:
+    return bool(config.getoption("full"))
+
+
+@pytest.fixture
+def amount(request: pytest.FixtureRequest) -> Amount:
+    """How often something is done: `amount(20, full=500)`."""
+
+    def chosen(small: int, *, full: int) -> int:
+        return full if is_full(request.config) else small
+
+    return chosen
 
 
 @pytest.fixture

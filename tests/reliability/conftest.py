@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +13,11 @@ import pytest
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.conftest import Figures, Place
+from tests.conftest import Figures, Place, is_full
 from tests.engines import engine
 
 FULL_TIMEOUT = 3600
 """How many seconds a test of a full run may take."""
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="tests of reliability do all that is promised, not a part")
-
-
-def is_full(config: pytest.Config) -> bool:
-    return bool(config.getoption("full", default=False))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,16 +25,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.timeout(FULL_TIMEOUT), append=False)
-
-
-@pytest.fixture
-def amount(request: pytest.FixtureRequest) -> Callable[..., int]:
-    """How often something is done: `amount(20, full=500)`."""
-
-    def answer(small: int, *, full: int) -> int:
-        return full if is_full(request.config) else small
-
-    return answer
 
 
 @pytest.fixture

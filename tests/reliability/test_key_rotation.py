@@ -18,8 +18,7 @@ from fastapi_session.clock import system_clock
 from fastapi_session.engine.from_config import PUBLISH_LEAD, milliseconds
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.by_url import store_by_url
-from tests.conftest import SHARED, Place, place_of
-from tests.reliability.conftest import is_full
+from tests.conftest import SHARED, Place, is_full, place_of
 from tests.reliability.key_rotation_worker import FastClock
 
 ROOT = Path(__file__).parents[2]

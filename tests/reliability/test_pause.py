@@ -11,8 +11,7 @@ import pytest
 
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import UnauthorisedError
-from tests.conftest import Place
-from tests.reliability.conftest import is_full
+from tests.conftest import Place, is_full
 from tests.reliability.side_by_side import WORKERS, Processes, side_by_side
 from tests.reliability.test_elsewhere import as_they_were_given
 from tests.reliability.worker import Task

@@ -12,7 +12,7 @@ from statistics import median
 
 import pytest
 
-from tests.reliability.conftest import is_full
+from tests.conftest import is_full
 from tests.reliability.history import OK, lost_clients, violations
 from tests.reliability.load import UNAVAILABLE, Browser, Load, Pace, recoveries
 from tests.reliability.load_server import Service, serving

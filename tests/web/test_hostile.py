@@ -1,4 +1,4 @@
-"""Hostile tokens, cookies and headers by the hundred thousand, through the ASGI application called directly."""
+"""Hostile tokens, cookies and headers by the thousand, through the ASGI application called directly."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fastapi_session.core.signatures import sign
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
-from tests.conftest import Figures
+from tests.conftest import Amount, Figures
 from tests.engines import engine
 from tests.web.deployment import application, finish_background, signing_key
 from tests.web.hostility import EXTREME_BYTES, Forger, Header, attack, decoded, encoded
 
 SEED = 20_260_801
-REQUESTS = 51_000
-"""For each of two deployments."""
-SOCKETS = 5_000
+REQUESTS, ALL_REQUESTS = 7_000, 51_000
+"""For each of two deployments: of each kind of attack dozens at each endpoint, and in a full run hundreds."""
+SOCKETS, ALL_SOCKETS = 1_000, 5_000
 """For each of two kinds of servers."""
 
 ENDPOINTS = [
@@ -138,8 +138,9 @@ async def victims(sessions: Sessions) -> list[IssuedSession]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("options", DEPLOYMENTS, ids=["default", "every option"])
-async def test_hostile_requests(options: dict[str, Any], clock: HandClock, figures: Figures) -> None:
-    """Of a hundred thousand hostile requests none is a server error, none is let in, and none ends a session."""
+async def test_hostile_requests(options: dict[str, Any], clock: HandClock, amount: Amount, figures: Figures) -> None:
+    """Of hostile requests, a hundred thousand in a full run, none is a server error, is let in, or ends a session."""
+    requests = amount(REQUESTS, full=ALL_REQUESTS)
     sessions = engine(clock, **options)
     app = application(sessions)
     issued = await victims(sessions)
@@ -150,14 +151,14 @@ async def test_hostile_requests(options: dict[str, Any], clock: HandClock, figur
     signing_in = Forger(random, access=[without_fingerprint(token) for token in access], refresh=refresh)
     counts: Counter[str] = Counter()
     began = time.perf_counter()
-    for n in range(REQUESTS):
+    for n in range(requests):
         method, path = ENDPOINTS[n % len(ENDPOINTS)]
         headers = attack(signing_in, duplicates=False) if path == "/login" else attack(forger, duplicates=True)
         answer = await call(app, method, path, headers)
         counts["200 logged in" if path == "/login" else answer.outcome] += 1
 
         assert is_right(path, answer), (n, method, path, answer, headers)
-    figures(requests=REQUESTS, seconds=round(time.perf_counter() - began), **dict(counts.most_common()))
+    figures(requests=requests, seconds=round(time.perf_counter() - began), **dict(counts.most_common()))
 
     checked = [await sessions.verify(each.tokens.access_token, check_database=True) for each in issued]
     assert [each.access_token for each in issued] == checked
@@ -165,8 +166,9 @@ async def test_hostile_requests(options: dict[str, Any], clock: HandClock, figur
 
 
 @pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}], ids=["denial", "close"])
-async def test_hostile_sockets(extensions: dict[str, Any], clock: HandClock) -> None:
-    """Of ten thousand hostile handshakes none opens a socket, whether the server can deny it with a response or only close."""
+async def test_hostile_sockets(extensions: dict[str, Any], clock: HandClock, amount: Amount) -> None:
+    """Of hostile handshakes, ten thousand in a full run, none opens a socket: the server responds to it, or closes it."""
+    sockets = amount(SOCKETS, full=ALL_SOCKETS)
     sessions = engine(clock)
     app = application(sessions)
     app.websocket("/socket")(socket)
@@ -177,12 +179,12 @@ async def test_hostile_sockets(extensions: dict[str, Any], clock: HandClock) -> 
         refresh=[each.tokens.refresh_token or "" for each in issued],
     )
     answers: Counter[tuple[str, Any]] = Counter()
-    for _ in range(SOCKETS):
+    for _ in range(sockets):
         for first in await handshake(app, [*attack(forger), *offer(forger)], extensions):
             answers[first["type"], first.get("status", first.get("code"))] += 1
     expected = ("websocket.http.response.start", 401) if extensions else ("websocket.close", 3000)
 
-    assert {expected: SOCKETS} == answers
+    assert {expected: sockets} == answers
     opened = await handshake(
         app, [(b"sec-websocket-protocol", f"session.bearer.{forger.access[0]}".encode())], extensions
     )
