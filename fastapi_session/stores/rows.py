@@ -145,8 +145,8 @@ SESSION_COLUMNS = tuple(path.rpartition(".")[-1] for path in _PATHS)
 COMPARED_COLUMNS = tuple(name for name in LINEAGE_COLUMNS if SESSION[name].compared)
 ADDED_COLUMNS = {name: column.before for name, column in SESSION.items() if column.before is not None}
 
-_values_of_session: Callable[[SessionRecord], Sequence[Any]] = attrgetter(*_PATHS)
-_values_of_key: Callable[[SigningKeyRecord], Sequence[Any]] = attrgetter(*KEY_COLUMNS)
+_values_of_session: Callable[[SessionRecord], Row] = attrgetter(*_PATHS)
+_values_of_key: Callable[[SigningKeyRecord], Row] = attrgetter(*KEY_COLUMNS)
 circumstances_row: Callable[[Circumstances], Row] = attrgetter(*CIRCUMSTANCES_COLUMNS)
 lineage_row: Callable[[Lineage], Row] = attrgetter(*LINEAGE_COLUMNS)
 compared_row: Callable[[Lineage], Row] = attrgetter(*COMPARED_COLUMNS)
@@ -167,7 +167,7 @@ class Rows:
             [*places(kind, names, columns).items()] for kind in (Kind.DATETIME, Kind.JSON, Kind.TRUTH)
         )
 
-    def write(self, values: Sequence[Any]) -> Row:
+    def write(self, values: Row) -> Row:
         """Return the row of a record whose fields have *values*. Raises ValueError or TypeError for what JSON cannot say."""
         row = [*values]
         for place, _ in self._json:

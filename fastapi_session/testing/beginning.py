@@ -11,7 +11,7 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import PUBLIC_TENANT, Json
 from fastapi_session.sessions import Sessions
 
-Claims = Mapping[Claim[Any], Any]
+Claims = Mapping[Claim[Any], object]
 """What a test says of a user, by claim: `{Roles: ["admin"]}`."""
 
 NEVER_TOO_OLD = LATEST_MOMENT - 1
@@ -32,7 +32,7 @@ async def begin(
 
     All other claims are fetched as at any sign-in. Raises what `Sessions.create` raises.
     """
-    said: dict[str, Any] = {}
+    said: dict[str, object] = {}
     for claim, value in (claims or {}).items():
         said |= claim.entry(value, now=NEVER_TOO_OLD)
     beginning = copy(sessions)

@@ -30,7 +30,7 @@ class Client(Protocol):
     def base_url(self) -> Any:
         """Where requests go, with its `scheme` and `host`."""
 
-    def build_request(self, method: str, url: str) -> Any:
+    def build_request(self, method: str, url: str) -> object:
         """Return a request as the client would send it."""
 
 

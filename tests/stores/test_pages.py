@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -15,19 +16,14 @@ from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
 from tests.conftest import Place
 
-MODULES = {
-    "SESSIONS_PAGE": ("sql.sessions", "sqlite.store"),
-    "NOTICES_PAGE": ("sql.notices", "sqlite.store", "redis.notices"),
-    "PAGE": ("redis.store",),
-}
+MODULES = ("sql.verbs", "sqlite.store", "redis.store")
 
 
 @pytest.fixture
 async def store(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
     """A store that reads three at once."""
-    for name, modules in MODULES.items():
-        for module in modules:
-            monkeypatch.setattr(f"fastapi_session.stores.{module}.{name}", 3)
+    for module, name in product(MODULES, ("SESSIONS_PAGE", "NOTICES_PAGE")):
+        monkeypatch.setattr(f"fastapi_session.stores.{module}.{name}", 3)
     store = place.store(HandClock())
     await store.open()
     yield store

@@ -20,7 +20,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.scripts import LINGER
-from fastapi_session.stores.redis.store import PAGE
+from fastapi_session.stores.redis.store import SESSIONS_PAGE
 from fastapi_session.testing import HandClock, StoreContract
 from fastapi_session.testing.records import (
     DEBOUNCE,
@@ -237,7 +237,7 @@ class TestKeeping:
         self, store: RedisStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """However many sessions a user has, no script reads or deletes more than a page of them."""
-        records = [new_session(f"{n}", now=clock(), created_at=n) for n in range(2 * PAGE + 1)]
+        records = [new_session(f"{n}", now=clock(), created_at=n) for n in range(2 * SESSIONS_PAGE + 1)]
         await asyncio.gather(*(store.insert(record) for record in records))
         keys: list[int] = []
         run = store._calls.run
@@ -250,8 +250,8 @@ class TestKeeping:
         monkeypatch.setattr(store._calls, "run", counted)
 
         assert records == list(await store.sessions_of("user"))
-        assert PAGE == len(await store.delete_sessions_of("user", limit=PAGE))
-        assert max(keys) <= 2 * PAGE + len(store._keys.shards[0].keys())
+        assert SESSIONS_PAGE == len(await store.delete_sessions_of("user", limit=SESSIONS_PAGE))
+        assert max(keys) <= 2 * SESSIONS_PAGE + len(store._keys.shards[0].keys())
 
     async def test_clients_write_one_successor(
         self, url: str, store: RedisStore, prefix: str, clock: HandClock

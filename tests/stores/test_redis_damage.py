@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.redis import RedisStore, notices
+from fastapi_session.stores.redis import RedisStore
+from fastapi_session.stores.redis import store as redis_store
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
 from tests.stores.damage import SECRET_VALUE, Damage, DamagedKeysAndFeed, DamagedSessions, DamageFeed, DamageKey
@@ -77,9 +78,8 @@ class TestKeysAndFeed(DamagedKeysAndFeed):
 
     @pytest.fixture(params=["x", "[\n]x", "7", "[1,2]", '[null,"session_revoked",1]'])
     def damage_feed(self, request: pytest.FixtureRequest, client: Redis, monkeypatch: pytest.MonkeyPatch) -> DamageFeed:
-        monkeypatch.setattr(
-            notices, "NOTICES_PAGE", 2
-        )  # so that pages end at damaged notices, and in the middle of a moment
+        # So that pages end at damaged notices, and in the middle of a moment.
+        monkeypatch.setattr(redis_store, "NOTICES_PAGE", 2)
 
         async def damage(at: int) -> None:
             await client.zadd(FEED, {f"{request.param}": at})

@@ -27,6 +27,9 @@ from fastapi_session.stores.redis.script import Script
 
 Client = Redis | RedisCluster
 
+Reply = Sequence[Any]
+"""What a script returns: strings, numbers and lists of them, as its author knows."""
+
 MAX_CONNECTIONS = 50
 DEFAULT_PORT = 6379
 TIMEOUT = 5.0
@@ -52,7 +55,7 @@ class Calls:
             raise ConfigurationError("store: a RedisCluster does not survive a failover: pip install 'redis>=7.2'")
         self._server = server
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
-        self._running: set[asyncio.Task[Sequence[Any]]] = set()
+        self._running: set[asyncio.Task[Reply]] = set()
 
     @property
     def place(self) -> str:
@@ -62,7 +65,7 @@ class Calls:
         url = urlsplit(self._server)
         return f"{url.hostname or 'localhost'}:{url.port or DEFAULT_PORT}"
 
-    async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Sequence[Any]:
+    async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
         """Return what *script* answers. Raises StoreUnavailable for any failure of the driver or the server."""
         task = asyncio.create_task(self._answer(script, keys=keys, arguments=arguments))
         self._running.add(task)
@@ -77,10 +80,10 @@ class Calls:
         if client is not None:
             await client.aclose()
 
-    async def _answer(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Sequence[Any]:
+    async def _answer(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
         ticket = token_hex(8)
         try:
-            reply: Sequence[Any] = await self._put(script, len(keys), *keys, ticket, *arguments)
+            reply = await self._put(script, len(keys), *keys, ticket, *arguments)
         except Exception as error:
             # Of whatever kind: a cluster client that closes its connections fails in ways of its own. The name alone,
             # since a server may quote what it complains about.
@@ -89,7 +92,7 @@ class Calls:
             raise StoreUnavailable("Redis failed: the reply belongs to another request")
         return reply[1:]
 
-    async def _put(self, script: Script, *arguments: str | int) -> Any:
+    async def _put(self, script: Script, *arguments: str | int) -> Reply:
         client = self._client()
         await client.initialize()  # a cluster client that does not know its nodes yet would ask any of them
         try:
@@ -110,12 +113,13 @@ class Calls:
         return self._clients[loop]
 
 
-async def evaluate(script: Script, *arguments: str | int, client: Client) -> Any:
+async def evaluate(script: Script, *arguments: str | int, client: Client) -> Reply:
     """Return what *script* answers through *client*, whether or not the server has run it before."""
     try:
-        return await client.execute_command("EVALSHA", script.sha, *arguments)
+        reply: Reply = await client.execute_command("EVALSHA", script.sha, *arguments)
     except NoScriptError:  # a server that has restarted, or another node of a cluster
-        return await client.execute_command("EVAL", script.text, *arguments)
+        reply = await client.execute_command("EVAL", script.text, *arguments)
+    return reply
 
 
 class CheckedPool(BlockingConnectionPool):
@@ -179,6 +183,6 @@ def mistake_in_address(error: BaseException | None) -> str | None:
     return WRONG_DATABASE if isinstance(error, ResponseError) and OUT_OF_RANGE in str(error) else None
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """Return a string of a reply, whether or not the client decodes replies."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Sequence
-from typing import Any
 
 from fastapi_session.model import Circumstances, Lineage, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.rows import (
@@ -34,7 +33,7 @@ _SESSION_BYTES = places(Kind.BYTES, SESSION_COLUMNS, SESSION)
 _KEY_BYTES = places(Kind.BYTES, KEY_COLUMNS, KEY)
 
 
-def field(value: Any) -> str:
+def field(value: object) -> str:
     """Return *value*, which a row holds, as the text of a field."""
     return json.dumps(value, default=bytes.hex)
 

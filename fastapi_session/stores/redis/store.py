@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter
-from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import (
+    LATEST,
+    FeedReading,
     Json,
     Lineage,
+    Notice,
     Reading,
     Rotation,
     SessionRecord,
@@ -19,8 +22,9 @@ from fastapi_session.model import (
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
-from fastapi_session.stores.redis import key_scripts, scripts
-from fastapi_session.stores.redis.calls import Calls, Client, as_text, mistake_in_address
+from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
+from fastapi_session.stores.redis.calls import Calls, Client, Reply, as_text, mistake_in_address
 from fastapi_session.stores.redis.fields import (
     circumstances_fields,
     expected_fields,
@@ -28,19 +32,21 @@ from fastapi_session.stores.redis.fields import (
     key_row_of,
     key_text,
     lineage_fields,
+    notice_rows_of,
     session_fields,
     session_row_of,
 )
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
-from fastapi_session.stores.redis.notices import RedisNotices
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import Row
 
-PAGE = 100
+SESSIONS_PAGE = 100
 """How many of a user's sessions one script reads at most: it holds up all that others ask of the server."""
+NOTICES_PAGE = 1_000
+"""How many notices one script reads at most."""
 
 
-class RedisStore(RedisNotices):
+class RedisStore:
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it answers milliseconds since the epoch.
@@ -54,7 +60,10 @@ class RedisStore(RedisNotices):
         self, server: str | Client, *, clock: Clock | None = None, prefix: str = "fastapi_session", shards: int = 1
     ) -> None:
         server = unprinted(server)
-        super().__init__(Calls(server), clock=clock, keys=Keyspace(prefix, shards=shards))
+        self._calls = Calls(server)
+        self._clock = clock
+        self._keys = Keyspace(prefix, shards=shards)
+        self._readable = Readable("Redis")
 
     async def open(self) -> None:
         """Find out whether the server answers. Raises ConfigurationError if it refuses the user, or has no such database."""
@@ -187,7 +196,25 @@ class RedisStore(RedisNotices):
         [deleted] = await self._run(key_scripts.DELETE_KEY, self._keys.signing_keys, kid, field(kid))
         return bool(deleted)
 
-    async def _change(self, script: Script, session_id: str, *arguments: str) -> Sequence[Any]:
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
+        readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
+        notices = [notice for reading in readings for notice in reading.notices]
+        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        total = 0
+        for feed in self._keys.feeds:
+            [deleted] = await self._run(feed_scripts.DELETE_NOTICES, [feed], field(until), field(limit - total))
+            total += deleted
+        return total
+
+    async def _run(self, script: Script, keys: Sequence[str], *arguments: str) -> Reply:
+        now = "" if self._clock is None else field(self._clock())
+        return await self._calls.run(script, keys=keys, arguments=[now, *arguments])
+
+    async def _change(self, script: Script, session_id: str, *arguments: str) -> Reply:
         return await self._run(script, self._keys.shard_of(session_id).keys(session_id), *arguments)
 
     async def _read(self, shard: Shard, session_ids: Sequence[str]) -> tuple[list[Row | None], int]:
@@ -197,9 +224,9 @@ class RedisStore(RedisNotices):
     async def _names_in(self, shard: Shard, bounds: tuple[str, str]) -> AsyncIterator[Sequence[str]]:
         """Yield the names between *bounds*, in pages: the server is held up by none of them."""
         lowest, highest = bounds
-        names: Sequence[Any] = [lowest] * PAGE
-        while len(names) == PAGE:
-            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), lowest, highest, field(PAGE))
+        names: Reply = [lowest] * SESSIONS_PAGE
+        while len(names) == SESSIONS_PAGE:
+            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), lowest, highest, field(SESSIONS_PAGE))
             yield names
             lowest = f"({as_text(names[-1])}" if names else lowest
 
@@ -222,6 +249,17 @@ class RedisStore(RedisNotices):
                 break
         return deleted
 
+    async def _notices_in(self, feed: str, after: int, until: int) -> FeedReading:
+        """Read a feed page by page, and return it with the clock of before."""
+        notices, clocks, begins, passed, count = list[Notice](), list[int](), f"({after}", field(0), NOTICES_PAGE
+        while count == NOTICES_PAGE:
+            page = [begins, field(until), passed, field(NOTICES_PAGE)]
+            now, appended, count, *ends = await self._run(feed_scripts.NOTICES, [feed], *page)
+            begins, passed = map(as_text, ends)
+            clocks.append(int(as_text(now)))
+            notices += self._readable.notices(notice_rows_of(as_text(appended)) if count else [])
+        return FeedReading(tuple(notices), clocks[0])
 
-def _session_row(record: Any) -> Row:
+
+def _session_row(record: object) -> Row:
     return session_row_of(as_text(record))

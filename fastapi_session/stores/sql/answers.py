@@ -26,6 +26,9 @@ from fastapi_session.stores.rows import KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COL
 
 Rows = Sequence[Row]
 
+Result = CursorResult[Any]
+"""What the driver says of a statement."""
+
 _SESSION_ID, _TENANT_ID, _USER_ID, _CURRENT = map(
     SESSION_COLUMNS.index, ("session_id", "tenant_id", "user_id", "current")
 )
@@ -36,13 +39,13 @@ class ForeignAnswer(Exception):
     """The answer cannot belong to the question."""
 
 
-def rows_of(result: CursorResult[Any]) -> Rows:
+def rows_of(result: Result) -> Rows:
     """Return the rows of *result*, of a statement that has any, be they none."""
     _ensure(result.returns_rows)
     return result.all()
 
 
-def ids(result: CursorResult[Any]) -> list[Any]:
+def ids(result: Result) -> list[object]:
     """Return the one column of *result*."""
     return [each for (each,) in rows_of(result)]
 
@@ -86,17 +89,17 @@ def moment(rows: Rows) -> int:
     return int(now)
 
 
-def changed_one(result: CursorResult[Any]) -> bool:
+def changed_one(result: Result) -> bool:
     """Say whether *result*, of a change of one row, found it."""
     return at_most(1, result) == 1
 
 
-def ensure_kept(result: CursorResult[Any]) -> None:
+def ensure_kept(result: Result) -> None:
     """Take it that *result* is that of one row which was kept."""
     _ensure(changed_one(result))
 
 
-def at_most(limit: int, result: CursorResult[Any]) -> int:
+def at_most(limit: int, result: Result) -> int:
     """Return how many rows *result*, of a change of *limit* rows at most, has found."""
     _ensure(not result.returns_rows and 0 <= result.rowcount <= limit)
     return result.rowcount

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -34,6 +34,9 @@ class Connections(Protocol):
     async def run(self, work: Work[T], *, alone: bool = False) -> T:
         """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
 
+    def savepoint(self, connection: Connection) -> AbstractContextManager[object]:
+        """Return what undoes a statement alone, if it fails, while *work* is on *connection*."""
+
 
 class PooledConnections:
     """Brings each piece of work to a connection of *engine*, in a task of its own that ends within *timeout*.
@@ -52,6 +55,10 @@ class PooledConnections:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
+
+    def savepoint(self, connection: Connection) -> AbstractContextManager[object]:  # noqa: ARG002 - needed on none
+        """Return nothing to undo: a statement that is alone in its transaction is undone with it."""
+        return nullcontext()
 
     async def idle(self) -> None:
         """Wait until what was begun on this event loop has ended."""
@@ -92,6 +99,10 @@ class JoinedConnection:
         """Do *work* in the user's transaction. Raises StoreUnavailable, after which it can only be rolled back."""
         with unavailable(self._name):
             return await self._connection.run_sync(seen, work, self._look)
+
+    def savepoint(self, connection: Connection) -> AbstractContextManager[object]:
+        """Return a savepoint: what the user's transaction did before stays."""
+        return connection.begin_nested()
 
 
 def seen(connection: Connection, work: Work[T], look: Look | None) -> T:

@@ -39,9 +39,9 @@ class Differences:
     moment: str
     statement_moment: str
     least: str = "least"
-    alone: Mapping[str, Any]
-    together: Mapping[str, Any]
-    connecting: Mapping[str, Any]
+    alone: Mapping[str, str]
+    together: Mapping[str, str]
+    connecting: Mapping[str, str]
     lost_races: frozenset[str | int]
     lock: str
     largest_statement: str | None = None
@@ -129,16 +129,16 @@ class ExactText(TypeDecorator[str]):
         super().__init__(length)
         self.encoded = encoded or length
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
         """Return the type of the column in *dialect*."""
         return dialect.type_descriptor(self.plain().dialect_impl(dialect))
 
-    def plain(self) -> TypeEngine[Any]:
+    def plain(self) -> TypeEngine[str]:
         """Return the type that a database is told, which converts nothing."""
         length = cast("String", self.impl_instance).length
         return String(length).with_variant(mysql.VARBINARY(self.encoded), *sorted(_BINARY_TEXT))
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
         """Return *value* as the driver is given it."""
         return value.encode() if isinstance(value, str) and dialect.name in _BINARY_TEXT else value
 
@@ -174,17 +174,17 @@ class Least(FunctionElement[int]):
 
 
 @compiles(Moment)
-def _moment(_: Moment, compiler: SQLCompiler, **_options: Any) -> str:
+def _moment(_: Moment, compiler: SQLCompiler, **_options: object) -> str:
     return DIFFERENCES[compiler.dialect.name].moment
 
 
 @compiles(StatementMoment)
-def _statement_moment(_: StatementMoment, compiler: SQLCompiler, **_options: Any) -> str:
+def _statement_moment(_: StatementMoment, compiler: SQLCompiler, **_options: object) -> str:
     return DIFFERENCES[compiler.dialect.name].statement_moment
 
 
 @compiles(Least)
-def _least(element: Least, compiler: SQLCompiler, **options: Any) -> str:
+def _least(element: Least, compiler: SQLCompiler, **options: object) -> str:
     return f"{DIFFERENCES[compiler.dialect.name].least}({compiler.process(element.clauses, **options)})"
 
 

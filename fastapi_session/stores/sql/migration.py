@@ -13,7 +13,6 @@ What is there counts, not who made it: a revision whose tables and columns are t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -29,7 +28,7 @@ from fastapi_session.stores.sql.engines import for_transactions, new_engine
 from fastapi_session.stores.sql.tables import METADATA, TABLES, VERSION_TABLE, schema_of
 
 
-def include_object(_item: Any, name: str | None, kind: str, *_rest: Any) -> bool:
+def include_object(_item: object, name: str | None, kind: str, *_rest: object) -> bool:
     """Keep your own Alembic from touching our tables: the option `include_object` of its `context.configure`.
 
     Return `False` for a table of ours, whatever schema it is in, and `True` for all else. *kind* is Alembic's `type_`. If

@@ -14,18 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import URL, make_url
 
 from fastapi_session.errors import ConfigurationError
 
-Read = Callable[[str], Any]
+Read = Callable[[str], object]
 """Returns what a driver is given for the text of an option. Raises ValueError."""
 Options = Mapping[str, Read]
 
-UNNAMED: Mapping[str, Mapping[str, Any]] = {
+UNNAMED: Mapping[str, Mapping[str, object]] = {
     "asyncpg": {"statement_cache_size": 0},
     "psycopg": {"prepare_threshold": None},
 }
@@ -153,7 +152,7 @@ class Destination:
     """Where an engine of ours connects: the *url*, and the *arguments* of the driver that SQLAlchemy does not read from it."""
 
     url: URL = field(repr=False)
-    arguments: Mapping[str, Any] = field(repr=False)
+    arguments: Mapping[str, object] = field(repr=False)
 
 
 def destination(text: str) -> Destination:
@@ -169,15 +168,15 @@ def destination(text: str) -> Destination:
     if options is None:
         return whole
     given = {name: _read(name, value, options, driver=driver) for name, value in whole.url.query.items()}
-    arguments = {name: value for name, value in given.items() if not isinstance(value, str | tuple)}
-    text_options = {name: value for name, value in given.items() if name not in arguments}
+    text_options = {name: value for name, value in given.items() if isinstance(value, str | tuple)}
+    arguments = {name: value for name, value in given.items() if name not in text_options}
     if driver == "asyncpg":
         in_dsn = {name: text_options.pop(name) for name in _IN_DSN.keys() & text_options.keys()}
         arguments |= {"dsn": f"postgresql://?{urlencode(in_dsn)}"} if in_dsn else {}
     return Destination(whole.url.set(query=text_options), {**UNNAMED.get(driver, {}), **arguments})
 
 
-def _read(name: str, value: str | Sequence[str], options: Options, *, driver: str) -> Any:
+def _read(name: str, value: str | Sequence[str], options: Options, *, driver: str) -> object:
     if name not in options:
         raise ConfigurationError(f"store: {driver} knows no option {name!r} in a URL, but {', '.join(sorted(options))}")
     if not isinstance(value, str):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
     Column,
     ColumnElement,
+    Executable,
     Integer,
     Select,
+    Update,
     and_,
     bindparam,
     delete,
@@ -29,13 +31,19 @@ from fastapi_session.stores.rows import (
     COMPARED_COLUMNS,
     KEY_COLUMNS,
     SESSION_COLUMNS,
+    Row,
     circumstances_row,
     compared_row,
 )
 from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
 from fastapi_session.stores.sql.tables import NOTICE, SESSION, SIGNING_KEY
 
-Parameters = dict[str, Any]
+Parameters = Mapping[str, object]
+
+T = TypeVar("T")
+
+Sessions = Select[Any]
+"""A statement that selects sessions, or their ids."""
 
 SESSION_ROW = [SESSION.c[name] for name in SESSION_COLUMNS]
 KEY_ROW = [SIGNING_KEY.c[name] for name in KEY_COLUMNS]
@@ -44,12 +52,12 @@ _NEW_CIRCUMSTANCES = [f"new_{name}" for name in CIRCUMSTANCES_COLUMNS]
 _GIVEN_COMPARED = [f"given_{name}" for name in COMPARED_COLUMNS]
 
 
-def given(column: Column[Any]) -> BindParameter[Any]:
+def given(column: Column[T]) -> BindParameter[T]:
     """Return the parameter that *column* is compared with; under its own name goes what is written to it."""
     return bindparam(f"given_{column.name}", type_=column.type)
 
 
-def _is_as_given(column: Column[Any]) -> ColumnElement[bool]:
+def _is_as_given(column: Column[T]) -> ColumnElement[bool]:
     # A NULL equals nothing, not even NULL.
     return column.is_not_distinct_from(given(column)) if column.nullable else column == given(column)
 
@@ -58,7 +66,7 @@ _IS_SESSION = SESSION.c.session_id == given(SESSION.c.session_id)
 _IS_CURRENT = SESSION.c.current == given(SESSION.c.current)
 _IS_GENERATION = SESSION.c.generation == given(SESSION.c.generation)
 _UNMOVED = (_IS_SESSION, *(_is_as_given(SESSION.c[name]) for name in COMPARED_COLUMNS))
-_SESSION_IDS: BindParameter[Any] = bindparam("session_ids", expanding=True)
+_SESSION_IDS: BindParameter[str] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
 _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer)
 
@@ -153,7 +161,7 @@ class TimedStatements:
         self.note = insert(NOTICE).values(at=now).inline()
 
 
-def _rotate(now: ColumnElement[int]) -> Any:
+def _rotate(now: ColumnElement[int]) -> Update:
     idle_expires_at = now + bindparam("idle_timeout", type_=BigInteger)
     return (
         update(SESSION)
@@ -183,18 +191,18 @@ def _rotate(now: ColumnElement[int]) -> Any:
     )
 
 
-def _get() -> Select[Any]:
+def _get() -> Sessions:
     """Return one row in any case: the clock, and beside it the session or nothing."""
     one = select(literal_column("1")).subquery()
     return select(Moment(), *SESSION_ROW).select_from(one.outerjoin(SESSION, _IS_SESSION))
 
 
-def in_tenant(statement: Any, tenant_id: str | None) -> Any:
+def in_tenant(statement: Sessions, tenant_id: str | None) -> Sessions:
     """Return *statement*, restricted to the tenant if one is given."""
     return statement if tenant_id is None else statement.where(SESSION.c.tenant_id == given(SESSION.c.tenant_id))
 
 
-def delete_these(chosen: Select[Any]) -> Any:
+def delete_these(chosen: Sessions) -> Executable:
     """Return the statement that deletes the sessions that *chosen* selects, and returns them. Not for MySQL."""
     # Evaluated once, however often the planner would look into it. Within the statement: where that does not begin with
     # DELETE, Python's driver of SQLite opens no transaction for it.
@@ -228,6 +236,6 @@ def unmoved_parameters(session_id: str, expected: Lineage) -> Parameters:
     return {"given_session_id": session_id, **dict(zip(_GIVEN_COMPARED, compared_row(expected), strict=True))}
 
 
-def columns(names: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any]:
+def columns(names: Sequence[str], row: Row) -> Parameters:
     """Return *row* as what is written to the columns of these *names*."""
     return dict(zip(names, row, strict=True))

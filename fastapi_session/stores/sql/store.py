@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
@@ -20,16 +19,15 @@ from fastapi_session.stores.sql.connections import JoinedConnection, PooledConne
 from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
 from fastapi_session.stores.sql.fate import Fate, Tell
-from fastapi_session.stores.sql.keys import SqlKeys
 from fastapi_session.stores.sql.prepared import ensure_apart
-from fastapi_session.stores.sql.sessions import SqlSessions
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
+from fastapi_session.stores.sql.verbs import SqlVerbs
 
 LARGEST_STATEMENT = 8 * MAX_OBJECT
 """Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
 
 
-class SqlStore(SqlSessions, SqlKeys):
+class SqlStore(SqlVerbs):
     """Keeps sessions, signing keys and the revocation feed in a database.
 
     *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
@@ -101,7 +99,7 @@ class SqlStore(SqlSessions, SqlKeys):
         return self._fates[target]
 
 
-class JoinedStore(SqlSessions, SqlKeys):
+class JoinedStore(SqlVerbs):
     """Reads and writes inside a transaction of the user's, who commits it or rolls it back.
 
     The notices of what was revoked are written there too: other processes hear of it when the user has committed.
@@ -124,9 +122,6 @@ class JoinedStore(SqlSessions, SqlKeys):
 
     async def close(self) -> None:
         """Do nothing: the connection is the user's."""
-
-    def _savepoint(self, connection: Connection) -> AbstractContextManager[object]:
-        return connection.begin_nested()
 
 
 def _sync(connection: AsyncConnection) -> Connection:

@@ -28,10 +28,10 @@ WATCH_EVERY = 1.0
 class Question:
     """What one caller asks of the database, and in the end the answer."""
 
-    ask: Callable[[sqlite3.Connection], Any]
+    ask: Callable[[sqlite3.Connection], object]
     writes: bool
     future: asyncio.Future[Any]
-    answer: Any = None
+    answer: object = None
     error: Exception | None = None
 
     def put(self, connection: sqlite3.Connection) -> None:

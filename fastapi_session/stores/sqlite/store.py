@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
@@ -206,7 +205,9 @@ class SqliteStore:
         """Delete at most *limit* notices of *until* or before, and answer how many."""
         return await self._changes(statements.DELETE_NOTICES, (until, limit))
 
-    async def _page(self, statement: str, after: tuple[Any, Any], parameters: dict[str, Any]) -> Sequence[Row]:
+    async def _page(
+        self, statement: str, after: tuple[object, object], parameters: statements.Parameters
+    ) -> Sequence[Row]:
         parameters = {**parameters, "after_first": after[0], "after_second": after[1]}
         rows: Sequence[Row] = await self._thread.read(lambda db: db.execute(statement, parameters).fetchall())
         return rows

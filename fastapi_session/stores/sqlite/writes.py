@@ -8,13 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from fastapi_session.model import NoticeKind
 from fastapi_session.stores.rows import Row
 from fastapi_session.stores.sqlite import statements
 
-Parameters = Row | dict[str, Any]
+Parameters = Row | statements.Parameters
 
 
 def insert_replacing(db: sqlite3.Connection, row: Row, *, replacing: Sequence[str], now: int) -> None:
@@ -34,7 +33,7 @@ def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, no
         return rows
 
 
-def update_stale(db: sqlite3.Connection, parameters: dict[str, Any], *, now: int) -> int:
+def update_stale(db: sqlite3.Connection, parameters: statements.Parameters, *, now: int) -> int:
     """Write payload and data, and answer how many sessions were changed."""
     with _together(db):
         changed = db.execute(statements.UPDATE, parameters).rowcount

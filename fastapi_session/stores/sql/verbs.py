@@ -1,25 +1,60 @@
-"""The verbs of a session store, as statements. Each is brought to a connection: a pooled one, or the user's."""
+"""The verbs of a store, as statements. Each is brought to a connection: a pooled one, or the user's.
+
+What changes a row that others have to hear of appends the notice in the same transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter, itemgetter
+from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import IntegrityError
 
-from fastapi_session.model import Json, Lineage, Reading, Rotation, SessionRecord
+from fastapi_session.clock import Clock
+from fastapi_session.model import (
+    LATEST,
+    FeedReading,
+    Json,
+    Lineage,
+    Notice,
+    NoticeKind,
+    Reading,
+    Rotation,
+    SessionRecord,
+    SigningKeyRecord,
+)
 from fastapi_session.stores.json_text import dump_json
-from fastapi_session.stores.pages import SESSIONS_PAGE, pages
-from fastapi_session.stores.rows import LINEAGE_COLUMNS, SESSION_COLUMNS, Row, lineage_row, session_row
+from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
+from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.rows import (
+    KEY_COLUMNS,
+    LINEAGE_COLUMNS,
+    SESSION_COLUMNS,
+    Row,
+    key_row,
+    lineage_row,
+    session_row,
+)
 from fastapi_session.stores.sql import answers, statements
-from fastapi_session.stores.sql.notices import SqlNotices
+from fastapi_session.stores.sql.connections import Connections
+from fastapi_session.stores.sql.statements import Parameters, TimedStatements
+
+T = TypeVar("T")
 
 PLACE = itemgetter(*map(SESSION_COLUMNS.index, ("tenant_id", "session_id")))
 
 
-class SqlSessions(SqlNotices):
-    """Keeps sessions beside the revocation feed. The database's clock decides, unless *clock* is given."""
+class SqlVerbs:
+    """Keeps sessions, signing keys and the revocation feed through *connections*. The database's clock decides, unless *clock* is given."""
+
+    def __init__(self, connections: Connections, *, clock: Clock | None, readable: Readable) -> None:
+        self._connections = connections
+        self._readable = readable
+        self._clock = clock
+        self._timed = TimedStatements(now_given=clock is not None)
 
     async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
         """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
@@ -72,7 +107,8 @@ class SqlSessions(SqlNotices):
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
         """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
-        statement, parameters = statements.DELETE, {"given_session_id": session_id}
+        statement: Executable = statements.DELETE
+        parameters: Parameters = {"given_session_id": session_id}
         if expected is not None:
             statement, parameters = statements.DELETE_UNMOVED, statements.unmoved_parameters(session_id, expected)
         return await self._changes_noted(statement, parameters, kind="session_revoked", subject=session_id)
@@ -129,6 +165,70 @@ class SqlSessions(SqlNotices):
                 break
         return deleted
 
+    async def delete_expired(self, *, limit: int) -> int:
+        """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
+
+        def work(connection: Connection) -> int:
+            now = self._now()
+            ids = answers.ids(connection.execute(self._timed.lock_expired, {**now, "limit": limit}))
+            deleted = connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})
+            return answers.at_most(len(ids), deleted)
+
+        return await self._connections.run(work)
+
+    async def insert_key(self, record: SigningKeyRecord) -> bool:
+        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
+        row = statements.columns(KEY_COLUMNS, key_row(record))
+
+        def work(connection: Connection) -> bool:
+            try:
+                with self._connections.savepoint(connection):
+                    answers.ensure_kept(connection.execute(statements.INSERT_KEY, row))
+            except IntegrityError:
+                return False
+            return True
+
+        return await self._connections.run(work, alone=True)
+
+    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
+        """Return every key, by family and sequence."""
+        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys))
+
+    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
+        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
+        row = statements.columns(KEY_COLUMNS, key_row(record))
+        condition = {"given_kid": record.kid, "given_secret_kid": expected_secret_kid}
+        return await self._changes(statements.REPLACE_KEY, {**row, **condition})
+
+    async def delete_key(self, kid: str) -> bool:
+        """Delete the key, and say whether it was there."""
+        return await self._changes_noted(statements.DELETE_KEY, {"given_kid": kid}, kind="key_deleted", subject=kid)
+
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
+        # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
+        now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, answers.moment)
+        belonging = partial(answers.notices, after=after, until=until)
+
+        async def read(after: tuple[int, int]) -> answers.Rows:
+            parameters = {"from_at": after[0], "after_id": after[1], "until": until, "limit": NOTICES_PAGE}
+            return await self._read(statements.NOTICES, parameters, belonging)
+
+        found: list[Notice] = []
+        async for rows in pages(read, size=NOTICES_PAGE, first=(after + 1, -1), place=lambda row: (row[-2], row[-1])):
+            found += self._readable.notices(row[:-1] for row in rows)
+        return FeedReading(tuple(found), now)
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before, and answer how many. Others at work are skipped."""
+
+        def work(connection: Connection) -> int:
+            ids = answers.ids(connection.execute(statements.LOCK_NOTICES, {"until": until, "limit": limit}))
+            deleted = connection.execute(statements.DELETE_NOTICES, {"notice_ids": ids})
+            return answers.at_most(len(ids), deleted)
+
+        return await self._connections.run(work)
+
     async def _delete_some_of(
         self, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int
     ) -> answers.Rows:
@@ -149,13 +249,34 @@ class SqlSessions(SqlNotices):
 
         return await self._connections.run(work)
 
-    async def delete_expired(self, *, limit: int) -> int:
-        """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
+    async def _changes_noted(
+        self, statement: Executable, parameters: Parameters, *, kind: NoticeKind, subject: str
+    ) -> bool:
+        """Say whether *statement* changed a row, and if so let everybody hear of it."""
 
-        def work(connection: Connection) -> int:
-            now = self._now()
-            ids = answers.ids(connection.execute(self._timed.lock_expired, {**now, "limit": limit}))
-            deleted = connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})
-            return answers.at_most(len(ids), deleted)
+        def work(connection: Connection) -> bool:
+            changed = answers.changed_one(connection.execute(statement, parameters))
+            self._note(connection, kind, [subject] if changed else [])
+            return changed
 
         return await self._connections.run(work)
+
+    def _note(self, connection: Connection, kind: NoticeKind, subjects: Sequence[str]) -> None:
+        if subjects:
+            now = self._now()
+            connection.execute(self._timed.note, [{"subject": subject, "kind": kind, **now} for subject in subjects])
+
+    def _now(self) -> Parameters:
+        return {} if self._clock is None else {"now": self._clock()}
+
+    async def _read(self, statement: Executable, parameters: Parameters, read: Callable[[answers.Rows], T]) -> T:
+        """Return what *read* makes of the rows of *statement*. What it raises is a failure of the connection."""
+        return await self._connections.run(
+            lambda connection: read(answers.rows_of(connection.execute(statement, parameters))), alone=True
+        )
+
+    async def _changes(self, statement: Executable, parameters: Parameters) -> bool:
+        """Say whether *statement* changed its one row."""
+        return await self._connections.run(
+            lambda connection: answers.changed_one(connection.execute(statement, parameters)), alone=True
+        )
