@@ -1,6 +1,6 @@
 """The nouns all rooms share: frozen values, no behaviour beyond what follows from their own fields.
 
-Moments inside these values are whole milliseconds since the epoch, as they stand in a row or a token;
+Moments inside these values are whole milliseconds since the epoch, as in a row or a token;
 what an application reads (`Session`, `SessionInformation`) has aware UTC datetimes.
 """
 
@@ -28,14 +28,14 @@ CROSSED_EXCHANGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where a session stands in its line of refresh tokens, and until when it may go on.
+    """The state of a session's line of refresh tokens, and until when the session may go on.
 
     *current* and *previous* are peppered hashes of the newest refresh token and of the one before
     (`None` before the first rotation). *current_kid* names the secret that made the newest.
     *window_at* is when the newest was handed out, *acknowledged* whether it has been used since.
 
-    Every answer carries an issue id of its own, though all of a generation can be exchanged. *exchanged* is the id of the
-    token that was exchanged for the newest; *used* that of the answer which was first known to be in use, of the newest
+    A refresh token has an issue id of its own each time it is sent, and all of a generation can be exchanged. *exchanged* is the
+    id of the token that was exchanged for the newest; *used* that of the token which was first known to be in use, of the newest
     generation if it is acknowledged and of an earlier one if not, and *used_at* since when (`None` and 0: not known).
     *crossed* says of the last three exchanges whether somebody presented another id than the one exchanged: a bit each,
     the newest is bit 0.
@@ -58,7 +58,7 @@ class Lineage:
     def first(
         cls, current: bytes, *, kid: int, used: bytes, now: int, idle_timeout: int, absolute_timeout: int | None
     ) -> Lineage:
-        """Return where a session stands that begins at *now* with the answer *used*; moments in milliseconds."""
+        """Return the lineage of a session that begins at *now* with a refresh token of the issue id *used*; times in milliseconds."""
         absolute_expires_at = None if absolute_timeout is None else now + absolute_timeout
         return cls(
             generation=0,
@@ -88,7 +88,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known of who made a request. Neither is a proof of anything: an address is shared, a user agent is a claim."""
+    """What is known of who made a request. Neither identifies anybody: an address is shared, and a user agent is what the client says."""
 
     ip_address: str | None = None
     user_agent: str | None = None
@@ -137,7 +137,7 @@ def split_handle(handle: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Row D4 of the rotation table as one conditional write: all of it is known before the store is asked.
+    """Row D4 of the rotation table as one conditional write: all of it is known before the store is called.
 
     *presented* is the peppered hash of the token that came and *issue_id* its issue id, *successor* the hash of the token
     that follows.
@@ -177,7 +177,7 @@ NoticeKind = Literal["session_revoked", "session_superseded", "session_stale", "
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What every process has to hear of.
+    """What every process has to know.
 
     A session was revoked, another took its place, its claims were changed by its handle; a key was deleted.
     *subject* is the session's id or the key's kid; *at* is the store's clock when it happened, in milliseconds.
@@ -222,7 +222,7 @@ class SigningKeyRecord:
 class Tokens:
     """What a client is sent.
 
-    *refresh_token* is `None` where only the access token is new. Moments are milliseconds;
+    *refresh_token* is `None` if only the access token is new. Moments are milliseconds;
     *claims* is the access token's whole payload, which the front token repeats.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+# Up to the last @: a password may have one that should have been escaped.
 _USERS_PASSWORD = re.compile(r"(?<=://)([^:@?#]*):.*@", re.DOTALL)
 _PASSWORD_OPTION = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&]*", re.IGNORECASE)
 

@@ -1,1 +1,1 @@
-"""Where sessions and signing keys are kept: the contract, and one store a module."""
+"""What keeps sessions and signing keys: the contract, and one store a module."""

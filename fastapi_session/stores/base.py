@@ -4,10 +4,10 @@ A store keeps and compares; it never decides. Not-found is `None` or `False`, ne
 Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
 the last write: every caller is safe to try again.
 
-One row that was damaged, or changed by another hand, fails nothing but a question about itself: see the table of `readable`.
+One row that was damaged, or changed by another hand, fails nothing but the operations on itself: see the table of `readable`.
 
-A method that was cancelled may or may not have written. What was read belongs to the question asked: a store
-never answers one caller with another caller's record.
+A method that was cancelled may or may not have written. What was read belongs to its caller: a store
+never returns one caller another caller's record.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SessionStore(Protocol):
         """Make the store ready: connect, create tables. Called again, it does nothing."""
 
     async def close(self) -> None:
-        """Let go of what `open` took; writes that were answered are durable. The store may be opened again."""
+        """Let go of what `open` took; writes that have returned are durable. The store may be opened again."""
 
     async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
         """Keep a new *record* and, in the same transaction, delete the sessions whose ids are *replacing*.
@@ -42,25 +42,25 @@ class SessionStore(Protocol):
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, in one conditional write.
 
-        The write happens only where the row's generation and current hash are those of *rotation*, the debounce has
+        The write happens only if the row's generation and current hash are those of *rotation*, the debounce has
         passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
         current = successor, its kid, window_at = now, acknowledged = False, exchanged = issue id, crossed moved on by one
         exchange, the circumstances and idle_expires_at = min(now + idle timeout, absolute).
-        Answers the record as written, or `None`; so it does while `window_at` is later than its clock, which was set back.
+        Return the record as written, or `None`; `None` too while `window_at` is later than the clock, which was set back.
         """
 
     async def get(self, session_id: str) -> Reading:
         """Return the record (expired or not) together with the store's clock, which is read no earlier than the row."""
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        """Write *lineage* if the row stands where *expected* says.
+        """Write *lineage* if the row has not changed since it was *expected*: a compare-and-set.
 
-        Compared are generation, current, acknowledged, window_at, exchanged and crossed: with these, all moves that a
-        verdict looks at.
+        Compared are generation, current, acknowledged, window_at, exchanged and crossed, since one of them changes with
+        everything that a verdict depends on.
         """
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
-        """Delete the session, if *expected* is given only where `replace` would have written. Say whether it was there."""
+        """Delete the session, with *expected* only if `replace` would write. Say whether it was deleted."""
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Set acknowledged, used = *issue_id* and used_at = now, if the row's current hash is *current* and it is not yet."""
@@ -95,7 +95,7 @@ class SessionStore(Protocol):
         """
 
     async def delete_expired(self, *, limit: int) -> int:
-        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        """Delete at most *limit* sessions whose deadline has passed, and return how many."""
 
 
 class SigningKeyStore(Protocol):
@@ -121,12 +121,12 @@ class NoticeStore(Protocol):
         """Return what was appended later than *after*, and not later than *until*, oldest first.
 
         Both are milliseconds of the store's clock, which is read before the notices. A notice is dated when it is appended,
-        not when its transaction commits: one that stays open for long brings notices older than what was answered before.
+        not when its transaction commits: one that stays open for long brings notices older than what was returned before.
         They are read in pieces, each of bounded work.
         """
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before (milliseconds of the store's clock), and answer how many."""
+        """Delete at most *limit* notices of *until* or before (milliseconds of the store's clock), and return how many."""
 
 
 class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):

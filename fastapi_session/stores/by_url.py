@@ -25,7 +25,7 @@ _SQLITE = "sqlite:///"
 _REDIS = ("fastapi_session.stores.redis", "RedisStore", "redis")
 _SQL = ("fastapi_session.stores.sql", "SqlStore")
 
-# What is imported only when a URL asks for it: by its scheme, module and store, and the extra that brings its packages.
+# Imported only if a URL names it, since its packages need not be installed: module, store, and the extra that brings them.
 _EXTRAS = {
     "mariadb+asyncmy": (*_SQL, "mysql"),
     "mysql+asyncmy": (*_SQL, "mysql"),
@@ -41,11 +41,12 @@ _EXTRAS = {
 def store_by_url(url: str, *, clock: Clock) -> Store:
     """Return the store that *url* names, not opened yet.
 
-    A store with a server goes by the server's clock where *clock* is but the machine's own. Raises `ConfigurationError`
-    where *url* names no store, or what that store needs is not installed.
+    A store with a server goes by the server's clock if *clock* is but the machine's own. Raises `ConfigurationError`
+    if *url* names no store, or what that store needs is not installed.
     """
     if url == "memory:":
         return MemoryStore(clock=clock)
+    # Without a path, SQLite would open a temporary database.
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteStore(url.removeprefix(_SQLITE), clock=clock)
     if url.partition("://")[0] in _EXTRAS:

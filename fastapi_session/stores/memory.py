@@ -25,10 +25,10 @@ from fastapi_session.stores.rows import compared_row, key_record, key_row, sessi
 
 
 class MemoryStore:
-    """Keeps sessions and signing keys in this process, whichever event loops and threads ask.
+    """Keeps sessions and signing keys in this process. Thread-safe, from any number of event loops.
 
-    *clock* answers milliseconds since the epoch. What goes in comes out as any other store would answer it:
-    payloads make the same way through JSON, and what is not JSON is refused with ValueError or TypeError.
+    *clock* returns milliseconds since the epoch. What goes in comes out as from any other store:
+    payloads go through JSON and back, and what is not JSON is refused with ValueError or TypeError.
     """
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
@@ -36,6 +36,7 @@ class MemoryStore:
         self._sessions: dict[str, SessionRecord] = {}
         self._keys: dict[str, SigningKeyRecord] = {}
         self._notices: list[Notice] = []
+        # A lock for threads, since event loops of several may share the store. Nothing awaits while it is held.
         self._lock = threading.Lock()
 
     async def open(self) -> None:
@@ -46,6 +47,7 @@ class MemoryStore:
 
     async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
         """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
+        # Through JSON, as in any other store: what the caller changes afterwards is not changed here.
         copy = session_record(session_row(record))
         with self._lock:
             if copy.session_id in self._sessions:
@@ -56,7 +58,7 @@ class MemoryStore:
             self._sessions[copy.session_id] = copy
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
-        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         with self._lock:
             record = self._sessions.get(rotation.session_id)
             now = self._clock()
@@ -71,7 +73,7 @@ class MemoryStore:
             return Reading(self._sessions.get(session_id), self._clock())
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        """Write *lineage* if the session still stands where *expected* says."""
+        """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         with self._lock:
             record = self._sessions.get(session_id)
             if record is None or not _unmoved(record.lineage, expected):
@@ -80,7 +82,7 @@ class MemoryStore:
             return True
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
-        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         with self._lock:
             record = self._sessions.get(session_id)
             if record is None or not (expected is None or _unmoved(record.lineage, expected)):
@@ -136,7 +138,7 @@ class MemoryStore:
             return records
 
     async def delete_expired(self, *, limit: int) -> int:
-        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         with self._lock:
             now = self._clock()
             expired = [record.session_id for record in self._sessions.values() if record.lineage.expired(now)]
@@ -182,7 +184,7 @@ class MemoryStore:
             return FeedReading(tuple(found), self._clock())
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        """Delete at most *limit* notices of *until* or before, and return how many."""
         with self._lock:
             old = {place for place, notice in enumerate(self._notices) if notice.at <= until}
             deleted = set(sorted(old)[:limit])
@@ -219,6 +221,7 @@ def _applies(rotation: Rotation, lineage: Lineage, *, now: int) -> bool:
 
 
 def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
+    # Not a new Lineage: a field that is not named here stays as it is.
     return replace(
         lineage,
         generation=lineage.generation + 1,

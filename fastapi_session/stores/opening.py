@@ -1,9 +1,9 @@
-"""Opening a store: what is wrong with its address is told as a mistake of the configuration, and where anything was looked for.
+"""Opening a store: an error names the address, and a wrong address is a mistake of the configuration.
 
 | the server | |
 |---|---|
-| is not there, or does not answer | `StoreUnavailable`: it may come |
-| refuses user and password, or has no database of the name | `ConfigurationError`: it goes on to, until somebody mends it |
+| is not there, or does not respond | `StoreUnavailable`: it may come |
+| refuses user and password, or has no database of the name | `ConfigurationError`: it does so until somebody corrects it |
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ async def pages(
 ) -> AsyncIterator[Sequence[Row]]:
     """Yield what *read* returns: at most *size* rows after the place *first*, then those after the *place* of the last one."""
     after = first
+    # A full page may be the last one: then the next is empty.
     while len(rows := await read(after)) == size:
         yield rows
         after = place(rows[-1])

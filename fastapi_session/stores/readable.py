@@ -1,16 +1,16 @@
-"""What a store makes of a row that cannot be read, or is not the one that was asked for: damaged, or changed by another hand.
+"""What a store does with a row that cannot be read, or is not the one it looked for: damaged, or changed by another hand.
 
-| asked | such a row |
+| the store looks for | such a row |
 |---|---|
 | a session, by its id | `StoreUnavailable`, until it is mended, superseded by a sign-in, or ended with all of its user |
 | the sessions of a user | is left out |
-| to delete the sessions of a user | is deleted with the others; the feed hears of it, no event tells of it |
-| to delete what is old | is never read |
-| the signing keys | is left out: what it signed is answered "try refresh token", and a new one is made if none is left |
+| the sessions of a user, to delete them | is deleted with the others; a notice is in the feed, but no event is published |
+| what is old, to delete it | is never read |
+| the signing keys | is left out: what it signed is refused with "try refresh token", and a new key is made if none is left |
 | the feed | is left out |
 
-So nobody is harmed by the row of another one. What is left out is told in the log, once a process. Neither there nor in an
-error is anything of what the row holds, but for its own name.
+So nobody is harmed by the row of another one. What is left out is logged, once a process. Neither the log nor an error
+has anything that the row holds, but for its own name.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from fastapi_session.stores.rows import Row, Unreadable, key_record, notice_of, 
 T = TypeVar("T")
 
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
-_MOST_TOLD = 1_000
-"""How many rows are remembered as told of."""
+_MOST_LOGGED = 1_000
+"""How many rows are remembered as logged: then all are forgotten, and may be logged again."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -38,13 +38,14 @@ class Readable:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def session(self, row: Row, *, session_id: str) -> SessionRecord:
         """Return the session in *row*, whose id is *session_id*. Raises StoreUnavailable if it is not or cannot be read."""
         try:
-            return _belonging(session_record(row), is_asked=lambda record: record.session_id == session_id)
+            return _belonging(session_record(row), is_wanted=lambda record: record.session_id == session_id)
         except Unreadable as error:
+            # Without its cause: a traceback with locals would show the row.
             raise StoreUnavailable(
                 f"{self._name} failed: session {_shown(session_id)} cannot be read, for its {error.column}"
             ) from None
@@ -52,11 +53,11 @@ class Readable:
     def sessions_of(self, rows: Iterable[Row], *, user_id: str, tenant_id: str | None) -> list[SessionRecord]:
         """Return the sessions in *rows* that can be read, and are those of the user and, if one is given, of the tenant."""
 
-        def is_asked(record: SessionRecord) -> bool:
+        def is_wanted(record: SessionRecord) -> bool:
             return record.user_id == user_id and tenant_id in {None, record.tenant_id}
 
         def read(row: Row) -> SessionRecord:
-            return _belonging(session_record(row), is_asked=is_asked)
+            return _belonging(session_record(row), is_wanted=is_wanted)
 
         return [*self._each(rows, read, what="session")]
 
@@ -73,20 +74,20 @@ class Readable:
             try:
                 yield read(row)
             except Unreadable as error:
-                self._tell(f"{what} {_shown(row[0] if row else None)} cannot be read, for its {error.column}")
+                self._log(f"{what} {_shown(row[0] if row else None)} cannot be read, for its {error.column}")
 
-    def _tell(self, row: str) -> None:
-        if row in self._told:
+    def _log(self, row: str) -> None:
+        if row in self._logged:
             return
-        if len(self._told) == _MOST_TOLD:
-            self._told.clear()
-        self._told.add(row)
+        if len(self._logged) == _MOST_LOGGED:
+            self._logged.clear()
+        self._logged.add(row)
         logger.error("%s: %s, and is left out", self._name, row)
 
 
-def _belonging(record: SessionRecord, *, is_asked: Callable[[SessionRecord], bool]) -> SessionRecord:
-    if not is_asked(record):
-        raise Unreadable("owner (another one than was asked for)")
+def _belonging(record: SessionRecord, *, is_wanted: Callable[[SessionRecord], bool]) -> SessionRecord:
+    if not is_wanted(record):
+        raise Unreadable("owner (another one than was looked for)")
     return record
 
 

@@ -12,6 +12,9 @@ said once, in the tables `SESSION`, `KEY` and `NOTICE`. All else is derived from
 | `COMPARED_COLUMNS`, `compared_row` | what compare-and-set compares |
 | `ADDED_COLUMNS` | what the oldest rows lack, and what it counts as there |
 
+To add a field to a session: name it in its dataclass, describe it in `SESSION`, add its column to the two schemas
+(`sqlite/schema.py`, `sql/tables.py`) and a migration to `sql/migrations`, and fill it. The contract of stores tests it then.
+
 Payloads are JSON text with sorted keys and no spaces, so that equal payloads are equal text.
 
 What a database keeps can be damaged, or changed by another hand. So each column is looked at before anybody relies on it.
@@ -53,7 +56,7 @@ _TYPES: Mapping[Kind, frozenset[type]] = {
 }
 
 _YEAR_10000 = 253_402_300_800_000
-"""When it begins (milliseconds): no `datetime` can tell."""
+"""When it begins (milliseconds): no `datetime` goes so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ SESSION_COLUMNS = tuple(path.rpartition(".")[-1] for path in _PATHS)
 COMPARED_COLUMNS = tuple(name for name in LINEAGE_COLUMNS if SESSION[name].compared)
 ADDED_COLUMNS = {name: column.before for name, column in SESSION.items() if column.before is not None}
 
+# One call in C makes the whole row: a row is written at every sign-in.
 _values_of_session: Callable[[SessionRecord], Row] = attrgetter(*_PATHS)
 _values_of_key: Callable[[SigningKeyRecord], Row] = attrgetter(*KEY_COLUMNS)
 circumstances_row: Callable[[Circumstances], Row] = attrgetter(*CIRCUMSTANCES_COLUMNS)
@@ -179,6 +183,7 @@ class Rows:
         if len(row) != len(self._types):
             raise Unreadable("number of columns")
         for value, (column, types) in zip(row, self._types, strict=True):
+            # Not isinstance: True is an int, and would pass for a number.
             if type(value) not in types:
                 raise Unreadable(column)
         for place, column in self._datetimes:

@@ -15,7 +15,7 @@ Claims = Mapping[Claim[Any], object]
 """What a test says of a user, by claim: `{Roles: ["admin"]}`."""
 
 NEVER_TOO_OLD = LATEST_MOMENT - 1
-"""When what a test says was fetched (milliseconds since the epoch): later than any test, so no validator asks for it anew."""
+"""When the claims of a test count as fetched (milliseconds since the epoch): later than any test, so no validator fetches them anew."""
 
 
 async def begin(
@@ -35,6 +35,7 @@ async def begin(
     said: dict[str, object] = {}
     for claim, value in (claims or {}).items():
         said |= claim.entry(value, now=NEVER_TOO_OLD)
+    # A shallow copy shares store, keys and feed, so the application knows the session; only its claims are fewer.
     beginning = copy(sessions)
     beginning.claims = tuple(claim for claim in sessions.claims if claim.key not in said)
     return await beginning.create(

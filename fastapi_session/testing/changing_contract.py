@@ -35,6 +35,7 @@ class ChangingContract:
 
     async def test_replace_refuses_what_has_moved(self, store: Store, clock: HandClock) -> None:
         """A lineage that differs in any one of the fields that are compared is left as it is."""
+        # In SQL, NULL equals nothing: a comparison by = would refuse every session that was never refreshed.
         for exchanged in (None, issue_id("exchanged")):
             record = new_session(f"{exchanged!r}", now=clock(), lineage={"exchanged": exchanged})
             await store.insert(record)
@@ -58,7 +59,7 @@ class ChangingContract:
         assert (await store.get(record.session_id)).record is None
 
     async def test_acknowledge_marks_the_current_token(self, store: Store, clock: HandClock) -> None:
-        """The session is acknowledged by its current hash, once, with the answer used first and when; nothing else changes."""
+        """The session is acknowledged by its current hash, once, with the issue id used first and when; nothing else changes."""
         record = full_session("a", now=clock())
         await store.insert(record)
         clock.advance(duration(7))
@@ -71,7 +72,7 @@ class ChangingContract:
         assert acknowledged == (await store.get(record.session_id)).record
 
     async def test_acknowledge_needs_no_issue_id(self, store: Store, clock: HandClock) -> None:
-        """An answer of before there were issue ids is acknowledged, and it is not known which it was."""
+        """A token of before there were issue ids is acknowledged, and it is not known which it was."""
         record = new_session("a", now=clock(), lineage={"acknowledged": False})
         await store.insert(record)
         await store.acknowledge(record.session_id, current=record.lineage.current, issue_id=None)
@@ -103,6 +104,7 @@ class ChangingContract:
         """An older or a newer version is not the one expected, and nothing is written."""
         record = new_session("a", now=clock(), version=3)
         await store.insert(record)
+        # A newer one too: this is a comparison, no order.
         for version in (2, 4):
             assert not await store.update(record.session_id, version=version, access_token_payload={}, session_data={})
 

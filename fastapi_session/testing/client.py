@@ -1,4 +1,4 @@
-"""What the kit asks of an HTTP client, whichever library it is of."""
+"""What the kit needs of an HTTP client, whichever library it is of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi_session.origin import Origin
 
 
 class Client(Protocol):
-    """What is asked of an HTTP client: those of httpx and httpx2, sync and async, and Starlette's TestClient have it."""
+    """What the kit needs of an HTTP client. Those of httpx and httpx2, sync and async, and Starlette's TestClient have it."""
 
     auth: Any
     """What prepares its requests and sees their responses."""
@@ -44,7 +44,7 @@ def session_auth_for(client: Client) -> type[SessionFlow]:
 
 
 def ensure_keeps_cookies(client: Client, config: SessionConfig) -> None:
-    """Raise `ConfigurationError` if *client* drops the cookies of *config*: all that a test saw of it would be a 401.
+    """Raise `ConfigurationError` if *client* drops the cookies of *config*: a test would see nothing but a 401.
 
     The cookie jar of Python sends Secure cookies by https alone, also to this machine.
     """

@@ -18,9 +18,9 @@ from fastapi_session.web.install import engine_of
 def fresh_sessions(app: FastAPI, *, clock: Clock = system_clock, store: str | Store = "memory:") -> Iterator[Sessions]:
     """Let *app* begin without sessions, by another *clock* and in another *store*, for as long as the `with` lasts.
 
-    Everything else is as `install` was told: settings, claims, validators, subscribers. What is yielded is the very engine that
+    Everything else is as `install` got it: settings, claims, validators, subscribers. What is yielded is the very engine that
     `install` returned, with new parts, so whoever holds it takes part; afterwards it has those of before. *store* is a URL, or
-    a store that goes by a clock of its own. A `with` may stand within another.
+    a store that goes by a clock of its own. One `with` may be within another.
 
     Raises `ConfigurationError` if *app* has no sessions, or *store* names no store.
     """
@@ -34,6 +34,7 @@ def fresh_sessions(app: FastAPI, *, clock: Clock = system_clock, store: str | St
         subscribers=sessions.subscribers,
         clock=clock,
     )
+    # The engine stays the same object: routes, providers and subscribers hold it already.
     before = dict(vars(sessions))
     vars(sessions).update(vars(made))
     try:

@@ -22,11 +22,12 @@ def session_of(
 ) -> Callable[[HTTPConnection], Awaitable[Session]]:
     """Return a provider for `app.dependency_overrides[verify_session()]`: every request has a new session of *user_id*.
 
-    Nothing is verified, and no validator of the route is asked. *claims*, as `{Roles: ["admin"]}`, are what the session has
+    Nothing is verified, and no validator of the route runs. *claims*, as `{Roles: ["admin"]}`, are what the session has
     without their being fetched.
     """
 
     async def provide(connection: HTTPConnection) -> Session:
+        # At each request, not once: a session that a test revokes or changes is then not the next test's.
         issued = await begin(
             exchange_of(connection).sessions,
             user_id,

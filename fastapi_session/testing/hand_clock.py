@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to go on."""
+"""A clock that a test advances."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 class HandClock:
-    """A clock driven by hand: it answers *now*, in milliseconds since the epoch, until it is advanced."""
+    """A clock driven by hand: it returns *now*, in milliseconds since the epoch, until it is advanced."""
 
+    # Years from today: whatever goes by the machine's clock instead finds every deadline far off, and its test fails.
     def __init__(self, now: int = 2_000_000_000_000) -> None:
         self._now = now
 
@@ -19,4 +20,5 @@ class HandClock:
 
     def advance(self, duration: timedelta) -> None:
         """Let *duration* pass, to the millisecond; a negative one sets the clock back."""
+        # Whole numbers: a float of seconds would round some milliseconds away.
         self._now += duration // MILLISECOND

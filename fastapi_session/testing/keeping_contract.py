@@ -24,6 +24,8 @@ class KeepingContract:
 
     async def test_the_longest_names_and_the_largest_objects(self, store: Store, clock: HandClock) -> None:
         """What a session may carry is kept, of whatever script: names in characters, objects in bytes of JSON."""
+        # Four bytes in UTF-8 and two units in UTF-16: a store that counts either has too little room. As JSON without escapes, ü has
+        # two bytes, as \u00fc six.
         name, largest = "\N{GRINNING FACE}" * MAX_NAME, {"a": "\u00fc" * (MAX_OBJECT // 2 - 4)}
         record = new_session(
             "a", now=clock(), user_id=name, recipe_user_id=name, access_token_payload=largest, session_data=largest
@@ -47,8 +49,8 @@ class KeepingContract:
         await store.close()
         await store.close()
 
-    async def test_what_was_answered_outlives_closing(self, store: Store, clock: HandClock) -> None:
-        """A store that was closed may be opened again, and has kept what it answered."""
+    async def test_what_was_kept_outlives_closing(self, store: Store, clock: HandClock) -> None:
+        """A store that was closed may be opened again, and has kept what it kept before."""
         record = new_session("a", now=clock())
         await store.insert(record)
         await store.close()
@@ -58,6 +60,7 @@ class KeepingContract:
 
     async def test_a_record_comes_back_whole(self, store: Store, clock: HandClock) -> None:
         """Every field comes back as it went in, whether it has a value or none, read with the store's clock."""
+        # The largest generation of a refresh token: a signed column of 32 bits is too small.
         full = full_session("a", now=clock(), lineage={"generation": 2**32 - 1})
         bare = new_session("b", now=clock())
         for record in (full, bare):
@@ -82,7 +85,7 @@ class KeepingContract:
         assert Reading(None, clock()) == await store.get("0" * 32)
 
     async def test_an_expired_session_is_read(self, store: Store, clock: HandClock) -> None:
-        """Reading decides nothing: a session past its deadline is answered like any other."""
+        """Reading decides nothing: a session past its deadline is returned like any other."""
         record = new_session("a", now=clock())
         await store.insert(record)
         clock.advance(duration(2 * IDLE_TIMEOUT))
@@ -95,6 +98,7 @@ class KeepingContract:
         await store.insert(first)
         await store.insert(second)
 
+        # The last one would delete the session in order to insert it.
         for replacing in ([], [second.session_id], [first.session_id]):
             assert await unavailable(store.insert(replace(first, user_id="thief"), replacing=replacing))
 
@@ -119,7 +123,7 @@ class KeepingContract:
         assert record == (await store.get(record.session_id)).record
 
     async def test_delete_says_whether_it_was_there(self, store: Store, clock: HandClock) -> None:
-        """Deleting answers true once, and leaves other sessions alone."""
+        """Deleting returns true once, and leaves other sessions alone."""
         record, other = new_session("a", now=clock()), new_session("b", now=clock())
         await store.insert(record)
         await store.insert(other)

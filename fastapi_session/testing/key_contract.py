@@ -22,8 +22,10 @@ class KeyContract:
         assert [record] == list(await store.signing_keys())
 
     async def test_keys_come_by_family_and_sequence(self, store: Store, clock: HandClock) -> None:
-        """Keys are answered in order, ten after nine, whatever the order of insertion."""
+        """Keys are returned in order, ten after nine, whatever the order of insertion."""
+        # As text, 10 would come before 2.
         places = list(product(("d", "s"), (1, 2, 9, 10)))
+        # Not in their own order, which a store might keep by chance.
         for family, sequence in reversed(places):
             kid = f"{family}-{sequence}"
             assert await store.insert_key(new_signing_key(kid, now=clock(), family=family, sequence=sequence))
@@ -55,7 +57,7 @@ class KeyContract:
         assert [records[kept.index(True)]] == list(await store.signing_keys())
 
     async def test_a_key_is_replaced_under_its_secret(self, store: Store, clock: HandClock) -> None:
-        """A key is written over where it is encrypted under the secret expected, and only there."""
+        """A key is written over if it is encrypted under the secret expected, and only then."""
         record = new_signing_key("k1", now=clock())
         reencrypted = replace(record, secret_kid=7, private_key=b"sealed anew")
         await store.insert_key(record)
@@ -71,7 +73,7 @@ class KeyContract:
         assert [] == list(await store.signing_keys())
 
     async def test_a_key_is_deleted_once(self, store: Store, clock: HandClock) -> None:
-        """Deleting answers true once, leaves other keys alone, and makes room for a key in its place."""
+        """Deleting returns true once, leaves other keys alone, and makes room for a key in its place."""
         first, second = new_signing_key("k1", now=clock()), new_signing_key("k2", now=clock(), sequence=2)
         await store.insert_key(first)
         await store.insert_key(second)

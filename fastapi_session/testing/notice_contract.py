@@ -34,13 +34,14 @@ class NoticeContract:
         """What was deleted is in the feed, once, with the moment of the store's clock."""
         record = new_session("a", now=clock())
         await store.insert(record)
+        # No whole second: a notice is dated to the millisecond.
         clock.advance(duration(1_500))
         for _ in range(2):
             await store.delete(record.session_id)
 
         assert [revoked(record, at=clock())] == await heard(store)
 
-    async def test_a_conditional_delete_is_noted_where_it_deletes(self, store: Store, clock: HandClock) -> None:
+    async def test_a_conditional_delete_is_noted_if_it_deletes(self, store: Store, clock: HandClock) -> None:
         """A session that has moved on is neither deleted nor noted, one that has not is both."""
         record = new_session("a", now=clock())
         await store.insert(record)
@@ -64,6 +65,7 @@ class NoticeContract:
         first, second, third = (new_session(name, now=clock()) for name in "abc")
         for record in (first, second):
             await store.insert(record)
+        # Its client may have the tokens of the new session: both notices have to be there.
         await store.delete(first.session_id)
         ended = clock()
         clock.advance(duration(1_500))
@@ -73,7 +75,7 @@ class NoticeContract:
         assert set(every) == set(await heard(store))
 
     async def test_an_insertion_that_fails_notes_nothing(self, store: Store, clock: HandClock) -> None:
-        """Where the new session cannot be kept, nobody hears that it took another's place."""
+        """If the new session cannot be kept, nobody hears that it took another's place."""
         first, second = (new_session(name, now=clock()) for name in "ab")
         for record in (first, second):
             await store.insert(record)
@@ -83,14 +85,14 @@ class NoticeContract:
         assert [] == await heard(store)
 
     async def test_expired_sessions_are_not_noted(self, store: Store, clock: HandClock) -> None:
-        """Clearing away what has expired tells nobody: no access token outlives its session's deadline."""
+        """Clearing away what has expired appends nothing to the feed: no access token outlives its session's deadline."""
         await store.insert(new_session("a", now=clock()))
         clock.advance(duration(IDLE_TIMEOUT))
 
         assert 1 == await store.delete_expired(limit=10)
         assert [] == await heard(store)
 
-    async def test_a_payload_is_noted_where_it_is_asked_for(self, store: Store, clock: HandClock) -> None:
+    async def test_a_payload_is_noted_if_it_marks_the_session_stale(self, store: Store, clock: HandClock) -> None:
         """A change that marks the session stale is noted, another one is not, and neither is one that was refused."""
         record = new_session("a", now=clock())
         await store.insert(record)
@@ -114,7 +116,7 @@ class NoticeContract:
         assert [Notice("k1", "key_deleted", clock())] == await heard(store)
 
     async def test_the_feed_is_read_from_a_moment_on(self, store: Store, clock: HandClock) -> None:
-        """Notices come oldest first, only those between the moments asked for, and with the store's clock."""
+        """Notices come oldest first, only those between the moments given, and with the store's clock."""
         began, records = clock(), [new_session(f"{n}", now=clock()) for n in range(3)]
         for record in records:
             await store.insert(record)

@@ -30,6 +30,7 @@ def digest(text: str) -> bytes:
 
 def issue_id(text: str) -> bytes:
     """Return 9 bytes that stand for the issue id of the refresh token called *text*."""
+    # As long as a real one: a column of MySQL has room for no more.
     return digest(text)[:9]
 
 
@@ -39,7 +40,9 @@ def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: A
         session_id=sha256(name.encode()).hexdigest()[:32],
         tenant_id="public",
         user_id="user",
+        # Another than the user's id, so that a store which mixes them up is found.
         recipe_user_id="recipe-user",
+        # What goes wrong if a store reads or writes JSON in a way of its own.
         access_token_payload={"role": "admin", "nested": {"list": [1, 2.5, None, True, "ü"]}},
         session_data={"cart": ["apple"]},
         version=0,
@@ -71,6 +74,7 @@ def full_session(name: str, *, now: int, lineage: Json | None = None, **said: An
         now=now,
         tenant_id="t1",
         version=7,
+        # The absolute deadline is the later one, so that a rotation is not cut short by it.
         lineage={"generation": 7, "acknowledged": False, "absolute_expires_at": now + 2 * IDLE_TIMEOUT},
     )
     full = replace(

@@ -15,7 +15,7 @@ def auto_refresh(client: AnyClient, sessions: Sessions, *, method: Method = "hea
     """Let *client* keep its session and refresh it whenever its access token has ended; return the client.
 
     From here on it takes the tokens of whatever signs it in, the application's own route or `sign_in`. By *method* they travel
-    in headers or in cookies. `response.history` tells of a refresh: the refusal, and the answer to the refresh. What does it
+    in headers or in cookies. `response.history` shows a refresh: the refusal, and the response to the refresh. What does it
     is the `SessionAuth` of `fastapi_session.client`, as its `auth`.
 
     Raises `ConfigurationError` if *method* is "cookie" and the client does not send the cookies back.

@@ -1,4 +1,4 @@
-"""What a store promises about `rotate`: the successor is written once, and only where everything matches."""
+"""What a store promises about `rotate`: the successor is written once, and only if everything matches."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from fastapi_session.testing.records import (
 
 
 async def refuses(store: Store, record: SessionRecord, rotation: Rotation) -> bool:
-    """Say whether *store*, which keeps *record*, answers *rotation* with `None` and keeps it as it was."""
+    """Say whether *store*, which keeps *record*, returns `None` for *rotation* and keeps it as it was."""
     return await store.rotate(rotation) is None and (await store.get(record.session_id)).record == record
 
 
 class RotationContract:
     """The contract of `rotate`."""
 
-    async def test_rotate_writes_and_answers_the_successor(self, store: Store, clock: HandClock) -> None:
-        """Every field of the lineage moves on as the contract says, nothing else changes, and the answer is what is kept."""
+    async def test_rotate_writes_and_returns_the_successor(self, store: Store, clock: HandClock) -> None:
+        """Every field of the lineage moves on as the contract says, nothing else changes, and what is returned is what is kept."""
         record = full_session("a", now=clock(), lineage={"acknowledged": True})
         rotation = next_rotation(record, circumstances=changed(record.circumstances, CIRCUMSTANCES_COLUMNS))
         await store.insert(record)
+        # Later than the debounce ends, so that a store which adds that up instead of reading its clock is found.
         clock.advance(duration(DEBOUNCE + 5))
         rotated = await store.rotate(rotation)
 
@@ -87,6 +88,7 @@ class RotationContract:
             {"generation": 2},
             {"presented": digest("another")},
             {"presented": digest("P")},
+            # What was right before the last rotation.
             {"generation": 0, "presented": digest("P")},
         )
         for other in others:
@@ -114,6 +116,7 @@ class RotationContract:
 
     async def test_rotate_leaves_a_window_of_the_future_to_who_judges(self, store: Store, clock: HandClock) -> None:
         """A row whose window lies ahead, by little or by much, since the clock was set back, is not written."""
+        # To write now would make the window end earlier than it was promised to.
         for ahead in (1, DEBOUNCE, 3_600 * SECOND):
             record = new_session(f"{ahead}", now=clock(), lineage={"window_at": clock() + ahead})
             await store.insert(record)
@@ -121,7 +124,7 @@ class RotationContract:
             assert await refuses(store, record, next_rotation(record))
 
     async def test_rotate_needs_no_debounce(self, store: Store, clock: HandClock) -> None:
-        """Where the debounce is zero, a session moves on in the very millisecond of the last time."""
+        """If the debounce is zero, a session moves on in the very millisecond of the last time."""
         record = new_session("a", now=clock())
         await store.insert(record)
 
@@ -137,7 +140,7 @@ class RotationContract:
         await self._ends_at(store, clock, {"absolute_expires_at": deadline, "idle_expires_at": deadline + 1})
 
     async def test_a_deleted_session_never_moves_on(self, store: Store, clock: HandClock) -> None:
-        """After a deletion was answered, no rotation succeeds and nothing comes back."""
+        """After a deletion has returned, no rotation succeeds and nothing comes back."""
         record = new_session("a", now=clock())
         await store.insert(record)
         await store.delete(record.session_id)
@@ -147,24 +150,25 @@ class RotationContract:
         assert (await store.get(record.session_id)).record is None
 
     async def test_many_rotations_at_once_write_one_successor(self, store: Store, clock: HandClock) -> None:
-        """Of 32 tasks that present one token exactly one is answered with a record: the one that is kept."""
+        """Of 32 tasks that present one token exactly one gets a record: the one that is kept."""
         record = new_session("a", now=clock())
         await store.insert(record)
         clock.advance(duration(DEBOUNCE))
-        answers = await asyncio.gather(
+        results = await asyncio.gather(
+            # Without a debounce nothing but the compare-and-set keeps them apart.
             *(store.rotate(next_rotation(record, successor=digest(f"task {n}"), debounce=0)) for n in range(32))
         )
 
-        assert [(await store.get(record.session_id)).record] == [answer for answer in answers if answer is not None]
+        assert [(await store.get(record.session_id)).record] == [result for result in results if result is not None]
 
     async def test_many_sessions_at_once_get_their_own_records(self, store: Store, clock: HandClock) -> None:
-        """However many ask at once, each is answered with the session it asked for."""
+        """However many rotate at once, each gets its own session back."""
         records = [new_session(f"{n}", now=clock(), user_id=f"user {n}") for n in range(64)]
         await asyncio.gather(*(store.insert(record) for record in records))
         clock.advance(duration(DEBOUNCE))
         rotated = await asyncio.gather(*(store.rotate(next_rotation(record)) for record in records))
 
-        assert [record.user_id for record in records] == [answer.user_id for answer in rotated if answer is not None]
+        assert [record.user_id for record in records] == [result.user_id for result in rotated if result is not None]
 
     async def test_rotating_and_deleting_at_once_ends_the_session(self, store: Store, clock: HandClock) -> None:
         """Whichever comes first, a rotation or an unconditional deletion, the session is gone in the end."""

@@ -31,9 +31,9 @@ async def sign_in_async(
 
     *sessions* is the engine that `install` or `fresh_sessions` gave. *claims*, as `{Roles: ["admin"]}`, are what the session has
     without their being fetched, however old they become; all others are fetched as at any sign-in. By *method* the tokens
-    travel in headers or in cookies; by default in headers, or as `auto_refresh` was told.
+    travel in headers or in cookies; by default in headers, or by the method of `auto_refresh`.
 
-    Raises `ConfigurationError` if the client does not send the cookies back or `auto_refresh` was told another *method*, and
+    Raises `ConfigurationError` if the client does not send the cookies back or `auto_refresh` got another *method*, and
     what `Sessions.create` raises.
     """
     method = _method(client, said=method)
@@ -79,6 +79,7 @@ def sign_in(
         session_data=session_data,
     )
     if (portal := getattr(client, "portal", None)) is not None:
+        # Connections of a store belong to the event loop that opened them.
         issued: IssuedSession = portal.call(signing_in)
         return issued
     if _is_async():
@@ -106,12 +107,14 @@ def _put(tokens: Tokens, client: Client, *, sessions: Sessions, method: Method) 
     """Have *client* take *tokens* as from the response of a sign-in, and make its requests as a page would."""
     response = _response(tokens, client, sessions=sessions, method=method)
     if method == "cookie":
+        # The client's own jar decides which cookies it keeps, as it would for a response of the server.
         client.cookies.extract_cookies(response)
     if isinstance(client.auth, SessionFlow):
         client.auth.take(response)
     elif method == "header":
         client.headers["Authorization"] = f"Bearer {tokens.access_token}"
     else:
+        # A page sends it with every request: no other site can, so it is what VIA_CUSTOM_HEADER looks for.
         client.headers["rid"] = "anti-csrf"
         if tokens.anti_csrf_token is not None:
             client.headers[ANTI_CSRF_HEADER] = tokens.anti_csrf_token

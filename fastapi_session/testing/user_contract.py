@@ -13,7 +13,7 @@ from fastapi_session.testing.records import IDLE_TIMEOUT, duration, full_session
 class UserContract:
     """The contract of `sessions_of`, `delete_sessions_of` and `delete_expired`."""
 
-    async def test_sessions_are_answered_oldest_first(self, store: Store, clock: HandClock) -> None:
+    async def test_sessions_are_returned_oldest_first(self, store: Store, clock: HandClock) -> None:
         """The user's sessions come whole, in the order of their creation, whatever the order of insertion."""
         records = [full_session(f"{n}", now=clock(), created_at=clock() + n) for n in range(5)]
         for n in (3, 0, 4, 1, 2):
@@ -22,9 +22,10 @@ class UserContract:
         assert records == list(await store.sessions_of("user"))
 
     async def test_sessions_are_the_users_own(self, store: Store, clock: HandClock) -> None:
-        """Nobody else's sessions are answered: the id of the user is compared whole and as it is written."""
+        """Nobody else's sessions are returned: the id of the user is compared whole and as it is written."""
         record = new_session("a", now=clock())
         await store.insert(record)
+        # Common collations take case and trailing spaces for equal, and an index of names may find a prefix.
         for other in ("User", "user ", "use", "user2", "recipe-user"):
             await store.insert(new_session(other, now=clock(), user_id=other))
 
@@ -32,7 +33,7 @@ class UserContract:
         assert [] == list(await store.sessions_of("nobody"))
 
     async def test_sessions_of_one_tenant_or_of_all(self, store: Store, clock: HandClock) -> None:
-        """With a tenant only its sessions are answered, without one those of every tenant."""
+        """With a tenant only its sessions are returned, without one those of every tenant."""
         public = new_session("a", now=clock())
         other = new_session("b", now=clock() + 1, tenant_id="t1")
         await store.insert(public)
@@ -43,11 +44,12 @@ class UserContract:
         assert [other] == list(await store.sessions_of("user", tenant_id="t1"))
         assert [] == list(await store.sessions_of("user", tenant_id="t2"))
 
-    async def test_expired_sessions_are_not_answered(self, store: Store, clock: HandClock) -> None:
-        """A session is answered until a millisecond before the first of its deadlines."""
+    async def test_expired_sessions_are_not_returned(self, store: Store, clock: HandClock) -> None:
+        """A session is returned until a millisecond before the first of its deadlines."""
         deadline = clock() + IDLE_TIMEOUT
         await store.insert(new_session("idle", now=clock(), lineage={"idle_expires_at": deadline}))
         await store.insert(
+            # The idle deadline is later than any, so that only the absolute one can end it.
             new_session("absolute", now=clock(), lineage={"absolute_expires_at": deadline, "idle_expires_at": 2**45})
         )
         clock.advance(duration(IDLE_TIMEOUT - 1))
@@ -99,13 +101,14 @@ class UserContract:
         records = [new_session(f"{n}", now=clock()) for n in range(5)]
         for record in records:
             await store.insert(record)
+        # A limit of 0 must not mean that there is none.
         deleted = [await store.delete_sessions_of("user", limit=limit) for limit in (0, 2, 2, 2, 2)]
 
         assert [0, 2, 2, 1, 0] == [len(each) for each in deleted]
         assert {record.session_id for record in records} == {record.session_id for each in deleted for record in each}
 
     async def test_sessions_of_a_user_are_deleted_side_by_side(self, store: Store, clock: HandClock) -> None:
-        """Whoever is told of fewer than the limit finds none of the sessions any more, though others delete them as well."""
+        """Whoever is returned fewer than the limit finds none of the sessions any more, though others delete them as well."""
         records = [new_session(f"{n}", now=clock()) for n in range(24)]
         for record in records:
             await store.insert(record)

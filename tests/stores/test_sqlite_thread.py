@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.stores.sqlite.answering import LARGEST_GROUP
 from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
+from fastapi_session.stores.sqlite.worker import LARGEST_GROUP
 
 Statements = list[str]
 

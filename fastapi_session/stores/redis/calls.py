@@ -1,4 +1,4 @@
-"""Putting a script to the server, and being sure of whose answer comes back.
+"""Running a script on the server, and being sure that the reply is its own.
 
 A request that has begun goes on to its end, whatever becomes of its caller: a connection that is left between a command
 and its reply would hand that reply to the next caller. A timeout bounds how long that takes. Beyond that every request
@@ -66,8 +66,8 @@ class Calls:
         return f"{url.hostname or 'localhost'}:{url.port or DEFAULT_PORT}"
 
     async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
-        """Return what *script* answers. Raises StoreUnavailable for any failure of the driver or the server."""
-        task = asyncio.create_task(self._answer(script, keys=keys, arguments=arguments))
+        """Return what *script* returns. Raises StoreUnavailable for any failure of the driver or the server."""
+        task = asyncio.create_task(self._reply(script, keys=keys, arguments=arguments))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
@@ -80,7 +80,7 @@ class Calls:
         if client is not None:
             await client.aclose()
 
-    async def _answer(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
+    async def _reply(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
         ticket = token_hex(8)
         try:
             reply = await self._put(script, len(keys), *keys, ticket, *arguments)
@@ -94,7 +94,7 @@ class Calls:
 
     async def _put(self, script: Script, *arguments: str | int) -> Reply:
         client = self._client()
-        await client.initialize()  # a cluster client that does not know its nodes yet would ask any of them
+        await client.initialize()  # a cluster client that does not know its nodes yet would send it to any of them
         try:
             return await evaluate(script, *arguments, client=client)
         except ResponseError as error:
@@ -114,7 +114,7 @@ class Calls:
 
 
 async def evaluate(script: Script, *arguments: str | int, client: Client) -> Reply:
-    """Return what *script* answers through *client*, whether or not the server has run it before."""
+    """Return the reply of *script* through *client*, whether or not the server has run it before."""
     try:
         reply: Reply = await client.execute_command("EVALSHA", script.sha, *arguments)
     except NoScriptError:  # a server that has restarted, or another node of a cluster
@@ -163,7 +163,7 @@ def connect(url: str) -> Client:
             timeout=TIMEOUT,
             socket_timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 0),  # whether a write happened is told as unknown, not tried again unseen
+            retry=Retry(NoBackoff(), 0),  # whether a write happened is unknown then, and the caller has to know
             **tls,
         )
         int(urlsplit(url).path.strip("/") or 0)  # redis-py would take database 0 for one that is no number

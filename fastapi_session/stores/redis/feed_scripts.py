@@ -1,6 +1,6 @@
 """The Lua of the revocation feed: one script to read it and one to clear it. Every deleting script appends to it.
 
-`KEYS[1]` is the sorted set of one shard, or of the signing keys: each notice by the moment it tells of.
+`KEYS[1]` is the sorted set of one shard, or of the signing keys: each notice by the moment at which it happened.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ _KEY_BYTES = places(Kind.BYTES, KEY_COLUMNS, KEY)
 
 def field(value: object) -> str:
     """Return *value*, which a row holds, as the text of a field."""
+    # Lua compares fields as text, so one value has one text: numbers are integers alone, whose digits are the same everywhere.
     return json.dumps(value, default=bytes.hex)
 
 

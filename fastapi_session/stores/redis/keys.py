@@ -1,4 +1,4 @@
-"""Where what is kept: the names of the keys, and which of them share a slot of a cluster.
+"""Which key holds what: the names of the keys, and which of them share a slot of a cluster.
 
 | key | type | what it holds |
 |---|---|---|
@@ -46,7 +46,7 @@ class Shard:
 
 
 class Keyspace:
-    """All keys that begin with *prefix*, spread over so many *shards*. Raises ConfigurationError where that cannot be."""
+    """All keys that begin with *prefix*, spread over so many *shards*. Raises ConfigurationError if that cannot be."""
 
     def __init__(self, prefix: str, *, shards: int) -> None:
         if not prefix or {"{", "}"} & set(prefix):
@@ -64,7 +64,7 @@ class Keyspace:
 
 
 def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:
-    """Return the bounds, for ZRANGEBYLEX, of the names of the user's sessions; of every tenant where none is given.
+    """Return the bounds, for ZRANGEBYLEX, of the names of the user's sessions; of every tenant if none is given.
 
     A name is user, tenant and session id, each as JSON: a quote ends each, so that no user begins like another.
     """
@@ -74,4 +74,5 @@ def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:
 
 def session_ids_of(names: Iterable[str]) -> list[str]:
     """Return the session ids at the end of *names*."""
+    # A name ends with the JSON of 32 hexadecimal digits.
     return [name[-33:-1] for name in names]

@@ -1,7 +1,7 @@
 """What a script is, and how every script begins.
 
-`ARGV[1]` is the ticket of the request, which every reply begins with; `ARGV[2]` is the time in milliseconds, or nothing
-where the server's own clock decides.
+`ARGV[1]` is the ticket of the request, which every reply begins with; `ARGV[2]` is the time in milliseconds, or empty
+if the server's own clock decides.
 """
 
 from __future__ import annotations

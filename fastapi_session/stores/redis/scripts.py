@@ -1,6 +1,6 @@
 """The Lua of the sessions: one short script an operation, each atomic.
 
-`KEYS` are those of `Shard.keys`: both indexes and the feed, then one key a session; the first of `ARGV` are told in
+`KEYS` are those of `Shard.keys`: both indexes and the feed, then one key a session; the first of `ARGV` are described in
 `script.py`. Nothing is ever written to the key of a session that is not there: that would bring it back.
 """
 
@@ -33,7 +33,7 @@ local function read(key, ...)
     return fields
 end
 
--- What a field lacks that is damaged is told as null: whoever reads the record finds out.
+-- A field that is missing, though it is of old, is null: whoever reads the record finds out that it is damaged.
 local function record(key)
     local fields = read(key, {_names(SESSION_COLUMNS)})
     if not fields[1] and redis.call('EXISTS', key) == 0 then return false end

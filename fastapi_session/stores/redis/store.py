@@ -41,7 +41,7 @@ from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import Row
 
 SESSIONS_PAGE = 100
-"""How many of a user's sessions one script reads at most: it holds up all that others ask of the server."""
+"""How many of a user's sessions one script reads at most: no other command runs on the server meanwhile."""
 NOTICES_PAGE = 1_000
 """How many notices one script reads at most."""
 
@@ -49,7 +49,7 @@ NOTICES_PAGE = 1_000
 class RedisStore:
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
-    The server's clock decides, unless a *clock* is given, as tests do; it answers milliseconds since the epoch.
+    The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.
     Every key begins with *prefix*. More than one of *shards* spread sessions over the nodes of a Redis Cluster; what
     concerns sessions of several shards is then no longer one transaction. Neither may change while sessions are kept.
 
@@ -66,12 +66,12 @@ class RedisStore:
         self._readable = Readable("Redis")
 
     async def open(self) -> None:
-        """Find out whether the server answers. Raises ConfigurationError if it refuses the user, or has no such database."""
+        """Find out whether the server responds. Raises ConfigurationError if it refuses the user, or has no such database."""
         with opening(self._calls.place, mistake=mistake_in_address):
             await self.signing_keys()
 
     async def close(self) -> None:
-        """Finish what was asked and close the connections of this event loop. The store may be used again."""
+        """Finish what was begun and close the connections of this event loop. The store may be used again."""
         await self._calls.close()
 
     async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
@@ -87,7 +87,7 @@ class RedisStore:
                 await self._change(scripts.SUPERSEDE, elsewhere, field([elsewhere]))
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
-        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         [record] = await self._change(
             scripts.ROTATE,
             rotation.session_id,
@@ -108,13 +108,13 @@ class RedisStore:
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        """Write *lineage* if the session still stands where *expected* says."""
+        """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         fields = [*expected_fields(expected), *lineage_fields(lineage)]
         [replaced] = await self._change(scripts.REPLACE, session_id, *fields)
         return bool(replaced)
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
-        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         if expected is None:
             [deleted] = await self._change(scripts.DELETE, session_id)
         else:
@@ -161,7 +161,7 @@ class RedisStore:
         return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
-        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         total = 0
         for shard in self._keys.shards:
             [names] = await self._run(scripts.NAMES_OF_EXPIRED, shard.keys(), field(limit - total))
@@ -203,7 +203,7 @@ class RedisStore:
         return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        """Delete at most *limit* notices of *until* or before, and return how many."""
         total = 0
         for feed in self._keys.feeds:
             [deleted] = await self._run(feed_scripts.DELETE_NOTICES, [feed], field(until), field(limit - total))

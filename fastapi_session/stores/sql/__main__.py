@@ -15,7 +15,7 @@ from fastapi_session.stores.sql.migration import migrate
 
 
 def main() -> None:
-    """Do as the command line says. What the database refuses is told in one line, and the exit code is 1."""
+    """Do as the command line says. What the database refuses is printed in one line, and the exit code is 1."""
     parser = ArgumentParser(prog="python -m fastapi_session.stores.sql")
     verbs = parser.add_subparsers(required=True)
     verb = verbs.add_parser("migrate", help="bring the tables to what this version of fastapi_session needs")
@@ -23,7 +23,7 @@ def main() -> None:
         "url",
         nargs="?",
         default=os.environ.get("FASTAPI_SESSION_STORE"),
-        help="as in postgresql+asyncpg://user@host/database; FASTAPI_SESSION_STORE where it is not given",
+        help="as in postgresql+asyncpg://user@host/database; FASTAPI_SESSION_STORE if it is not given",
     )
     url = parser.parse_args().url
     if url is None:

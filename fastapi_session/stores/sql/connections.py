@@ -41,7 +41,7 @@ class Connections(Protocol):
 class PooledConnections:
     """Brings each piece of work to a connection of *engine*, in a task of its own that ends within *timeout*.
 
-    A caller that is cancelled leaves the task to its end, so that no connection is cut in the middle of an answer.
+    A caller that is cancelled leaves the task to its end, so that no connection is cut while a result is under way.
     """
 
     def __init__(self, engine: Engine, *, timeout: timedelta) -> None:
@@ -114,7 +114,7 @@ def seen(connection: Connection, work: Work[T], look: Look | None) -> T:
     except DBAPIError:
         raise  # SQLAlchemy knows which of them end a connection
     except Exception as error:
-        # What is no error of the database (a codec's, an answer to another question) says that nobody knows any more what
+        # What is no error of the database (a codec's, the result of another query) says that nobody knows any more what
         # comes next on this connection.
         connection.invalidate(error)
         raise
@@ -123,13 +123,13 @@ def seen(connection: Connection, work: Work[T], look: Look | None) -> T:
 def in_transaction(engine: SyncEngine, work: Work[T], look: Look | None) -> T:
     """Return what *work* does on a connection of *engine*, in a transaction that ends with it."""
     with engine.connect() as connection, connection.begin() as transaction:
-        answer = seen(connection, work, look)
+        result = seen(connection, work, look)
         try:
             transaction.commit()
         except BaseException:
             connection.invalidate()  # Nobody would roll it back: for SQLAlchemy a COMMIT that failed is an end.
             raise
-        return answer
+        return result
 
 
 @contextmanager
@@ -142,5 +142,5 @@ def unavailable(name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, StatementError):
             error.hide_parameters = True  # they are printed with a traceback
-        # The code alone: some messages of databases quote the row that they complain about.
+        # The code alone: some messages of databases quote the row that they are about.
         raise StoreUnavailable(f"{name} failed: {error_code(error) or type(error).__name__}") from error

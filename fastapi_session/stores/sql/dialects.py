@@ -1,4 +1,4 @@
-"""Where databases differ, in one table; every other file of this package speaks SQLAlchemy's common language.
+"""How databases differ, in one table; every other file of this package speaks SQLAlchemy's common language.
 
 `Moment`, `StatementMoment` and `Least` are written out as the table says, when a statement is compiled.
 """
@@ -29,7 +29,7 @@ class Differences:
     as the statement began; both in milliseconds since the epoch, and only by the second an index can be searched.
     *alone* are the execution options of a statement that is a transaction by itself, *together* those of a transaction,
     *connecting* what an engine of ours is made with, so that its connections are ready for a statement alone.
-    *largest_statement* asks how many bytes a statement may have, if there is a limit that sessions can come near.
+    *largest_statement* reads how many bytes a statement may have, if there is a limit that sessions can come near.
     *lost_races* are the errors of a transaction that ran into another. *lock* keeps migrations apart until the
     transaction ends, or until *unlock*.
     """
@@ -48,7 +48,7 @@ class Differences:
     unlock: str | None = None
 
 
-# The time of the statement lags behind where it had to wait for a row, and in a long transaction `now()` stands still.
+# Not statement_timestamp(), which is too early if the statement had to wait for a row, nor now(), the start of the transaction.
 _POSTGRESQL = Differences(
     example="postgresql+asyncpg://user@host/database",
     extra="postgres",
@@ -106,7 +106,7 @@ _MISTAKES: Mapping[str | int, str] = {
     1049: WRONG_DATABASE,
 }
 """What a server says of an address, by the codes of PostgreSQL and of MySQL and MariaDB."""
-# libpq has no code for a connection that failed, only the words of the server: those of another language are told as an outage.
+# libpq has no code for a connection that failed, only the words of the server: in another language they count as an outage.
 _MISTAKES_IN_WORDS = {
     re.compile(r"password authentication failed|no password supplied|role \S+ does not exist|no pg_hba"): WRONG_USER,
     re.compile(r"database \S+ does not exist"): WRONG_DATABASE,
@@ -118,7 +118,7 @@ _BINARY_TEXT = {"mariadb", "mysql"}
 class ExactText(TypeDecorator[str]):
     """Text of at most *length* characters that is compared as it is written.
 
-    MySQL and MariaDB have no common collation that tells letters, accents and trailing spaces apart: there, it is bytes, of
+    MySQL and MariaDB have no common collation that distinguishes case, accents and trailing spaces: there, it is bytes, of
     which *encoded* are the most: as many as characters, if nothing is said.
     """
 
@@ -134,7 +134,7 @@ class ExactText(TypeDecorator[str]):
         return dialect.type_descriptor(self.plain().dialect_impl(dialect))
 
     def plain(self) -> TypeEngine[str]:
-        """Return the type that a database is told, which converts nothing."""
+        """Return the type as the database knows it, which converts nothing."""
         length = cast("String", self.impl_instance).length
         return String(length).with_variant(mysql.VARBINARY(self.encoded), *sorted(_BINARY_TEXT))
 
@@ -143,7 +143,7 @@ class ExactText(TypeDecorator[str]):
         return value.encode() if isinstance(value, str) and dialect.name in _BINARY_TEXT else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Return what the driver gave as text, and as it is if it is none: the other rows of the answer are not damaged."""
+        """Return what the driver gave as text, and as it is if it is none: the other rows of the result are not damaged."""
         if value is None or dialect.name not in _BINARY_TEXT:
             return value
         try:

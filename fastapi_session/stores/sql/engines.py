@@ -23,7 +23,7 @@ Look = Callable[[Connection], None]
 
 POOL: Mapping[str, object] = {
     "pool_size": 10,
-    # None beyond the pool: who comes when all are busy waits less than for a connection of his own.
+    # None beyond the pool: if all are busy, to wait for one takes less time than to open another.
     "max_overflow": 0,
     "pool_recycle": 1800,
     # A connection comes back with its transaction ended, or not at all: on MySQL a ROLLBACK is one more round trip.
@@ -56,7 +56,7 @@ class Ways:
 
 
 class Engine(Protocol):
-    """Where connections come from."""
+    """Gives connections to the running event loop."""
 
     name: str
 
@@ -67,7 +67,7 @@ class Engine(Protocol):
         """Return the ways to a connection for the running event loop."""
 
     async def close(self, *, patience: timedelta) -> None:
-        """Let go of what is one's own, and wait no longer than *patience* for a server that does not answer."""
+        """Let go of what is one's own, and wait no longer than *patience* for a server that does not respond."""
 
 
 class GivenEngine:
@@ -109,7 +109,7 @@ class OwnEngine:
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, **POOL)
 
     def ways(self) -> Ways:
-        """Return the ways for the running event loop. Where that was not opened, they connect anew each time."""
+        """Return the ways for the running event loop. If the store was not opened on it, they connect anew each time."""
         loop = asyncio.get_running_loop()
         if loop not in self._ways:
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, poolclass=NullPool)
@@ -140,13 +140,13 @@ def known(name: str) -> str:
 
 
 def new_engine(url: str, **options: object) -> AsyncEngine:
-    """Return an engine for *url*. Raises ConfigurationError where it names none, or its driver is not installed."""
+    """Return an engine for *url*. Raises ConfigurationError if it names none, or its driver is not installed."""
     name = known(url.partition("://")[0].partition("+")[0])
     differences = DIFFERENCES[name]
     try:
-        where = destination(url)
+        found = destination(url)
         return create_async_engine(
-            where.url, connect_args=where.arguments, hide_parameters=True, **differences.connecting, **options
+            found.url, connect_args=found.arguments, hide_parameters=True, **differences.connecting, **options
         )
     except (ModuleNotFoundError, SQLAlchemyError, ValueError) as error:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""What becomes of what is written in a transaction of the user's: told once that is certain.
+"""What becomes of what is written in a transaction of the user's, once that is certain.
 
-SQLAlchemy tells of a commit before the database is asked for it, and a COMMIT may fail. What is certain is the answer of the
-driver, so it is listened for, for this one call. What a savepoint undoes is undone whatever its transaction does later.
+SQLAlchemy's event of a commit comes before the driver sends COMMIT, and a COMMIT may fail. Only its return is certain, so
+the driver's method is wrapped for this one call. What a savepoint undoes is undone whatever its transaction does later.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Connection, event
 
 Tell = Callable[[bool], None]
-"""Is told whether what was written has been committed, or undone."""
+"""Called with whether what was written has been committed (true) or undone (false)."""
 
 
 class Fate:
-    """Tells what becomes of what is written on one connection, transaction after transaction. It does not keep that alive."""
+    """Watches the transactions of one connection, one after the other, and calls back. It does not keep the connection alive."""
 
     def __init__(self, connection: Connection) -> None:
         self._waiting: list[tuple[frozenset[str], Tell]] = []
@@ -56,7 +56,7 @@ def _savepoints(connection: Connection) -> frozenset[str]:
     """Return the names of the savepoints that *connection* is inside of."""
     names, nested = [], connection.get_nested_transaction()
     while nested is not None:
-        names.append(nested._savepoint)  # noqa: SLF001 - by this name its rollback is told
+        names.append(nested._savepoint)  # noqa: SLF001 - its rollback comes under this name
         nested = nested._previous_nested  # noqa: SLF001 - SQLAlchemy shows the innermost one alone
     return frozenset(names)
 

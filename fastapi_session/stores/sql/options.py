@@ -1,4 +1,4 @@
-"""What the query of a URL can tell a driver, each option with how it is read: an option that no driver knows is found at once.
+"""The options in the query of a URL, and how each is read: one that the driver does not know is an error at once.
 
 | driver | options |
 |---|---|
@@ -149,7 +149,7 @@ def psycopg_options() -> Options:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an engine of ours connects: the *url*, and the *arguments* of the driver that SQLAlchemy does not read from it."""
+    """The database of an engine of ours: its *url*, and the *arguments* of the driver that SQLAlchemy does not read from it."""
 
     url: URL = field(repr=False)
     arguments: Mapping[str, object] = field(repr=False)
@@ -182,7 +182,7 @@ def _read(name: str, value: str | Sequence[str], options: Options, *, driver: st
     if not isinstance(value, str):
         if name in _PLACE:
             return tuple(value)  # several hosts
-        raise ConfigurationError(f"store: the option {name!r} stands in the URL more than once")
+        raise ConfigurationError(f"store: the option {name!r} is in the URL more than once")
     try:
         return options[name](value)
     except ValueError as error:

@@ -10,8 +10,8 @@ engine of their own, is refused if the connection leads to a pooler:
 | names no statement | used | used |
 | names statements | used | refused, unless the store trusts the pooler |
 
-PostgreSQL tells a client that connects by which process it is served (BackendKeyData, to cancel by), and tells it again when
-it is asked (`pg_backend_pid()`). A pooler tells a number of its own, since it has to know which of its clients cancels. One
+PostgreSQL sends a client that connects the id of the process that serves it (BackendKeyData, to cancel by), and
+`pg_backend_pid()` returns the same. A pooler sends a number of its own, since it has to know which of its clients cancels. One
 that did not would not be recognised; that is why unnamed is the default, and not what this finds.
 """
 
@@ -38,11 +38,11 @@ _CHECKED = "fastapi_session"
 class Names:
     """How a driver names statements: whether a connection does (*given*), and what makes it name none (*fix*).
 
-    *told* is by which process of the server it was told to be served.
+    *pid* is the id of the server's process that the driver got when it connected.
     """
 
     given: Callable[[Any], bool]
-    told: Callable[[Any], int]
+    pid: Callable[[Any], int]
     fix: str
 
 
@@ -53,7 +53,7 @@ def ensure_apart(connection: Connection) -> None:
     names = _NAMES.get(connection.dialect.driver)
     if names is not None:
         lent: Any = connection.connection
-        if names.given(lent.dbapi_connection) and is_pooled(connection, told=names.told(lent.driver_connection)):
+        if names.given(lent.dbapi_connection) and is_pooled(connection, pid=names.pid(lent.driver_connection)):
             raise ConfigurationError(
                 "store: a pooler stands before PostgreSQL, where a prepared statement of one client can be another's: "
                 f"{names.fix}. If the pooler keeps them apart, say SqlStore(..., trusts_pooler=True)"
@@ -61,10 +61,10 @@ def ensure_apart(connection: Connection) -> None:
     connection.info[_CHECKED] = True
 
 
-def is_pooled(connection: Connection, *, told: int) -> bool:
-    """Say whether another process serves *connection* than it was *told*."""
+def is_pooled(connection: Connection, *, pid: int) -> bool:
+    """Say whether another process serves *connection* than the one of id *pid*."""
     try:
-        return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != told
+        return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != pid
     except DBAPIError as error:
         if error_code(error) in NOT_ONES_OWN:
             return True
@@ -72,7 +72,7 @@ def is_pooled(connection: Connection, *, told: int) -> bool:
 
 
 def _asyncpg_names(connection: Any) -> bool:
-    """Say whether *connection*, SQLAlchemy's, names statements. Nothing public tells; what cannot be seen is taken to."""
+    """Say whether *connection*, SQLAlchemy's, names statements. Nothing public says so; if it cannot be seen, yes."""
     if getattr(connection.driver_connection, "_stmt_cache_enabled", True):
         return True
     keeps = getattr(connection, "_prepared_statement_cache", True) is not None
@@ -83,12 +83,12 @@ def _asyncpg_names(connection: Any) -> bool:
 _NAMES = {
     "psycopg": Names(
         given=lambda connection: connection.driver_connection.prepare_threshold is not None,
-        told=lambda driver: driver.info.backend_pid,
+        pid=lambda driver: driver.info.backend_pid,
         fix="give the engine connect_args={'prepare_threshold': None}, or leave prepare_threshold out of the URL",
     ),
     "asyncpg": Names(
         given=_asyncpg_names,
-        told=lambda driver: driver.get_server_pid(),
+        pid=lambda driver: driver.get_server_pid(),
         fix="give the engine connect_args={'statement_cache_size': 0}, or leave statement_cache_size out of the URL",
     ),
 }

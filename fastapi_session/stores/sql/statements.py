@@ -130,7 +130,7 @@ DELETE_NOTICES = delete(NOTICE).where(NOTICE.c.notice_id.in_(bindparam("notice_i
 
 
 class TimedStatements:
-    """The statements that ask what time it is: the database, or with *now_given* the parameter `now`."""
+    """The statements that need the time: the database's, or with *now_given* that of the parameter `now`."""
 
     def __init__(self, *, now_given: bool) -> None:
         parameter = bindparam("now", type_=BigInteger)
@@ -204,8 +204,8 @@ def in_tenant(statement: Sessions, tenant_id: str | None) -> Sessions:
 
 def delete_these(chosen: Sessions) -> Executable:
     """Return the statement that deletes the sessions that *chosen* selects, and returns them. Not for MySQL."""
-    # Evaluated once, however often the planner would look into it. Within the statement: where that does not begin with
-    # DELETE, Python's driver of SQLite opens no transaction for it.
+    # A CTE is evaluated once, however often the planner would look into it. It is nested because Python's driver of SQLite
+    # opens a transaction only for a statement that begins with DELETE.
     these = chosen.cte("these", nesting=True)
     return delete(SESSION).where(SESSION.c.session_id.in_(select(these.c.session_id))).returning(*SESSION_ROW)
 

@@ -54,6 +54,7 @@ class SqlStore(SqlVerbs):
             OwnEngine(engine, look=self.look) if isinstance(engine, str) else GivenEngine(engine, look=self.look)
         )
         self._timeout = timeout
+        # Weak: connections are the user's, and may come by the thousand.
         self._fates: WeakKeyDictionary[Connection, Fate] = WeakKeyDictionary()
         self._pooled = PooledConnections(self._engine, timeout=timeout)
         super().__init__(self._pooled, clock=clock, readable=Readable(self._engine.name))
@@ -79,7 +80,7 @@ class SqlStore(SqlVerbs):
         await self._pooled.run(ensure_room)
 
     async def close(self) -> None:
-        """Finish what was asked, and close the connections of an engine of its own. The store may be opened again."""
+        """Finish what was begun, and close the connections of an engine of its own. The store may be opened again."""
         await self._pooled.idle()
         await self._engine.close(patience=self._timeout)
 
@@ -92,7 +93,7 @@ class SqlStore(SqlVerbs):
         return JoinedStore(self, connection, clock=self._clock, readable=self._readable)
 
     def fate_on(self, connection: AsyncConnection) -> Fate:
-        """Return what tells of the transactions of *connection*: one for each connection, however often it is joined."""
+        """Return what observes the transactions of *connection*: one for each connection, however often it is joined."""
         target = _sync(connection)
         if target not in self._fates:
             self._fates[target] = Fate(target)
@@ -142,8 +143,8 @@ def missing_columns(connection: Connection) -> Sequence[str]:
 
 def ensure_room(connection: Connection) -> None:
     """Raise ConfigurationError if *connection* takes no statement as large as `LARGEST_STATEMENT`."""
-    ask = DIFFERENCES[connection.dialect.name].largest_statement
-    if ask is not None and (largest := int(connection.exec_driver_sql(ask).scalar_one())) < LARGEST_STATEMENT:
+    query = DIFFERENCES[connection.dialect.name].largest_statement
+    if query is not None and (largest := int(connection.exec_driver_sql(query).scalar_one())) < LARGEST_STATEMENT:
         raise ConfigurationError(
             f"store: the database takes statements of {largest} bytes, and a session can need {LARGEST_STATEMENT}: "
             f"set its max_allowed_packet to that or more"

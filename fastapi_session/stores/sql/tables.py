@@ -104,7 +104,7 @@ SIGNING_KEY = Table(
 NOTICE = Table(
     "fastapi_session_notice",
     TABLES,
-    # SQLite counts up nothing but its INTEGER, which is as long. PostgreSQL asks no rights of their own for an identity.
+    # SQLite counts up nothing but its INTEGER, which is as long. For an identity, unlike a sequence, PostgreSQL needs no rights beside those of the table.
     Column("notice_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
     Column("subject", ExactText(255), nullable=False),
     Column("kind", ExactText(32), nullable=False),

@@ -38,7 +38,7 @@ from fastapi_session.stores.rows import (
     lineage_row,
     session_row,
 )
-from fastapi_session.stores.sql import answers, statements
+from fastapi_session.stores.sql import results, statements
 from fastapi_session.stores.sql.connections import Connections
 from fastapi_session.stores.sql.statements import Parameters, TimedStatements
 
@@ -61,26 +61,27 @@ class SqlVerbs:
         row = statements.columns(SESSION_COLUMNS, session_row(record))
 
         def work(connection: Connection) -> None:
-            answers.ensure_kept(connection.execute(statements.INSERT, row))
+            results.ensure_kept(connection.execute(statements.INSERT, row))
             if replacing:
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
-                answers.at_most(len(replacing), deleted)
+                results.at_most(len(replacing), deleted)
                 self._note(connection, "session_superseded", replacing)
 
         await self._connections.run(work, alone=not replacing)
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
-        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         parameters = statements.rotation_parameters(rotation)
 
         def work(connection: Connection) -> Row | None:
             timed = {**parameters, **self._now()}
             if connection.dialect.update_returning:
-                return answers.rotated(connection.execute(self._timed.rotate_returning, timed).one_or_none(), rotation)
-            if not answers.changed_one(connection.execute(self._timed.rotate, timed)):
+                return results.rotated(connection.execute(self._timed.rotate_returning, timed).one_or_none(), rotation)
+            if not results.changed_one(connection.execute(self._timed.rotate, timed)):
                 return None
+            # MySQL has no UPDATE ... RETURNING.
             # The row is locked until the transaction ends: this reads what was written.
-            return answers.rotated(
+            return results.rotated(
                 connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one(), rotation
             )
 
@@ -90,23 +91,23 @@ class SqlVerbs:
     async def get(self, session_id: str) -> Reading:
         """Return the record, expired or not, together with the clock."""
 
-        def read(rows: answers.Rows) -> tuple[Row | None, int]:
+        def read(rows: results.Rows) -> tuple[Row | None, int]:
             [[now, *session]] = rows
             # The outer join says nothing of a session that is not there.
-            row = None if session[0] is None else answers.session(session, session_id=session_id)
+            row = None if session[0] is None else results.session(session, session_id=session_id)
             return row, now if self._clock is None else self._clock()
 
         row, now = await self._read(self._timed.get, {"given_session_id": session_id}, read)
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        """Write *lineage* if the session still stands where *expected* says."""
+        """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         new = statements.columns(LINEAGE_COLUMNS, lineage_row(lineage))
         parameters = {**new, **statements.unmoved_parameters(session_id, expected)}
         return await self._changes(statements.REPLACE, parameters)
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
-        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         statement: Executable = statements.DELETE
         parameters: Parameters = {"given_session_id": session_id}
         if expected is not None:
@@ -142,9 +143,9 @@ class SqlVerbs:
         """Return the user's sessions that have not expired, oldest first."""
         statement = statements.in_tenant(self._timed.sessions_of, tenant_id)
         parameters = {**statements.user_parameters(user_id, tenant_id), "limit": SESSIONS_PAGE, **self._now()}
-        belonging = partial(answers.sessions_of, user_id=user_id, tenant_id=tenant_id)
+        belonging = partial(results.sessions_of, user_id=user_id, tenant_id=tenant_id)
 
-        async def read(after: tuple[str, str]) -> answers.Rows:
+        async def read(after: tuple[str, str]) -> results.Rows:
             place = {"after_tenant_id": after[0], "after_session_id": after[1]}
             return await self._read(statement, {**parameters, **place}, belonging)
 
@@ -158,7 +159,7 @@ class SqlVerbs:
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
-        while wanted := limit - len(deleted):  # again only for those that cannot be read, of which nobody is told
+        while wanted := limit - len(deleted):  # again only if some could not be read, which are not returned
             rows = await self._delete_some_of(user_id, tenant_id, keep=keep, limit=wanted)
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(rows) < wanted:
@@ -166,13 +167,13 @@ class SqlVerbs:
         return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
-        """Delete at most *limit* sessions whose deadline has passed, and answer how many. Others at work are skipped."""
+        """Delete at most *limit* sessions whose deadline has passed, and return how many. Rows that another transaction holds are skipped."""
 
         def work(connection: Connection) -> int:
             now = self._now()
-            ids = answers.ids(connection.execute(self._timed.lock_expired, {**now, "limit": limit}))
+            ids = results.ids(connection.execute(self._timed.lock_expired, {**now, "limit": limit}))
             deleted = connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})
-            return answers.at_most(len(ids), deleted)
+            return results.at_most(len(ids), deleted)
 
         return await self._connections.run(work)
 
@@ -183,7 +184,7 @@ class SqlVerbs:
         def work(connection: Connection) -> bool:
             try:
                 with self._connections.savepoint(connection):
-                    answers.ensure_kept(connection.execute(statements.INSERT_KEY, row))
+                    results.ensure_kept(connection.execute(statements.INSERT_KEY, row))
             except IntegrityError:
                 return False
             return True
@@ -192,7 +193,7 @@ class SqlVerbs:
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Return every key, by family and sequence."""
-        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, answers.signing_keys))
+        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, results.signing_keys))
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -206,11 +207,11 @@ class SqlVerbs:
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
-        # Two statements: PostgreSQL tells the time of a statement after it has settled what this statement sees.
-        now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, answers.moment)
-        belonging = partial(answers.notices, after=after, until=until)
+        # Two statements: in one, PostgreSQL would read the clock after it has settled which rows the statement sees.
+        now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, results.moment)
+        belonging = partial(results.notices, after=after, until=until)
 
-        async def read(after: tuple[int, int]) -> answers.Rows:
+        async def read(after: tuple[int, int]) -> results.Rows:
             parameters = {"from_at": after[0], "after_id": after[1], "until": until, "limit": NOTICES_PAGE}
             return await self._read(statements.NOTICES, parameters, belonging)
 
@@ -220,30 +221,30 @@ class SqlVerbs:
         return FeedReading(tuple(found), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and answer how many. Others at work are skipped."""
+        """Delete at most *limit* notices of *until* or before, and return how many. Rows that another transaction holds are skipped."""
 
         def work(connection: Connection) -> int:
-            ids = answers.ids(connection.execute(statements.LOCK_NOTICES, {"until": until, "limit": limit}))
+            ids = results.ids(connection.execute(statements.LOCK_NOTICES, {"until": until, "limit": limit}))
             deleted = connection.execute(statements.DELETE_NOTICES, {"notice_ids": ids})
-            return answers.at_most(len(ids), deleted)
+            return results.at_most(len(ids), deleted)
 
         return await self._connections.run(work)
 
     async def _delete_some_of(
         self, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int
-    ) -> answers.Rows:
+    ) -> results.Rows:
         parameters = {**statements.user_parameters(user_id, tenant_id), "keep": keep or "", "limit": limit}
         lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
 
-        def work(connection: Connection) -> answers.Rows:
+        def work(connection: Connection) -> results.Rows:
             returning = connection.dialect.update_returning
             statement = statements.delete_these(lock) if returning else lock
-            found = answers.rows_of(connection.execute(statement, parameters))
-            rows = answers.sessions_of(found, user_id=user_id, tenant_id=tenant_id)
+            found = results.rows_of(connection.execute(statement, parameters))
+            rows = results.sessions_of(found, user_id=user_id, tenant_id=tenant_id)
             session_ids = [row[0] for row in rows]
             if not returning:
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": session_ids})
-                answers.at_most(len(session_ids), deleted)
+                results.at_most(len(session_ids), deleted)
             self._note(connection, "session_revoked", session_ids)
             return rows
 
@@ -255,7 +256,7 @@ class SqlVerbs:
         """Say whether *statement* changed a row, and if so let everybody hear of it."""
 
         def work(connection: Connection) -> bool:
-            changed = answers.changed_one(connection.execute(statement, parameters))
+            changed = results.changed_one(connection.execute(statement, parameters))
             self._note(connection, kind, [subject] if changed else [])
             return changed
 
@@ -269,14 +270,14 @@ class SqlVerbs:
     def _now(self) -> Parameters:
         return {} if self._clock is None else {"now": self._clock()}
 
-    async def _read(self, statement: Executable, parameters: Parameters, read: Callable[[answers.Rows], T]) -> T:
+    async def _read(self, statement: Executable, parameters: Parameters, read: Callable[[results.Rows], T]) -> T:
         """Return what *read* makes of the rows of *statement*. What it raises is a failure of the connection."""
         return await self._connections.run(
-            lambda connection: read(answers.rows_of(connection.execute(statement, parameters))), alone=True
+            lambda connection: read(results.rows_of(connection.execute(statement, parameters))), alone=True
         )
 
     async def _changes(self, statement: Executable, parameters: Parameters) -> bool:
         """Say whether *statement* changed its one row."""
         return await self._connections.run(
-            lambda connection: answers.changed_one(connection.execute(statement, parameters)), alone=True
+            lambda connection: results.changed_one(connection.execute(statement, parameters)), alone=True
         )

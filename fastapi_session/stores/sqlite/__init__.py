@@ -1,4 +1,4 @@
-"""Sessions in one SQLite file: the store, the thread that asks for it, the file and the SQL."""
+"""Sessions in one SQLite file: the store, the thread that owns its connection, the file and the SQL."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if sys.platform != "win32":  # Windows has no fcntl: importing it there would fa
 
 
 def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
-    """Open the database file at *path*, and create it and its tables where they are missing.
+    """Open the database file at *path*, and create it and its tables if they are missing.
 
     Raises ConfigurationError for the file of a newer version, sqlite3.Error and OSError for one that cannot be opened.
     """
@@ -80,7 +80,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def schema_version(connection: sqlite3.Connection, *, path: str) -> int:
-    """Return the version of the tables in the file, 0 where there are none. Raises ConfigurationError for a newer one."""
+    """Return the version of the tables in the file, 0 if there are none. Raises ConfigurationError for a newer one."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise ConfigurationError(

@@ -38,6 +38,7 @@ _OF_USER = "user_id = :user_id AND (:tenant_id IS NULL OR tenant_id = :tenant_id
 
 INSERT = f"INSERT INTO session ({_SESSION}) VALUES ({', '.join('?' * len(SESSION_COLUMNS))})"
 
+# SQLite evaluates every right side before it writes: `previous` gets the hash of before, in whatever order they come.
 ROTATE = f"""
     UPDATE session SET
         generation = generation + 1,
@@ -55,6 +56,7 @@ ROTATE = f"""
     RETURNING {_SESSION}
 """
 
+# Named columns, never *: their order in the table is that of the migrations.
 GET = f"SELECT {_SESSION} FROM session WHERE session_id = ?"
 
 REPLACE = f"UPDATE session SET {_set(LINEAGE_COLUMNS)} WHERE {_UNMOVED}"

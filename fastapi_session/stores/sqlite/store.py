@@ -34,7 +34,7 @@ from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
 
 OLDEST_SQLITE = (3, 35, 0)
-"""The first version that answers with what it has written (RETURNING)."""
+"""The first version that returns what it has written (RETURNING)."""
 
 _PLACE = itemgetter(-2, -1)
 
@@ -42,11 +42,11 @@ _PLACE = itemgetter(-2, -1)
 class SqliteStore:
     """Keeps sessions and signing keys in the file at *path*, which is created readable by its owner alone.
 
-    *clock* answers milliseconds since the epoch; processes that share the file share it too, since they share the
+    *clock* returns milliseconds since the epoch; processes that share the file share it too, since they share the
     machine. *busy_timeout* is how long a write waits for those of other processes before it is `StoreUnavailable`.
     The first operation opens the file, so that `open` is a matter of finding a wrong path early.
 
-    Raises ConfigurationError where SQLite is too old, *path* names no file, or the file is of a newer version.
+    Raises ConfigurationError if SQLite is too old, *path* names no file, or the file is of a newer version.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class SqliteStore:
             raise ConfigurationError(
                 f"SqliteStore needs SQLite 3.35 or newer, and Python was built with {sqlite3.sqlite_version}"
             )
+        # SQLite would make a database that no other process sees, and that ends with the connection.
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
         self.path = Path(path).absolute()  # this process may go to another folder
@@ -71,11 +72,12 @@ class SqliteStore:
             await self._thread.read(lambda db: db.total_changes)
 
     async def close(self) -> None:
-        """Finish what was asked, close the file and end the thread. The store may be used again."""
+        """Finish what was begun, close the file and end the thread. The store may be used again."""
         await self._thread.close()
 
     async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
         """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
+        # An id that exists violates the primary key, which is a StoreUnavailable like every error of SQLite.
         row = session_row(record)
         if not replacing:
             await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
@@ -85,7 +87,7 @@ class SqliteStore:
             )
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
-        """Hand the session on to the next refresh token, or answer `None` where *rotation* does not apply."""
+        """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         row = await self._thread.write(
             lambda db: db.execute(
                 statements.ROTATE, statements.rotation_parameters(rotation, now=self._clock())
@@ -101,12 +103,12 @@ class SqliteStore:
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
-        """Write *lineage* if the session still stands where *expected* says."""
+        """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         parameters = statements.replace_parameters(session_id, expected=expected, lineage=lineage)
         return await self._changes(statements.REPLACE, parameters) == 1
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
-        """Delete the session, if *expected* is given only where it still stands there, and say whether it was there."""
+        """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         if expected is None:
             return len(await self._delete(statements.DELETE, (session_id,))) == 1
         parameters = statements.unmoved_parameters(session_id, expected)
@@ -155,7 +157,7 @@ class SqliteStore:
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         user, deleted = {"user_id": user_id, "tenant_id": tenant_id, "keep": keep}, list[SessionRecord]()
-        while wanted := limit - len(deleted):  # again only for those that cannot be read, of which nobody is told
+        while wanted := limit - len(deleted):  # again only if some could not be read, which are not returned
             rows = await self._delete(statements.DELETE_SESSIONS_OF, {**user, "limit": wanted})
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(rows) < wanted:
@@ -163,7 +165,7 @@ class SqliteStore:
         return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
-        """Delete at most *limit* sessions whose deadline has passed, and answer how many."""
+        """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         deleted: int = await self._thread.write(
             lambda db: db.execute(statements.DELETE_EXPIRED, {"now": self._clock(), "limit": limit}).rowcount
         )
@@ -202,7 +204,7 @@ class SqliteStore:
         return FeedReading(tuple(found), now)
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and answer how many."""
+        """Delete at most *limit* notices of *until* or before, and return how many."""
         return await self._changes(statements.DELETE_NOTICES, (until, limit))
 
     async def _page(

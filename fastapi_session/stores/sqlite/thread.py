@@ -1,8 +1,8 @@
-"""One thread that owns one SQLite connection, and answers coroutines of any event loop.
+"""One thread that owns one SQLite connection, and works for coroutines of any event loop.
 
-A question that is alone goes to the thread at once, with one hop there and one back. What is asked while others wait
-for an answer goes at the end of the event loop's turn, together: a thread that began at each would quarrel with the other
-tasks over the interpreter. What the thread does with them, `answering` tells.
+A job that is alone goes to the thread at once, with one hop there and one back. Jobs that come while others wait go at the end
+of the event loop's turn, together: a thread that woke for each would contend with the other tasks for the GIL. What the thread
+does with them is in `worker`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.stores.sqlite.answering import LARGEST_GROUP, Answering, Question, Questions
 from fastapi_session.stores.sqlite.presence import OpenFiles
+from fastapi_session.stores.sqlite.worker import LARGEST_GROUP, Job, Jobs, Worker
 
 T = TypeVar("T")
 
 
 class SqliteThread:
-    """Puts questions to a connection that *connect* opens on a thread of its own, when the first question comes.
+    """Brings work to a connection that *connect* opens on a thread of its own, when the first job comes.
 
     The files that *opened* names are watched meanwhile.
     """
@@ -34,43 +34,43 @@ class SqliteThread:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._questions = Questions()
-        self._asked: dict[asyncio.AbstractEventLoop, list[Question]] = {}
-        # How many callers wait. Event loops on several threads or a fork may miscount it: that costs a turn, no answer.
+        self._jobs = Jobs()
+        self._jobs_by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+        # How many callers wait. Event loops on several threads or a fork may miscount it: that costs a turn, no result.
         self._waiting = 0
 
-    async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what *ask* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
-        return await self._put(ask, writes=False)
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what *work* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
+        return await self._put(work, writes=False)
 
-    async def write(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what *ask* wrote, as soon as it is committed. Raises StoreUnavailable for any failure of SQLite.
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what *work* returns, as soon as it is committed. Raises StoreUnavailable for any failure of SQLite.
 
-        *ask* runs inside a write transaction that others share. If it has several statements, it sees to it
+        *work* runs inside a write transaction that others share. If it has several statements, it sees to it
         that they are undone together.
         """
-        return await self._put(ask, writes=True)
+        return await self._put(work, writes=True)
 
     async def close(self) -> None:
-        """Return what was asked so far, then close the connection and end the thread. The next question opens anew."""
+        """Do the jobs that came so far, then close the connection and end the thread. The next job opens anew."""
         self._hand_over(asyncio.get_running_loop())
         with self._lock:
             thread, self._thread = self._thread, None
-            self._questions.put(None)
-            self._questions = Questions()
+            self._jobs.put(None)
+            self._jobs = Jobs()
         if thread is not None:
             await asyncio.to_thread(thread.join)
 
-    async def _put(self, ask: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+    async def _put(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        asked = self._asked.setdefault(loop, [])
-        asked.append(Question(ask, writes, future))
+        jobs = self._jobs_by_loop.setdefault(loop, [])
+        jobs.append(Job(work, writes, future))
         self._waiting += 1
         try:
             if self._waiting == 1:
                 self._hand_over(loop)
-            elif len(asked) == 1:
+            elif len(jobs) == 1:
                 loop.call_soon(self._hand_over, loop)
             return await future
         except (sqlite3.Error, OSError) as error:
@@ -81,26 +81,26 @@ class SqliteThread:
             self._waiting -= 1
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the thread what has been asked on *loop* and was not given to it before."""
+        """Give the thread the jobs of *loop* that it does not have yet."""
         self._after_fork()
-        asked = self._asked.pop(loop, [])
+        jobs = self._jobs_by_loop.pop(loop, [])
         with self._lock:
-            for first in range(0, len(asked), LARGEST_GROUP):
-                self._questions.put(asked[first : first + LARGEST_GROUP])
-            if asked and self._thread is None:
+            for first in range(0, len(jobs), LARGEST_GROUP):
+                self._jobs.put(jobs[first : first + LARGEST_GROUP])
+            if jobs and self._thread is None:
                 self._thread = self._start()
 
     def _start(self) -> threading.Thread:
-        # A daemon, so that a program which forgets to close still ends; what was answered is committed.
+        # A daemon, so that a program which forgets to close still ends; what was returned is committed.
         thread = threading.Thread(
-            target=Answering(self._connect, opened=self._opened).run,
-            args=(self._questions,),
+            target=Worker(self._connect, opened=self._opened).run,
+            args=(self._jobs,),
             name="fastapi_session.sqlite",
             daemon=True,
         )
         thread.start()
         # A store that is dropped without being closed, as in an application that a test throws away, ends its thread.
-        weakref.finalize(self, self._questions.put, None).atexit = False
+        weakref.finalize(self, self._jobs.put, None).atexit = False
         return thread
 
     def _after_fork(self) -> None:
@@ -112,4 +112,4 @@ class SqliteThread:
             self._pid = os.getpid()
             self._lock = threading.Lock()
             self._thread = None
-            self._questions = Questions()
+            self._jobs = Jobs()

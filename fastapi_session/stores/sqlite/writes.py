@@ -34,7 +34,7 @@ def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, no
 
 
 def update_stale(db: sqlite3.Connection, parameters: statements.Parameters, *, now: int) -> int:
-    """Write payload and data, and answer how many sessions were changed."""
+    """Write payload and data, and return how many sessions were changed."""
     with _together(db):
         changed = db.execute(statements.UPDATE, parameters).rowcount
         _note(db, [(parameters["session_id"],)] * changed, "session_stale", now=now)
@@ -42,7 +42,7 @@ def update_stale(db: sqlite3.Connection, parameters: statements.Parameters, *, n
 
 
 def delete_key(db: sqlite3.Connection, kid: str, *, now: int) -> int:
-    """Delete the key *kid*, and answer how many there were."""
+    """Delete the key *kid*, and return how many there were."""
     with _together(db):
         deleted = db.execute(statements.DELETE_KEY, (kid,)).rowcount
         _note(db, [(kid,)] * deleted, "key_deleted", now=now)

@@ -36,7 +36,7 @@ ASYNCMY = "mysql+asyncmy://user@host/database"
         (f"{ASYNCPG}?timeout=soon", "'timeout' of asyncpg cannot be 'soon'"),
         (f"{ASYNCPG}?timeout=-1", "'timeout' of asyncpg cannot be '-1': give a number of seconds"),
         (f"{ASYNCPG}?direct_tls=1", "'direct_tls' of asyncpg cannot be '1': give true or false"),
-        (f"{ASYNCMY}?connect_timeout=2&connect_timeout=3", "'connect_timeout' stands in the URL more than once"),
+        (f"{ASYNCMY}?connect_timeout=2&connect_timeout=3", "'connect_timeout' is in the URL more than once"),
         ("postgresql+asyncpg://user:p@ss@host/database", "an @ in the user or the password of a URL is written %40"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What tells apart the answers of one generation: which was exchanged, which was used, which exchanges were crossed."""
+"""What distinguishes the refresh tokens of one generation: which was exchanged, which was used, which exchanges were crossed."""
 
 from __future__ import annotations
 

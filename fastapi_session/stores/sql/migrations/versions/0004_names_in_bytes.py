@@ -1,4 +1,4 @@
-"""Room for names of 255 characters where MySQL and MariaDB count bytes, of which a character can have four."""
+"""Room for names of 255 characters on MySQL and MariaDB, which count bytes here: a character can have four."""
 
 from __future__ import annotations
 

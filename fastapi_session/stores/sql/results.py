@@ -1,14 +1,14 @@
-"""Whether what a database says can be the answer to what it was asked.
+"""Whether a result of the database can belong to the statement that was sent.
 
-A connection on which two askers were mixed up (by a pooler, a proxy, a driver that was interrupted) gives one of them what
-the other asked for. Such an answer is given to nobody, and its connection is dropped.
+A connection on which two clients were mixed up (by a pooler, a proxy, a driver that was interrupted) gives one of them the
+other's result. Such a result is returned to nobody, and its connection is dropped.
 
-| asked | answered |
+| statement | its result |
 |---|---|
 | a session | that session, or none |
 | a rotation | that session with the successor, or none |
 | the sessions of a user | sessions of that user, and of the tenant |
-| the feed | notices of the moments asked for |
+| the feed | notices between the moments given |
 | a change of one row | one row, or none |
 | a row to be kept | one row |
 | a deletion of some | no more than those |
@@ -35,8 +35,8 @@ _SESSION_ID, _TENANT_ID, _USER_ID, _CURRENT = map(
 _AT = NOTICE_COLUMNS.index("at")
 
 
-class ForeignAnswer(Exception):
-    """The answer cannot belong to the question."""
+class ForeignResult(Exception):
+    """The result cannot belong to the statement."""
 
 
 def rows_of(result: Result) -> Rows:
@@ -107,4 +107,4 @@ def at_most(limit: int, result: Result) -> int:
 
 def _ensure(belongs: bool) -> None:  # noqa: FBT001 - a condition that reads as one
     if not belongs:
-        raise ForeignAnswer
+        raise ForeignResult
