@@ -55,3 +55,12 @@ def test_halves_keep_their_zeros(number: int) -> None:
 
     assert [64] * 4 == [len(signature) for signature in signatures]
     assert all(is_signature(signature, bytes([number]), private.public_key()) for signature in signatures)
+
+
+def test_one_signature_is_one_text() -> None:
+    """R and S with a zero before them are the same numbers, and no signature: RFC 7518, section 3.4 gives them one length."""
+    signature = sign(b"message", PRIVATE["ES256"])
+    r, s = signature[:32], signature[32:]
+
+    assert is_signature(r + s, b"message", PRIVATE["ES256"].public_key())
+    assert not is_signature(r + b"\0" + s, b"message", PRIVATE["ES256"].public_key())
