@@ -9,7 +9,7 @@ By which method its tokens travel:
 | any | `cookie` or `header` | whatever it is | as the route says |
 | any | nothing | has `st-auth-mode` | cookie if that is its value, else header |
 | any | nothing | brings an access token of ours as a bearer token | header |
-| any | nothing | was made by a browser for a page of ours, as `browsers` tells it | cookie |
+| any | nothing | was made by a browser for a page of ours, as `browsers` says | cookie |
 | any | nothing | anything else | header |
 """
 

@@ -53,7 +53,7 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
     model = COOKIE_SCHEME
 
     def __post_init__(self) -> None:
-        """Tell the OpenAPI document whether a session is needed. Raises `ConfigurationError` for what is no validator."""
+        """Name the scheme by which the OpenAPI document says whether a session is needed. Raises `ConfigurationError` for what is no validator."""
         validators_of(self.validators)
         object.__setattr__(self, "scheme_name", scheme_name(required=self.session_required))
 

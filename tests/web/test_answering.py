@@ -187,7 +187,7 @@ def test_a_middleware_between(is_function: bool, clock: HandClock) -> None:
 
 
 def test_functions_between(clock: HandClock) -> None:
-    """Where a middleware of functions stands between, a mounted application's errors are answered all the same."""
+    """If a middleware made of functions is in between, a mounted application's errors get the same response."""
     app, sessions = FastAPI(), engine(clock)
     app.middleware("http")(passed_by_function)
     install(app, sessions)

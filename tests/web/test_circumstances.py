@@ -1,4 +1,4 @@
-"""Who made a request: what the server saw of it, and nothing where it saw nothing."""
+"""Who made a request: what the server saw of it, and nothing if it saw nothing."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ class TestSending:
 
         @app.get("/answer", dependencies=[free])
         async def answer() -> None:
-            """Answer."""
+            """Return nothing: the claim is what is looked at."""
 
         @app.get("/redirect", dependencies=[free])
         async def redirect() -> RedirectResponse:
@@ -290,7 +290,7 @@ class TestSending:
 
         @app.get("/answer", dependencies=[free])
         async def answer() -> None:
-            """Answer."""
+            """Return nothing: the claim is what is looked at."""
 
         held = deployment.login()
         deployment.ask(deployment.sessions.revoke_all, "ada")
@@ -381,7 +381,7 @@ class TestAsking:
         } == response.json()
 
     def test_of_nobody(self, deployment: Deployment) -> None:
-        """A stranger is asked nothing where strangers are welcome."""
+        """If no session is required, nothing is asked of a stranger."""
         assert 200 == deployment.get("/optional").status_code
 
     def test_signing_out(self, deployment: Deployment) -> None:

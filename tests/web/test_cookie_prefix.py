@@ -321,7 +321,7 @@ def test_a_changed_claim_between_two_names(older: str, newer: str, serve: Serve,
 
 @pytest.mark.parametrize(("older", "newer"), SOME_CHANGES)
 def test_sign_out_after_a_change(older: str, newer: str, serve: Serve, clock: HandClock) -> None:
-    """A sign-out under the old names leaves nobody signed in, also where a session need not be there."""
+    """A sign-out under the old names leaves nobody signed in, also if the session is optional."""
     store = MemoryStore(clock=clock)
     serve(store=store, cookie_prefix=older).sign_in()
     after = serve(store=store, cookie_prefix=newer, older_cookie_prefix=older)

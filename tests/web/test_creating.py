@@ -119,7 +119,7 @@ class TestCreate:
     def test_the_other_method_is_cleared(
         self, before: str, now: str, tokens: dict[str, str], deployment: Deployment
     ) -> None:
-        """Where the other method's access token came, it is cleared, and the session it belonged to has ended."""
+        """If the other method's access token came, it is cleared, and the session it belonged to has ended."""
         held = deployment.login(before)
         response = deployment.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": now})
 
@@ -145,7 +145,7 @@ class TestCreate:
         assert ["bob"] == deployment.users("ada", "bob")
 
     def test_sessions_of_both_methods_end(self, deployment: Deployment) -> None:
-        """Where a session came by each method, both end."""
+        """If a session came by each method, both end."""
         cookie, header = deployment.login("cookie", "ada"), deployment.login("header", "bob")
         response = deployment.post("/login?user_id=eve", cookie.to_call(), header.to_call(), {"st-auth-mode": "cookie"})
 
@@ -187,7 +187,7 @@ def test_every_session_of_the_request_ends(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("payload", [{"x": float("nan")}, {"x": "y" * 5_000}])
 def test_a_sign_in_that_fails_ends_nothing(payload: dict[str, object], deployment: Deployment) -> None:
-    """Where the new session cannot be made, both sessions that the request came with live on."""
+    """If the new session cannot be made, both sessions that the request brought go on."""
 
     @deployment.app.post("/failing-login")
     async def login(create: Annotated[CreateSession, Depends(create_session())]) -> None:

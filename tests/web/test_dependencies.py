@@ -223,7 +223,7 @@ def test_a_method_that_no_route_lists_asks_no_session(
 
 
 def test_a_preflight_never_reaches_a_provider(clock: HandClock) -> None:
-    """A CORS preflight comes without credentials, and is answered by the middleware even where a route lists OPTIONS."""
+    """A CORS preflight comes without credentials, and is answered by the middleware even if a route lists OPTIONS."""
     sessions = engine(clock)
     app = application(sessions)
     app.add_middleware(CORSMiddleware, allow_origins=["https://page.example"], allow_credentials=True)
@@ -253,7 +253,7 @@ def test_head_is_checked_as_post_is(app: FastAPI, clock: HandClock) -> None:
     [verify_session(), verify_session(session_required=False), create_session(), refresh_session(), get_sessions()],
 )
 def test_a_missing_install_names_the_fix(provider: Callable[..., Any]) -> None:
-    """Where `install` was not called, whoever asks for a session is told to call it."""
+    """If `install` was not called, the error of a route that asks for a session says to call it."""
     app = FastAPI()
     app.get("/", dependencies=[Depends(provider)])(lambda: None)
 

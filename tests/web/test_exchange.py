@@ -98,7 +98,7 @@ async def test_a_session_that_gave_way_is_sent_no_more(exchange: Exchange) -> No
 
 
 def test_the_exchange_of_a_request(exchange: Exchange) -> None:
-    """A request finds its exchange in its scope, and where there is none is told the fix."""
+    """A request finds its exchange in its scope; if there is none, the error says the fix."""
     scope: dict[str, Any] = {"type": "http", "headers": [], SCOPE_KEY: exchange}
 
     assert exchange is exchange_of(HTTPConnection(scope))

@@ -1,4 +1,4 @@
-"""A request that brings what an earlier one brought is answered as that was, for as long as the token is believed."""
+"""A request with the headers of an earlier one has the same token from the cache, for as long as that is valid."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Client:
         return method, None if token is None else token.text
 
     async def verify(self, headers: Headers) -> str:
-        """Return whose session the request proves."""
+        """Return whose session the request has."""
         session = await SessionProvider()(self._request(headers)[0])
         assert session is not None
         return session.user_id
@@ -62,14 +62,14 @@ def client(clock: HandClock) -> Client:
 
 
 async def token_of(client: Client, user_id: str = "ada") -> str:
-    """Return a token that this process has proved."""
+    """Return a token that this process has verified."""
     token = (await client.sessions.create(user_id)).tokens.access_token
     await client.sessions.verify(token)
     return token
 
 
-async def test_only_what_was_proved_is_kept(client: Client) -> None:
-    """A token is remembered once it was proved, and nothing else that has the structure of one, nor what is too long."""
+async def test_only_verified_tokens_are_cached(client: Client) -> None:
+    """A token is cached once it was verified; nothing else that has the structure of one is, nor what is too long."""
     token = (await client.sessions.create("ada")).tokens.access_token
     client.counts(bearer(token))
     client.counts(bearer("e30.e30.e30"))
@@ -85,8 +85,8 @@ async def test_only_what_was_proved_is_kept(client: Client) -> None:
 
 
 @pytest.mark.parametrize("bring", [bearer, cookie])
-async def test_a_recognised_token_is_not_believed_longer(client: Client, bring: type, clock: HandClock) -> None:
-    """What is recognised expires and is revoked as anything else."""
+async def test_a_cached_token_is_valid_no_longer(client: Client, bring: type, clock: HandClock) -> None:
+    """A token from the cache expires and is revoked as any other."""
     headers, other = bring(await token_of(client)), bring(await token_of(client, "bob"))
     for _ in range(3):
         assert ("ada", "bob") == (await client.verify(headers), await client.verify(other))
@@ -99,8 +99,8 @@ async def test_a_recognised_token_is_not_believed_longer(client: Client, bring: 
         await client.verify(other)
 
 
-async def test_a_recognised_token_outlives_a_reading_of_other_keys(client: Client) -> None:
-    """Where the keys have changed a recognised token is proved anew; where its key was revoked, it is refused."""
+async def test_a_cached_token_outlives_a_reading_of_other_keys(client: Client) -> None:
+    """If the keys have changed, a cached token is verified anew; if its key was revoked, it is refused."""
     headers = bearer(await token_of(client))
     kid = (await client.sessions._engine.keyring.signing_key()).kid
     assert ["ada"] * 3 == [await client.verify(headers) for _ in range(3)]
@@ -113,7 +113,7 @@ async def test_a_recognised_token_outlives_a_reading_of_other_keys(client: Clien
 
 
 async def test_where_tokens_may_travel_is_asked_each_time(clock: HandClock) -> None:
-    """A deployment that decides by the request how tokens travel is asked for requests that are recognised, too."""
+    """A deployment that decides by the request how tokens travel decides for cached headers, too."""
     allowed = ["any"]
     client = Client(engine(clock, token_transfer_method=lambda _request, _for_create: allowed[0]))
     token = await token_of(client)
@@ -130,8 +130,8 @@ PIECES = ["BEARER", "bearer-other", "basic", "sAccessToken", "sAccessToken-other
 
 
 @given(requests=st.lists(st.lists(st.sampled_from(PIECES), max_size=4), min_size=2, max_size=6))
-def test_what_is_recognised_is_what_would_be_read(requests: list[list[str]]) -> None:
-    """Whatever came before, a request's token is the one that reading its headers alone would tell."""
+def test_the_cache_returns_what_would_be_read(requests: list[list[str]]) -> None:
+    """Whatever came before, a request's token is the one that its headers alone would give."""
 
     async def both() -> tuple[list[object], list[object]]:
         client = Client(engine(HandClock()))
@@ -166,5 +166,5 @@ def test_what_is_recognised_is_what_would_be_read(requests: list[list[str]]) -> 
     ],
 )
 def test_what_came(headers: Headers, came: tuple[bytes | None, bytes | None, str]) -> None:
-    """The first Authorization header counts, and all Cookie headers, as where they are read."""
+    """The first Authorization header counts, and all Cookie headers, as in `transport.read`."""
     assert came == what_came(headers, "any")

@@ -131,7 +131,7 @@ def test_the_store_lives_with_the_application() -> None:
 
 
 def test_without_a_lifespan(clock: HandClock) -> None:
-    """Where no lifespan runs, the first request opens what it needs."""
+    """If no lifespan runs, the first request opens what it needs."""
     client = TestClient(application(engine(clock)))
 
     assert NEW["header"] == change(client.post("/login?user_id=ada"))

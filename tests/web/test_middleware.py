@@ -285,7 +285,7 @@ class TestAround:
         assert (NEW["cookie"], KEPT) == (change(first), change(second))
 
     def test_a_middleware_without(self, clock: HandClock) -> None:
-        """A middleware that was added later is told that it stands outside of the sessions, and where it belongs."""
+        """The error of a middleware that was added later says that it is outside of the sessions, and where it belongs."""
         app = FastAPI()
         install(app, engine(clock))
 

@@ -131,7 +131,7 @@ def test_beside_a_scheme_of_the_application(clock: HandClock) -> None:
 
 
 def test_required_and_optional_at_once(clock: HandClock) -> None:
-    """Where one dependency needs a session and another knows one if it comes, the operation needs it."""
+    """If one dependency needs a session, and for another it is optional, the operation needs it."""
     app = application(engine(clock))
 
     @app.get("/both", dependencies=[Depends(verify_session(session_required=False)), Depends(verify_session())])

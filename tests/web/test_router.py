@@ -57,7 +57,7 @@ class TestWellKnownDocuments:
         assert {"kty", "crv", "x", "y", "alg", "use", "kid"} == set().union(*keys)
 
     def test_both_families(self, deploy: Deploy, tmp_path: Any) -> None:
-        """Rotating and static keys stand side by side, where both have been used."""
+        """Rotating and static keys are side by side, if both have been used."""
         store = f"sqlite:///{tmp_path / 'sessions.db'}"
         deploy(store=store).login()
         deployment = deploy(store=store, use_dynamic_access_token_signing_key=False)
@@ -111,7 +111,7 @@ class TestPaths:
     def test_a_path_that_the_cookie_never_reaches(
         self, path: str, clock: HandClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Where browsers see another path than the refresh cookie is bound to, the log says so, with the fix.
+        """If browsers see another path than the refresh cookie is bound to, the log says so, with the fix.
 
         Behind a proxy that strips a prefix, that may be the very path at which the router answers.
         """

@@ -138,7 +138,7 @@ async def test_a_refusal_clears_the_tokens_of_an_ended_session(served: Served, a
 
 
 async def test_without_a_session_an_optional_one_opens_a_socket_that_nobody_guards(served: Served) -> None:
-    """Where no session is required an anonymous socket is opened, and no session waited for."""
+    """If no session is required, an anonymous socket is opened, and no session waited for."""
     opened = await served.connect("/optional")
     await opened.send("hello")
 
@@ -211,7 +211,7 @@ async def test_a_socket_is_closed_however_its_session_is_revoked(
 
 
 async def test_a_socket_of_a_superseded_session(served: Served, ada: IssuedSession) -> None:
-    """Where another session takes its place, the client has the tokens of that one, and opens its socket anew with them."""
+    """If another session takes its place, the client has the tokens of that one, and opens its socket anew with them."""
     opened = await served.connect("/echo", bearer(ada.tokens))
     await served.sessions.create("ada", replacing=handle(ada))
 

@@ -321,7 +321,7 @@ def test_claims_that_change_in_an_open_socket(app: FastAPI, deployment: Deployme
 
 
 def test_tokens_to_attach_oneself(app: FastAPI, deployment: Deployment) -> None:
-    """All that a client is to have can be had as values, and is said to be new only where it is."""
+    """All tokens of a client are there as values, with `is_new` only if they are new."""
     tokens: list[Any] = []
 
     @app.post("/answer")

@@ -204,7 +204,7 @@ def test_a_model_that_is_none() -> None:
 
 
 def test_data_of_another_shape(app: FastAPI, sessions: Sessions, deployment: Deployment) -> None:
-    """Data that others put into the store are refused where they are read, and not told."""
+    """Data that others put into the store are refused when they are read, and are in no message."""
 
     @app.get("/answer")
     async def route(session: Typed) -> None:

@@ -422,7 +422,7 @@ def test_the_front_token(method: str, deployment: Deployment) -> None:
 
 
 def test_the_exposed_access_token(deploy: Deploy) -> None:
-    """Where it is so configured, the access token of the cookie is told to scripts as well, on every answer that has one."""
+    """If it is so configured, scripts can read the access token of the cookie as well, on every response that has one."""
     deployment = deploy(expose_access_token_to_frontend_in_cookie_based_auth=True)
     held = deployment.login("cookie")
     created = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
@@ -436,7 +436,7 @@ def test_the_exposed_access_token(deploy: Deploy) -> None:
 
 
 def test_the_exposed_access_token_beside_cleared_headers(deploy: Deploy) -> None:
-    """Where the header method is cleared beside exposed tokens, the access token is the new one."""
+    """If the header method is cleared beside exposed tokens, the access token is the new one."""
     deployment = deploy(expose_access_token_to_frontend_in_cookie_based_auth=True)
     held = deployment.login("header")
     response = deployment.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": "cookie"})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.testclient import WebSocketDenialResponse
 
+from fastapi_session import ConfigurationError, PrimitiveClaim, get_session_from_request
 from tests.moments import HOUR
 from tests.web.conftest import Deploy
 from tests.web.deployment import CROSS_SITE, PAGE, Deployment, echo
@@ -44,7 +46,7 @@ class TestVerify:
         ],
     )
     def test_the_method(self, allowed: str, brings: str, answer: Any, deploy: Deploy) -> None:
-        """A bearer token counts where it is one of ours, then the cookie, as far as each is allowed."""
+        """A bearer token counts if it is one of ours, then the cookie, as far as each is allowed."""
         deployment = deploy(token_transfer_method=lambda _, for_create: "any" if for_create else allowed)
         expired = deployment.login("header", "eve")
         deployment.clock.advance(HOUR)
@@ -118,3 +120,15 @@ def test_the_origin_of_a_socket(origin: str, by_cookie: bool, deploy: Deploy) ->
     assert by_cookie == is_opened(deployment, cookie, {"origin": origin})
     assert is_opened(deployment, bearer, {"origin": origin})
     assert is_opened(deployment, cookie)
+
+
+async def test_what_is_no_validator() -> None:
+    """A claim without a rule is refused by a function as by a provider, before the request is looked at."""
+
+    async def fetch(*_: object) -> str:
+        return "admin"
+
+    role: Any = PrimitiveClaim[str]("role", fetch)
+
+    with pytest.raises(ConfigurationError, match="role"):
+        await get_session_from_request(HTTPConnection({"type": "http"}), role)

@@ -29,7 +29,7 @@ OTHER_CLEARED = {
     "cookie": {"st-access-token": "cleared", "st-refresh-token": "cleared"},
     "header": {ACCESS: "cleared", REFRESH: "cleared"},
 }
-"""What is cleared beside new tokens of a method, where the other method's came too."""
+"""What is cleared beside new tokens of a method, if the other method's came too."""
 
 UNAUTHORISED = {"message": "unauthorised"}
 TRY_REFRESH_TOKEN = {"message": "try refresh token"}

@@ -98,7 +98,7 @@ class TestSignedOut:
         return visitor
 
     def test_a_page(self, nobody: Visitor) -> None:
-        """It leads to the sign-in page, which is told where to go then."""
+        """It leads to the sign-in page, with the address to go to then."""
         response = nobody.once(OPENED)
 
         assert (303, "/sign-in?next=/page?q=a%2526b%2520c%26x=%252F") == (
@@ -135,7 +135,7 @@ class TestSignedOut:
         assert "nobody" == visitor.go("/optional?next=/page").json()
 
     def test_without_a_sign_in_page(self, visit: Visit) -> None:
-        """Where there is none, a page says so, with the status of the configuration."""
+        """If there is none, a page says so, with the status of the configuration."""
         nobody = visit(login_url=None, session_expired_status_code=440)
         nobody.client.cookies.clear()
         response = nobody.once("/page")

@@ -108,7 +108,7 @@ class TestWhoIsRefreshed:
         } == visitor.cookies.keys()
 
     def test_custom_header(self, visit: Visit) -> None:
-        """Where other calls need a header, which a navigation cannot send, a page is refreshed too."""
+        """If other calls need a header, which a navigation cannot send, a page is refreshed too."""
         visitor = visit(anti_csrf="VIA_CUSTOM_HEADER")
         visitor.wait()
 

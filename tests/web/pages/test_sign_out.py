@@ -94,7 +94,7 @@ def test_a_sign_in_meanwhile(visitor: Visitor) -> None:
 
 
 def test_the_store_is_down(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the store is down nobody is told to be signed out: a page says to come again, and the tokens are kept."""
+    """If the store is down, nobody reads that they are signed out: a page says to come again, and the tokens are kept."""
 
     async def fail(*_args: object) -> None:
         raise StoreUnavailable("down")
