@@ -1,4 +1,4 @@
-"""Real servers for the tests of the Redis store: Valkey from its wheel, and redis-server where it is installed."""
+"""Real servers for the tests of the Redis store: Valkey from its wheel, and redis-server if it is installed."""
 
 from __future__ import annotations
 

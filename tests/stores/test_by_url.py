@@ -1,4 +1,4 @@
-"""A URL names its store, and what that store needs is told where it is missing."""
+"""A URL names its store, and what that store needs is named if it is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_url_of_a_database(url: str) -> None:
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("missing", ["sqlalchemy", "driver"])
 def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, url: str, missing: str) -> None:
-    """Where SQLAlchemy or the driver is missing, the message names the extra that brings it."""
+    """If SQLAlchemy or the driver is missing, the message names the extra that brings it."""
     scheme = url.partition("://")[0]
     for module in [each for each in sys.modules if each.startswith("fastapi_session.stores.sql.")]:
         monkeypatch.delitem(sys.modules, module)

@@ -35,7 +35,7 @@ from tests.stores.redis_servers import REDIS, VALKEY, patient, running
 
 GIVEN_URL = os.environ.get("TEST_FASTAPI_SESSION_REDIS_URL")
 SERVERS = {"valkey": VALKEY, "redis": REDIS, "given": GIVEN_URL}
-"""Valkey always, redis-server where it is installed, and a server of one's own where a URL is given."""
+"""Valkey always, redis-server if it is installed, and a server of your own if a URL is given."""
 
 
 @pytest.fixture(scope="module", params=[name for name, place in SERVERS.items() if place])
@@ -160,7 +160,7 @@ class TestExpiry:
         assert ([], 1, set()) == (list(before), cleared, await keys_of(client, prefix))
 
     async def test_the_server_keeps_time(self, timed_store: RedisStore) -> None:
-        """Where no clock is given, the server's own decides, to the millisecond."""
+        """If no clock is given, the server's own decides, to the millisecond."""
         before = system_clock()
         now = (await timed_store.get("0" * 32)).now
 

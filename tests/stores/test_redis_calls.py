@@ -229,7 +229,7 @@ class TestUnavailable:
         assert f"store: {WRONG_USER} ({server.address})" == str(failed.value)
 
     async def test_the_reply_of_another_request(self, server: Server, admin: Redis) -> None:
-        """Where a driver mixes up two replies, neither caller is told what the other asked for."""
+        """If a driver mixes up two replies, neither caller gets the reply of the other."""
 
         class CrossedRedis(Redis):
             async def execute_command(self, *args: Any, **options: Any) -> Any:

@@ -223,7 +223,7 @@ class TestAccess:
 
 @contextmanager
 def six_nodes(directory: Path) -> Iterator[list[Server]]:
-    """Three primaries and a replica of each. Skips the test where such a cluster cannot be made, or used."""
+    """Three primaries and a replica of each. Skips the test if such a cluster cannot be made, or used."""
     if calls.VERSION < calls.VERSION_FOR_CLUSTERS:
         pytest.skip("THIS redis-py DOES NOT SURVIVE THE FAILOVER OF A CLUSTER")
     with ExitStack() as stack:
@@ -259,7 +259,7 @@ class TestFailover:
         assert rotated is not None
 
     async def test_a_primary_that_was_demoted(self, tmp_path: Path) -> None:
-        """Where an address leads to another server after a failover, connections to the old one are given up."""
+        """If an address leads to another server after a failover, connections to the old one are given up."""
         records = sessions(20)
         with running(tmp_path / "old") as old, running(tmp_path / "new", settings=following(old)) as new:
             to_old, to_new = (to_address("127.0.0.1", server.port) for server in (old, new))
@@ -323,7 +323,7 @@ class TestFullMemory:
         assert again is not None
 
     async def test_a_full_server_revokes(self, server: Server) -> None:
-        """Where not even a refresh has room, every session can be revoked, and that is noted."""
+        """If not even a refresh has room, every session can be revoked, and that is noted."""
         records = sessions(4)
         async with using(server.url) as store:
             await insert_all(store, records)

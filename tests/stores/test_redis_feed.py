@@ -97,7 +97,7 @@ class TestAppending:
         assert [] == await heard(store)
 
     async def test_what_the_server_let_go_is_superseded(self, store: RedisStore, client: Redis) -> None:
-        """Where a session takes the place of one that its server has expired, the client may have its tokens: it is noted."""
+        """If a session takes the place of one that its server has expired, the client may have its tokens: it is noted."""
         [expired] = await kept_sessions(store, number=1)
         for key in [key async for key in client.scan_iter("*:session:*")]:
             await client.pexpire(key, 1)
@@ -137,7 +137,7 @@ class TestAppending:
 
 class TestReading:
     async def test_the_server_dates_what_happens(self, store: RedisStore) -> None:
-        """Where no clock is given, notices and the reading are dated by the server's own, to the millisecond."""
+        """If no clock is given, notices and the reading are dated by the server's own, to the millisecond."""
         [record] = await kept_sessions(store, number=1)
         before = system_clock()
         await store.delete(record.session_id)
@@ -147,7 +147,7 @@ class TestReading:
         assert before - 50 <= notice.at <= reading.now <= system_clock() + 50
 
     async def test_the_earliest_clock_counts(self, server: Server, client: Redis) -> None:
-        """Where the clocks of the shards differ, the reading is as old as the earliest of them."""
+        """If the clocks of the shards differ, the reading is as old as the earliest of them."""
         moments = count(1_000)
         store = RedisStore(server.url, clock=lambda: next(moments), shards=SHARDS)
         reading = await store.notices(after=0)

@@ -240,7 +240,7 @@ class TestSharing:
     async def test_inserting_and_replacing_are_undone_together(
         self, store: SqliteStore, path: Path, clock: HandClock
     ) -> None:
-        """Where the old session cannot be deleted, the new one is not kept, and other writes of the group are."""
+        """If the old session cannot be deleted, the new one is not kept, and other writes of the group are."""
         old, new, other = (new_session(name, now=clock()) for name in ("old", "new", "other"))
         await store.insert(old)
         db = sqlite3.connect(path, isolation_level=None)

@@ -39,7 +39,7 @@ def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path, attempt: int) -> N
 
 
 def test_a_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
-    """Where another writes a new file for less than the timeout, opening it waits and succeeds."""
+    """If another writes a new file for less than the timeout, opening it waits and succeeds."""
     path = tmp_path / "sessions.db"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -53,7 +53,7 @@ def test_a_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_file_that_stays_busy_is_given_up(tmp_path: Path) -> None:
-    """Where another holds a new file for longer than the timeout, opening it fails."""
+    """If another holds a new file for longer than the timeout, opening it fails."""
     path = tmp_path / "sessions.db"
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

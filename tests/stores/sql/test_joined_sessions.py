@@ -122,7 +122,7 @@ async def test_a_subclass_keeps_its_verbs(engine: AsyncEngine, clock: HandClock)
 
 
 def test_a_store_without_transactions() -> None:
-    """Where there is no transaction to write in, that is said, and what to do."""
+    """If there is no transaction to write in, that is said, and what to do."""
     sessions = Sessions(SessionConfig(store="memory:"))
 
     with pytest.raises(ConfigurationError, match="SqlStore has"):

@@ -151,7 +151,7 @@ async def test_tables_of_a_newer_version_stay_noted(bare_engine: AsyncEngine) ->
 
 
 async def test_half_of_a_revision(bare_engine: AsyncEngine) -> None:
-    """Where a part of what belongs together is missing, the error names it, and nothing is changed."""
+    """If a part of what belongs together is missing, the error names it, and nothing is changed."""
     await migrate(bare_engine)
     async with bare_engine.begin() as connection:
         await connection.execute(text("ALTER TABLE fastapi_session DROP COLUMN crossed"))

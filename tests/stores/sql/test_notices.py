@@ -45,7 +45,7 @@ async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterato
 
 @pytest.mark.parametrize("verb", NOTED)
 async def test_nothing_happens_that_cannot_be_noted(store: SqlStore, engine: AsyncEngine, verb: str) -> None:
-    """Where the notice cannot be written, neither is what it would tell of."""
+    """If the notice cannot be written, neither is what it would tell of."""
     key = new_signing_key("k1", now=0)
     await store.insert(OLD)
     await store.insert_key(key)

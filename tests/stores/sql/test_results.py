@@ -1,4 +1,4 @@
-"""Whoever is given the answer to another question is told that the store is unavailable, and nobody uses that connection again."""
+"""A result of another statement is an unavailable store to its caller, and nobody uses that connection again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OTHERS = {
     "a number": "SELECT 7",
     "many rows": "UPDATE fastapi_session SET version = version",
 }
-"""What another one asked, by what it is answered. Three sessions are there, and none is `mine`."""
+"""What another client asked for, by its result. Three sessions are there, and none is `mine`."""
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterato
 
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_the_answer_to_another_question(store: SqlStore, clock: HandClock, question: str, other: str) -> None:
-    """Whatever another one's statement is answered, it is no answer here, and the connection is dropped."""
+async def test_the_result_of_another_statement(store: SqlStore, clock: HandClock, question: str, other: str) -> None:
+    """Whatever another statement returns, it is no result here, and the connection is dropped."""
     mine = new_session("mine", now=clock(), user_id="mine", tenant_id="mine")
     ways = store._engine.ways()
     lent: list[Any] = []

@@ -12,7 +12,7 @@ from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
 from tests.reliability.proxy import Connect, Ends, proxied
 from tests.reliability.store_proxy import by_port, way_to
-from tests.stores.sql.conftest import SERVERS
+from tests.stores.sql.conftest import PATIENCE, SERVERS
 
 
 class Asked:
@@ -53,7 +53,7 @@ def asked(url: str) -> Asked:
 @pytest.fixture
 async def store(url: str, engine: AsyncEngine, asked: Asked, clock: HandClock) -> AsyncIterator[SqlStore]:
     async with proxied(asked) as network:
-        store = SqlStore(by_port(url, network.port), clock=clock)
+        store = SqlStore(by_port(url, network.port), clock=clock, timeout=PATIENCE)
         await store.open()
         yield store
         await store.close()

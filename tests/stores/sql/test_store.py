@@ -132,7 +132,7 @@ class TestRaces:
 
 
 class TestWithoutReturning:
-    """MySQL answers nothing with a write: what it takes for that works on any server."""
+    """MySQL returns nothing from a write: what it takes for that works on any server."""
 
     @pytest.fixture(params=SERVERS)
     def driver(self, request: pytest.FixtureRequest) -> str:
@@ -276,7 +276,7 @@ class TestConfiguration:
 
     @pytest.mark.parametrize("driver", ["mysql+asyncmy"])
     async def test_a_database_that_takes_small_statements(self, url: str, engine: AsyncEngine) -> None:
-        """Where a session could be too large for a statement, that is told when the store opens, with the setting."""
+        """If a session could be too large for a statement, an error says so when the store opens, with the setting."""
         change = "SET GLOBAL max_allowed_packet = {}"
         async with engine.begin() as connection:
             before = (await connection.exec_driver_sql("SELECT @@max_allowed_packet")).scalar_one()

@@ -275,7 +275,7 @@ async def blocked(engine: AsyncEngine) -> None:
 class TestEventLoops:
     def test_event_loops_in_turn(self, url: str, engine: AsyncEngine, clock: HandClock) -> None:
         """One store serves one event loop after the other, whichever of them opened it."""
-        store = SqlStore(url, clock=clock)
+        store = SqlStore(url, clock=clock, timeout=PATIENCE)
         record = new_session("a", now=clock())
 
         async def open_and_close() -> None:
