@@ -7,7 +7,7 @@ SessionError                          what a response says about a session
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
-├── InvalidClaimsError                403, the session does not satisfy the claims asked for
+├── InvalidClaimsError                403, the session does not satisfy the claims of the route
 └── ClearDuplicateSessionCookiesError 200, cookies of an older domain were cleared: refresh again
 ConfigurationError                    the application is set up wrongly; names the setting and the fix
 └── DuplicateSessionCookiesError      500, two session cookies came and no setting says which one is old
@@ -105,7 +105,7 @@ class ClaimFailure:
 
 
 class InvalidClaimsError(SessionError):
-    """The session is real, but does not satisfy the claims asked for. Carries every failure at once."""
+    """The session is real, but does not satisfy the claims of the route. Carries every failure at once."""
 
     code = "INVALID_CLAIMS"
     message = "invalid claim"
@@ -141,7 +141,7 @@ class PayloadError(ValueError):
 
 
 class StoreUnavailable(Exception):
-    """The store is down or too slow, or the row that was asked for cannot be read.
+    """The store is down or too slow, or the row that is needed cannot be read.
 
     Whether the last write happened is unknown; a retry is harmless.
     """

@@ -28,9 +28,10 @@ def problems(config: Settings) -> Iterator[str]:
         _cookie_domains,
         _cookie_prefixes,
         _cookies,
+        _access_tokens,
         _durations,
         _feed,
-        _answers,
+        _statuses,
         _secrets,
         _misspelt,
     ):
@@ -104,10 +105,15 @@ def _cookies_stay_behind(config: Settings) -> str | None:
     )
 
 
-def _durations(config: Settings) -> Iterator[str]:
-    zero, second = timedelta(0), timedelta(seconds=1)
-    if config.access_token_validity < second:
+def _access_tokens(config: Settings) -> Iterator[str]:
+    if config.access_token_validity < timedelta(seconds=1):
         yield "access_token_validity: give at least one second"
+    if not 0 <= config.access_token_validity_jitter <= 0.25:
+        yield "access_token_validity_jitter: give 0 to 0.25"
+
+
+def _durations(config: Settings) -> Iterator[str]:
+    zero = timedelta(0)
     if config.idle_timeout - config.refresh_token_rotation_grace_period <= config.access_token_validity:
         yield (
             "idle_timeout: it must be longer than access_token_validity and refresh_token_rotation_grace_period "
@@ -132,9 +138,7 @@ def _feed(config: Settings) -> Iterator[str]:
         yield "revocation_feed_max_age: it must be longer than revocation_feed_interval, or None"
 
 
-def _answers(config: Settings) -> Iterator[str]:
-    if not 0 <= config.access_token_validity_jitter <= 0.25:
-        yield "access_token_validity_jitter: give 0 to 0.25"
+def _statuses(config: Settings) -> Iterator[str]:
     for field in ("session_expired_status_code", "invalid_claim_status_code"):
         if not 400 <= getattr(config, field) <= 499:
             yield f"{field}: give a status from 400 to 499"

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     website_domain: str = Field(default_factory=lambda data: data.get("api_domain", ""))
     """Origin of the pages that call it. Default: the API's own."""
     api_base_path: str = "/auth"
-    """Path, as the browser sees it, below which `session_router()` answers."""
+    """Path, as the browser sees it, below which the endpoints of `session_router()` are."""
     login_url: str | None = None
     """Path of the sign-in page, as the browser sees it, to which `session_router(pages=True)` sends who is signed out."""
 

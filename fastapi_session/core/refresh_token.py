@@ -13,8 +13,8 @@ A refresh token is 111 bytes, 148 base64url characters:
 | 9 | issue id, random: another one each time the token is handed out |
 | 16 | the first 16 bytes of HMAC-SHA256(mac, all before) |
 
-S_0 is random and S_{n+1} is derived from S_n, so that the same token presented twice has the same successor, whoever asks
-and on whichever node. The issue id takes no part in that: all tokens of a generation can be exchanged, but whether two
+S_0 is random and S_{n+1} is derived from S_n, so that the same token presented twice has the same successor, whoever presents
+it and to whichever process. The issue id takes no part in that: all tokens of a generation can be exchanged, but whether two
 clients hold the same one can be seen. A store keeps H(S) = HMAC-SHA256(pepper, h1(S)) alone: whoever reads it can make no token of it.
 """
 

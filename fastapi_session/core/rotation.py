@@ -89,7 +89,7 @@ class RotationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row of the table, applied: what to *write* (if anything), whether to *revoke*, which token to *answer* with."""
+    """One row of the table, applied: what to *write* (if anything), whether to *revoke*, which token the *answer* to the client has."""
 
     verdict: Verdict
     write: Lineage | None = None

@@ -186,7 +186,7 @@ def failures(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -
 
 def is_equal(value: object, expected: object) -> bool:
     """Say whether two JSON values are the same; true is not 1."""
-    # Which `==` says: a role that is 1 must not open what asks for true.
+    # To `==` it is: a claim that is 1 must not satisfy a rule that expects true.
     return isinstance(value, bool) is isinstance(expected, bool) and value == expected
 
 
