@@ -13,4 +13,5 @@ Clock = Callable[[], int]
 
 def system_clock() -> int:
     """Return the machine's own time, in milliseconds since the epoch."""
+    # Not a monotonic clock: moments are kept for months, and compared with those of other machines.
     return time.time_ns() // 1_000_000

@@ -44,6 +44,7 @@ class SessionError(Exception):
 
     def about(self, handle: str) -> Self:
         """Return the error itself, about the session *handle* unless it names one already."""
+        # Changed, not made anew: the traceback and the class of a subclass stay.
         self.handle = self.handle or handle
         return self
 
@@ -101,7 +102,7 @@ class ClaimFailure:
     """One claim that was not satisfied: the validator's *id*, and its JSON *reason* if it gives one."""
 
     id: str
-    reason: Any = None
+    reason: Any = None  # for `object` would make every application cast what its own rule gave
 
 
 class InvalidClaimsError(SessionError):

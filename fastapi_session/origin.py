@@ -50,6 +50,7 @@ class Origin:
 
     def same_site(self, other: Origin) -> bool:
         """Say whether a browser sends SameSite=Lax cookies of this origin with requests made from *other*."""
+        # The scheme counts: to browsers, a page that came by http is of another site than the same by https.
         if self.scheme != other.scheme:
             return False
         return self.host == other.host or _shares_registrable_domain(self.host, other.host)
