@@ -13,6 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import ConfigurationError
 from tests.moments import HOUR, SECOND
+from tests.wire import REFRESH_PATH
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes-01234"
 OTHER_SECRET = "another-secret-of-more-than-thirty-two-bytes"
@@ -102,7 +103,7 @@ def test_nothing_need_be_given() -> None:
     chosen = SessionConfig()
 
     assert "http://localhost:8000/auth" == chosen.issuer
-    assert "/auth/session/refresh" == chosen.refresh_path
+    assert REFRESH_PATH == chosen.refresh_path
     assert () == chosen.secrets
     assert (HOUR, 30 * SECOND, timedelta(days=100), None) == (
         chosen.access_token_validity,

@@ -21,6 +21,7 @@ from fastapi_session import SessionConfig, errors, testing
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
 from tests.pages import DOCS, EXAMPLES, LINK, PAGES, ROOT, TEXTS, examples_of, files_of, run_examples
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_PATH, SIGN_OUT_PATH
 
 CODE = re.compile(r"`[^`\n]+`|^::: .*$", re.MULTILINE)
 RECIPES = "docs/recipes/"
@@ -88,14 +89,14 @@ def test_the_page_on_testing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
 def test_the_application_works(name: str, run: Run) -> None:
     """The application that a newcomer copies signs in, recognises its user, refreshes and signs out."""
-    with TestClient(run(name).app, headers={"st-auth-mode": "cookie", "rid": "anti-csrf"}) as client:
+    with TestClient(run(name).app, headers={AUTH_MODE: "cookie", "rid": "anti-csrf"}) as client:
         assert 401 == client.get("/me").status_code
         assert 403 == client.post("/login", json={"name": "ada", "password": "wrong"}).status_code
         assert 200 == client.post("/login", json={"name": "ada", "password": "lovelace"}).status_code
         assert "ada" == client.get("/me").json()["user_id"]
-        assert 200 == client.post("/auth/session/refresh").status_code
+        assert 200 == client.post(REFRESH_PATH).status_code
         assert "ada" == client.get("/me").json()["user_id"]
-        assert {"status": "OK"} == client.post("/auth/signout").json()
+        assert {"status": "OK"} == client.post(SIGN_OUT_PATH).json()
         assert 401 == client.get("/me").status_code
 
 
@@ -105,14 +106,14 @@ def test_the_landing_page(run: Run) -> None:
         assert 401 == client.get("/me").status_code
         assert 200 == client.post("/login").status_code
         assert "ada" == client.get("/me").json()
-        assert {"status": "OK"} == client.post("/auth/signout").json()
+        assert {"status": "OK"} == client.post(SIGN_OUT_PATH).json()
         assert 401 == client.get("/me").status_code
     assert (ROOT / "example_app/page/icon.svg").read_bytes() == (DOCS / "images/favicon.svg").read_bytes()
 
 
 def browser(page: ModuleType) -> TestClient:
     """A client of a page's application, which keeps cookies."""
-    return TestClient(page.app, headers={"st-auth-mode": "cookie", "rid": "anti-csrf"})
+    return TestClient(page.app, headers={AUTH_MODE: "cookie", "rid": "anti-csrf"})
 
 
 def test_claims(run: Run) -> None:
@@ -165,7 +166,7 @@ def test_errors(run: Run) -> None:
             answers.append(client.get("/vault"))
         assert [200, 403, 401] == [answer.status_code for answer in answers]
         assert [{"id": "keyholder"}] == answers[1].json()["claimValidationErrors"]
-        assert "sAccessToken" not in client.cookies
+        assert ACCESS_COOKIE not in client.cookies
 
 
 def test_events(run: Run) -> None:
@@ -203,7 +204,7 @@ def test_changing_behaviour(run: Run) -> None:
             sign_in(client, page.sessions, "ada", method="cookie")
         assert 3 == len(client.portal.call(page.sessions.of_user, "ada"))
         page.BLOCKED.add("ada")
-        assert "/login" == client.post("/auth/session/refresh").json()["sign_in_at"]
+        assert "/login" == client.post(REFRESH_PATH).json()["sign_in_at"]
         assert 2 == len(client.portal.call(page.sessions.of_user, "ada"))
 
 

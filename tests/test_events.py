@@ -38,6 +38,7 @@ from fastapi_session.events import Subscriber
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
 from tests.moments import HOUR
+from tests.wire import ACCESS_HEADER, REFRESH_HEADER, REFRESH_PATH, SIGN_OUT_PATH
 
 NOW = 2_000_000_000
 LAPTOP = Circumstances("192.0.2.1", "laptop")
@@ -289,14 +290,14 @@ class TestOverHttp:
 
         def refresh(client: TestClient, token: str, agent: str) -> Any:
             headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
-            return client.post("/auth/session/refresh", headers=headers)
+            return client.post(REFRESH_PATH, headers=headers)
 
         with TestClient(app, client=("192.0.2.1", 50_000)) as client:
-            stolen = client.post("/login", headers={"User-Agent": "laptop"}).headers["st-refresh-token"]
+            stolen = client.post("/login", headers={"User-Agent": "laptop"}).headers[REFRESH_HEADER]
             newest = stolen
             for _ in range(2):
                 clock.advance(HOUR)
-                newest = refresh(client, newest, "laptop").headers["st-refresh-token"]
+                newest = refresh(client, newest, "laptop").headers[REFRESH_HEADER]
             answer = refresh(client, stolen, "curl")
 
             assert (401, {"message": "token theft detected"}) == (answer.status_code, answer.json())
@@ -314,8 +315,8 @@ class TestOverHttp:
     def test_a_visit(self, app: FastAPI, diary: Diary) -> None:
         """Signing in, being refused and signing out are told as what they are."""
         with TestClient(app) as client:
-            client.headers["Authorization"] = f"Bearer {client.post('/login').headers['st-access-token']}"
+            client.headers["Authorization"] = f"Bearer {client.post('/login').headers[ACCESS_HEADER]}"
             assert 403 == client.get("/paid").status_code
-            assert 200 == client.post("/auth/signout").status_code
+            assert 200 == client.post(SIGN_OUT_PATH).status_code
 
         assert [SessionCreated, ClaimsRejected, SessionRevoked] == [type(event) for event in diary.events]

@@ -15,6 +15,7 @@ from tests.browser.script_app import ScriptApp, page_app
 from tests.browser.server import Server, serve
 from tests.browser.waiting import until
 from tests.moments import HOUR
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, SIGN_OUT_PATH
 
 TABS, CALLS, HOURS = 5, 10, 3
 NO_LOCKS = "delete Navigator.prototype.locks"
@@ -176,7 +177,7 @@ def test_a_session_that_was_ended_elsewhere(page: Page, api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gone", "answer", "user_id"), [("sAccessToken", ME, "ada"), ("sRefreshToken", ME, "ada"), ("", NO_SESSION, None)]
+    ("gone", "answer", "user_id"), [(ACCESS_COOKIE, ME, "ada"), (REFRESH_COOKIE, ME, "ada"), ("", NO_SESSION, None)]
 )
 def test_cookies_that_the_browser_lost(page: Page, api: Api, gone: str, answer: Any, user_id: str | None) -> None:
     """A browser that dropped the access cookie alone refreshes; one that dropped both knows that nobody is signed in."""
@@ -226,7 +227,7 @@ def test_a_page_of_another_origin(page: Page, tmp_path: Path, anti_csrf: str, mo
         assert [200, True] == call(page, "POST", "/sudo")
         assert page.evaluate("session.refresh()")
         assert ME == call(page, "GET", "/vault")
-        assert [200, {"status": "OK"}] == call(page, "POST", "/auth/signout")
+        assert [200, {"status": "OK"}] == call(page, "POST", SIGN_OUT_PATH)
         assert [None, [1]] == page.evaluate("[session.userId, ends]")
 
 

@@ -18,6 +18,7 @@ from tests.browser.server import Server, serve
 from tests.browser.waiting import until
 from tests.moments import HOUR
 from tests.reliability.worker import OffsetClock
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH
 
 GRACE_PERIOD = timedelta(seconds=30)
 OLD_ROLES = timedelta(seconds=11)
@@ -196,7 +197,7 @@ def tab_to(page: Page, identity: str) -> None:
 def test_scripts_cannot_read_the_tokens(alice: Page) -> None:
     """Both tokens are in HttpOnly cookies, the refresh token bound to the path of the refresh."""
     assert "" == alice.evaluate("document.cookie")
-    assert {("sAccessToken", "/", True), ("sRefreshToken", "/auth/session/refresh", True)} == {
+    assert {(ACCESS_COOKIE, "/", True), (REFRESH_COOKIE, REFRESH_PATH, True)} == {
         (cookie["name"], cookie["path"], cookie["httpOnly"]) for cookie in alice.context.cookies()
     }
 

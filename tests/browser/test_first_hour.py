@@ -15,10 +15,11 @@ from fastapi_session import CreateSession, Session, SessionConfig, create_sessio
 from tests.browser.server import Server, serve
 from tests.browser.setup import SWAGGER, Missing, npm_package
 from tests.pages import run_examples
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, REFRESH_COOKIE, REFRESH_HEADER, REFRESH_PATH, SIGN_OUT_PATH
 
 NO_SESSION = (401, {"message": "unauthorised"})
 ADA = {"name": "ada", "password": "lovelace"}
-TOKENS = {("sAccessToken", "/", True), ("sRefreshToken", "/auth/session/refresh", True)}
+TOKENS = {(ACCESS_COOKIE, "/", True), (REFRESH_COOKIE, REFRESH_PATH, True)}
 
 FETCH = """async ([method, path, body]) => {
   const json = body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
@@ -38,7 +39,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def fetch(page: Page, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """Call the application by the `fetch` of the page, which says nothing of sessions, and return status and body."""
     status, json, headers = page.evaluate(FETCH, [method, path, body])
-    readable = {name for name, value in headers if name in {"st-access-token", "st-refresh-token"} and value}
+    readable = {name for name, value in headers if name in {ACCESS_HEADER, REFRESH_HEADER} and value}
     assert set() == readable, "a script could read a token"
     return status, json
 
@@ -56,9 +57,9 @@ def test_plain_fetch(page: Page, server: Server) -> None:
     assert (200, {"user_id": "ada"}) == fetch(page, "POST", "/login", ADA)
     assert TOKENS == cookies(page)
     assert "ada" == fetch(page, "GET", "/me")[1]["user_id"]
-    assert (200, {}) == fetch(page, "POST", "/auth/session/refresh")
+    assert (200, {}) == fetch(page, "POST", REFRESH_PATH)
     assert "ada" == fetch(page, "GET", "/me")[1]["user_id"]
-    assert (200, {"status": "OK"}) == fetch(page, "POST", "/auth/signout")
+    assert (200, {"status": "OK"}) == fetch(page, "POST", SIGN_OUT_PATH)
     assert set() == cookies(page)
     assert NO_SESSION == fetch(page, "GET", "/me")
 
@@ -176,7 +177,7 @@ def test_a_form(page: Page, forms: Server) -> None:
     page.get_by_role("button").click()
 
     expect(page.locator("body")).to_have_text('"ada"')
-    assert {"sAccessToken", "sRefreshToken"} == {name for name, _, _ in cookies(page)}
+    assert {ACCESS_COOKIE, REFRESH_COOKIE} == {name for name, _, _ in cookies(page)}
 
 
 def test_a_form_in_a_local_network(page: Page, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from fastapi_session.testing import HandClock
 from tests.browser.server import Server, serve
 from tests.browser.setup import HTMX, Missing, npm_package
 from tests.pages import examples_of, run_examples
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE
 
 REFRESHES = re.compile(r"(GET|POST) /auth/session/refresh/page 30[37]")
 
@@ -130,7 +131,7 @@ def test_signing_out(notes: Notes) -> None:
     notes.wait()
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("body")).to_contain_text("Goodbye.")
-    assert [] == [cookie for cookie in page.context.cookies() if cookie["name"] in {"sAccessToken", "sRefreshToken"}]
+    assert [] == [cookie for cookie in page.context.cookies() if cookie["name"] in {ACCESS_COOKIE, REFRESH_COOKIE}]
     page.go_back()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     assert f"{origin}/login?next=/" == page.url

@@ -20,14 +20,15 @@ from tests.browser.client_app import api_app, page_app
 from tests.browser.server import Server, serve
 from tests.browser.setup import CLIENT, Missing, npm_package
 from tests.browser.waiting import until
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, REFRESH_COOKIE, REFRESH_HEADER, REFRESH_PATH
 
 Method = Literal["cookie", "header"]
 ACCESS_TOKEN_VALIDITY = timedelta(seconds=3)
 GRACE_PERIOD = timedelta(seconds=1)
-REFRESH = "/auth/session/refresh"
+
 TOKENS = {
-    "cookie": {("sAccessToken", True), ("sRefreshToken", True)},
-    "header": {("st-access-token", False), ("st-refresh-token", False)},
+    "cookie": {(ACCESS_COOKIE, True), (REFRESH_COOKIE, True)},
+    "header": {(ACCESS_HEADER, False), (REFRESH_HEADER, False)},
 }
 """Which cookies carry the tokens, and whether they are HttpOnly. In header mode the client itself made them."""
 
@@ -66,7 +67,7 @@ class Client:
     @property
     def refresh_token(self) -> str:
         """The refresh token, as whoever copies this browser's storage finds it."""
-        name = {"cookie": "sRefreshToken", "header": "st-refresh-token"}[self.method]
+        name = {"cookie": REFRESH_COOKIE, "header": REFRESH_HEADER}[self.method]
         return next(cookie["value"] for cookie in self.page.context.cookies() if cookie["name"] == name)
 
     def rotate(self) -> str:
@@ -78,8 +79,8 @@ class Client:
 
     def replay(self, token: str) -> tuple[int, Any]:
         """Present a stolen *token* as another client would, which has nothing else."""
-        stolen = {"cookie": {"cookie": f"sRefreshToken={token}"}, "header": {"authorization": f"Bearer {token}"}}
-        answer = httpx.post(self.server.origin + REFRESH, headers=stolen[self.method])
+        stolen = {"cookie": {"cookie": f"{REFRESH_COOKIE}={token}"}, "header": {"authorization": f"Bearer {token}"}}
+        answer = httpx.post(self.server.origin + REFRESH_PATH, headers=stolen[self.method])
         return answer.status_code, answer.json()
 
     def replay_until_refused(self, token: str) -> tuple[int, Any]:
@@ -152,7 +153,7 @@ def test_the_client_sees_who_signed_in(client: Client) -> None:
     assert TOKENS[client.method] == {
         (cookie["name"], cookie["httpOnly"])
         for cookie in client.page.context.cookies()
-        if cookie["name"].endswith(("sAccessToken", "sRefreshToken", "access-token", "refresh-token"))
+        if cookie["name"].endswith((ACCESS_COOKIE, REFRESH_COOKIE, "access-token", "refresh-token"))
     }
 
 

@@ -12,6 +12,7 @@ from fastapi_session import SessionConfig
 from tests.browser.client_app import api_app
 from tests.browser.server import Server, serve
 from tests.browser.setup import CLIENT, Missing, npm_package
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +57,11 @@ def test_both_keep_their_sessions(context: BrowserContext, tmp_path: Path, prefi
         assert {
             ("__Host-shop-sAccessToken", True),
             ("__Secure-shop-sRefreshToken", True),
-            ("sAccessToken", False),
-            ("sRefreshToken", False),
+            (ACCESS_COOKIE, False),
+            (REFRESH_COOKIE, False),
         } == {(cookie["name"], cookie["secure"]) for cookie in context.cookies() if cookie["httpOnly"]}
         pages[0].evaluate("Session.signOut()")
 
-        assert {"sAccessToken", "sRefreshToken"} == {each["name"] for each in context.cookies() if each["httpOnly"]}
+        assert {ACCESS_COOKIE, REFRESH_COOKIE} == {each["name"] for each in context.cookies() if each["httpOnly"]}
         assert 401 == call(pages[0], "GET", "/me")
         assert (200, is_known) == (call(pages[1], "GET", "/me"), pages[1].evaluate("Session.doesSessionExist()"))

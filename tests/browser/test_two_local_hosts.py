@@ -17,6 +17,7 @@ from fastapi_session.clock import system_clock
 from tests.browser.server import Server, serve
 from tests.engines import engine
 from tests.web.deployment import application
+from tests.wire import REFRESH_PATH
 
 CALL = """async ([method, url]) => {
   const response = await fetch(url, { method, credentials: "include", headers: { rid: "session" } });
@@ -63,7 +64,7 @@ def test_cookies_between_local_hosts(
 
     with serve(api, host=host) as server:
         page.goto(website.origin)
-        calls = [("POST", "/login?user_id=ada"), ("GET", "/me"), ("POST", "/auth/session/refresh"), ("GET", "/me")]
+        calls = [("POST", "/login?user_id=ada"), ("GET", "/me"), ("POST", REFRESH_PATH), ("GET", "/me")]
         told = [page.evaluate(CALL, [method, f"{server.origin}{path}"])[0] for method, path in calls]
 
     assert ([200, 200, 200, 200] if is_known else [200, 401, 401, 401]) == told

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.server import serve
 from tests.pages import run_examples
+from tests.wire import SIGN_OUT_PATH
 
 
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +22,6 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert 1 == len([line for line in server.answers if "/login" in line])
         assert "0o600" == oct(page.FILE.stat().st_mode & 0o777)
         with page.client(server.origin) as api:
-            api.post("/auth/signout")
+            api.post(SIGN_OUT_PATH)
         assert not page.FILE.exists()
         assert ["ada"] * 20 == asyncio.run(page.serve(server.origin))

@@ -21,6 +21,7 @@ from fastapi_session.client.held import SessionTokens
 from tests.browser.script_app import ScriptApp
 from tests.browser.server import Server, serve
 from tests.moments import HOUR
+from tests.wire import AUTH_MODE, SIGN_OUT_PATH
 
 MANY = 20
 TLS = ssl.create_default_context()
@@ -146,7 +147,7 @@ def test_signing_out(start: Start, api: Api, method: Method) -> None:
     caller.call("POST", "/login")
     app.clock.advance(HOUR)
 
-    assert {"status": "OK"} == caller.call("POST", "/auth/signout").json()
+    assert {"status": "OK"} == caller.call("POST", SIGN_OUT_PATH).json()
     assert {"message": "unauthorised"} == caller.call("GET", "/me").json()
     assert 1 == server.refreshes
 
@@ -186,7 +187,7 @@ def test_tokens_outlive_the_program(start: Start, api: Api) -> None:
     assert "ada" == later.call("GET", "/me").json()
     assert 2 == len({each.refresh_token for each in kept if each is not None})
     later.call("POST", "/sudo")
-    later.call("POST", "/auth/signout")
+    later.call("POST", SIGN_OUT_PATH)
     assert [SessionTokens] * 3 + [type(None)] == [type(each) for each in kept]
 
 
@@ -199,7 +200,7 @@ def test_other_origins_see_nothing(start: Start, api: Api, method: Method) -> No
 
     assert (401, "unauthorised") == ((said := caller.call("GET", f"{foreign}/me")).status_code, said.json()["message"])
     assert "authorization" not in said.request.headers
-    assert "st-auth-mode" not in said.request.headers
+    assert AUTH_MODE not in said.request.headers
     assert "ada" == caller.call("GET", "/me").json()
 
 

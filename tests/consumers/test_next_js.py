@@ -12,6 +12,7 @@ from fastapi_session import CreateSession, MemoryStore, SessionConfig, create_se
 from tests.browser.server import serve
 from tests.browser.setup import NEXT
 from tests.consumers.packages import node
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, FRONT_TOKEN, REFRESH_PATH
 
 PAYLOAD = {"role": {"z": 1, "a": [{"y": 2, "b": "ü"}]}, "b": 1.5, "a": None, "10": 0}
 """Keys in no order, at any depth."""
@@ -32,12 +33,12 @@ def application(origin: str) -> FastAPI:
 
 def rendered(origin: str, *, refreshes: int) -> Any:
     """What the helpers return for a client that has just signed in, and refreshed so often."""
-    with httpx2.Client(base_url=origin, headers={"st-auth-mode": "cookie"}) as client:
+    with httpx2.Client(base_url=origin, headers={AUTH_MODE: "cookie"}) as client:
         response = client.post("/login")
         for _ in range(refreshes):
-            response = client.post("/auth/session/refresh", headers={"rid": "anti-csrf"})
+            response = client.post(REFRESH_PATH, headers={"rid": "anti-csrf"})
         # The npm client keeps the front token as a cookie of the page.
-        cookies = {"sAccessToken": client.cookies["sAccessToken"], "sFrontToken": response.headers["front-token"]}
+        cookies = {ACCESS_COOKIE: client.cookies[ACCESS_COOKIE], "sFrontToken": response.headers[FRONT_TOKEN]}
     return node("next_js.cjs", origin, json.dumps(cookies), package=NEXT)
 
 

@@ -28,6 +28,7 @@ from fastapi_session.errors import PayloadError, TryRefreshTokenError
 from tests.core.keys import NOW, PRIVATE, key
 from tests.core.test_payload import OBJECTS
 from tests.milliseconds import HOUR
+from tests.wire import ACCESS_COOKIE
 
 KEY = key("d-key")
 RSA = key("d-rsa", algorithm="RS256")
@@ -447,7 +448,7 @@ def test_a_token_fits_into_a_cookie(by: SigningKey) -> None:
 
     assert content == read(text, by)
     assert len(text) == access_token_size.length(content.claims(), by)
-    assert 4096 - 8 <= len("sAccessToken") + access_token_size.length(content.claims(), RSA) + RESERVE + 4 <= 4096
+    assert 4096 - 8 <= len(ACCESS_COOKIE) + access_token_size.length(content.claims(), RSA) + RESERVE + 4 <= 4096
     with pytest.raises(PayloadError):
         access_token_size.ensure_fits(token(custom={"x": "x" * (size + 1)}).claims(), by)
 

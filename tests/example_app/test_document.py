@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from example_app.app import create_app
 from fastapi_session import SessionConfig
 from tests.browser.server import serve
+from tests.wire import ACCESS_HEADER, AUTH_MODE, SIGN_OUT_PATH
 
 SETTINGS = """
 [auth.openapi]
@@ -26,8 +27,8 @@ allow_header_conformance.enabled = false
 def sign_in(origin: str) -> str:
     """Return an access token of alice."""
     credentials = {"user_name": "alice", "password": "wonderland"}
-    response = httpx.post(f"{origin}/api/sign-in", json=credentials, headers={"st-auth-mode": "header"})
-    return response.headers["st-access-token"]
+    response = httpx.post(f"{origin}/api/sign-in", json=credentials, headers={AUTH_MODE: "header"})
+    return response.headers[ACCESS_HEADER]
 
 
 def test_the_app_does_as_its_document_says(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_the_app_does_as_its_document_says(tmp_path: Path) -> None:
         command: list[str | Path] = [
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", settings, "run", "--no-color"),
             # To sign out would end the session of all requests that come later. "fuzzing" finds no more, in twice the time.
-            *("--exclude-path", "/auth/signout", "--phases", "coverage", "--seed", "1"),
+            *("--exclude-path", SIGN_OUT_PATH, "--phases", "coverage", "--seed", "1"),
             f"{server.origin}/openapi.json",
         ]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -13,6 +13,7 @@ from websockets.sync.client import connect
 
 from tests.browser.waiting import PATIENCE
 from tests.recipes.serving import commands_of
+from tests.wire import ACCESS_COOKIE, AUTH_MODE
 
 PAGE = "docs/recipes/behind-nginx.md"
 """The page of the application, which is the same behind every proxy."""
@@ -31,13 +32,13 @@ def see_all_pass(origin: str, *, certificate: Path) -> None:
     with httpx2.Client(base_url=origin, verify=trusted, trust_env=False, timeout=PATIENCE) as client:
         assert "<title>A page</title>" == client.get("/").text
         assert 401 == client.get("/api/where").status_code
-        signed_in = client.post("/api/login", headers={"st-auth-mode": "cookie", **ELSEWHERE})
+        signed_in = client.post("/api/login", headers={AUTH_MODE: "cookie", **ELSEWHERE})
         assert 200 == signed_in.status_code, signed_in.text
         assert [True, True] == ["Secure" in cookie for cookie in signed_in.headers.get_list("set-cookie")]
         assert ["127.0.0.1"] == client.get("/api/where").json()
         assert 200 == client.post("/api/auth/session/refresh").status_code
         assert [{"url": "/api"}] == client.get("/api/openapi.json").json()["servers"]
-        cookies = {"cookie": f"sAccessToken={client.cookies['sAccessToken']}", "origin": "https://example.com"}
+        cookies = {"cookie": f"{ACCESS_COOKIE}={client.cookies[ACCESS_COOKIE]}", "origin": "https://example.com"}
         with connect(
             origin.replace("https", "wss") + "/api/live", ssl=trusted, additional_headers=cookies, proxy=None
         ) as socket:

@@ -8,6 +8,7 @@ from types import ModuleType
 from fastapi.testclient import TestClient
 
 from tests.pages import DOCS
+from tests.wire import AUTH_MODE
 
 RECIPES = DOCS / "recipes"
 INDEX = RECIPES / "index.md"
@@ -24,4 +25,4 @@ def device(page: ModuleType) -> TestClient:
 
     In a `with` it starts the application too, and ends it.
     """
-    return TestClient(page.app, headers={"st-auth-mode": "cookie", "rid": "anti-csrf"})
+    return TestClient(page.app, headers={AUTH_MODE: "cookie", "rid": "anti-csrf"})

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.recipes.running import device
+from tests.wire import ACCESS_COOKIE, SIGN_OUT_PATH
 
 pytest.importorskip("sqladmin")
 pytest.importorskip("starlette_admin")
@@ -35,9 +36,9 @@ def test_only_admins_get_in(page: ModuleType, client: TestClient, caplog: pytest
     with device(page) as ada:
         ada.post("/login", params={"user_id": "ada"})
         assert [200, 200, 200, 200] == statuses(ada)
-        token = ada.cookies["sAccessToken"]
-        ada.post("/auth/signout")
-        ada.cookies["sAccessToken"] = token
+        token = ada.cookies[ACCESS_COOKIE]
+        ada.post(SIGN_OUT_PATH)
+        ada.cookies[ACCESS_COOKIE] = token
         assert [401, 401, 401, 401] == statuses(ada)
     assert [] == [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from fastapi_session import get_all_cors_headers
+from tests.wire import REFRESH_PATH, SIGN_OUT_PATH
 
 
 @pytest.fixture
@@ -23,9 +24,9 @@ def test_the_page_signs_in(page: ModuleType, client: TestClient, caplog: pytest.
         responses = [
             client.post("/login"),
             client.get("/me"),
-            client.post("/auth/session/refresh"),
+            client.post(REFRESH_PATH),
             client.get("/me"),
-            client.post("/auth/signout"),
+            client.post(SIGN_OUT_PATH),
         ]
         script = client.get("/auth/client.js")
 

@@ -9,6 +9,7 @@ from fastapi import BackgroundTasks, Depends
 from fastapi.testclient import TestClient
 
 from fastapi_session import ConfigurationError, CreateSession, Session, create_session, verify_session
+from tests.wire import REFRESH_PATH, SIGN_OUT_PATH
 
 
 def test_the_work_is_done(page: ModuleType, client: TestClient) -> None:
@@ -20,7 +21,7 @@ def test_the_work_is_done(page: ModuleType, client: TestClient) -> None:
 
     assert client.portal is not None
     [session] = client.portal.call(page.sessions.of_user, "ada")
-    client.post("/auth/signout")
+    client.post(SIGN_OUT_PATH)
     client.portal.call(page.write_report, session.handle)
     assert 2 == len(page.REPORTS)
 
@@ -56,7 +57,7 @@ def test_what_can_be_done_there(page: ModuleType, client: TestClient) -> None:
     assert ["the response to this request has started"] == [each.split(" (")[0] for each in told]
     client.post("/plan")
     assert {"message": "try refresh token"} == client.get("/plan").json()
-    client.post("/auth/session/refresh")
+    client.post(REFRESH_PATH)
     assert "pro" == client.get("/plan").json()
     client.post("/end")
     assert {"message": "unauthorised"} == client.get("/plan").json()

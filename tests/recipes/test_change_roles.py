@@ -7,6 +7,7 @@ from types import ModuleType
 from fastapi.testclient import TestClient
 
 from tests.recipes.running import device
+from tests.wire import REFRESH_PATH
 
 
 def test_every_device_knows(page: ModuleType, client: TestClient) -> None:
@@ -19,12 +20,12 @@ def test_every_device_knows(page: ModuleType, client: TestClient) -> None:
 
     assert 2 == client.put("/users/bob/roles", json=["admin"]).json()
     assert [401, 401] == [each.get("/admin").status_code for each in bobs]
-    assert [200, 200] == [each.post("/auth/session/refresh").status_code for each in bobs]
+    assert [200, 200] == [each.post(REFRESH_PATH).status_code for each in bobs]
     assert ["welcome", "welcome"] == [each.get("/admin").json() for each in bobs]
 
     assert 2 == client.put("/users/bob/roles", json=[]).json()
     for each in bobs:
-        each.post("/auth/session/refresh")
+        each.post(REFRESH_PATH)
     assert [403, 403, 200] == [each.get("/admin").status_code for each in (*bobs, client)]
 
 

@@ -17,6 +17,7 @@ import yaml
 from fastapi_session import SessionConfig
 from tests.pages import examples_of
 from tests.recipes.serving import PORT, caller, serving, write_application
+from tests.wire import AUTH_MODE
 
 PAGE = "docs/recipes/docker.md"
 (REQUIREMENTS,) = examples_of(PAGE, "text")
@@ -46,7 +47,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
         assert "python" == python
         healthy = subprocess.run([sys.executable, *arguments], check=False)
         with caller(port) as client:
-            cookies = client.post("/login", headers={"st-auth-mode": "cookie"}).headers.get_list("set-cookie")
+            cookies = client.post("/login", headers={AUTH_MODE: "cookie"}).headers.get_list("set-cookie")
 
     assert 0 == healthy.returncode
     assert [True, True] == ["Secure" in cookie for cookie in cookies]

@@ -12,6 +12,7 @@ from fastapi_users.schemas import BaseUserCreate
 
 from tests.recipes import users
 from tests.recipes.running import device
+from tests.wire import REFRESH_PATH
 
 ADA = {"username": "ada@example.com", "password": "lovelace"}
 
@@ -37,7 +38,7 @@ def test_signing_in_and_out(page: ModuleType, client: TestClient) -> None:
     assert 400 == client.post("/auth/login", data=ADA | {"password": "guess"}).status_code
     assert 204 == client.post("/auth/login", data=ADA).status_code
     assert "ada@example.com" == client.get("/me").json()
-    assert 200 == client.post("/auth/session/refresh").status_code
+    assert 200 == client.post(REFRESH_PATH).status_code
     stolen = dict(client.cookies)
     assert 204 == client.post("/auth/logout").status_code
     assert {} == dict(client.cookies)

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import browser  # noqa: F401  a fixture
 from tests.browser.server import serve
+from tests.wire import ACCESS_COOKIE
 
 
 def test_the_page(page: ModuleType, browser: Browser) -> None:  # noqa: F811  it is asked for by its name
@@ -19,7 +20,7 @@ def test_the_page(page: ModuleType, browser: Browser) -> None:  # noqa: F811  it
         tab.click("#login")
         expect(tab.locator("output")).to_have_text("ada")
         assert {True} == {each.get("httpOnly") for each in context.cookies() if "Token" in each.get("name", "")}
-        assert "sAccessToken" not in tab.evaluate("document.cookie")
+        assert ACCESS_COOKIE not in tab.evaluate("document.cookie")
 
         tab.click("#logout")
         for each in (tab, other):

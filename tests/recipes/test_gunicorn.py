@@ -11,6 +11,7 @@ from httpx2 import Client
 from tests.browser.waiting import until
 from tests.conftest import place_of
 from tests.recipes.serving import caller, commands_of, serving, write_application
+from tests.wire import ACCESS_HEADER, AUTH_MODE, SIGN_OUT_PATH
 
 PAGE = "docs/recipes/gunicorn.md"
 GUNICORN, UVICORN = commands_of(PAGE)
@@ -38,13 +39,13 @@ def test_a_sign_out_is_heard_by_every_worker(
             """Ask on a connection of its own, which stays with the worker that took it."""
             client = opened.enter_context(caller(port))
             if not headers:
-                token = client.post("/login", headers={"st-auth-mode": "header"}).headers["st-access-token"]
+                token = client.post("/login", headers={AUTH_MODE: "header"}).headers[ACCESS_HEADER]
                 headers["authorization"] = f"Bearer {token}"
             workers[client.get("/me", headers=headers).json()] = client
             return len(workers) == 2
 
         until(both_are_found)
         here, elsewhere = workers.values()
-        assert 200 == here.post("/auth/signout", headers=headers).status_code
+        assert 200 == here.post(SIGN_OUT_PATH, headers=headers).status_code
         assert 401 == here.get("/me", headers=headers).status_code
         until(lambda: elsewhere.get("/me", headers=headers).status_code == 401)

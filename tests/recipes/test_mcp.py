@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.wire import ACCESS_HEADER, AUTH_MODE, SIGN_OUT_PATH
+
 mcp = pytest.importorskip("mcp")
 streamable_http = pytest.importorskip("mcp.client.streamable_http")
 
@@ -37,7 +39,7 @@ async def whoami(client: httpx2.AsyncClient, page: ModuleType) -> str:
 async def test_an_agent_acts_for_its_user(page: ModuleType) -> None:
     """Its token opens the tools as long as the session lasts, and no route; an access token opens no tool."""
     async with page.app.router.lifespan_context(page.app), calling(page) as browser:
-        access_token = (await browser.post("/login", headers={"st-auth-mode": "header"})).headers["st-access-token"]
+        access_token = (await browser.post("/login", headers={AUTH_MODE: "header"})).headers[ACCESS_HEADER]
         signed_in = {"authorization": f"Bearer {access_token}"}
         token = (await browser.post("/agent-token", headers=signed_in)).json()
         async with calling(page, authorization=f"Bearer {token}") as client:
@@ -45,7 +47,7 @@ async def test_an_agent_acts_for_its_user(page: ModuleType) -> None:
             assert 401 == (await client.post("/agent-token")).status_code
             assert 401 == (await browser.post("/mcp", json=ASKED, headers=JSON | signed_in)).status_code
             assert 401 == (await browser.post("/mcp", json=ASKED, headers=JSON)).status_code
-            await browser.post("/auth/signout", headers=signed_in)
+            await browser.post(SIGN_OUT_PATH, headers=signed_in)
             refused = await client.post("/mcp", json=ASKED, headers=JSON)
 
     assert (401, "invalid_token") == (refused.status_code, refused.json()["error"])

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from tests.browser.server import serve
 from tests.recipes.provider import CLIENT_ID, CLIENT_SECRET, Provider
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, REFRESH_COOKIE
 
 NAVIGATION = {"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-site": "cross-site"}
 """What a browser says that follows a link of another site, as the provider is."""
@@ -50,8 +51,8 @@ def test_the_callback_signs_in(visitor: TestClient, provider: Provider) -> None:
     """The redirect of the callback brings the cookies, and no tokens in headers; the user is who the provider says."""
     answer = visitor.get(come_back(visitor))
     assert (307, "/me") == (answer.status_code, answer.headers["location"])
-    assert {"sAccessToken", "sRefreshToken"} <= {*visitor.cookies}
-    assert "st-access-token" not in answer.headers
+    assert {ACCESS_COOKIE, REFRESH_COOKIE} <= {*visitor.cookies}
+    assert ACCESS_HEADER not in answer.headers
     assert {"user_id": f"{provider.issuer}|4711", "email": "ada@example.com"} == visitor.get("/me").json()
     assert 401 == TestClient(visitor.app, headers=NAVIGATION).get("/me").status_code
 
@@ -63,4 +64,4 @@ def test_who_did_not_go_there_is_not_signed_in(visitor: TestClient, provider: Pr
     provider.refuses = True
     refused = visitor.get(come_back(visitor))
     assert (403, {"detail": "not today"}) == (refused.status_code, refused.json())
-    assert "sAccessToken" not in visitor.cookies
+    assert ACCESS_COOKIE not in visitor.cookies

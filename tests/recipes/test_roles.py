@@ -6,6 +6,8 @@ from types import ModuleType
 
 from fastapi.testclient import TestClient
 
+from tests.wire import REFRESH_PATH
+
 
 async def give(page: ModuleType, user_id: str, role: str) -> None:
     async with page.Database.begin() as database:
@@ -32,6 +34,6 @@ def test_a_change_counts_when_the_value_is_too_old(page: ModuleType, client: Tes
     assert 403 == client.get("/admin").status_code
 
     client.portal.call(page.sessions.merge_into_access_token_payload, session.handle, old)
-    client.post("/auth/session/refresh")
+    client.post(REFRESH_PATH)
     assert "welcome" == client.get("/admin").json()
     assert ["admin"] == client.get("/roles").json()

@@ -13,6 +13,7 @@ import pytest
 
 from tests.browser.waiting import until
 from tests.pages import run_examples
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 PAGE = "docs/recipes/serverless.md"
 EVENT = {
@@ -39,7 +40,7 @@ class Function:
         event: dict[str, Any] = {
             **EVENT,
             "rawPath": path,
-            "headers": {"host": "example.com", "st-auth-mode": "cookie", "x-forwarded-proto": "https"},
+            "headers": {"host": "example.com", AUTH_MODE: "cookie", "x-forwarded-proto": "https"},
             "cookies": [f"{name}={value}" for name, value in self.cookies.items()],
             "requestContext": {
                 "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9"},
@@ -75,9 +76,9 @@ def test_functions_share_their_sessions(store: None) -> None:
     assert [401, 200] == [first.call("GET", "/me"), first.call("POST", "/login")]
     second.cookies = first.cookies
     assert [200, 200] == [each.call("GET", "/me") for each in (first, second)]
-    assert [200, 200] == [second.call("POST", "/auth/session/refresh"), first.call("GET", "/me")]
+    assert [200, 200] == [second.call("POST", REFRESH_PATH), first.call("GET", "/me")]
     old = dict(first.cookies)
-    assert 200 == second.call("POST", "/auth/signout")
-    assert {"sAccessToken": "", "sRefreshToken": ""} == second.cookies
+    assert 200 == second.call("POST", SIGN_OUT_PATH)
+    assert {ACCESS_COOKIE: "", REFRESH_COOKIE: ""} == second.cookies
     first.cookies = old
     until(lambda: first.call("GET", "/me") == 401)

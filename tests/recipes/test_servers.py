@@ -17,6 +17,7 @@ from tests.browser.waiting import PATIENCE
 from tests.pages import TEXTS
 from tests.recipes.serving import serving, write_application
 from tests.web.socket_app import closed
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, SIGN_OUT_PATH
 
 PAGE = "docs/recipes/servers.md"
 COMMANDS = re.findall(r"^\| .+ \| `(.+)` \|$", TEXTS[PAGE], re.MULTILINE)
@@ -61,7 +62,7 @@ async def told_at(port: int) -> list[str]:
         assert "ada: hello" == await socket.recv()
         assert socket.response is not None
         has_headers = "set-cookie" in socket.response.headers
-        await client.post("/auth/signout", headers=ada)
+        await client.post(SIGN_OUT_PATH, headers=ada)
         code, reason = await closed(socket)
     return [
         *refusals,
@@ -73,10 +74,10 @@ async def told_at(port: int) -> list[str]:
 
 async def signed_in(client: httpx2.AsyncClient, user_id: str) -> dict[str, str]:
     """Return the headers of a browser in which that user has signed in."""
-    response = await client.post("/login", params={"user_id": user_id}, headers={"st-auth-mode": "cookie"})
-    token = response.cookies["sAccessToken"]
+    response = await client.post("/login", params={"user_id": user_id}, headers={AUTH_MODE: "cookie"})
+    token = response.cookies[ACCESS_COOKIE]
     client.cookies.clear()
-    return {"cookie": f"sAccessToken={token}"}
+    return {"cookie": f"{ACCESS_COOKIE}={token}"}
 
 
 async def refusal(url: str, headers: dict[str, str]) -> str:

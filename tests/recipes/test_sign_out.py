@@ -8,12 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.recipes.running import device
+from tests.wire import ACCESS_COOKIE, SIGN_OUT_PATH
 
 
 @pytest.mark.parametrize(
     ("path", "left"),
     [
-        ("/auth/signout", [401, 200, 200]),
+        (SIGN_OUT_PATH, [401, 200, 200]),
         ("/sign-out-everywhere", [401, 401, 401]),
         ("/sign-out-elsewhere", [200, 401, 401]),
     ],
@@ -26,4 +27,4 @@ def test_who_is_left(path: str, left: list[int], page: ModuleType, client: TestC
 
     assert 200 == client.post(path).status_code
     assert left == [each.get("/me").status_code for each in devices]
-    assert (left[0] == 401) == ("sAccessToken" not in client.cookies)
+    assert (left[0] == 401) == (ACCESS_COOKIE not in client.cookies)

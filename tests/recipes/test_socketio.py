@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.server import serve
 from tests.browser.waiting import PATIENCE
+from tests.wire import ACCESS_HEADER, AUTH_MODE, SIGN_OUT_PATH
 
 socketio = pytest.importorskip("socketio")
 pytest.importorskip("aiohttp")
@@ -31,12 +32,12 @@ async def test_a_socket_needs_a_session_and_ends_with_it(page: ModuleType) -> No
         async with httpx2.AsyncClient(base_url=served.origin, trust_env=False) as browser:
             assert {"message": "unauthorised"} == await refusal(served.origin)
 
-            token = (await browser.post("/login", headers={"st-auth-mode": "header"})).headers["st-access-token"]
+            token = (await browser.post("/login", headers={AUTH_MODE: "header"})).headers[ACCESS_HEADER]
             signed_in = {"authorization": f"Bearer {token}"}
             ada, gone = socketio.AsyncClient(reconnection=False), asyncio.Event()
             ada.on("disconnect", lambda _reason: gone.set())
             await ada.connect(served.origin, headers=signed_in, transports=["websocket"])
             assert "ada: hello" == await ada.call("say", "hello")
-            assert 200 == (await browser.post("/auth/signout", headers=signed_in)).status_code
+            assert 200 == (await browser.post(SIGN_OUT_PATH, headers=signed_in)).status_code
             await asyncio.wait_for(gone.wait(), PATIENCE)
             assert {"message": "unauthorised"} == await refusal(served.origin, **signed_in)

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from fastapi_session import system_clock
 from tests.recipes.running import device
+from tests.wire import REFRESH_PATH
 
 ADA = {"name": "ada", "password": "lovelace"}
 
@@ -34,7 +35,7 @@ def test_it_ends_by_itself(page: ModuleType, client: TestClient) -> None:
     answers = []
     for minutes in (4, 6):
         let_the_proof_be(page, client, minutes=minutes)
-        assert 200 == client.post("/auth/session/refresh").status_code
+        assert 200 == client.post(REFRESH_PATH).status_code
         answers.append(client.post("/delete-account").status_code)
     assert [200, 403] == answers
     assert 200 == client.post("/sudo", json={"password": "lovelace"}).status_code

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from taskiq.api import run_receiver_task
 
 from tests.browser.waiting import until
+from tests.wire import SIGN_OUT_PATH
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def test_who_is_signed_in_gets_the_report(page: ModuleType, client: TestClient) 
     until(lambda: page.REPORTS)
     assert ["a report for ada"] == page.REPORTS
 
-    client.post("/auth/signout")
+    client.post(SIGN_OUT_PATH)
     assert 401 == client.post("/report").status_code
     client.portal.call(page.write_report.kiq, session.handle)
     client.post("/login")

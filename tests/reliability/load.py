@@ -16,8 +16,8 @@ from tests.reliability.load_server import SECRET
 from tests.reliability.load_wire import Reply, Wire
 from tests.reliability.store_faults import Outage
 from tests.reliability.worker import received
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_COOKIE, REFRESH_PATH
 
-ACCESS, REFRESH = "sAccessToken", "sRefreshToken"
 RING = Secrets([Secret.from_material(SECRET.encode())])
 
 UNAVAILABLE = "503"
@@ -43,27 +43,29 @@ class Browser:
     @property
     def session_id(self) -> str:
         """The session that the refresh token is of."""
-        return str(received(self.cookies[REFRESH], RING)["session"])
+        return str(received(self.cookies[REFRESH_COOKIE], RING)["session"])
 
     @property
     def generation(self) -> int:
         """How often the refresh token has been handed on."""
-        return int(received(self.cookies[REFRESH], RING)["generation"])
+        return int(received(self.cookies[REFRESH_COOKIE], RING)["generation"])
 
     async def sign_in(self) -> None:
         """Begin a session."""
-        headers = {"st-auth-mode": "cookie"}
+        headers = {AUTH_MODE: "cookie"}
         reply = self.take(await self.calls.ask("POST", f"/login?user_id={self.name}", headers))
         assert 200 == reply.status, reply.body
 
     async def call(self, path: str) -> Reply:
         """Ask for what lies at *path*."""
-        return self.take(await self.calls.ask("GET", path, {"cookie": f"{ACCESS}={self.cookies[ACCESS]}"}))
+        return self.take(
+            await self.calls.ask("GET", path, {"cookie": f"{ACCESS_COOKIE}={self.cookies[ACCESS_COOKIE]}"})
+        )
 
     async def refresh(self) -> Reply:
         """Exchange the tokens for new ones."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        return self.take(await self.refreshes.ask("POST", "/auth/session/refresh", {"cookie": cookie}))
+        return self.take(await self.refreshes.ask("POST", REFRESH_PATH, {"cookie": cookie}))
 
     def take(self, reply: Reply) -> Reply:
         """Return *reply* after its cookies are set and cleared."""
@@ -141,7 +143,7 @@ class Load:
         before = dict(browser.cookies)
         reply = await browser.refresh()
         outcome = outcome_of(reply)
-        seen = received(browser.cookies[REFRESH], RING) if outcome == OK else {}
+        seen = received(browser.cookies[REFRESH_COOKIE], RING) if outcome == OK else {}
         self.history.append(Answer(browser.name, asked, presented, began, system_clock(), outcome, **seen))
         if outcome == OK:
             return None

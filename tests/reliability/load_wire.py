@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-TOKEN_HEADERS = {"set-cookie", "front-token", "st-access-token", "st-refresh-token", "anti-csrf"}
+from tests.wire import ACCESS_HEADER, ANTI_CSRF, FRONT_TOKEN, REFRESH_HEADER
+
+TOKEN_HEADERS = {"set-cookie", FRONT_TOKEN, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF}
 
 
 @dataclass(frozen=True, slots=True)

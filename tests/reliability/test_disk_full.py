@@ -25,6 +25,7 @@ from tests.reliability.store_faults import fill, small_disk
 from tests.stores.sql.servers import ORDINARY_USER, own_folder
 from tests.web.deployment import application, deployed
 from tests.web.wire import KEPT, NEW, change
+from tests.wire import AUTH_MODE
 
 ROOM = 600_000
 """Bytes that are left on the disk."""
@@ -141,7 +142,7 @@ def test_a_file_that_may_only_be_read(folder: Path, clock: HandClock) -> None:
             refused = [after.refresh(held), after.post("/login?user_id=bob")]
             for file in folder.iterdir():  # the files beside it have its permissions
                 file.chmod(0o600)
-            served = [after.refresh(held), after.post("/login?user_id=bob", {"st-auth-mode": "cookie"})]
+            served = [after.refresh(held), after.post("/login?user_id=bob", {AUTH_MODE: "cookie"})]
 
     assert [200, 200, 503, 503, 200, 200] == [each.status_code for each in [*answers, *refused, *served]]
     assert [KEPT, KEPT, NEW["cookie"], NEW["cookie"]] == list(map(change, [*refused, *served]))

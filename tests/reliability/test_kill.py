@@ -23,6 +23,7 @@ from tests.reliability.history import OK, Answer, lost_clients, violations
 from tests.reliability.processes import PROCESSES
 from tests.reliability.server import AFTER_COMMIT, SECRET, Life, serve
 from tests.reliability.worker import received, ring_of
+from tests.wire import ACCESS_HEADER, AUTH_MODE, REFRESH_HEADER, REFRESH_PATH
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill on this system"),
@@ -58,21 +59,21 @@ class Client:
         return int(received(self.token, RING)["generation"])
 
     async def sign_in(self) -> None:
-        self._take(await self.http.post("/login", params={"user_id": self.name}, headers={"st-auth-mode": "header"}))
+        self._take(await self.http.post("/login", params={"user_id": self.name}, headers={AUTH_MODE: "header"}))
 
     async def refresh(self, life: Life) -> None:
         """Present the last token, and keep what comes back; where the connection breaks, keep what there was."""
         began = life.clock()
-        headers = {"authorization": f"Bearer {self.token}", "rid": "session", "st-auth-mode": "header"}
+        headers = {"authorization": f"Bearer {self.token}", "rid": "session", AUTH_MODE: "header"}
         self.cut_off = False
         try:
-            response = await self.http.post("/auth/session/refresh", headers=headers)
+            response = await self.http.post(REFRESH_PATH, headers=headers)
         except httpx.TransportError:
             self.cut_off = True
             return
         presented, asked = self.generation, self.session_id
         outcome = OK if response.status_code == 200 else f"{response.status_code} {response.text}"
-        seen = received(response.headers["st-refresh-token"], RING) if outcome == OK else {}
+        seen = received(response.headers[REFRESH_HEADER], RING) if outcome == OK else {}
         self.history.append(Answer(self.name, asked, presented, began, life.clock(), outcome, **seen))
         if outcome == OK:
             self._take(response)
@@ -88,8 +89,8 @@ class Client:
 
     def _take(self, response: httpx.Response) -> None:
         assert 200 == response.status_code
-        self.token = response.headers["st-refresh-token"]
-        self.access_token = response.headers["st-access-token"]
+        self.token = response.headers[REFRESH_HEADER]
+        self.access_token = response.headers[ACCESS_HEADER]
 
 
 @dataclass

@@ -17,7 +17,8 @@ from fastapi_session import SessionConfig
 from tests.browser.client_app import api_app
 from tests.browser.conftest import browser, context, page
 from tests.browser.server import serve
-from tests.browser.test_supertokens_website import REFRESH, Client, Method, method, package
+from tests.browser.test_supertokens_website import Client, Method, method, package
+from tests.wire import REFRESH_PATH
 
 __all__ = ["browser", "context", "method", "package", "page"]
 
@@ -56,7 +57,7 @@ class Late:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         signed_in = self._signed_in
-        if scope["type"] == "http" and not signed_in.is_set() and scope["path"] in ("/login", "/me", REFRESH):
+        if scope["type"] == "http" and not signed_in.is_set() and scope["path"] in ("/login", "/me", REFRESH_PATH):
             if scope["path"] == "/login":
                 await self._enough.wait()
                 await self._app(scope, receive, send)
@@ -97,7 +98,7 @@ def test_a_sign_in_with_requests_in_flight(
     with caplog.at_level(logging.WARNING, "fastapi_session"):
         for _ in range(amount(5, full=200)):
             late[0].begin()
-            answers.append(client.page.evaluate(ROUND, [client.method == "header", REFRESH]))
+            answers.append(client.page.evaluate(ROUND, [client.method == "header", REFRESH_PATH]))
             payload = client.ask("getAccessTokenPayloadSecurely")
             assert answers[-1]["login"]["json"]["handle"] == payload["sessionHandle"]
             assert 200 == client.call("GET", "/me")[0]

@@ -38,6 +38,7 @@ from tests.supertokens.rows import (
     row,
     welcome,
 )
+from tests.wire import FRONT_TOKEN
 
 
 @row("PrimitiveClaim(key, fetch_value, default_max_age_in_sec=60)")
@@ -48,9 +49,9 @@ def primitive_claim(serve: Serve) -> None:
     site.sign_in()
 
     assert 200 == site.me()
-    sent = [site.client.get("/me").headers.get("front-token")]
+    sent = [site.client.get("/me").headers.get(FRONT_TOKEN)]
     site.clock.advance(MINUTE + timedelta(milliseconds=1))
-    sent += [site.client.get("/me").headers.get("front-token")]
+    sent += [site.client.get("/me").headers.get(FRONT_TOKEN)]
     assert [False, True] == [each is not None for each in sent]
 
 

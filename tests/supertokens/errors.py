@@ -22,6 +22,7 @@ from fastapi_session import (
 from tests.engines import config
 from tests.moments import HOUR
 from tests.supertokens.rows import CALL, Serve, Site, Verified, cookies_of, row
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH
 
 
 def answered(serve: Serve, error: SessionError) -> tuple[int, Any, bool]:
@@ -34,7 +35,7 @@ def answered(serve: Serve, error: SessionError) -> tuple[int, Any, bool]:
 
     site = serve(prepare=prepare)
     response = raised(site, error)
-    return response.status_code, response.json(), "sAccessToken" in cookies_of(response)
+    return response.status_code, response.json(), ACCESS_COOKIE in cookies_of(response)
 
 
 def raised(site: Site, error: SessionError) -> Response:
@@ -71,13 +72,13 @@ def on_token_theft_detected(serve: Serve) -> None:
     stolen = dict(site.client.cookies)
     for _ in range(2):
         site.clock.advance(HOUR)
-        site.client.post("/auth/session/refresh")
+        site.client.post(REFRESH_PATH)
     cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in stolen.items())}
     with TestClient(site.app, headers=CALL | cookie) as thief:
-        response = thief.post("/auth/session/refresh")
+        response = thief.post(REFRESH_PATH)
 
     assert (418, {"whose": "ada", "handle": found.handle}) == (response.status_code, response.json())
-    assert {"sAccessToken", "sRefreshToken"} == cookies_of(response).keys()
+    assert {ACCESS_COOKIE, REFRESH_COOKIE} == cookies_of(response).keys()
     assert [] == site.ask(lambda: site.sessions.of_user("ada"))
 
 
@@ -107,7 +108,7 @@ def unauthorised(serve: Serve) -> None:
 
     assert [401, 401] == [answer.status_code for answer in answers]
     assert [{"message": "unauthorised"}] * 2 == [answer.json() for answer in answers]
-    assert [False, True] == ["sAccessToken" in cookies_of(answer) for answer in answers]
+    assert [False, True] == [ACCESS_COOKIE in cookies_of(answer) for answer in answers]
 
 
 @row("raise_try_refresh_token_exception(message)")
@@ -121,7 +122,7 @@ def token_theft(serve: Serve) -> None:
     response = raised(serve(), error)
 
     assert (401, {"message": "token theft detected"}) == (response.status_code, response.json())
-    assert "sAccessToken" in cookies_of(response)
+    assert ACCESS_COOKIE in cookies_of(response)
 
 
 @row("raise_invalid_claims_exception(message, failures)")

@@ -19,6 +19,7 @@ from fastapi_session import (
 )
 from tests.moments import PAST_GRACE
 from tests.supertokens.rows import DATA, PAYLOAD, Paying, Role, Serve, Visit, row, welcome
+from tests.wire import ACCESS_COOKIE
 
 
 @row("Depends(verify_session())")
@@ -130,7 +131,7 @@ def refreshing(serve: Serve) -> None:
 
     for path in ("one", "two"):
         site.sign_in()
-        before = site.client.cookies["sAccessToken"]
+        before = site.client.cookies[ACCESS_COOKIE]
         site.clock.advance(PAST_GRACE)
         assert "ada" == site.client.post(f"/auth/session/refresh/{path}").json()
-        assert before != site.client.cookies["sAccessToken"]
+        assert before != site.client.cookies[ACCESS_COOKIE]

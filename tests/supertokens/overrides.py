@@ -21,6 +21,7 @@ from fastapi_session import (
 from tests.engines import config
 from tests.moments import HOUR, PAST_GRACE
 from tests.supertokens.rows import CALL, Role, Serve, Verified, login, me, row, welcome
+from tests.wire import REFRESH_PATH, SIGN_OUT_PATH
 
 
 @row("SessionOverrideConfig(functions=...)")
@@ -84,9 +85,9 @@ def override(serve: Serve, *verbs: str) -> None:
     site.client.get("/auth/jwt/jwks.json")
     site.client.get("/auth/.well-known/openid-configuration")
     site.clock.advance(PAST_GRACE)
-    site.client.post("/auth/session/refresh")
+    site.client.post(REFRESH_PATH)
     assert 200 == site.client.post("/all").status_code
-    site.client.post("/auth/signout")
+    site.client.post(SIGN_OUT_PATH)
 
     assert set(verbs) == set(called)
 
@@ -127,11 +128,11 @@ def own_routes(serve: Serve) -> None:
     app.include_router(session_router(refresh=False, sign_out=False))
     app.post("/login")(login)
 
-    @app.post("/auth/session/refresh")
+    @app.post(REFRESH_PATH)
     async def refresh_route(refresh: Annotated[RefreshSession, Depends(refresh_session())]) -> str:
         return f"hello again {(await refresh()).user_id}"
 
-    @app.post("/auth/signout")
+    @app.post(SIGN_OUT_PATH)
     async def sign_out(session: Verified) -> str:
         await session.revoke()
         return "bye"
@@ -139,8 +140,8 @@ def own_routes(serve: Serve) -> None:
     with TestClient(app, headers=CALL) as client:
         client.post("/login")
         assert 200 == client.get("/auth/jwt/jwks.json").status_code
-        assert "hello again ada" == client.post("/auth/session/refresh").json()
-        assert ("bye", []) == (client.post("/auth/signout").json(), list(client.cookies))
+        assert "hello again ada" == client.post(REFRESH_PATH).json()
+        assert ("bye", []) == (client.post(SIGN_OUT_PATH).json(), list(client.cookies))
 
 
 @row("APIInterface.verify_session")

@@ -26,10 +26,11 @@ from fastapi_session import (
 from fastapi_session.model import Json
 from fastapi_session.testing import HandClock
 from tests.engines import config
+from tests.wire import AUTH_MODE
 
 NOW = 2_000_000_000
 PAYLOAD, DATA = {"plan": "pro"}, {"theme": "dark"}
-CALL = {"st-auth-mode": "cookie", "rid": "anti-csrf"}
+CALL = {AUTH_MODE: "cookie", "rid": "anti-csrf"}
 
 Prove = Callable[..., Any]
 PROOFS: dict[str, tuple[Prove, tuple[str, ...]]] = {}

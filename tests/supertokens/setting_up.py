@@ -19,6 +19,7 @@ from fastapi_session import (
 )
 from tests.moments import HOUR, MINUTE
 from tests.supertokens.rows import CALL, Role, Serve, Site, cookies_of, login, me, row
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, ANTI_CSRF, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 
 @row("supertokens_python.init(...)")
@@ -37,9 +38,9 @@ def addresses(serve: Serve) -> None:
     site = serve(api_domain="https://api.example.com", website_domain="https://other.example", api_base_path="/s")
     cookies = cookies_of(site.sign_in())
 
-    assert "Path=/s/session/refresh" in cookies["sRefreshToken"]
-    assert "SameSite=None" in cookies["sAccessToken"]
-    assert "Secure" in cookies["sAccessToken"]
+    assert "Path=/s/session/refresh" in cookies[REFRESH_COOKIE]
+    assert "SameSite=None" in cookies[ACCESS_COOKIE]
+    assert "Secure" in cookies[ACCESS_COOKIE]
     assert 200 == site.client.post("/s/session/refresh").status_code
 
 
@@ -47,21 +48,21 @@ def addresses(serve: Serve) -> None:
 def gateway(serve: Serve) -> None:
     site = serve(api_base_path="/gateway/auth")
 
-    assert "Path=/gateway/auth/session/refresh" in cookies_of(site.sign_in())["sRefreshToken"]
+    assert "Path=/gateway/auth/session/refresh" in cookies_of(site.sign_in())[REFRESH_COOKIE]
 
 
 @row("InputAppInfo(origin=...)")
 def website(serve: Serve) -> None:
     site = serve(api_domain="https://api.example.com", website_domain="https://www.example.com")
 
-    assert "SameSite=Lax" in cookies_of(site.sign_in())["sAccessToken"]
+    assert "SameSite=Lax" in cookies_of(site.sign_in())[ACCESS_COOKIE]
 
 
 @row("session.init(cookie_domain=...)")
 def cookie_domain(serve: Serve) -> None:
     site = serve(api_domain="https://api.example.com", cookie_domain="example.com")
 
-    assert "Domain=example.com" in cookies_of(site.sign_in())["sAccessToken"]
+    assert "Domain=example.com" in cookies_of(site.sign_in())[ACCESS_COOKIE]
 
 
 @row("session.init(older_cookie_domain=...)")
@@ -69,25 +70,25 @@ def older_cookie_domain(serve: Serve) -> None:
     site = serve(api_domain="https://api.example.com", cookie_domain="example.com", older_cookie_domain="")
     site.client.cookies.clear()
     cookie = {"cookie": "sRefreshToken=one; sRefreshToken=two; sAccessToken=three"}
-    response = site.client.post("/auth/session/refresh", headers=cookie)
+    response = site.client.post(REFRESH_PATH, headers=cookie)
 
-    assert (200, {"sRefreshToken"}) == (response.status_code, set(cookies_of(response)))
-    assert "Domain" not in cookies_of(response)["sRefreshToken"]
+    assert (200, {REFRESH_COOKIE}) == (response.status_code, set(cookies_of(response)))
+    assert "Domain" not in cookies_of(response)[REFRESH_COOKIE]
 
 
 @row("session.init(cookie_secure=...)")
 def cookie_secure(serve: Serve) -> None:
     secure, plain = serve(api_domain="http://localhost:8000", cookie_secure=True), serve()
 
-    assert "Secure" in cookies_of(secure.sign_in())["sAccessToken"]
-    assert "Secure" not in cookies_of(plain.sign_in())["sAccessToken"]
+    assert "Secure" in cookies_of(secure.sign_in())[ACCESS_COOKIE]
+    assert "Secure" not in cookies_of(plain.sign_in())[ACCESS_COOKIE]
 
 
 @row("session.init(cookie_same_site=...)")
 def cookie_same_site(serve: Serve) -> None:
     site = serve(cookie_same_site="strict")
 
-    assert "SameSite=Strict" in cookies_of(site.sign_in())["sAccessToken"]
+    assert "SameSite=Strict" in cookies_of(site.sign_in())[ACCESS_COOKIE]
 
 
 @row("session.init(session_expired_status_code=...)")
@@ -106,11 +107,11 @@ def invalid_claim_status_code(serve: Serve) -> None:
 @row("session.init(anti_csrf=...)")
 def anti_csrf(serve: Serve) -> None:
     site = serve(anti_csrf="VIA_TOKEN")
-    token = site.sign_in().headers["anti-csrf"]
+    token = site.sign_in().headers[ANTI_CSRF]
     site.app.post("/change")(me)
 
     assert 401 == site.client.post("/change").status_code
-    assert 200 == site.client.post("/change", headers={"anti-csrf": token}).status_code
+    assert 200 == site.client.post("/change", headers={ANTI_CSRF: token}).status_code
 
 
 @row("session.init(get_token_transfer_method=...)")
@@ -124,17 +125,17 @@ def token_transfer_method(serve: Serve) -> None:
     site = serve(token_transfer_method=method)
     mobile = site.client.post("/login", headers={"user-agent": "mobile"})
 
-    assert ({}, True) == (cookies_of(mobile), "st-access-token" in mobile.headers)
-    assert "st-access-token" not in site.sign_in().headers
+    assert ({}, True) == (cookies_of(mobile), ACCESS_HEADER in mobile.headers)
+    assert ACCESS_HEADER not in site.sign_in().headers
     assert (200, [True, True, False]) == (site.me(), asked)
-    assert "st-access-token" in serve(token_transfer_method="header").sign_in().headers
+    assert ACCESS_HEADER in serve(token_transfer_method="header").sign_in().headers
 
 
 @row("session.init(use_dynamic_access_token_signing_key=...)")
 def signing_key(serve: Serve) -> None:
     def kid(site: Site) -> str:
         site.sign_in()
-        return str(jwt.get_unverified_header(site.client.cookies["sAccessToken"])["kid"])
+        return str(jwt.get_unverified_header(site.client.cookies[ACCESS_COOKIE])["kid"])
 
     static = serve(use_dynamic_access_token_signing_key=False)
 
@@ -146,7 +147,7 @@ def signing_key(serve: Serve) -> None:
 def exposing(serve: Serve) -> None:
     site = serve(expose_access_token_to_frontend_in_cookie_based_auth=True)
 
-    assert site.sign_in().headers["st-access-token"] == site.client.cookies["sAccessToken"]
+    assert site.sign_in().headers[ACCESS_HEADER] == site.client.cookies[ACCESS_COOKIE]
 
 
 @row("access_token_validity")
@@ -164,7 +165,7 @@ def idle_timeout(serve: Serve) -> None:
     site.sign_in()
     site.clock.advance(2 * HOUR)
 
-    assert {"message": "unauthorised"} == site.client.post("/auth/session/refresh").json()
+    assert {"message": "unauthorised"} == site.client.post(REFRESH_PATH).json()
 
 
 @row("access_token_dynamic_signing_key_update_interval")
@@ -194,7 +195,7 @@ def cors_headers(serve: Serve) -> None:
         "access-control-request-method": "POST",
         "access-control-request-headers": "rid, fdi-version, anti-csrf, authorization, st-auth-mode, content-type",
     }
-    response = serve(prepare=prepare).client.options("/auth/session/refresh", headers=asked)
+    response = serve(prepare=prepare).client.options(REFRESH_PATH, headers=asked)
 
     assert 200 == response.status_code
 
@@ -202,15 +203,15 @@ def cors_headers(serve: Serve) -> None:
 @row("POST /auth/session/refresh")
 def endpoints(serve: Serve) -> None:
     site = serve()
-    assert "/auth/session/refresh" in site.app.openapi()["paths"]
+    assert REFRESH_PATH in site.app.openapi()["paths"]
     assert session_router().routes
     site.sign_in()
     site.clock.advance(HOUR)
 
     assert 401 == site.me()
-    assert {} == site.client.post("/auth/session/refresh").json()
+    assert {} == site.client.post(REFRESH_PATH).json()
     assert 200 == site.me()
-    assert {"status": "OK"} == site.client.post("/auth/signout").json()
+    assert {"status": "OK"} == site.client.post(SIGN_OUT_PATH).json()
     assert 401 == site.me()
 
 
@@ -221,7 +222,7 @@ def documents(serve: Serve) -> None:
     site.sign_in()
     discovery = site.client.get("/auth/.well-known/openid-configuration").json()
     keys = jwt.PyJWKSet.from_dict(site.client.get(discovery["jwks_uri"]).json())
-    token = site.client.cookies["sAccessToken"]
+    token = site.client.cookies[ACCESS_COOKIE]
     key = keys[jwt.get_unverified_header(token)["kid"]].key
     claims = jwt.decode(token, key, ["ES256"], issuer=discovery["issuer"], options={"verify_iat": False})
 

@@ -28,6 +28,7 @@ from tests.supertokens.rows import (
     cookies_of,
     row,
 )
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, AUTH_MODE, FRONT_TOKEN, REFRESH_HEADER
 
 
 @row("SessionContainer")
@@ -58,7 +59,7 @@ async def handle(visit: Visit) -> None:
 
 @row("session.get_access_token()")
 async def access_token(visit: Visit) -> None:
-    assert visit.request.cookies["sAccessToken"] == visit.session.access_token
+    assert visit.request.cookies[ACCESS_COOKIE] == visit.session.access_token
 
 
 @row("session.get_access_token_payload()")
@@ -77,11 +78,11 @@ def all_tokens(serve: Serve) -> None:
     async def begin(request: Request) -> None:
         told.append((await create_new_session_in_request(request, "ada")).tokens)
 
-    response = site.client.post("/begin", headers={"st-auth-mode": "header"})
+    response = site.client.post("/begin", headers={AUTH_MODE: "header"})
     site.app.get("/tokens")(_tokens)
     bearer = {"authorization": f"Bearer {told[0].access_token}"}
 
-    names = ("st-access-token", "st-refresh-token", "front-token")
+    names = (ACCESS_HEADER, REFRESH_HEADER, FRONT_TOKEN)
     assert [response.headers[name] for name in names] == [
         told[0].access_token,
         told[0].refresh_token,
@@ -120,8 +121,8 @@ def merging(serve: Serve) -> None:
         assert {"seats": 3} == visit.session.claims == await visit.payload()
 
     site = serve()
-    assert "sAccessToken" in cookies_of(site.visit(merge))
-    assert 3 == jwt.decode(site.client.cookies["sAccessToken"], options={"verify_signature": False})["seats"]
+    assert ACCESS_COOKIE in cookies_of(site.visit(merge))
+    assert 3 == jwt.decode(site.client.cookies[ACCESS_COOKIE], options={"verify_signature": False})["seats"]
 
 
 @row("session.revoke_session()")

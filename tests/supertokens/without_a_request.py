@@ -21,6 +21,7 @@ from fastapi_session import (
 )
 from tests.moments import HOUR, PAST_GRACE
 from tests.supertokens.rows import DATA, PAYLOAD, Paying, Role, Serve, Site, Verified, Visit, me, row
+from tests.wire import ACCESS_COOKIE, ANTI_CSRF
 
 
 def held(site: Site) -> tuple[str, str]:
@@ -47,10 +48,10 @@ def engine_create_with_anti_csrf(serve: Serve) -> None:
     site = serve(anti_csrf="VIA_TOKEN")
     tokens = site.ask(lambda: site.sessions.create("ada", anti_csrf=True)).tokens
     site.app.post("/change")(me)
-    site.client.cookies.set("sAccessToken", tokens.access_token)
+    site.client.cookies.set(ACCESS_COOKIE, tokens.access_token)
 
     assert 401 == site.client.post("/change").status_code
-    assert 200 == site.client.post("/change", headers={"anti-csrf": tokens.anti_csrf_token}).status_code
+    assert 200 == site.client.post("/change", headers={ANTI_CSRF: tokens.anti_csrf_token}).status_code
 
 
 @row("get_session_without_request_response(access_token)")
@@ -257,7 +258,7 @@ def engine_discovery(serve: Serve) -> None:
 def issuer(serve: Serve) -> None:
     site = serve(api_domain="https://api.example.com", api_base_path="/s")
     site.sign_in()
-    token = jwt.decode(site.client.cookies["sAccessToken"], options={"verify_signature": False})
+    token = jwt.decode(site.client.cookies[ACCESS_COOKIE], options={"verify_signature": False})
 
     assert "https://api.example.com/s" == token["iss"] == site.sessions.config.issuer
 

@@ -26,6 +26,7 @@ from fastapi_session import (
 from fastapi_session.testing import HandClock, sign_in, sign_in_async
 from fastapi_session.testing.client import Client
 from fastapi_session.web.transport import Method
+from tests.wire import REFRESH_PATH, SIGN_OUT_PATH
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_client_signed_in_by_cookies_refreshes(app: FastAPI, sessions: Session
     clock.advance(timedelta(hours=2))
 
     assert {"message": "try refresh token"} == client.get("/me").json()
-    assert 200 == client.post("/auth/session/refresh").status_code
+    assert 200 == client.post(REFRESH_PATH).status_code
 
 
 async def clients(app: FastAPI) -> AsyncIterator[Client]:
@@ -125,10 +126,10 @@ def test_cookies_are_replaced_and_cleared(origin: str, settings: dict[str, Any],
     client = TestClient(app, base_url=origin)
     sign_in(client, sessions, "alice", method="cookie")
     clock.advance(timedelta(hours=2))
-    client.post("/auth/session/refresh")
+    client.post(REFRESH_PATH)
 
     assert "alice" == client.get("/me").json()
-    assert 200 == client.post("/auth/signout").status_code
+    assert 200 == client.post(SIGN_OUT_PATH).status_code
     assert [] == list(client.cookies)
 
 

@@ -28,6 +28,7 @@ from fastapi_session.testing import HandClock
 from tests.engines import ORIGIN
 from tests.moments import PAST_GRACE
 from tests.web.wire import Held
+from tests.wire import AUTH_MODE, REFRESH_PATH
 
 Verified = Annotated[Session, Depends(verify_session())]
 
@@ -118,10 +119,10 @@ class Deployment:
         return self.client.request(method, path, headers=sent, follow_redirects=False)
 
     def login(self, method: str = "cookie", user_id: str = "ada") -> Held:
-        return Held.of(self.post(f"/login?user_id={user_id}", {"st-auth-mode": method}), method)
+        return Held.of(self.post(f"/login?user_id={user_id}", {AUTH_MODE: method}), method)
 
     def refresh(self, held: Held, *headers: Mapping[str, str]) -> Response:
-        return self.post("/auth/session/refresh", held.to_refresh(), *headers)
+        return self.post(REFRESH_PATH, held.to_refresh(), *headers)
 
     def refreshed(self, held: Held, *headers: Mapping[str, str]) -> Held:
         """The tokens that come for *held* once it may be rotated."""

@@ -19,6 +19,7 @@ from fastapi_session import PrimitiveArrayClaim, Session, Sessions, install, ses
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import Json, Tokens
 from tests.web.deployment import Verified, _login
+from tests.wire import ACCESS_COOKIE
 
 ROLES: dict[str, list[str]] = {"ada": ["admin"]}
 
@@ -44,7 +45,7 @@ def bearer(tokens: Tokens) -> dict[str, str]:
 
 def cookie(tokens: Tokens) -> dict[str, str]:
     """The headers of a browser."""
-    return {"cookie": f"sAccessToken={tokens.access_token}"}
+    return {"cookie": f"{ACCESS_COOKIE}={tokens.access_token}"}
 
 
 def socket_app(sessions: Sessions) -> FastAPI:

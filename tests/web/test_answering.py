@@ -36,6 +36,7 @@ from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.web.deployment import Deployment, application, deployed
 from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, change
+from tests.wire import ACCESS_HEADER
 
 PAGE = "http://page.example"
 
@@ -266,7 +267,7 @@ def test_what_a_mounted_application_answers_itself(app: FastAPI, client: Deploym
     response = client.get("/inner/")
 
     assert (500, "broken", ["later"]) == (response.status_code, response.text, done)
-    assert "new" == change(response)["st-access-token"]
+    assert "new" == change(response)[ACCESS_HEADER]
 
 
 def test_after_the_start(app: FastAPI, deployment: Deployment) -> None:

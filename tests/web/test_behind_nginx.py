@@ -16,6 +16,7 @@ from tests.engines import engine
 from tests.web.deployment import application
 from tests.web.nginx import behind_nginx
 from tests.web.wire import Held
+from tests.wire import AUTH_MODE
 
 CACHING = ("proxy_cache pages;", "proxy_cache_valid 200 1m;", "add_header x-cache $upstream_cache_status;")
 """A cache as tutorials set it up: what does not say otherwise is kept for a minute."""
@@ -42,7 +43,7 @@ def pages(_origin: str) -> FastAPI:
 
 def login(client: Client, user_id: str, method: str) -> dict[str, str]:
     """Sign in, and return the headers of a call."""
-    response = client.post(f"/login?user_id={user_id}", headers={"st-auth-mode": method})
+    response = client.post(f"/login?user_id={user_id}", headers={AUTH_MODE: method})
     assert 200 == response.status_code
     client.cookies.clear()
     return Held.of(response, method).to_call()

@@ -12,7 +12,8 @@ from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.web.deployment import Deployment, Verified
 from tests.web.socket_app import Role
-from tests.web.wire import ACCESS, CLEARED, change
+from tests.web.wire import CLEARED, change
+from tests.wire import ACCESS_COOKIE, FRONT_TOKEN
 
 
 def test_a_verb(app: FastAPI, deployment: Deployment) -> None:
@@ -39,7 +40,7 @@ def test_an_answer_and_an_error(app: FastAPI, deployment: Deployment) -> None:
 
     response = deployment.post("/answer", deployment.login().to_call())
 
-    assert ({"theme": "dark"}, {"front-token": "new", ACCESS: "new"}) == (response.json(), change(response))
+    assert ({"theme": "dark"}, {FRONT_TOKEN: "new", ACCESS_COOKIE: "new"}) == (response.json(), change(response))
 
 
 def test_every_verb(app: FastAPI, deployment: Deployment) -> None:

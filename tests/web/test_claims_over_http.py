@@ -34,12 +34,13 @@ from tests.engines import config
 from tests.moments import HOUR, MINUTE
 from tests.web.deployment import Deployment, Verified, deployed
 from tests.web.wire import CLEARED, KEPT, UNAUTHORISED, Held, change
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, FRONT_TOKEN, SIGN_OUT_PATH
 
 NOW = 2_000_000_000_000
 METHODS = ["cookie", "header"]
 CHANGED = {
-    "cookie": {"front-token": "new", "sAccessToken": "new"},
-    "header": {"front-token": "new", "st-access-token": "new"},
+    "cookie": {FRONT_TOKEN: "new", ACCESS_COOKIE: "new"},
+    "header": {FRONT_TOKEN: "new", ACCESS_HEADER: "new"},
 }
 """A new access token, and the refresh token as it was."""
 
@@ -146,7 +147,7 @@ class TestFetching:
         response = deployment.post("/login?user_id=ada&tenant_id=acme")
 
         assert {"theme": "dark", "roles": entry(["editor"])} == response.json()
-        assert response.json() == claims_in(response.headers["st-access-token"])
+        assert response.json() == claims_in(response.headers[ACCESS_HEADER])
         assert [("ada", "acme", {"theme": "dark"})] == users.asked
 
     @pytest.mark.parametrize("method", METHODS)
@@ -193,7 +194,7 @@ class TestFetching:
         reason = {"message": "wrong value", "expectedToInclude": "editor", "actualValue": ["reader"]}
         assert 403 == response.status_code
         assert [{"id": "roles", "reason": reason}] == response.json()["claimValidationErrors"]
-        assert ["reader"] == claims_in(response.headers["st-access-token"])["roles"]["v"]
+        assert ["reader"] == claims_in(response.headers[ACCESS_HEADER])["roles"]["v"]
 
     def test_every_time(
         self,
@@ -387,7 +388,7 @@ class TestAsking:
     def test_signing_out(self, deployment: Deployment) -> None:
         """Whoever may do nothing else may still sign out."""
         held = deployment.login()
-        response = deployment.post("/auth/signout", held.to_call())
+        response = deployment.post(SIGN_OUT_PATH, held.to_call())
 
         assert (200, {"status": "OK"}, CLEARED) == (response.status_code, response.json(), change(response))
         assert [] == deployment.users()
@@ -396,7 +397,7 @@ class TestAsking:
         """A claim that a route sets opens the others at once."""
         held = deployment.login("header")
         response = deployment.post("/verify", held.to_call())
-        changed = Held("header", response.headers["st-access-token"], held.refresh)
+        changed = Held("header", response.headers[ACCESS_HEADER], held.refresh)
 
         assert CHANGED["header"] == change(response)
         assert [403, 200] == [deployment.get("/home", each.to_call()).status_code for each in (held, changed)]
@@ -422,7 +423,7 @@ class TestVerbs:
         response = deployment.post("/answer", deployment.login("header").to_call())
 
         assert [None, "free", "pro", None] == response.json()
-        assert {"theme": "dark", "plan": entry("pro")} == claims_in(response.headers["st-access-token"])
+        assert {"theme": "dark", "plan": entry("pro")} == claims_in(response.headers[ACCESS_HEADER])
 
     def test_what_has_no_value(self, app: FastAPI, deployment: Deployment, users: Users) -> None:
         """To fetch what nobody knows leaves the session as it is, and sends nothing."""
@@ -525,9 +526,9 @@ class TestSubclass:
         kept, other = [found.handle for found in deployment.ask(deployment.sessions.of_user, "ada")]
         vars(deployment.sessions)["kept"] = kept
 
-        assert 200 == deployment.post("/auth/signout", first.to_call()).status_code
+        assert 200 == deployment.post(SIGN_OUT_PATH, first.to_call()).status_code
         assert [] == deployment.ask(deployment.sessions.revoke_several, [kept])
-        assert 200 == deployment.post("/auth/signout", second.to_call()).status_code
+        assert 200 == deployment.post(SIGN_OUT_PATH, second.to_call()).status_code
         assert [kept] == [found.handle for found in deployment.ask(deployment.sessions.of_user, "ada")]
         assert other != kept
 

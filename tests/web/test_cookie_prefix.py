@@ -21,12 +21,13 @@ from tests.moments import HOUR, PAST_GRACE
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, application
 from tests.web.wire import Held, set_cookies
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 HOST = "https://shop.example.com"
 OTHER_SECRET = "the other application has a secret too"
 NOBODY = "nobody"
 NAMES = [
-    ("", "sAccessToken", "sRefreshToken"),
+    ("", ACCESS_COOKIE, REFRESH_COOKIE),
     ("shop-", "shop-sAccessToken", "shop-sRefreshToken"),
     ("__Secure-", "__Secure-sAccessToken", "__Secure-sRefreshToken"),
     ("__Host-", "__Host-sAccessToken", "__Secure-sRefreshToken"),
@@ -43,18 +44,18 @@ class Application:
     clock: HandClock
 
     def call(self, method: str, path: str) -> Response:
-        return self.client.request(method, path, headers={"st-auth-mode": "cookie", "rid": "session"})
+        return self.client.request(method, path, headers={AUTH_MODE: "cookie", "rid": "session"})
 
     def sign_in(self, user_id: str = "ada") -> None:
         assert 200 == self.call("POST", f"/login?user_id={user_id}").status_code
 
     def sign_out(self) -> None:
-        assert 200 == self.call("POST", "/auth/signout").status_code
+        assert 200 == self.call("POST", SIGN_OUT_PATH).status_code
 
     def refresh(self) -> Response:
         """Refresh once the token may be rotated."""
         self.clock.advance(PAST_GRACE)
-        return self.call("POST", "/auth/session/refresh")
+        return self.call("POST", REFRESH_PATH)
 
     @property
     def user(self) -> str:
@@ -94,11 +95,11 @@ def serve(clock: HandClock) -> Iterator[Serve]:
 def test_names_on_the_wire(prefix: str, access: str, refresh: str, deploy: Deploy) -> None:
     """The cookies have the names that the prefix makes, when they are set, read and cleared."""
     at = deploy(api_domain=HOST, cookie_prefix=prefix)
-    signed_in = at.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+    signed_in = at.post("/login?user_id=ada", {AUTH_MODE: "cookie"})
     held = dict(set_cookies(signed_in))
     access_cookie, refresh_cookie = (f"{name}={held[name].partition(';')[0]}" for name in (access, refresh))
-    refreshed = at.post("/auth/session/refresh", {"cookie": f"{access_cookie}; {refresh_cookie}"})
-    signed_out = at.post("/auth/signout", {"cookie": access_cookie})
+    refreshed = at.post(REFRESH_PATH, {"cookie": f"{access_cookie}; {refresh_cookie}"})
+    signed_out = at.post(SIGN_OUT_PATH, {"cookie": access_cookie})
 
     assert [[access, refresh]] * 3 == [
         [name for name, _ in set_cookies(each)] for each in (signed_in, refreshed, signed_out)
@@ -131,7 +132,7 @@ def test_two_applications_of_one_host(prefix: str, serve: Serve) -> None:
     assert [200, 200] == [shop.refresh().status_code, forum.refresh().status_code]
     shop.sign_out()
     assert (NOBODY, "bob") == (shop.user, forum.user)
-    assert {"sAccessToken", "sRefreshToken"} == forum.cookies
+    assert {ACCESS_COOKIE, REFRESH_COOKIE} == forum.cookies
 
 
 def test_two_applications_without_a_prefix(serve: Serve) -> None:
@@ -228,7 +229,7 @@ def after_attack(at: Deployment, prefix: str, planted: Planted) -> str:
     cookies = [(access, held[planted.access].access)] if planted.access else []
     cookies += [(refresh, held[user_id].refresh if user_id in held else user_id) for user_id in planted.refresh]
     at.clock.advance(PAST_GRACE)
-    response = at.post("/auth/session/refresh", {"cookie": "; ".join(f"{name}={value}" for name, value in cookies)})
+    response = at.post(REFRESH_PATH, {"cookie": "; ".join(f"{name}={value}" for name, value in cookies)})
     if response.status_code != 200:
         return {401: NOBODY, 500: "an error"}[response.status_code]
     issued = at.sessions.parse(held_of(response, prefix).access)
@@ -241,7 +242,7 @@ def test_a_planted_access_cookie_is_not_read(deploy: Deploy) -> None:
     at = deploy(api_domain=HOST, cookie_prefix="__Host-")
     mallory = login(at, "__Host-", "mallory")
     planted = "; ".join(
-        f"{name}={mallory.access}" for name in ("sAccessToken", "__Secure-sAccessToken", "__host-sAccessToken")
+        f"{name}={mallory.access}" for name in (ACCESS_COOKIE, "__Secure-sAccessToken", "__host-sAccessToken")
     )
 
     assert {"user_id": None} == at.get("/optional", {"cookie": planted}).json()
@@ -249,7 +250,7 @@ def test_a_planted_access_cookie_is_not_read(deploy: Deploy) -> None:
 
 def login(at: Deployment, prefix: str, user_id: str) -> Held:
     """The tokens of a new session of *user_id*."""
-    return held_of(at.post(f"/login?user_id={user_id}", {"st-auth-mode": "cookie"}), prefix)
+    return held_of(at.post(f"/login?user_id={user_id}", {AUTH_MODE: "cookie"}), prefix)
 
 
 def held_of(response: Response, prefix: str) -> Held:
@@ -276,7 +277,7 @@ SOME_CHANGES = CHANGES[1:3]
 
 def names_of(prefix: str) -> set[str]:
     known = {row[0]: {*row[1:]} for row in NAMES}
-    return known.get(prefix, {f"{prefix}sAccessToken", f"{prefix}sRefreshToken"})
+    return known.get(prefix, {f"{prefix}{ACCESS_COOKIE}", f"{prefix}{REFRESH_COOKIE}"})
 
 
 @pytest.mark.parametrize(("older", "newer"), CHANGES)
@@ -385,7 +386,7 @@ def test_prefix_and_domain_are_changed_at_once(older_domain: str, serve: Serve, 
     assert 200 == after.refresh().status_code
 
     where = "" if domain is None else " .example.com"
-    assert {f"shop-sAccessToken{where}", f"shop-sRefreshToken{where}"} == after.cookies
+    assert {f"shop-{ACCESS_COOKIE}{where}", f"shop-{REFRESH_COOKIE}{where}"} == after.cookies
 
 
 def test_duplicates_under_an_older_name_are_cleared() -> None:
@@ -397,9 +398,9 @@ def test_duplicates_under_an_older_name_are_cleared() -> None:
         older_cookie_prefix="",
         older_cookie_domain="example.com",
     ).config
-    written = Transport(config).write([], Outcome(older_cookies=("sAccessToken",)), now=0, https=True)
+    written = Transport(config).write([], Outcome(older_cookies=(ACCESS_COOKIE,)), now=0, https=True)
 
     assert [
         f"{name}=; Path=/; Expires={EPOCH}; HttpOnly; Domain=example.com; SameSite=Lax; Secure"
-        for name in ("shop-sAccessToken", "sAccessToken")
+        for name in ("shop-sAccessToken", ACCESS_COOKIE)
     ] == [value.decode() for name, value in written if name == b"set-cookie"]

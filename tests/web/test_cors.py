@@ -18,6 +18,7 @@ from fastapi_session.testing import HandClock
 from fastapi_session.web.cors import cors_problems
 from tests.engines import engine
 from tests.web.deployment import deployed
+from tests.wire import ACCESS_HEADER, ANTI_CSRF, AUTH_MODE, FRONT_TOKEN, REFRESH_HEADER
 
 RIGHT: dict[str, Any] = {
     "allow_origins": ["https://page.example"],
@@ -25,12 +26,12 @@ RIGHT: dict[str, Any] = {
     "allow_headers": get_all_cors_headers(),
     "allow_methods": ["GET", "POST"],
 }
-EVERY_HEADER = ["front-token", "st-access-token", "st-refresh-token", "anti-csrf"]
+EVERY_HEADER = [FRONT_TOKEN, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF]
 
 
 def test_the_request_headers() -> None:
     """The list for `allow_headers` has every header that clients send."""
-    assert ["anti-csrf", "authorization", "content-type", "fdi-version", "rid", "st-auth-mode"] == sorted(
+    assert [ANTI_CSRF, "authorization", "content-type", "fdi-version", "rid", AUTH_MODE] == sorted(
         get_all_cors_headers()
     )
 

@@ -25,6 +25,7 @@ from tests.moments import HOUR
 from tests.web.conftest import Deploy
 from tests.web.deployment import CROSS_SITE, Deployment
 from tests.web.wire import KEPT, NEW, OTHER_CLEARED, Held, change
+from tests.wire import ANTI_CSRF, AUTH_MODE, FRONT_TOKEN
 
 BROWSER = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
 FOREIGN_FORM = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "origin": "https://evil.example"}
@@ -56,26 +57,26 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("configured", "asked", "method"),
         [
-            ("any", {"st-auth-mode": "cookie"}, "cookie"),
-            ("any", {"st-auth-mode": "header"}, "header"),
-            ("any", {"st-auth-mode": "any"}, "header"),
-            ("any", {"st-auth-mode": "cookies"}, "header"),
-            ("any", {"st-auth-mode": ""}, "header"),
+            ("any", {AUTH_MODE: "cookie"}, "cookie"),
+            ("any", {AUTH_MODE: "header"}, "header"),
+            ("any", {AUTH_MODE: "any"}, "header"),
+            ("any", {AUTH_MODE: "cookies"}, "header"),
+            ("any", {AUTH_MODE: ""}, "header"),
             ("any", {}, "header"),
             ("any", BROWSER, "cookie"),
-            ("any", BROWSER | {"st-auth-mode": "header"}, "header"),
+            ("any", BROWSER | {AUTH_MODE: "header"}, "header"),
             ("any", BROWSER | {"authorization": "Bearer of-the-application"}, "cookie"),
             ("any", {"sec-fetch-mode": "cors"}, "header"),
             ("any", FOREIGN_FORM, "header"),
-            ("any", FOREIGN_FORM | {"st-auth-mode": "cookie"}, "cookie"),
+            ("any", FOREIGN_FORM | {AUTH_MODE: "cookie"}, "cookie"),
             ("header", BROWSER, "header"),
-            ("cookie", {"st-auth-mode": "header"}, "cookie"),
+            ("cookie", {AUTH_MODE: "header"}, "cookie"),
             ("cookie", {}, "cookie"),
-            ("header", {"st-auth-mode": "cookie"}, "header"),
+            ("header", {AUTH_MODE: "cookie"}, "header"),
             ("header", {}, "header"),
-            (header_to_create, {"st-auth-mode": "cookie"}, "header"),
-            (by_client, {"origin": "http://testserver", "st-auth-mode": "header"}, "cookie"),
-            (by_client, {"st-auth-mode": "cookie"}, "header"),
+            (header_to_create, {AUTH_MODE: "cookie"}, "header"),
+            (by_client, {"origin": "http://testserver", AUTH_MODE: "header"}, "cookie"),
+            (by_client, {AUTH_MODE: "cookie"}, "header"),
         ],
     )
     def test_the_method(self, configured: Any, asked: dict[str, str], method: str, deploy: Deploy) -> None:
@@ -90,7 +91,7 @@ class TestCreate:
 
         assert NEW["header"] == change(deployment.post("/login?user_id=ada", held.to_call(), BROWSER))
 
-    @pytest.mark.parametrize("asked", [{}, BROWSER, FOREIGN_FORM, {"st-auth-mode": "header"}])
+    @pytest.mark.parametrize("asked", [{}, BROWSER, FOREIGN_FORM, {AUTH_MODE: "header"}])
     @pytest.mark.parametrize("method", ["cookie", "header"])
     def test_the_word_of_the_route(self, method: str, asked: dict[str, str], deployment: Deployment) -> None:
         """What the route says counts more than what the client says."""
@@ -121,7 +122,7 @@ class TestCreate:
     ) -> None:
         """If the other method's access token came, it is cleared, and the session it belonged to has ended."""
         held = deployment.login(before)
-        response = deployment.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": now})
+        response = deployment.post("/login?user_id=ada", held.to_call(), {AUTH_MODE: now})
 
         assert tokens == change(response)
         assert ["ada"] == deployment.users()
@@ -132,7 +133,7 @@ class TestCreate:
     )
     def test_a_foreign_bearer_token_is_left_alone(self, other: str, deployment: Deployment) -> None:
         """A bearer token of the application's own is none of ours to clear."""
-        response = deployment.post("/login?user_id=ada", {"authorization": other, "st-auth-mode": "cookie"})
+        response = deployment.post("/login?user_id=ada", {"authorization": other, AUTH_MODE: "cookie"})
 
         assert NEW["cookie"] == change(response)
 
@@ -147,7 +148,7 @@ class TestCreate:
     def test_sessions_of_both_methods_end(self, deployment: Deployment) -> None:
         """If a session came by each method, both end."""
         cookie, header = deployment.login("cookie", "ada"), deployment.login("header", "bob")
-        response = deployment.post("/login?user_id=eve", cookie.to_call(), header.to_call(), {"st-auth-mode": "cookie"})
+        response = deployment.post("/login?user_id=eve", cookie.to_call(), header.to_call(), {AUTH_MODE: "cookie"})
 
         assert NEW["cookie"] | OTHER_CLEARED["cookie"] == change(response)
         assert ["eve"] == deployment.users("ada", "bob", "eve")
@@ -221,7 +222,7 @@ def test_a_form_of_another_site_signs_nobody_out(anti_csrf: str, deploy: Deploy)
     held = deployment.login("cookie")
     response = deployment.post("/login?user_id=eve", held.to_call(), FORGED)
 
-    assert NEW["header"] == {name: became for name, became in change(response).items() if name != "anti-csrf"}
+    assert NEW["header"] == {name: became for name, became in change(response).items() if name != ANTI_CSRF}
     assert 200 == deployment.get("/me", held.to_call()).status_code
 
 
@@ -230,7 +231,7 @@ def test_a_page_of_ours_that_goes_over_to_headers(anti_csrf: str, deploy: Deploy
     """Its request proves that no other site forged it, so the session in cookies ends."""
     deployment = deploy(**{**CROSS_SITE, "anti_csrf": anti_csrf})
     held = deployment.login("cookie")
-    proof = {"st-auth-mode": "header", "rid": "session", "anti-csrf": held.anti_csrf or ""}
+    proof = {AUTH_MODE: "header", "rid": "session", ANTI_CSRF: held.anti_csrf or ""}
     response = deployment.post("/login?user_id=ada", held.to_call(), proof)
 
     assert NEW["header"] | OTHER_CLEARED["header"] == change(response)
@@ -251,7 +252,7 @@ def test_a_session_begun_elsewhere(asked: str, method: Any, travels: str, deploy
         await session.merge_into_access_token_payload({"plan": "max"})
         return session.claims
 
-    response = deployment.post("/attach", {"st-auth-mode": asked})
+    response = deployment.post("/attach", {AUTH_MODE: asked})
 
     assert ({"plan": "max"}, NEW[travels]) == (response.json(), change(response))
     held = Held.of(response, travels)
@@ -269,8 +270,8 @@ def test_tokens_of_a_while_ago(ago: timedelta, deployment: Deployment) -> None:
     async def attach(request: Request) -> dict[str, Any]:
         return attach_session_to_request(request, issued).claims
 
-    response = deployment.post("/attach", {"st-auth-mode": "header"})
-    sent = json.loads(base64.b64decode(response.headers["front-token"]))["up"]
+    response = deployment.post("/attach", {AUTH_MODE: "header"})
+    sent = json.loads(base64.b64decode(response.headers[FRONT_TOKEN]))["up"]
 
     assert {"plan": "pro"} == response.json()
     assert (deployment.clock() // 1000, issued.access_token.expires_at) == (sent["iat"], sent["exp"])
@@ -316,7 +317,7 @@ def test_a_session_that_needs_an_anti_csrf_token(method: Any, deploy: Deploy) ->
 
     held = Held.of(deployment.post("/attach"), method)
 
-    assert 200 == deployment.post("/me", held.to_call(), {"anti-csrf": held.anti_csrf or ""}).status_code
+    assert 200 == deployment.post("/me", held.to_call(), {ANTI_CSRF: held.anti_csrf or ""}).status_code
 
 
 def test_a_session_that_lacks_one(deploy: Deploy) -> None:
@@ -380,7 +381,7 @@ def test_two_sign_ins_of_one_request(deployment: Deployment) -> None:
         await create_new_session_in_request(request, "grace")
         await create_new_session_in_request(request, "eve")
 
-    held = Held.of(deployment.post("/twice", {"st-auth-mode": "cookie"}), "cookie")
+    held = Held.of(deployment.post("/twice", {AUTH_MODE: "cookie"}), "cookie")
 
     assert {"user_id": "eve"} == deployment.get("/me", held.to_call()).json()
     assert ["eve"] == deployment.users("grace", "eve")

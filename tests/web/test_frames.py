@@ -35,7 +35,17 @@ from tests.moments import PAST_GRACE
 from tests.web.deployment import Deployment, Verified, application, deployed
 from tests.web.frames import Told, of_access_token, of_refresh_token, pieces, report
 from tests.web.test_outcomes import CASES, Row
-from tests.web.wire import ACCESS, REFRESH, Held, set_cookies
+from tests.web.wire import Held, set_cookies
+from tests.wire import (
+    ACCESS_COOKIE,
+    ACCESS_HEADER,
+    ANTI_CSRF,
+    AUTH_MODE,
+    REFRESH_COOKIE,
+    REFRESH_HEADER,
+    REFRESH_PATH,
+    SIGN_OUT_PATH,
+)
 
 VERBS = ["insert", "rotate", "get", "replace", "delete", "update", "acknowledge", "signing_keys", "notices"]
 """The verbs of a store that a request may come to."""
@@ -67,11 +77,11 @@ class Reported(Deployment):
     def request(self, method: str, path: str, *headers: Mapping[str, str]) -> Received:
         received = super().request(method, path, *headers)
         for name, value in given(received):
-            if name.endswith((ACCESS, "st-access-token")):
+            if name.endswith((ACCESS_COOKIE, ACCESS_HEADER)):
                 self.secrets |= of_access_token(value)
-            elif name.endswith((REFRESH, "st-refresh-token")):
+            elif name.endswith((REFRESH_COOKIE, REFRESH_HEADER)):
                 self.secrets |= of_refresh_token(value)
-            elif name == "anti-csrf":
+            elif name == ANTI_CSRF:
                 self.secrets |= pieces(value)
         return received
 
@@ -138,9 +148,9 @@ def test_designed_errors(row: Row, method: str, clock: HandClock) -> None:
 def test_two_cookies_under_a_prefix(clock: HandClock) -> None:
     """Cookies that were looked at closely, since another host may have planted them, are told no more than others."""
     with reporting(clock, api_domain="https://testserver", cookie_prefix="__Host-") as reported:
-        signed_in = reported.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+        signed_in = reported.post("/login?user_id=ada", {AUTH_MODE: "cookie"})
         access, refresh = (f"{name}={text.partition(';')[0]}" for name, text in set_cookies(signed_in))
-        response = reported.post("/auth/session/refresh", {"cookie": f"{access}; {refresh}; {refresh}"})
+        response = reported.post(REFRESH_PATH, {"cookie": f"{access}; {refresh}; {refresh}"})
 
     assert 500 == response.status_code
     assert reported.told
@@ -149,7 +159,7 @@ def test_two_cookies_under_a_prefix(clock: HandClock) -> None:
 
 def proof(held: Held) -> dict[str, str]:
     """The anti-CSRF token of *held*, if it has one."""
-    return {"anti-csrf": held.anti_csrf} if held.anti_csrf else {}
+    return {ANTI_CSRF: held.anti_csrf} if held.anti_csrf else {}
 
 
 def everything(reported: Reported, held: Held) -> None:
@@ -158,12 +168,12 @@ def everything(reported: Reported, held: Held) -> None:
     reported.get("/checked", held.to_call())
     reported.post("/merge", held.to_call(), proof(held))
     reported.post("/data", held.to_call(), proof(held))
-    reported.post("/login?user_id=eve", held.to_call(), {"st-auth-mode": held.method})
+    reported.post("/login?user_id=eve", held.to_call(), {AUTH_MODE: held.method})
     reported.clock.advance(PAST_GRACE)
     for _ in range(3):
         reported.refresh(held, proof(held))
         reported.clock.advance(PAST_GRACE)
-    reported.post("/auth/signout", held.to_call(), proof(held))
+    reported.post(SIGN_OUT_PATH, held.to_call(), proof(held))
 
 
 @pytest.mark.parametrize("method", ["cookie", "header"])

@@ -24,7 +24,8 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.web.deployment import Deployment, Verified, application, deployed
-from tests.web.wire import ACCESS, CLEARED, KEPT, REFRESH, change
+from tests.web.wire import CLEARED, KEPT, change
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -98,8 +99,8 @@ def test_what_a_route_raises_itself(own: bool, revokes: bool, tokens: dict[str, 
         (TokenTheftError, reuse, CLEARED),
         (
             ClearDuplicateSessionCookiesError,
-            lambda at: at.post("/auth/session/refresh", {"cookie": f"{ACCESS}=1; {ACCESS}=2"}),
-            {ACCESS: "cleared"},
+            lambda at: at.post(REFRESH_PATH, {"cookie": f"{ACCESS_COOKIE}=1; {ACCESS_COOKIE}=2"}),
+            {ACCESS_COOKIE: "cleared"},
         ),
         (StoreUnavailable, lambda at: at.post("/login?user_id=ada"), KEPT),
     ],
@@ -125,7 +126,7 @@ def test_duplicates_answered_differently(clock: HandClock) -> None:
     app = application(sessions)
     app.add_exception_handler(DuplicateSessionCookiesError, teapot)
     with deployed(app, sessions, clock) as deployment:
-        response = deployment.post("/auth/session/refresh", {"cookie": f"{REFRESH}=1; {REFRESH}=2"})
+        response = deployment.post(REFRESH_PATH, {"cookie": f"{REFRESH_COOKIE}=1; {REFRESH_COOKIE}=2"})
 
     assert (418, "DuplicateSessionCookiesError", KEPT) == (response.status_code, response.text, change(response))
 
@@ -143,9 +144,9 @@ def test_an_outage_is_logged(clock: HandClock, caplog: pytest.LogCaptureFixture)
 
 def test_a_refusal_is_no_error_in_the_log(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
     """What strangers can cause at will does not fill the log with warnings."""
-    for headers in ({}, {"cookie": f"{ACCESS}=junk"}, {"authorization": "Bearer junk"}):
+    for headers in ({}, {"cookie": f"{ACCESS_COOKIE}=junk"}, {"authorization": "Bearer junk"}):
         deployment.get("/me", headers)
-        deployment.post("/auth/session/refresh", headers)
+        deployment.post(REFRESH_PATH, headers)
 
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 

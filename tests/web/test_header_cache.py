@@ -18,6 +18,7 @@ from fastapi_session.web.token_choice import presented_access_token
 from fastapi_session.web.transport import Transport
 from fastapi_session.web.verifying import SessionProvider
 from tests.engines import engine
+from tests.wire import ACCESS_COOKIE, LEGACY_COOKIE
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -53,7 +54,7 @@ def bearer(token: str) -> Headers:
 
 
 def cookie(token: str, more: str = "") -> Headers:
-    return [(b"cookie", f"sAccessToken={token}{more}".encode())]
+    return [(b"cookie", f"{ACCESS_COOKIE}={token}{more}".encode())]
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ async def test_where_tokens_may_travel_is_asked_each_time(clock: HandClock) -> N
     assert ("header", None) == client.counts(bearer(token))
 
 
-PIECES = ["BEARER", "bearer-other", "basic", "sAccessToken", "sAccessToken-other", "sIdRefreshToken", "theme", "rid"]
+PIECES = ["BEARER", "bearer-other", "basic", ACCESS_COOKIE, "sAccessToken-other", LEGACY_COOKIE, "theme", "rid"]
 """What a request may bring, by name."""
 
 
@@ -140,9 +141,9 @@ def test_the_cache_returns_what_would_be_read(requests: list[list[str]]) -> None
             "BEARER": bearer(mine),
             "bearer-other": bearer(others),
             "basic": [(b"authorization", b"Basic YTpi")],
-            "sAccessToken": cookie(mine),
+            ACCESS_COOKIE: cookie(mine),
             "sAccessToken-other": cookie(others, more="; theme=dark"),
-            "sIdRefreshToken": [(b"cookie", b"sIdRefreshToken=1")],
+            LEGACY_COOKIE: [(b"cookie", b"sIdRefreshToken=1")],
             "theme": [(b"cookie", b"theme=dark")],
             "rid": [(b"rid", b"session")],
         }

@@ -15,6 +15,7 @@ from tests.browser.server import serve
 from tests.engines import engine
 from tests.web.deployment import application
 from tests.web.nginx import behind_nginx
+from tests.wire import AUTH_MODE
 
 BUFFERS = ("proxy_buffer_size 16k;", "proxy_buffers 8 16k;", "proxy_busy_buffers_size 32k;")
 """What docs/deployment.md advises."""
@@ -37,7 +38,7 @@ def test_it_is_said_before_nginx_refuses(method: str, tmp_path: Path, caplog: py
     with serve(claiming) as server, behind_nginx(server.origin, folder=tmp_path) as client:
         told = []
         for size in range(0, 2_000, 50):
-            status = client.post(f"/claiming/{size}", headers={"st-auth-mode": method}).status_code
+            status = client.post(f"/claiming/{size}", headers={AUTH_MODE: method}).status_code
             told.append((status, any("proxy_buffer_size" in said for said in caplog.messages)))
 
     assert (200, False) == told[0]
@@ -53,7 +54,7 @@ def test_with_the_buffers_of_the_documentation(method: str, tmp_path: Path) -> N
     assert [] == [each for each in BUFFERS if each not in page]
 
     with serve(claiming) as server, behind_nginx(server.origin, *BUFFERS, folder=tmp_path) as client:
-        response = client.post("/claiming/2000", headers={"st-auth-mode": method})
+        response = client.post("/claiming/2000", headers={AUTH_MODE: method})
 
     assert 200 == response.status_code
     assert 4_096 < bytes_of((name, value) for name, value in response.headers.raw)

@@ -23,6 +23,7 @@ from tests.conftest import Amount, Figures
 from tests.engines import engine
 from tests.web.deployment import application, finish_background, signing_key
 from tests.web.hostility import EXTREME_BYTES, Forger, Header, attack, decoded, encoded
+from tests.wire import REFRESH_PATH, SIGN_OUT_PATH
 
 SEED = 20_260_801
 REQUESTS, ALL_REQUESTS = 7_000, 51_000
@@ -35,8 +36,8 @@ ENDPOINTS = [
     ("POST", "/me"),
     ("GET", "/optional"),
     ("GET", "/checked"),
-    ("POST", "/auth/session/refresh"),
-    ("POST", "/auth/signout"),
+    ("POST", REFRESH_PATH),
+    ("POST", SIGN_OUT_PATH),
     ("POST", "/login"),
 ]
 DEPLOYMENTS: list[dict[str, Any]] = [
@@ -118,9 +119,7 @@ def is_right(path: str, answer: Answer) -> bool:
         return False
     if path == "/optional" and answer.status == 200:
         return bool(answer.body == {"user_id": None})
-    if path == "/auth/session/refresh" and (
-        answer.is_designed_500 or answer.outcome.startswith("200 cookies of an older")
-    ):
+    if path == REFRESH_PATH and (answer.is_designed_500 or answer.outcome.startswith("200 cookies of an older")):
         return True
     return answer.outcome in {"401 unauthorised", "401 try refresh token"}
 

@@ -26,6 +26,7 @@ from fastapi_session.testing import HandClock
 from tests.engines import SECRET, engine
 from tests.web.deployment import application
 from tests.web.wire import NEW, change
+from tests.wire import ACCESS_HEADER, REFRESH_PATH
 
 
 class RecordingStore(MemoryStore):
@@ -105,7 +106,7 @@ def test_one_engine_in_two_applications(clock: HandClock) -> None:
     """Two applications may share an engine: a session of one is a session of the other."""
     sessions = engine(clock)
     first, second = TestClient(application(sessions)), TestClient(application(sessions))
-    held = first.post("/login?user_id=ada").headers["st-access-token"]
+    held = first.post("/login?user_id=ada").headers[ACCESS_HEADER]
 
     assert 200 == second.get("/me", headers={"authorization": f"Bearer {held}"}).status_code
 
@@ -172,4 +173,4 @@ def test_routes_that_came_before(clock: HandClock) -> None:
     app.include_router(session_router())
     install(app, engine(clock))
 
-    assert 401 == TestClient(app).post("/auth/session/refresh").status_code
+    assert 401 == TestClient(app).post(REFRESH_PATH).status_code

@@ -23,6 +23,7 @@ from tests.moments import PAST_GRACE
 from tests.web.asgi import ask
 from tests.web.deployment import finish_background
 from tests.web.wire import Held
+from tests.wire import REFRESH_PATH, SIGN_OUT_PATH
 
 LIMIT = 0.001
 """Seconds that a request may hold up the event loop, FastAPI's own work included."""
@@ -83,9 +84,9 @@ async def live(app: FastAPI, clock: HandClock, lag: Lag) -> None:
     await lag.of("verify, cold", ask(app, "GET", "/me", held.to_call()))
     await lag.of("verify, warm", ask(app, "GET", "/me", held.to_call()))
     clock.advance(PAST_GRACE)
-    fresh = Held.of(await lag.of("refresh", ask(app, "POST", "/auth/session/refresh", held.to_refresh())), "header")
+    fresh = Held.of(await lag.of("refresh", ask(app, "POST", REFRESH_PATH, held.to_refresh())), "header")
     await lag.of("verify with database check", ask(app, "GET", "/checked", fresh.to_call()))
-    await lag.of("revoke", ask(app, "POST", "/auth/signout", fresh.to_call()))
+    await lag.of("revoke", ask(app, "POST", SIGN_OUT_PATH, fresh.to_call()))
 
 
 async def test_creating_verifying_and_refreshing(app: FastAPI, clock: HandClock) -> None:

@@ -35,7 +35,17 @@ from fastapi_session.web.exchange import Exchange
 from tests.engines import engine
 from tests.web.asgi import ask
 from tests.web.deployment import Deployment, Verified, application, deployed
-from tests.web.wire import ACCESS, CLEARED, KEPT, NEW, REFRESH, UNAUTHORISED, Held, change, exposed, set_cookies
+from tests.web.wire import CLEARED, KEPT, NEW, UNAUTHORISED, Held, change, exposed, set_cookies
+from tests.wire import (
+    ACCESS_COOKIE,
+    ACCESS_HEADER,
+    ANTI_CSRF,
+    AUTH_MODE,
+    FRONT_TOKEN,
+    REFRESH_COOKIE,
+    REFRESH_HEADER,
+    REFRESH_PATH,
+)
 
 Answer = Callable[[], Any]
 
@@ -81,7 +91,7 @@ class TestWhateverResponse:
             await create("ada")
             return make()
 
-        response = deployment.post("/answer", {"st-auth-mode": method})
+        response = deployment.post("/answer", {AUTH_MODE: method})
 
         assert (status, NEW[method]) == (response.status_code, change(response))
         assert 200 == deployment.get("/me", Held.of(response, method).to_call()).status_code
@@ -108,9 +118,9 @@ class TestWhateverResponse:
             await create("ada")
             return Response(headers={"set-cookie": "theme=dark"})
 
-        response = deployment.post("/answer", {"st-auth-mode": "cookie"})
+        response = deployment.post("/answer", {AUTH_MODE: "cookie"})
 
-        assert ["theme", ACCESS, REFRESH] == [name for name, _ in set_cookies(response)]
+        assert ["theme", ACCESS_COOKIE, REFRESH_COOKIE] == [name for name, _ in set_cookies(response)]
 
     def test_an_injected_response(self, app: FastAPI, deployment: Deployment) -> None:
         """Cookies that the route sets on FastAPI's response stand beside those of the session."""
@@ -120,9 +130,9 @@ class TestWhateverResponse:
             response.set_cookie("theme", "dark")
             await create("ada")
 
-        response = deployment.post("/answer", {"st-auth-mode": "cookie"})
+        response = deployment.post("/answer", {AUTH_MODE: "cookie"})
 
-        assert ["theme", ACCESS, REFRESH] == [name for name, _ in set_cookies(response)]
+        assert ["theme", ACCESS_COOKIE, REFRESH_COOKIE] == [name for name, _ in set_cookies(response)]
 
     def test_an_exception_that_nobody_handles(self, app: FastAPI, deployment: Deployment) -> None:
         """An application that breaks sends no tokens: a login that failed is none."""
@@ -163,7 +173,7 @@ class TestSeveralVerbsInOneRequest:
         async def claims(session: Verified) -> dict[str, Any]:
             return dict(session.claims)
 
-        response = deployment.post("/answer", {"st-auth-mode": method})
+        response = deployment.post("/answer", {AUTH_MODE: method})
         held = Held.of(response, method)
 
         assert NEW[method] == change(response)
@@ -180,7 +190,7 @@ class TestSeveralVerbsInOneRequest:
             await session.revoke()
             await create("bob")
 
-        response = deployment.post("/answer", deployment.login(method).to_call(), {"st-auth-mode": method})
+        response = deployment.post("/answer", deployment.login(method).to_call(), {AUTH_MODE: method})
 
         assert NEW[method] == {name: what for name, what in change(response).items() if name in NEW[method]}
         assert "new" not in {what for name, what in change(response).items() if name not in NEW[method]}
@@ -211,7 +221,7 @@ class TestSeveralVerbsInOneRequest:
         response = deployment.post("/answer", deployment.login().to_call())
 
         assert {"plan": "pro", "a": 1, "b": 2} == response.json()
-        assert {"front-token": "new", ACCESS: "new"} == change(response)
+        assert {FRONT_TOKEN: "new", ACCESS_COOKIE: "new"} == change(response)
 
 
 class TestAround:
@@ -235,12 +245,12 @@ class TestAround:
         app.include_router(session_router())
         origin = {"origin": "http://page.example"}
         with deployed(app, sessions, clock) as deployment:
-            response = deployment.post("/auth/session/refresh", {"authorization": "Bearer x"}, origin)
+            response = deployment.post(REFRESH_PATH, {"authorization": "Bearer x"}, origin)
 
         assert (401, CLEARED) == (response.status_code, change(response))
         assert "http://page.example" == response.headers["access-control-allow-origin"]
         assert "true" == response.headers["access-control-allow-credentials"]
-        assert ["st-access-token", "st-refresh-token", "front-token"] == exposed(response)
+        assert [ACCESS_HEADER, REFRESH_HEADER, FRONT_TOKEN] == exposed(response)
 
     def test_gzip(self, app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
         """Compression leaves the tokens as they are."""
@@ -279,7 +289,7 @@ class TestAround:
         install(app, sessions)
         app.get("/")(lambda: None)
         with deployed(app, sessions, clock) as deployment:
-            first = deployment.get("/", {"st-auth-mode": "cookie"})
+            first = deployment.get("/", {AUTH_MODE: "cookie"})
             second = deployment.get("/", Held.of(first, "cookie").to_call())
 
         assert (NEW["cookie"], KEPT) == (change(first), change(second))
@@ -314,7 +324,7 @@ class TestMounted:
             return session.user_id
 
         app.mount("/inner", inner)
-        response = deployment.post("/inner/login", {"st-auth-mode": "cookie"})
+        response = deployment.post("/inner/login", {AUTH_MODE: "cookie"})
 
         assert NEW["cookie"] == change(response)
         assert "ada" == deployment.get("/inner/me", Held.of(response, "cookie").to_call()).json()
@@ -336,7 +346,7 @@ class TestMounted:
 
         assert (401, UNAUTHORISED) == (refused.status_code, refused.json())
         assert (200, CLEARED) == (ended.status_code, change(ended))
-        assert [ACCESS, REFRESH] == [name for name, _ in set_cookies(ended)]
+        assert [ACCESS_COOKIE, REFRESH_COOKIE] == [name for name, _ in set_cookies(ended)]
 
     def test_with_sessions_of_its_own(self, app: FastAPI, deployment: Deployment, clock: HandClock) -> None:
         """A mounted application with other sessions knows those alone, and sends them by its own configuration."""
@@ -358,10 +368,10 @@ class TestMounted:
 
         app.mount("/inner", inner)
         outer = deployment.login()
-        response = deployment.post("/inner/login", {"st-auth-mode": "cookie"})
+        response = deployment.post("/inner/login", {AUTH_MODE: "cookie"})
 
         assert deployment.get("/inner/which").json()
-        assert "Path=/inner/auth/session/refresh" in dict(set_cookies(response))[REFRESH]
+        assert "Path=/inner/auth/session/refresh" in dict(set_cookies(response))[REFRESH_COOKIE]
         assert 401 == deployment.get("/inner/me", outer.to_call()).status_code
         assert 401 == deployment.get("/me", Held.of(response, "cookie").to_call()).status_code
         assert "eve" == deployment.get("/inner/me", Held.of(response, "cookie").to_call()).json()
@@ -381,7 +391,7 @@ def test_two_applications_in_one_process(clock: HandClock) -> None:
         held = Held.of(of_second, "cookie")
 
         assert NEW["header"] == change(of_first)
-        assert NEW["cookie"] | {"anti-csrf": "new"} == change(of_second)
+        assert NEW["cookie"] | {ANTI_CSRF: "new"} == change(of_second)
         assert (440, 401) == (first.get("/me", held.to_call()).status_code, second.get("/me").status_code)
         assert 200 == second.get("/me", held.to_call()).status_code
         assert 200 == first.get("/me", Held.of(of_first, "header").to_call()).status_code

@@ -14,6 +14,7 @@ from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, application
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 EITHER: list[dict[str, list[str]]] = [{"SessionCookie": []}, {"SessionBearer": []}]
 KEY = APIKeyHeader(name="x-key", auto_error=False)
@@ -42,10 +43,10 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
         ("post", "/me", EITHER),
         ("get", "/checked", EITHER),
         ("get", "/guarded", EITHER),
-        ("post", "/auth/signout", EITHER),
+        ("post", SIGN_OUT_PATH, EITHER),
         ("get", "/optional", [*EITHER, {}]),
         ("post", "/login", None),
-        ("post", "/auth/session/refresh", [{"SessionRefreshCookie": []}, {"SessionRefreshBearer": []}]),
+        ("post", REFRESH_PATH, [{"SessionRefreshCookie": []}, {"SessionRefreshBearer": []}]),
         ("get", "/auth/jwt/jwks.json", None),
     ],
 )
@@ -60,8 +61,8 @@ def test_the_schemes(document: dict[str, Any]) -> None:
     cookie, bearer = schemes["SessionCookie"], schemes["SessionBearer"]
 
     assert {"SessionCookie", "SessionBearer", "SessionRefreshCookie", "SessionRefreshBearer"} == set(schemes)
-    assert "sRefreshToken" == schemes["SessionRefreshCookie"]["name"]
-    assert ("apiKey", "cookie", "sAccessToken") == (cookie["type"], cookie["in"], cookie["name"])
+    assert REFRESH_COOKIE == schemes["SessionRefreshCookie"]["name"]
+    assert ("apiKey", "cookie", ACCESS_COOKIE) == (cookie["type"], cookie["in"], cookie["name"])
     assert ("http", "bearer", "JWT") == (bearer["type"], bearer["scheme"], bearer["bearerFormat"])
 
 
@@ -82,7 +83,7 @@ def test_refusals_are_documented(options: dict[str, Any], statuses: tuple[str, s
     """Each protected operation says what the answers without a session are, with the statuses of the configuration."""
     document = deploy(**options).get("/openapi.json").json()
 
-    for path, method in (("/me", "get"), ("/auth/signout", "post"), ("/optional", "get")):
+    for path, method in (("/me", "get"), (SIGN_OUT_PATH, "post"), ("/optional", "get")):
         responses = document["paths"][path][method]["responses"]
         schemas = [responses[status]["content"]["application/json"]["schema"] for status in statuses]
 
@@ -92,7 +93,7 @@ def test_refusals_are_documented(options: dict[str, Any], statuses: tuple[str, s
         assert {"message", "claimValidationErrors"} == set(schemas[1]["required"])
         assert {"id", "reason"} == set(schemas[1]["properties"]["claimValidationErrors"]["items"]["properties"])
         assert "Retry-After" in responses["503"]["headers"]
-    assert {"200", statuses[0], "503"} == set(document["paths"]["/auth/session/refresh"]["post"]["responses"])
+    assert {"200", statuses[0], "503"} == set(document["paths"][REFRESH_PATH]["post"]["responses"])
     assert not {"401", "440"} & set(document["paths"]["/login"]["post"]["responses"])
 
 

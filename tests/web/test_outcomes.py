@@ -24,14 +24,11 @@ from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, deployed
 from tests.web.deployment import application as application_of
 from tests.web.wire import (
-    ACCESS,
     CLEARED,
     EXPOSED,
     KEPT,
-    LEGACY,
     NAMED,
     NEW,
-    REFRESH,
     THEFT,
     TRY_REFRESH_TOKEN,
     UNAUTHORISED,
@@ -39,6 +36,7 @@ from tests.web.wire import (
     change,
     exposed,
 )
+from tests.wire import ACCESS_COOKIE, ANTI_CSRF, AUTH_MODE, LEGACY_COOKIE, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 OK = {"status": "OK"}
 ADA = {"user_id": "ada"}
@@ -121,14 +119,14 @@ def other_header(**changed: str) -> Callable[[str], str]:
 
 def twice(at: Deployment, method: str) -> Response:
     held = at.login(method)
-    return at.get("/me", {"cookie": f"{ACCESS}={held.access}; {ACCESS}={held.access}"})
+    return at.get("/me", {"cookie": f"{ACCESS_COOKIE}={held.access}; {ACCESS_COOKIE}={held.access}"})
 
 
 def beside_legacy_cookie(path: str, after: timedelta = timedelta()) -> Callable[[Deployment, str], Response]:
     def request(at: Deployment, method: str) -> Response:
         headers = at.login(method).to_call()
         at.clock.advance(after)
-        return at.get(path, headers, {"cookie": f"{headers.get('cookie', 'other=1')}; {LEGACY}=1"})
+        return at.get(path, headers, {"cookie": f"{headers.get('cookie', 'other=1')}; {LEGACY_COOKIE}=1"})
 
     return request
 
@@ -153,7 +151,7 @@ def claims(at: Deployment, method: str) -> Response:
 
 
 def sign_out(at: Deployment, method: str) -> Response:
-    return at.post("/auth/signout", at.login(method).to_call())
+    return at.post(SIGN_OUT_PATH, at.login(method).to_call())
 
 
 def post_without_proof(path: str) -> Callable[[Deployment, str], Response]:
@@ -170,7 +168,7 @@ def refresh(at: Deployment, method: str) -> Response:
 
 
 def refresh_with_access_cookie_alone(at: Deployment, method: str) -> Response:
-    return at.post("/auth/session/refresh", at.login("cookie").to_call())
+    return at.post(REFRESH_PATH, at.login("cookie").to_call())
 
 
 def refresh_altered(at: Deployment, method: str) -> Response:
@@ -217,7 +215,7 @@ def refresh_duplicates(name: str) -> Callable[[Deployment, str], Response]:
     def request(at: Deployment, method: str) -> Response:
         held = at.login("cookie")
         cookie = f"{held.to_refresh()['cookie']}; {name}=of-the-older-domain"
-        return at.post("/auth/session/refresh", {"cookie": cookie})
+        return at.post(REFRESH_PATH, {"cookie": cookie})
 
     return request
 
@@ -227,12 +225,12 @@ def superseded(path: str, *, late: timedelta = timedelta(0)) -> Callable[[Deploy
 
     def request(at: Deployment, method: str) -> Response:
         held = at.login(method)
-        Held.of(at.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": method}), method)
+        Held.of(at.post("/login?user_id=ada", held.to_call(), {AUTH_MODE: method}), method)
         at.clock.advance(late)
         if path == "refresh":
             return at.refresh(held)
         if path == "refresh without refresh token":
-            return at.post("/auth/session/refresh", held.to_call())
+            return at.post(REFRESH_PATH, held.to_call())
         return at.post(path, held.to_call()) if "signout" in path else at.get(path, held.to_call())
 
     return request
@@ -243,14 +241,14 @@ RID, TOKEN = {"anti_csrf": "VIA_CUSTOM_HEADER"}, {"anti_csrf": "VIA_TOKEN"}
 OLDER = {"older_cookie_domain": "testserver"}
 OTHER_CODES = {"session_expired_status_code": 440, "invalid_claim_status_code": 422}
 DUPLICATES = "The request contains multiple session cookies."
-NEW_AND_PROOF = NEW["cookie"] | {"anti-csrf": "new"}
+NEW_AND_PROOF = NEW["cookie"] | {ANTI_CSRF: "new"}
 
 ROWS = [
     Row("a session", me, 200, ADA, KEPT),
     Row("nothing", of_nobody("/me"), 401, UNAUTHORISED, KEPT),
-    Row("junk in the cookie", of_nobody("/me", cookie=f"{ACCESS}=junk"), 401, UNAUTHORISED, KEPT),
+    Row("junk in the cookie", of_nobody("/me", cookie=f"{ACCESS_COOKIE}=junk"), 401, UNAUTHORISED, KEPT),
     Row("junk as bearer", of_nobody("/me", authorization="Bearer undefined"), 401, UNAUTHORISED, KEPT),
-    Row("an empty cookie", of_nobody("/me", cookie=f"{ACCESS}="), 401, UNAUTHORISED, KEPT),
+    Row("an empty cookie", of_nobody("/me", cookie=f"{ACCESS_COOKIE}="), 401, UNAUTHORISED, KEPT),
     Row("another scheme", of_nobody("/me", authorization="Basic YWRhOmFkYQ=="), 401, UNAUTHORISED, KEPT),
     Row("another typ", altered(other_header(typ="at+jwt")), 401, UNAUTHORISED, KEPT),
     Row("another version", altered(other_header(version="2")), 401, UNAUTHORISED, KEPT),
@@ -267,20 +265,26 @@ ROWS = [
     Row("duplicate access cookies", twice, 401, TRY_REFRESH_TOKEN, KEPT, methods=COOKIE),
     Row("beside a legacy cookie", beside_legacy_cookie("/me"), 200, ADA, KEPT),
     Row("expired, beside a legacy cookie", beside_legacy_cookie("/me", HOUR), 401, TRY_REFRESH_TOKEN, KEPT),
-    Row("legacy cookie alone", of_nobody("/me", cookie=f"{LEGACY}=1"), 401, TRY_REFRESH_TOKEN, KEPT),
-    Row("legacy cookie and junk", of_nobody("/me", cookie=f"{ACCESS}=junk; {LEGACY}=1"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("legacy cookie alone", of_nobody("/me", cookie=f"{LEGACY_COOKIE}=1"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row(
+        "legacy cookie and junk",
+        of_nobody("/me", cookie=f"{ACCESS_COOKIE}=junk; {LEGACY_COOKIE}=1"),
+        401,
+        TRY_REFRESH_TOKEN,
+        KEPT,
+    ),
     Row("optional", optional, 200, ADA, KEPT),
     Row("optional, nothing", of_nobody("/optional"), 200, {"user_id": None}, KEPT),
-    Row("optional, junk", of_nobody("/optional", cookie=f"{ACCESS}=junk"), 200, {"user_id": None}, KEPT),
+    Row("optional, junk", of_nobody("/optional", cookie=f"{ACCESS_COOKIE}=junk"), 200, {"user_id": None}, KEPT),
     Row("optional, expired", expired("/optional"), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("optional, beside a legacy cookie", beside_legacy_cookie("/optional"), 200, ADA, KEPT),
-    Row("optional, legacy cookie", of_nobody("/optional", cookie=f"{LEGACY}=1"), 200, {"user_id": None}, KEPT),
+    Row("optional, legacy cookie", of_nobody("/optional", cookie=f"{LEGACY_COOKIE}=1"), 200, {"user_id": None}, KEPT),
     Row(
         "refresh: legacy cookie alone",
-        of_nobody("/auth/session/refresh", cookie=f"{LEGACY}=1"),
+        of_nobody(REFRESH_PATH, cookie=f"{LEGACY_COOKIE}=1"),
         401,
         UNAUTHORISED,
-        {LEGACY: "cleared"},
+        {LEGACY_COOKIE: "cleared"},
     ),
     Row("revoked", revoked, 401, UNAUTHORISED, CLEARED, ENDED),
     Row("gone, with database check", gone, 401, UNAUTHORISED, CLEARED, ENDED),
@@ -288,7 +292,7 @@ ROWS = [
     Row("superseded, late", superseded("/me", late=PAST_GRACE), 401, UNAUTHORISED, KEPT),
     Row("superseded, with database check", superseded("/checked"), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("superseded, with database check, late", superseded("/checked", late=PAST_GRACE), 401, UNAUTHORISED, KEPT),
-    Row("sign-out, superseded", superseded("/auth/signout"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("sign-out, superseded", superseded(SIGN_OUT_PATH), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("refresh: superseded", superseded("refresh"), 503, SUPERSEDED, KEPT),
     Row("refresh: superseded, late", superseded("refresh", late=PAST_GRACE), 401, UNAUTHORISED, KEPT),
     Row(
@@ -307,7 +311,7 @@ ROWS = [
         KEPT,
         methods=COOKIE,
     ),
-    Row("refresh: no token", of_nobody("/auth/session/refresh"), 401, UNAUTHORISED, KEPT),
+    Row("refresh: no token", of_nobody(REFRESH_PATH), 401, UNAUTHORISED, KEPT),
     Row("refresh: access cookie alone", refresh_with_access_cookie_alone, 401, UNAUTHORISED, CLEARED),
     Row(
         "refresh: access cookie alone, cookies not allowed",
@@ -344,23 +348,25 @@ ROWS = [
         ENDED,
         options={"recent_token_reuse_behaviour": "UNAUTHORISED"},
     ),
-    Row("refresh: duplicate access cookies", refresh_duplicates(ACCESS), 500, DUPLICATES, KEPT, methods=COOKIE),
-    Row("refresh: duplicate refresh cookies", refresh_duplicates(REFRESH), 500, DUPLICATES, KEPT, methods=COOKIE),
+    Row("refresh: duplicate access cookies", refresh_duplicates(ACCESS_COOKIE), 500, DUPLICATES, KEPT, methods=COOKIE),
+    Row(
+        "refresh: duplicate refresh cookies", refresh_duplicates(REFRESH_COOKIE), 500, DUPLICATES, KEPT, methods=COOKIE
+    ),
     Row(
         "refresh: duplicate access cookies, older domain known",
-        refresh_duplicates(ACCESS),
+        refresh_duplicates(ACCESS_COOKIE),
         200,
         TOO_MANY,
-        {ACCESS: "cleared"},
+        {ACCESS_COOKIE: "cleared"},
         methods=COOKIE,
         options=OLDER,
     ),
     Row(
         "refresh: duplicate refresh cookies, older domain known",
-        refresh_duplicates(REFRESH),
+        refresh_duplicates(REFRESH_COOKIE),
         200,
         TOO_MANY,
-        {REFRESH: "cleared"},
+        {REFRESH_COOKIE: "cleared"},
         methods=COOKIE,
         options=OLDER,
     ),
@@ -370,8 +376,8 @@ ROWS = [
     Row("expired, another status", expired("/me"), 440, TRY_REFRESH_TOKEN, KEPT, options=OTHER_CODES),
     Row("reuse, another status", refresh_reused, 440, THEFT, CLEARED, ENDED, options=OTHER_CODES),
     Row("sign-out", sign_out, 200, OK, CLEARED, ENDED),
-    Row("sign-out, nothing", of_nobody("/auth/signout"), 401, UNAUTHORISED, KEPT),
-    Row("sign-out, expired", expired("/auth/signout"), 401, TRY_REFRESH_TOKEN, KEPT),
+    Row("sign-out, nothing", of_nobody(SIGN_OUT_PATH), 401, UNAUTHORISED, KEPT),
+    Row("sign-out, expired", expired(SIGN_OUT_PATH), 401, TRY_REFRESH_TOKEN, KEPT),
     Row("refresh, cookie", refresh, 200, {}, NEW["cookie"], methods=COOKIE),
     Row("refresh, header", refresh, 200, {}, NEW["header"], methods=HEADER),
     Row("refresh again in time, cookie", refresh_twice_at_once, 200, {}, NEW["cookie"], methods=COOKIE),
@@ -471,7 +477,7 @@ class TestAnOutage:
         ask: dict[str, Callable[[], Response]] = {
             "checked": lambda: deployment.get("/checked", held.to_call()),
             "refresh": lambda: deployment.refresh(held),
-            "signout": lambda: deployment.post("/auth/signout", held.to_call()),
+            "signout": lambda: deployment.post(SIGN_OUT_PATH, held.to_call()),
             "merge": lambda: deployment.post("/merge", held.to_call()),
             "login": lambda: deployment.post("/login?user_id=ada", held.to_call()),
         }
@@ -489,7 +495,7 @@ class TestAnOutage:
         """During an outage not even the legacy cookie is touched."""
         held = deployment.login()
         self.rename(path, "session", "lost")
-        response = deployment.post("/auth/session/refresh", {"cookie": f"{held.to_refresh()['cookie']}; {LEGACY}=1"})
+        response = deployment.post(REFRESH_PATH, {"cookie": f"{held.to_refresh()['cookie']}; {LEGACY_COOKIE}=1"})
 
         assert (503, KEPT) == (response.status_code, change(response))
 
@@ -521,11 +527,11 @@ def test_duplicates_go_and_the_next_refresh_works(old: dict[str, str], deploy: D
     """Once the cookie of the older domain is cleared, the same client refreshes as ever."""
     deployment = deploy(**old, **({"cookie_domain": "testserver"} if not old["older_cookie_domain"] else {}))
     held = deployment.login()
-    cleared = deployment.post("/auth/session/refresh", {"cookie": f"{held.to_refresh()['cookie']}; {REFRESH}=older"})
+    cleared = deployment.post(REFRESH_PATH, {"cookie": f"{held.to_refresh()['cookie']}; {REFRESH_COOKIE}=older"})
     domain = "; Domain=testserver" if old["older_cookie_domain"] else ""
 
     assert [
-        f"{REFRESH}=; Path=/auth/session/refresh; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{domain}; SameSite=Lax"
+        f"{REFRESH_COOKIE}=; Path={REFRESH_PATH}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{domain}; SameSite=Lax"
     ] == cleared.headers.get_list("set-cookie")
     assert 200 == deployment.refresh(held).status_code
 
@@ -538,12 +544,12 @@ def test_the_legacy_cookie_goes_with_a_refresh(
 ) -> None:
     """A legacy cookie that came with a refresh is cleared, whether it succeeds or is refused."""
     to_refresh = Held.to_refresh
-    monkeypatch.setattr(Held, "to_refresh", lambda held: {"cookie": f"{to_refresh(held)['cookie']}; {LEGACY}=1"})
+    monkeypatch.setattr(Held, "to_refresh", lambda held: {"cookie": f"{to_refresh(held)['cookie']}; {LEGACY_COOKIE}=1"})
     response = request_of(deploy(), "cookie")
 
-    assert (status, "cleared") == (response.status_code, change(response)[LEGACY])
+    assert (status, "cleared") == (response.status_code, change(response)[LEGACY_COOKIE])
     assert (
-        f"{LEGACY}=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
+        f"{LEGACY_COOKIE}=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
         in response.headers.get_list("set-cookie")
     )
 
@@ -552,11 +558,11 @@ def test_the_legacy_cookie_goes_with_a_refresh(
 def test_a_legacy_cookie_that_cannot_be_cleared(method: str, deploy: Deploy) -> None:
     """Verify and refresh agree though a legacy cookie stays, as one that a sibling set for the domain above both."""
     deployment = deploy()
-    sibling = {"cookie": f"{LEGACY}=of-a-sibling"}
+    sibling = {"cookie": f"{LEGACY_COOKIE}=of-a-sibling"}
     held = deployment.login(method)
     deployment.clock.advance(HOUR)
     expired = deployment.get("/me", beside(sibling, held.to_call()))
-    refreshed = Held.of(deployment.post("/auth/session/refresh", beside(sibling, held.to_refresh())), method)
+    refreshed = Held.of(deployment.post(REFRESH_PATH, beside(sibling, held.to_refresh())), method)
 
     assert TRY_REFRESH_TOKEN == expired.json()
     assert ADA == deployment.get("/me", beside(sibling, refreshed.to_call())).json()

@@ -9,7 +9,8 @@ import pytest
 from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment
-from tests.web.wire import ACCESS, CLEARED, KEPT, NEW, OTHER_CLEARED, REFRESH, UNAUTHORISED, change
+from tests.web.wire import CLEARED, KEPT, NEW, OTHER_CLEARED, UNAUTHORISED, change
+from tests.wire import ACCESS_COOKIE, ANTI_CSRF, AUTH_MODE, REFRESH_COOKIE, REFRESH_PATH
 
 
 class TestRefresh:
@@ -57,11 +58,11 @@ class TestRefresh:
             "access": bob.to_call(),
             "foreign": {"authorization": "Bearer of-the-application"},
             "cookie": ada.to_refresh(),
-            "duplicates": {"cookie": f"{ada.to_refresh()['cookie']}; {REFRESH}=another"},
-            "empty": {"cookie": f"{ACCESS}=; {REFRESH}="},
+            "duplicates": {"cookie": f"{ada.to_refresh()['cookie']}; {REFRESH_COOKIE}=another"},
+            "empty": {"cookie": f"{ACCESS_COOKIE}=; {REFRESH_COOKIE}="},
         }
         given = [headers[name] for name in brings.split()]
-        response = deployment.post("/auth/session/refresh", *given, {"st-auth-mode": mode} if mode else {})
+        response = deployment.post(REFRESH_PATH, *given, {AUTH_MODE: mode} if mode else {})
 
         assert (200 if "new" in tokens.values() else 401) == response.status_code
         assert tokens == change(response)
@@ -92,9 +93,9 @@ class TestRefresh:
         offer = {
             "nothing": {},
             "rid": {"rid": "x"},
-            "token": {"anti-csrf": held.anti_csrf or ""},
-            "wrong token": {"anti-csrf": "wrong"},
+            "token": {ANTI_CSRF: held.anti_csrf or ""},
+            "wrong token": {ANTI_CSRF: "wrong"},
         }
-        response = deployment.post("/auth/session/refresh", held.to_call(), offer[offers])
+        response = deployment.post(REFRESH_PATH, held.to_call(), offer[offers])
 
         assert (401, UNAUTHORISED, tokens) == (response.status_code, response.json(), change(response))

@@ -16,7 +16,8 @@ from fastapi_session import SessionError, Sessions, UnauthorisedError, get_sessi
 from fastapi_session.testing import HandClock
 from tests.moments import HOUR
 from tests.web.deployment import Deployment, deployed
-from tests.web.wire import ACCESS, REFRESH, UNAUTHORISED, Held
+from tests.web.wire import UNAUTHORISED, Held
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def nothing(at: Deployment, _held: Held) -> None:
 
 
 def forged(at: Deployment, held: Held) -> None:
-    at.get("/me", {"cookie": f"{ACCESS}={held.access[:-20]}AAAAAAAA{held.access[-12:]}"})
+    at.get("/me", {"cookie": f"{ACCESS_COOKIE}={held.access[:-20]}AAAAAAAA{held.access[-12:]}"})
 
 
 def expired(at: Deployment, held: Held) -> None:
@@ -46,12 +47,12 @@ def expired(at: Deployment, held: Held) -> None:
 
 
 def revoked(at: Deployment, held: Held) -> None:
-    at.post("/auth/signout", held.to_call())
+    at.post(SIGN_OUT_PATH, held.to_call())
     at.get("/me", held.to_call())
 
 
 def checked(at: Deployment, held: Held) -> None:
-    at.post("/auth/signout", held.to_call())
+    at.post(SIGN_OUT_PATH, held.to_call())
     at.get("/checked", held.to_call())
 
 
@@ -60,15 +61,15 @@ def claims(at: Deployment, held: Held) -> None:
 
 
 def no_refresh(at: Deployment, _held: Held) -> None:
-    at.post("/auth/session/refresh")
+    at.post(REFRESH_PATH)
 
 
 def bad_refresh(at: Deployment, _held: Held) -> None:
-    at.post("/auth/session/refresh", {"cookie": f"{REFRESH}=junk"})
+    at.post(REFRESH_PATH, {"cookie": f"{REFRESH_COOKIE}=junk"})
 
 
 def gone(at: Deployment, held: Held) -> None:
-    at.post("/auth/signout", held.to_call())
+    at.post(SIGN_OUT_PATH, held.to_call())
     at.refresh(held)
 
 
@@ -78,7 +79,7 @@ def stolen(at: Deployment, held: Held) -> None:
 
 
 def duplicates(at: Deployment, _held: Held) -> None:
-    at.post("/auth/session/refresh", {"cookie": f"{REFRESH}=1; {REFRESH}=2"})
+    at.post(REFRESH_PATH, {"cookie": f"{REFRESH_COOKIE}=1; {REFRESH_COOKIE}=2"})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from tests.engines import engine
 from tests.moments import HOUR
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, application, deployed
-from tests.web.wire import ACCESS, NEW, REFRESH, change, set_cookies
+from tests.web.wire import NEW, change, set_cookies
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 DOCUMENTS = ["/jwt/jwks.json", "/.well-known/openid-configuration"]
 
@@ -77,14 +78,14 @@ class TestPaths:
         response = deployment.post(f"{base}/session/refresh", held.to_refresh())
 
         assert NEW["cookie"] == change(response)
-        assert f"Path={base}/session/refresh;" in dict(set_cookies(response))[REFRESH]
+        assert f"Path={base}/session/refresh;" in dict(set_cookies(response))[REFRESH_COOKIE]
         assert 200 == deployment.post(f"{base}/signout", held.to_call()).status_code
 
     @pytest.mark.parametrize(
         ("root_path", "path", "prefix"),
         [
-            ("/api", "/auth/session/refresh", "/auth"),
-            ("", "/auth/session/refresh", "/auth"),
+            ("/api", REFRESH_PATH, "/auth"),
+            ("", REFRESH_PATH, "/auth"),
             ("/api", "/api/auth/session/refresh", "/auth"),
             ("", "/api/auth/session/refresh", "/api/auth"),
         ],
@@ -101,13 +102,13 @@ class TestPaths:
         with TestClient(app, root_path=root_path) as client:
             assert client.portal is not None
             issued = client.portal.call(sessions.create, "ada")
-            response = client.post(path, headers={"cookie": f"{REFRESH}={issued.tokens.refresh_token}"})
+            response = client.post(path, headers={"cookie": f"{REFRESH_COOKIE}={issued.tokens.refresh_token}"})
 
         assert (200, NEW["cookie"]) == (response.status_code, change(response))
-        assert "Path=/api/auth/session/refresh;" in dict(set_cookies(response))[REFRESH]
+        assert "Path=/api/auth/session/refresh;" in dict(set_cookies(response))[REFRESH_COOKIE]
         assert [] == caplog.messages
 
-    @pytest.mark.parametrize("path", ["/users/session/refresh", "/auth/session/refresh"])
+    @pytest.mark.parametrize("path", ["/users/session/refresh", REFRESH_PATH])
     def test_a_path_that_the_cookie_never_reaches(
         self, path: str, clock: HandClock, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -121,21 +122,21 @@ class TestPaths:
         with deployed(app, sessions, clock) as deployment, caplog.at_level(logging.WARNING):
             held = deployment.login()
             clock.advance(HOUR)
-            response = deployment.post(path, {"cookie": f"{ACCESS}={held.access}"})
+            response = deployment.post(path, {"cookie": f"{ACCESS_COOKIE}={held.access}"})
 
         (message,) = caplog.messages
         assert 401 == response.status_code
         assert message.startswith(f"a browser with a session came to refresh it at {path}, without its refresh cookie")
         assert "which is bound to /auth/session/refresh: set api_base_path to the path that browsers see" in message
 
-    @pytest.mark.parametrize("cookie", ["", f"{ACCESS}=junk", "forged"])
+    @pytest.mark.parametrize("cookie", ["", f"{ACCESS_COOKIE}=junk", "forged"])
     def test_what_says_nothing_of_paths(
         self, cookie: str, deployment: Deployment, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A client without a session, and what strangers make up, leave no warning."""
         if cookie == "forged":
-            cookie = f"{ACCESS}={(token := deployment.login().access)[:-20]}AAAAAAAA{token[-12:]}"
-        for path in ("/auth/session/refresh", "/users/session/refresh"):
+            cookie = f"{ACCESS_COOKIE}={(token := deployment.login().access)[:-20]}AAAAAAAA{token[-12:]}"
+        for path in (REFRESH_PATH, "/users/session/refresh"):
             deployment.post(path, {"cookie": cookie} if cookie else {})
 
         assert [] == caplog.messages
@@ -151,7 +152,7 @@ class TestPaths:
                 raise StoreUnavailable("down")
 
         deployment.sessions.verified_handle = down  # type: ignore[method-assign, assignment]
-        response = deployment.post("/auth/session/refresh", {"cookie": f"{ACCESS}={held.access}"})
+        response = deployment.post(REFRESH_PATH, {"cookie": f"{ACCESS_COOKIE}={held.access}"})
 
         assert (401, 2) == (response.status_code, len(asked))
 
@@ -174,5 +175,5 @@ class TestPaths:
 
     def test_other_methods(self, deployment: Deployment) -> None:
         """A method that no client uses is refused."""
-        assert 405 == deployment.get("/auth/session/refresh").status_code
-        assert 405 == deployment.get("/auth/signout").status_code
+        assert 405 == deployment.get(REFRESH_PATH).status_code
+        assert 405 == deployment.get(SIGN_OUT_PATH).status_code

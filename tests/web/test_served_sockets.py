@@ -26,6 +26,7 @@ from fastapi_session.web.sockets import CLOSE_CODE
 from tests.engines import SECRET, engine
 from tests.moments import HOUR, PAST_GRACE
 from tests.web.socket_app import Role, Served, bearer, closed, cookie, handle, serving, socket_app, until
+from tests.wire import ACCESS_COOKIE, FRONT_TOKEN, SIGN_OUT_PATH
 
 UNAUTHORISED = {"message": "unauthorised"}
 TRY_REFRESH_TOKEN = {"message": "try refresh token"}
@@ -134,7 +135,7 @@ async def test_a_refusal_clears_the_tokens_of_an_ended_session(served: Served, a
     with pytest.raises(InvalidStatus) as refused:
         await served.connect("/checked", cookie(ada.tokens))
 
-    assert "remove" == refused.value.response.headers["front-token"]
+    assert "remove" == refused.value.response.headers[FRONT_TOKEN]
 
 
 async def test_without_a_session_an_optional_one_opens_a_socket_that_nobody_guards(served: Served) -> None:
@@ -152,7 +153,7 @@ async def test_what_was_fetched_for_a_socket_is_sent_with_its_acceptance(served:
 
     assert opened.response is not None
     jar = SimpleCookie(opened.response.headers["set-cookie"])
-    renewed = access_token.parse(jar["sAccessToken"].value)
+    renewed = access_token.parse(jar[ACCESS_COOKIE].value)
     assert renewed is not None
     assert ["admin"] == Role.value(renewed.content.custom)
 
@@ -275,7 +276,7 @@ async def test_a_sign_out_over_http_closes_the_socket(served: Served, ada: Issue
     """What another request of the same browser does reaches the socket."""
     opened = await served.connect("/echo", bearer(ada.tokens))
     async with served.client() as client:
-        await client.post("/auth/signout", headers=bearer(ada.tokens))
+        await client.post(SIGN_OUT_PATH, headers=bearer(ada.tokens))
 
     assert REVOKED == await closed(opened)
 

@@ -17,22 +17,20 @@ from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.moments import HOUR, PAST_GRACE
 from tests.web.deployment import application
-from tests.web.wire import (
-    ACCESS,
-    CLEARED,
-    EXPOSED,
-    KEPT,
-    NEW,
-    REFRESH,
-    THEFT,
-    TRY_REFRESH_TOKEN,
-    UNAUTHORISED,
-    change,
-    exposed,
+from tests.web.wire import CLEARED, EXPOSED, KEPT, NEW, THEFT, TRY_REFRESH_TOKEN, UNAUTHORISED, change, exposed
+from tests.wire import (
+    ACCESS_COOKIE,
+    ACCESS_HEADER,
+    AUTH_MODE,
+    FRONT_TOKEN,
+    REFRESH_COOKIE,
+    REFRESH_HEADER,
+    REFRESH_PATH,
+    SIGN_OUT_PATH,
 )
 
-COOKIE = {"st-auth-mode": "cookie"}
-HEADER = {"st-auth-mode": "header"}
+COOKIE = {AUTH_MODE: "cookie"}
+HEADER = {AUTH_MODE: "header"}
 
 
 @pytest.fixture
@@ -64,9 +62,9 @@ def test_a_life_in_cookies(client: httpx2.Client, clock: HandClock) -> None:
     called = client.get("/me")
     clock.advance(HOUR)
     expired = client.get("/me")
-    refreshed = client.post("/auth/session/refresh")
+    refreshed = client.post(REFRESH_PATH)
     again = client.get("/me")
-    ended = client.post("/auth/signout")
+    ended = client.post(SIGN_OUT_PATH)
     after = client.get("/me")
 
     assert [200, 200, 401, 200, 200, 200, 401] == [
@@ -83,25 +81,23 @@ def test_the_refresh_cookie_stays_at_home(client: httpx2.Client) -> None:
     """An ordinary request carries the access token alone, a refresh both."""
     client.post("/login?user_id=ada", headers=COOKIE)
     ordinary = client.get("/me").request.headers["cookie"]
-    refresh = client.post("/auth/session/refresh").request.headers["cookie"]
+    refresh = client.post(REFRESH_PATH).request.headers["cookie"]
 
-    assert (True, False) == (ACCESS in ordinary, REFRESH in ordinary)
-    assert (True, True) == (ACCESS in refresh, REFRESH in refresh)
+    assert (True, False) == (ACCESS_COOKIE in ordinary, REFRESH_COOKIE in ordinary)
+    assert (True, True) == (ACCESS_COOKIE in refresh, REFRESH_COOKIE in refresh)
 
 
 def test_a_life_in_headers(client: httpx2.Client, clock: HandClock) -> None:
     """The same life without a cookie."""
     created = client.post("/login?user_id=ada", headers=HEADER)
     clock.advance(PAST_GRACE)
-    refreshed = client.post(
-        "/auth/session/refresh", headers={"authorization": f"Bearer {created.headers['st-refresh-token']}"}
-    )
-    bearer = {"authorization": f"Bearer {refreshed.headers['st-access-token']}"}
-    ended = client.post("/auth/signout", headers=bearer)
+    refreshed = client.post(REFRESH_PATH, headers={"authorization": f"Bearer {created.headers[REFRESH_HEADER]}"})
+    bearer = {"authorization": f"Bearer {refreshed.headers[ACCESS_HEADER]}"}
+    ended = client.post(SIGN_OUT_PATH, headers=bearer)
 
     assert [NEW["header"], NEW["header"], CLEARED] == [change(response) for response in (created, refreshed, ended)]
-    assert created.headers["st-refresh-token"] != refreshed.headers["st-refresh-token"]
-    assert ["st-access-token", "st-refresh-token", "front-token"] == exposed(refreshed)
+    assert created.headers[REFRESH_HEADER] != refreshed.headers[REFRESH_HEADER]
+    assert [ACCESS_HEADER, REFRESH_HEADER, FRONT_TOKEN] == exposed(refreshed)
     assert 1 == len(refreshed.headers.get_list(EXPOSED))
     assert 401 == client.get("/checked", headers=bearer).status_code
 
@@ -112,9 +108,9 @@ def test_a_copied_jar(client: httpx2.Client, base_url: str, clock: HandClock) ->
     with httpx2.Client(base_url=base_url, cookies=client.cookies, trust_env=False) as thief:
         for _ in range(2):
             clock.advance(PAST_GRACE)
-            assert NEW["cookie"] == change(client.post("/auth/session/refresh"))
-        stolen = thief.post("/auth/session/refresh")
-        owner = client.post("/auth/session/refresh")
+            assert NEW["cookie"] == change(client.post(REFRESH_PATH))
+        stolen = thief.post(REFRESH_PATH)
+        owner = client.post(REFRESH_PATH)
 
         assert (401, THEFT, CLEARED) == (stolen.status_code, stolen.json(), change(stolen))
         assert (401, UNAUTHORISED, CLEARED) == (owner.status_code, owner.json(), change(owner))
@@ -124,7 +120,7 @@ def test_a_copied_jar(client: httpx2.Client, base_url: str, clock: HandClock) ->
 def test_the_largest_token(client: httpx2.Client, base_url: str) -> None:
     """A cookie with the largest access token there is passes the server and the jar."""
     client.post("/login?user_id=" + "u" * 255, headers=COOKIE)
-    held = client.cookies[ACCESS]
+    held = client.cookies[ACCESS_COOKIE]
 
     assert len(held) <= access_token_size.MAX_LENGTH
     assert 200 == client.get("/me").status_code

@@ -19,6 +19,7 @@ from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.web.deployment import Deployment, Verified
 from tests.web.wire import CLEARED, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, Held, change
+from tests.wire import ACCESS_HEADER, FRONT_TOKEN
 
 
 @pytest.fixture
@@ -76,13 +77,13 @@ def test_merging(app: FastAPI, deployment: Deployment) -> None:
 
     held = deployment.login("header")
     response = deployment.post("/answer", held.to_call())
-    before, after = access_token.parse(held.access), access_token.parse(response.headers["st-access-token"])
+    before, after = access_token.parse(held.access), access_token.parse(response.headers[ACCESS_HEADER])
 
     assert before is not None
     assert after is not None
     assert {"role": "admin"} == response.json() == after.content.custom
     assert (before.content.expires_at, "ada") == (after.content.expires_at, after.content.user_id)
-    changed = Held("header", response.headers["st-access-token"], held.refresh)
+    changed = Held("header", response.headers[ACCESS_HEADER], held.refresh)
     refreshed = access_token.parse(deployment.refreshed(changed).access)
     assert refreshed is not None
     assert {"role": "admin"} == refreshed.content.custom
@@ -192,7 +193,7 @@ def test_claims(app: FastAPI, deployment: Deployment) -> None:
         return [*values, session.get_claim_value(ROLE)]
 
     response = deployment.post("/answer", deployment.login("header").to_call())
-    parsed = access_token.parse(response.headers["st-access-token"])
+    parsed = access_token.parse(response.headers[ACCESS_HEADER])
 
     assert [None, "admin", None, "guest"] == response.json()
     assert parsed is not None
@@ -222,7 +223,7 @@ def test_claims_of_a_checked_session(app: FastAPI, deployment: Deployment) -> No
     handle = access_token_of(held).session_handle
     deployment.ask(elsewhere.merge_into_access_token_payload, handle, {"plan": "free"})
     response = deployment.post("/answer", held.to_call())
-    renewed = Held("header", response.headers["st-access-token"], held.refresh)
+    renewed = Held("header", response.headers[ACCESS_HEADER], held.refresh)
 
     assert {"plan": "free"} == response.json() == access_token_of(renewed).custom
 
@@ -334,8 +335,8 @@ def test_tokens_to_attach_oneself(app: FastAPI, deployment: Deployment) -> None:
     response = deployment.post("/answer", held.to_call())
 
     assert (held.access, None, False) == (tokens[0].access_token, tokens[0].refresh_token, tokens[0].is_new)
-    assert (response.headers["st-access-token"], True) == (tokens[1].access_token, tokens[1].is_new)
-    assert response.headers["front-token"] == tokens[1].front_token
+    assert (response.headers[ACCESS_HEADER], True) == (tokens[1].access_token, tokens[1].is_new)
+    assert response.headers[FRONT_TOKEN] == tokens[1].front_token
     assert held.access not in repr(tokens)
 
 

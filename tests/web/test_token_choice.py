@@ -7,7 +7,8 @@ import pytest
 from fastapi_session.core import access_token
 from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
-from tests.web.wire import ACCESS, KEPT, Held, change
+from tests.web.wire import KEPT, Held, change
+from tests.wire import ACCESS_COOKIE, ANTI_CSRF, FRONT_TOKEN, REFRESH_PATH, SIGN_OUT_PATH
 
 
 class TestAntiCsrf:
@@ -22,8 +23,8 @@ class TestAntiCsrf:
             ("POST", "/me", True),
             ("GET", "/guarded", True),
             ("POST", "/unguarded", False),
-            ("POST", "/auth/signout", True),
-            ("POST", "/auth/session/refresh", True),
+            ("POST", SIGN_OUT_PATH, True),
+            ("POST", REFRESH_PATH, True),
         ],
     )
     def test_the_proof(self, mode: str, offers: str, verb: str, path: str, is_checked: bool, deploy: Deploy) -> None:
@@ -33,8 +34,8 @@ class TestAntiCsrf:
         offer = {
             "nothing": {},
             "rid": {"rid": "anything"},
-            "token": {"anti-csrf": held.anti_csrf or "none"},
-            "wrong token": {"anti-csrf": "wrong"},
+            "token": {ANTI_CSRF: held.anti_csrf or "none"},
+            "wrong token": {ANTI_CSRF: "wrong"},
         }
         proof = {"NONE": offers, "VIA_CUSTOM_HEADER": "rid", "VIA_TOKEN": "token"}[mode]
         response = deployment.request(verb, path, held.to_refresh(), offer[offers])
@@ -56,23 +57,23 @@ class TestAntiCsrf:
         """The anti-CSRF token stands in the access token, is new with each refresh, and the one before proves nothing."""
         deployment = deploy(anti_csrf="VIA_TOKEN")
         first = deployment.login("cookie")
-        second = deployment.refreshed(first, {"anti-csrf": first.anti_csrf or ""})
+        second = deployment.refreshed(first, {ANTI_CSRF: first.anti_csrf or ""})
         parsed = access_token.parse(second.access)
 
         assert parsed is not None
         assert second.anti_csrf == parsed.content.anti_csrf_token
         assert len({first.anti_csrf, second.anti_csrf, None}) == 3
-        assert 401 == deployment.post("/me", second.to_call(), {"anti-csrf": first.anti_csrf or ""}).status_code
-        assert 200 == deployment.post("/me", second.to_call(), {"anti-csrf": second.anti_csrf or ""}).status_code
+        assert 401 == deployment.post("/me", second.to_call(), {ANTI_CSRF: first.anti_csrf or ""}).status_code
+        assert 200 == deployment.post("/me", second.to_call(), {ANTI_CSRF: second.anti_csrf or ""}).status_code
 
     @pytest.mark.parametrize("mode", ["VIA_CUSTOM_HEADER", "VIA_TOKEN"])
     @pytest.mark.parametrize("more", [{}, {"content-type": "text/plain", "origin": "https://mallory.example"}])
     @pytest.mark.parametrize(
         ("verb", "path", "brings"),
         [
-            ("POST", "/auth/session/refresh", "both cookies"),
+            ("POST", REFRESH_PATH, "both cookies"),
             ("POST", "/auth/session/%72efresh", "the access cookie"),
-            ("POST", "/auth/signout", "the access cookie"),
+            ("POST", SIGN_OUT_PATH, "the access cookie"),
             ("POST", "/auth/%73ignout", "the access cookie"),
             ("POST", "/merge", "the access cookie"),
             ("POST", "/me", "the access cookie"),
@@ -97,22 +98,22 @@ class TestAntiCsrf:
         assert KEPT == change(response)
         assert 404 != response.status_code
         assert ["ada"] == deployment.users()
-        assert 200 == deployment.refresh(held, {"rid": "x", "anti-csrf": held.anti_csrf or ""}).status_code
+        assert 200 == deployment.refresh(held, {"rid": "x", ANTI_CSRF: held.anti_csrf or ""}).status_code
 
     def test_another_session_s_token_proves_nothing(self, deploy: Deploy) -> None:
         """The anti-CSRF token of another session does not prove this one."""
         deployment = deploy(anti_csrf="VIA_TOKEN")
         ada, eve = deployment.login(user_id="ada"), deployment.login(user_id="eve")
 
-        assert 401 == deployment.post("/me", ada.to_call(), {"anti-csrf": eve.anti_csrf or ""}).status_code
+        assert 401 == deployment.post("/me", ada.to_call(), {ANTI_CSRF: eve.anti_csrf or ""}).status_code
 
     def test_the_token_stays_with_the_access_token(self, deploy: Deploy) -> None:
         """A changed payload leaves the anti-CSRF token as it is, and sends no other."""
         deployment = deploy(anti_csrf="VIA_TOKEN")
         held = deployment.login()
-        proof = {"anti-csrf": held.anti_csrf or ""}
+        proof = {ANTI_CSRF: held.anti_csrf or ""}
         response = deployment.post("/merge", held.to_call(), proof)
         changed = Held("cookie", response.headers["set-cookie"].split(";")[0].partition("=")[2], held.refresh)
 
-        assert {"front-token": "new", ACCESS: "new"} == change(response)
+        assert {FRONT_TOKEN: "new", ACCESS_COOKIE: "new"} == change(response)
         assert 200 == deployment.post("/me", changed.to_call(), proof).status_code

@@ -21,7 +21,16 @@ from tests.engines import SECRET, engine
 from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, signing_key
-from tests.web.wire import ACCESS, NEW, Held, change, set_cookies
+from tests.web.wire import NEW, Held, change, set_cookies
+from tests.wire import (
+    ACCESS_COOKIE,
+    ACCESS_HEADER,
+    AUTH_MODE,
+    FRONT_TOKEN,
+    REFRESH_COOKIE,
+    REFRESH_HEADER,
+    REFRESH_PATH,
+)
 
 CLAIMS = {
     "sub": "ada",
@@ -170,45 +179,45 @@ class TestSetCookie:
     @pytest.mark.parametrize(
         ("options", "attributes", "path"),
         [
-            ({}, "; SameSite=Lax", "/auth/session/refresh"),
-            (HTTPS, "; SameSite=Lax; Secure", "/auth/session/refresh"),
-            (HTTPS | {"website_domain": "https://other.org"}, "; SameSite=None; Secure", "/auth/session/refresh"),
+            ({}, "; SameSite=Lax", REFRESH_PATH),
+            (HTTPS, "; SameSite=Lax; Secure", REFRESH_PATH),
+            (HTTPS | {"website_domain": "https://other.org"}, "; SameSite=None; Secure", REFRESH_PATH),
             (
                 HTTPS | {"website_domain": "https://other.org", "cookie_partitioned": True},
                 "; SameSite=None; Secure; Partitioned",
-                "/auth/session/refresh",
+                REFRESH_PATH,
             ),
-            (HTTPS | {"cookie_same_site": "strict"}, "; SameSite=Strict; Secure", "/auth/session/refresh"),
-            (HTTPS | {"cookie_secure": False}, "; SameSite=Lax", "/auth/session/refresh"),
+            (HTTPS | {"cookie_same_site": "strict"}, "; SameSite=Strict; Secure", REFRESH_PATH),
+            (HTTPS | {"cookie_secure": False}, "; SameSite=Lax", REFRESH_PATH),
             (
                 HTTPS | {"cookie_domain": "example.com"},
                 "; Domain=example.com; SameSite=Lax; Secure",
-                "/auth/session/refresh",
+                REFRESH_PATH,
             ),
             ({"api_base_path": "/v1/users"}, "; SameSite=Lax", "/v1/users/session/refresh"),
             ({"api_base_path": ""}, "; SameSite=Lax", "/session/refresh"),
             (
                 {"api_domain": "http://localhost:8000", "website_domain": "https://localhost:3000"},
                 "; SameSite=None; Secure",
-                "/auth/session/refresh",
+                REFRESH_PATH,
             ),
         ],
     )
     def test_attributes(self, options: dict[str, Any], attributes: str, path: str, deploy: Deploy) -> None:
         """Both cookies have, byte for byte, the attributes of the configuration, when they are set and when they are cleared."""
         deployment = deploy(**options)
-        response = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+        response = deployment.post("/login?user_id=ada", {AUTH_MODE: "cookie"})
         held = deployment.login()
         path_of_sign_out = f"{deployment.sessions.config.api_base_path}/signout"
         cleared = deployment.post(path_of_sign_out, held.to_call(), {"rid": "session"})
 
         assert [
-            ("sAccessToken", f"Path=/; Expires={ACCESS_END}; HttpOnly{attributes}"),
-            ("sRefreshToken", f"Path={path}; Expires={REFRESH_END}; HttpOnly{attributes}"),
+            (ACCESS_COOKIE, f"Path=/; Expires={ACCESS_END}; HttpOnly{attributes}"),
+            (REFRESH_COOKIE, f"Path={path}; Expires={REFRESH_END}; HttpOnly{attributes}"),
         ] == [(name, rest.partition("; ")[2]) for name, rest in set_cookies(response)]
         assert [
-            ("sAccessToken", f"; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{attributes}"),
-            ("sRefreshToken", f"; Path={path}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{attributes}"),
+            (ACCESS_COOKIE, f"; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{attributes}"),
+            (REFRESH_COOKIE, f"; Path={path}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly{attributes}"),
         ] == set_cookies(cleared)
 
     @pytest.mark.parametrize(("options", "is_secure"), [({}, True), ({"cookie_secure": False}, False)])
@@ -216,21 +225,21 @@ class TestSetCookie:
         """Cookies that go out by https are Secure even if the configuration knows only http, unless it says otherwise."""
         deployment = deploy(**options)
         deployment.client.base_url = deployment.client.base_url.copy_with(scheme="https")
-        response = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+        response = deployment.post("/login?user_id=ada", {AUTH_MODE: "cookie"})
 
         assert [is_secure, is_secure] == [rest.endswith("; Secure") for _, rest in set_cookies(response)]
 
     def test_the_refresh_cookie_ends_with_the_session(self, deploy: Deploy) -> None:
         """The refresh cookie lives as long as its token: the idle timeout from the last refresh, at most the absolute one."""
         deployment = deploy(idle_timeout=timedelta(hours=2), absolute_timeout=timedelta(hours=2, seconds=31))
-        first = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+        first = deployment.post("/login?user_id=ada", {AUTH_MODE: "cookie"})
         held = deployment.login()
         deployment.clock.advance(PAST_GRACE)
         second = deployment.refresh(held)
         deployment.clock.advance(PAST_GRACE)
         third = deployment.refresh(deployment.refreshed(held))
 
-        ends = [dict(set_cookies(response))["sRefreshToken"].split("; ")[2] for response in (first, second, third)]
+        ends = [dict(set_cookies(response))[REFRESH_COOKIE].split("; ")[2] for response in (first, second, third)]
         assert [
             "Expires=Wed, 18 May 2033 05:33:20 GMT",
             "Expires=Wed, 18 May 2033 05:33:51 GMT",
@@ -294,7 +303,7 @@ class TestWriting:
             Outcome({"header": tokens()}),
             Outcome({"header": None}),
             Outcome({"cookie": None}),
-            Outcome(older_cookies=("sAccessToken",)),
+            Outcome(older_cookies=(ACCESS_COOKIE,)),
             Outcome(clears_legacy_cookie=True),
         ],
         ids=["sent", "cleared", "cookies cleared", "older cookies cleared", "legacy cookie cleared"],
@@ -309,7 +318,7 @@ class TestWriting:
 
     def test_the_older_domain(self, transport: Transport) -> None:
         """A cookie of the older domain is cleared there, and says nothing of tokens."""
-        written = transport.write([], Outcome(older_cookies=("sAccessToken",)), now=0, https=False)
+        written = transport.write([], Outcome(older_cookies=(ACCESS_COOKIE,)), now=0, https=False)
 
         assert [
             (b"vary", b"Cookie, Authorization"),
@@ -403,21 +412,21 @@ class TestParsing:
                 assert text == token or parsed is None or not parsed.is_signed_by(key)
 
 
-BOTH_ACCESS = {"front-token": "new", "st-access-token": "new", ACCESS: "new"}
+BOTH_ACCESS = {FRONT_TOKEN: "new", ACCESS_HEADER: "new", ACCESS_COOKIE: "new"}
 
 
 @pytest.mark.parametrize("method", ["cookie", "header"])
 def test_the_front_token(method: str, deployment: Deployment) -> None:
     """The front token is padded base64 of compact JSON: the end in milliseconds, the user, and the payload in the order of the access token."""
-    response = deployment.post("/login?user_id=ad\u00e4", {"st-auth-mode": method})
-    text = base64.b64decode(response.headers["front-token"], validate=True).decode("utf-8")
+    response = deployment.post("/login?user_id=ad\u00e4", {AUTH_MODE: method})
+    text = base64.b64decode(response.headers[FRONT_TOKEN], validate=True).decode("utf-8")
     parsed = access_token.parse(Held.of(response, method).access)
 
     assert parsed is not None
     payload = parsed.content.claims()
     content = {"ate": payload["exp"] * 1000, "uid": "ad\u00e4", "up": payload}
     assert json.dumps(content, separators=(",", ":")) == text
-    assert 0 == len(response.headers["front-token"]) % 4
+    assert 0 == len(response.headers[FRONT_TOKEN]) % 4
     assert "pro" == payload["plan"]
 
 
@@ -425,21 +434,21 @@ def test_the_exposed_access_token(deploy: Deploy) -> None:
     """If it is so configured, scripts can read the access token of the cookie as well, on every response that has one."""
     deployment = deploy(expose_access_token_to_frontend_in_cookie_based_auth=True)
     held = deployment.login("cookie")
-    created = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+    created = deployment.post("/login?user_id=ada", {AUTH_MODE: "cookie"})
     merged = deployment.post("/merge", held.to_call())
     deployment.clock.advance(PAST_GRACE)
     refreshed = deployment.refresh(held)
 
     assert NEW["cookie"] | BOTH_ACCESS == change(created) == change(refreshed)
     assert BOTH_ACCESS == change(merged)
-    assert Held.of(created, "cookie").access == created.headers["st-access-token"]
+    assert Held.of(created, "cookie").access == created.headers[ACCESS_HEADER]
 
 
 def test_the_exposed_access_token_beside_cleared_headers(deploy: Deploy) -> None:
     """If the header method is cleared beside exposed tokens, the access token is the new one."""
     deployment = deploy(expose_access_token_to_frontend_in_cookie_based_auth=True)
     held = deployment.login("header")
-    response = deployment.post("/login?user_id=ada", held.to_call(), {"st-auth-mode": "cookie"})
+    response = deployment.post("/login?user_id=ada", held.to_call(), {AUTH_MODE: "cookie"})
 
-    assert NEW["cookie"] | BOTH_ACCESS | {"st-refresh-token": "cleared"} == change(response)
-    assert Held.of(response, "cookie").access == response.headers["st-access-token"]
+    assert NEW["cookie"] | BOTH_ACCESS | {REFRESH_HEADER: "cleared"} == change(response)
+    assert Held.of(response, "cookie").access == response.headers[ACCESS_HEADER]

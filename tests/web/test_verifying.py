@@ -12,7 +12,8 @@ from fastapi_session import ConfigurationError, PrimitiveClaim, get_session_from
 from tests.moments import HOUR
 from tests.web.conftest import Deploy
 from tests.web.deployment import CROSS_SITE, PAGE, Deployment, echo
-from tests.web.wire import ACCESS, KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
+from tests.web.wire import KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, AUTH_MODE, FRONT_TOKEN
 
 
 class TestVerify:
@@ -58,7 +59,7 @@ class TestVerify:
             "foreign": {"authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln"},
             "undefined": {"authorization": "Bearer undefined"},
             "cookie": ada.to_call(),
-            "duplicates": {"cookie": f"{ada.to_call()['cookie']}; {ACCESS}=another"},
+            "duplicates": {"cookie": f"{ada.to_call()['cookie']}; {ACCESS_COOKIE}=another"},
         }
         response = deployment.get("/me", *(headers[name] for name in brings.split()))
 
@@ -74,14 +75,14 @@ class TestVerify:
     @pytest.mark.parametrize(
         ("method", "tokens"),
         [
-            ("cookie", {"front-token": "new", ACCESS: "new"}),
-            ("header", {"front-token": "new", "st-access-token": "new"}),
+            ("cookie", {FRONT_TOKEN: "new", ACCESS_COOKIE: "new"}),
+            ("header", {FRONT_TOKEN: "new", ACCESS_HEADER: "new"}),
         ],
     )
     def test_a_session_keeps_its_method(self, method: str, tokens: dict[str, str], deployment: Deployment) -> None:
         """A new access token travels as the old one came, and the refresh token stays."""
         held = deployment.login(method)
-        opposite = {"st-auth-mode": "header" if method == "cookie" else "cookie"}
+        opposite = {AUTH_MODE: "header" if method == "cookie" else "cookie"}
 
         assert tokens == change(deployment.post("/merge", held.to_call(), opposite))
 

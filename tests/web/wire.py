@@ -7,27 +7,36 @@ from http.cookies import SimpleCookie
 
 from httpx2 import Response
 
-ACCESS, REFRESH, LEGACY = "sAccessToken", "sRefreshToken", "sIdRefreshToken"
-COOKIES = (ACCESS, REFRESH, LEGACY)
-NAMED = ("front-token", "st-access-token", "st-refresh-token", "anti-csrf")
+from tests.wire import (
+    ACCESS_COOKIE,
+    ACCESS_HEADER,
+    ANTI_CSRF,
+    FRONT_TOKEN,
+    LEGACY_COOKIE,
+    REFRESH_COOKIE,
+    REFRESH_HEADER,
+)
+
+COOKIES = (ACCESS_COOKIE, REFRESH_COOKIE, LEGACY_COOKIE)
+NAMED = (FRONT_TOKEN, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF)
 EXPOSED = "access-control-expose-headers"
 
 KEPT: dict[str, str] = {}
 CLEARED = {
-    "front-token": "cleared",
-    "st-access-token": "cleared",
-    "st-refresh-token": "cleared",
-    ACCESS: "cleared",
-    REFRESH: "cleared",
+    FRONT_TOKEN: "cleared",
+    ACCESS_HEADER: "cleared",
+    REFRESH_HEADER: "cleared",
+    ACCESS_COOKIE: "cleared",
+    REFRESH_COOKIE: "cleared",
 }
 NEW = {
-    "cookie": {"front-token": "new", ACCESS: "new", REFRESH: "new"},
-    "header": {"front-token": "new", "st-access-token": "new", "st-refresh-token": "new"},
+    "cookie": {FRONT_TOKEN: "new", ACCESS_COOKIE: "new", REFRESH_COOKIE: "new"},
+    "header": {FRONT_TOKEN: "new", ACCESS_HEADER: "new", REFRESH_HEADER: "new"},
 }
 """The tokens of a session that was created or refreshed, by transfer method."""
 OTHER_CLEARED = {
-    "cookie": {"st-access-token": "cleared", "st-refresh-token": "cleared"},
-    "header": {ACCESS: "cleared", REFRESH: "cleared"},
+    "cookie": {ACCESS_HEADER: "cleared", REFRESH_HEADER: "cleared"},
+    "header": {ACCESS_COOKIE: "cleared", REFRESH_COOKIE: "cleared"},
 }
 """What is cleared beside new tokens of a method, if the other method's came too."""
 
@@ -70,23 +79,23 @@ class Held:
     @classmethod
     def of(cls, response: Response, method: str) -> Held:
         """Take the tokens that *response* brings by *method*."""
-        anti_csrf = response.headers.get("anti-csrf")
+        anti_csrf = response.headers.get(ANTI_CSRF)
         if method == "header":
-            names = ("st-access-token", "st-refresh-token")
+            names = (ACCESS_HEADER, REFRESH_HEADER)
             return cls(method, response.headers[names[0]], response.headers[names[1]], anti_csrf)
         jar = SimpleCookie()
         for text in response.headers.get_list("set-cookie"):
             jar.load(text.replace("; Partitioned", ""))  # which http.cookies knows since Python 3.14
-        return cls(method, jar[ACCESS].value, jar[REFRESH].value, anti_csrf)
+        return cls(method, jar[ACCESS_COOKIE].value, jar[REFRESH_COOKIE].value, anti_csrf)
 
     def to_call(self) -> dict[str, str]:
         """The headers of an ordinary request."""
         if self.method == "header":
             return {"authorization": f"Bearer {self.access}"}
-        return {"cookie": f"{ACCESS}={self.access}"}
+        return {"cookie": f"{ACCESS_COOKIE}={self.access}"}
 
     def to_refresh(self) -> dict[str, str]:
         """The headers of a refresh."""
         if self.method == "header":
             return {"authorization": f"Bearer {self.refresh}"}
-        return {"cookie": f"{ACCESS}={self.access}; {REFRESH}={self.refresh}"}
+        return {"cookie": f"{ACCESS_COOKIE}={self.access}; {REFRESH_COOKIE}={self.refresh}"}

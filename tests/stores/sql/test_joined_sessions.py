@@ -35,6 +35,7 @@ from fastapi_session.testing import HandClock
 from tests.engine.processes import kids
 from tests.engines import SECRET
 from tests.moments import SECOND
+from tests.wire import AUTH_MODE
 
 
 class Told(list[SessionEvent]):
@@ -268,7 +269,7 @@ async def test_a_route_signs_in_within_its_transaction(
         return session.user_id
 
     async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost:8000") as client:
-        await client.post("/sign-up", headers={"st-auth-mode": "cookie"})
+        await client.post("/sign-up", headers={AUTH_MODE: "cookie"})
         answer = await client.get("/me")
 
     assert (200 if is_committed else 401) == answer.status_code

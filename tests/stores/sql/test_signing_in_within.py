@@ -25,6 +25,7 @@ from fastapi_session import (
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
 from tests.web.wire import KEPT, NEW, Held, change
+from tests.wire import AUTH_MODE
 
 Create = Annotated[CreateSession, Depends(create_session())]
 PROOF = {"rid": "anti-csrf"}
@@ -176,11 +177,11 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 async def signed_in(client: AsyncClient) -> Held:
-    return Held.of(await client.post("/login", headers={"st-auth-mode": "cookie"}), "cookie")
+    return Held.of(await client.post("/login", headers={AUTH_MODE: "cookie"}), "cookie")
 
 
 async def signs_in(client: AsyncClient, path: str) -> Response:
-    return await client.post(path, headers={"st-auth-mode": "cookie"})
+    return await client.post(path, headers={AUTH_MODE: "cookie"})
 
 
 ENDS: list[tuple[str, int, dict[str, str], str]] = [

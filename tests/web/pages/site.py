@@ -16,6 +16,7 @@ from fastapi_session import CreateSession, Session, Sessions, create_session, in
 from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.moments import HOUR
+from tests.wire import AUTH_MODE
 
 PAGE = {"accept": "text/html,*/*;q=0.8", "sec-fetch-mode": "navigate", "sec-fetch-site": "same-origin"}
 PART = {"accept": "*/*", "hx-request": "true", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"}
@@ -45,7 +46,7 @@ class Visitor:
         return self.go(path, method, follow_redirects=False, **options)
 
     def sign_in(self) -> None:
-        assert 200 == self.client.post("/login", headers={"st-auth-mode": "cookie"}).status_code
+        assert 200 == self.client.post("/login", headers={AUTH_MODE: "cookie"}).status_code
 
     def wait(self, time: timedelta = HOUR) -> None:
         """Let the access token end. What was just remembered of a refresh is forgotten by then."""

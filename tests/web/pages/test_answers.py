@@ -8,6 +8,7 @@ from fastapi_session import StoreUnavailable
 from tests.moments import PAST_GRACE
 from tests.web.pages.conftest import Visit
 from tests.web.pages.site import PART, REFRESH, Visitor
+from tests.wire import AUTH_MODE
 
 OPENED = "/page?q=a%26b%20c&x=%2F"
 SOUGHT = f"{REFRESH}?next=/page?q=a%2526b%2520c%26x=%252F"
@@ -52,7 +53,7 @@ class TestEnded:
 
         assert "ada" == visitor.go("/optional").json()
 
-    @pytest.mark.parametrize("headers", [FETCH, {"sec-purpose": "prefetch"}, {"st-auth-mode": "cookie"}])
+    @pytest.mark.parametrize("headers", [FETCH, {"sec-purpose": "prefetch"}, {AUTH_MODE: "cookie"}])
     def test_no_page(self, headers: dict[str, str], visitor: Visitor) -> None:
         """Whoever refreshes by itself, or only looks ahead, is told what it always was."""
         visitor.wait()

@@ -8,6 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from fastapi_session.web.pages.asking import asked_for
+from tests.wire import AUTH_MODE
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 NAVIGATION = {"accept": HTML, "sec-fetch-mode": "navigate"}
@@ -27,14 +28,14 @@ ASKED = [
     ("HTMX", HTMX, "part"),
     ("HTMX by plain http", {"hx-request": "true"}, "part"),
     ("HTMX with a custom header", {**HTMX, "rid": "1"}, "part"),
-    ("HTMX in a page with a client", {**HTMX, "st-auth-mode": "cookie"}, None),
+    ("HTMX in a page with a client", {**HTMX, AUTH_MODE: "cookie"}, None),
     ("no HTMX", {"hx-request": "false", "accept": "*/*"}, None),
     ("fetch", {"accept": "*/*", "sec-fetch-mode": "cors"}, None),
     ("fetch for HTML", {"accept": HTML, "sec-fetch-mode": "cors"}, None),
     ("an image", {"accept": "image/*", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}, None),
     ("curl", {"accept": "*/*"}, None),
     ("nothing", {}, None),
-    ("a client of sessions", {**NAVIGATION, "st-auth-mode": "header"}, None),
+    ("a client of sessions", {**NAVIGATION, AUTH_MODE: "header"}, None),
     ("an older one", {"accept": HTML, "rid": "session"}, None),
     ("a bearer token", {"accept": HTML, "authorization": "bearer abc"}, None),
     ("a prefetch", {**NAVIGATION, "sec-purpose": "prefetch"}, None),

@@ -24,6 +24,7 @@ from tests.web.deployment import application, deployed
 from tests.web.pages.conftest import Visit
 from tests.web.pages.site import PAGE, PART, REFRESH, Visitor, sessions_of, site, visited
 from tests.web.wire import set_cookies
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, LEGACY_COOKIE, REFRESH_COOKIE
 
 NEXT = f"{REFRESH}?next=/page"
 
@@ -190,14 +191,14 @@ class TestNoCircles:
         with visited(app, sessions, clock) as visitor:
             visitor.sign_in()
             visitor.wait(sessions.config.idle_timeout)
-            visitor.client.cookies.delete("sRefreshToken")
+            visitor.client.cookies.delete(REFRESH_COOKIE)
             assert "whoever you are" == visitor.go("/page").json()
-            assert "sAccessToken" not in visitor.cookies
+            assert ACCESS_COOKIE not in visitor.cookies
 
     def test_a_legacy_cookie_that_cannot_be_cleared(self, visitor: Visitor) -> None:
         """A cookie `sIdRefreshToken` of a domain above, which no answer clears, sends nobody to and fro."""
         visitor.client.cookies.clear()
-        visitor.client.cookies.set("sIdRefreshToken", "x", domain=".local", path="/")
+        visitor.client.cookies.set(LEGACY_COOKIE, "x", domain=".local", path="/")
         visitor.go("/page")
 
         assert ["303 /page", f"303 {NEXT}", "303 /page", "404 /sign-in?next=/page"] == visitor.seen
@@ -205,11 +206,11 @@ class TestNoCircles:
     def test_another_tab(self, visitor: Visitor) -> None:
         """What one tab remembers stops no other: the token that it came back with is not theirs."""
         visitor.wait()
-        old = visitor.cookies["sAccessToken"]
+        old = visitor.cookies[ACCESS_COOKIE]
         visitor.go("/page")
         kept = visitor.cookies["sRefreshed"]
         response = visitor.client.get(
-            "/page", headers={**PAGE, "cookie": f"sAccessToken={old}; sRefreshed={kept}"}, follow_redirects=False
+            "/page", headers={**PAGE, "cookie": f"{ACCESS_COOKIE}={old}; sRefreshed={kept}"}, follow_redirects=False
         )
 
         assert NEXT == response.headers["location"]
@@ -278,7 +279,7 @@ class TestPaths:
             return session.user_id
 
         with TestClient(app), visited(outer, sessions, clock) as visitor:
-            visitor.client.post("/app/login", headers={"st-auth-mode": "cookie"})
+            visitor.client.post("/app/login", headers={AUTH_MODE: "cookie"})
             for path in ("/app/page", "/app/inner/page"):
                 visitor.wait()
                 assert 200 == visitor.go(path).status_code

@@ -7,9 +7,10 @@ import pytest
 from fastapi_session import StoreUnavailable
 from tests.web.pages.conftest import Visit
 from tests.web.pages.site import PAGE, PART, Visitor
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE
 
 SIGN_OUT = "/auth/signout/page"
-ALL = {"sAccessToken", "sRefreshToken"}
+ALL = {ACCESS_COOKIE, REFRESH_COOKIE}
 MODES = ["NONE", "VIA_CUSTOM_HEADER"]
 
 
@@ -80,9 +81,11 @@ def test_htmx(visitor: Visitor) -> None:
 
 def test_a_sign_in_meanwhile(visitor: Visitor) -> None:
     """A form that is late with the tokens of before a new sign-in ends the session of that sign-in, which is the user's."""
-    late = visitor.cookies["sAccessToken"]
+    late = visitor.cookies[ACCESS_COOKIE]
     visitor.sign_in()
-    response = visitor.client.post(SIGN_OUT, headers={**PAGE, "cookie": f"sAccessToken={late}"}, follow_redirects=False)
+    response = visitor.client.post(
+        SIGN_OUT, headers={**PAGE, "cookie": f"{ACCESS_COOKIE}={late}"}, follow_redirects=False
+    )
 
     assert (307, "/auth/session/refresh/page?next=/auth/signout/page") == (
         response.status_code,

@@ -1,0 +1,20 @@
+"""The names of the wire, typed by hand: a test that took them from the package could not notice that one has changed.
+
+docs/wire.md has the same. Where a test writes whole headers as bytes, they are typed there once more.
+"""
+
+from __future__ import annotations
+
+ACCESS_COOKIE = "sAccessToken"
+REFRESH_COOKIE = "sRefreshToken"
+LEGACY_COOKIE = "sIdRefreshToken"
+"""Of older versions: it is only ever cleared."""
+
+ACCESS_HEADER = "st-access-token"
+REFRESH_HEADER = "st-refresh-token"
+FRONT_TOKEN = "front-token"
+ANTI_CSRF = "anti-csrf"
+AUTH_MODE = "st-auth-mode"
+
+REFRESH_PATH = "/auth/session/refresh"
+SIGN_OUT_PATH = "/auth/signout"
