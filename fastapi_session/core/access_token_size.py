@@ -5,13 +5,10 @@ A browser drops a cookie that is too long without a word: the client would be si
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi_session.core.access_token import header_segment
+from fastapi_session.core.access_token import AccessToken, header_segment
 from fastapi_session.core.jws import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import PayloadError
-from fastapi_session.json_types import JsonObject
 
 MAX_LENGTH = 4_080
 """Characters of an access token that a browser keeps: name and value fit into the 4,096 bytes of a cookie (RFC 6265bis,
@@ -27,14 +24,15 @@ SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
 """Characters of a signature, by algorithm."""
 
 
-def ensure_fits(claims: JsonObject, key: SigningKey) -> None:
-    """Raise `PayloadError` unless browsers keep a token of these *claims*, whatever the algorithm, at a little longer address.
+def ensure_fits(content: AccessToken, key: SigningKey) -> None:
+    """Raise `PayloadError` unless browsers keep a token of this *content*, whatever the algorithm, at a little longer address.
 
     So a session whose claims were accepted goes on when the deployment changes its algorithm or its address.
     """
+    # Its claims are in no variable here, since error reporters would send what they tell of the session's tokens.
     # As if the longest signature were on it: the algorithm may be changed while the session lives.
     widening = max(SIGNATURE_LENGTH.values()) - SIGNATURE_LENGTH[key.algorithm]
-    access, front = length(claims, key) + widening, _front_token_length(claims)
+    access, front = length(content, key) + widening, _front_token_length(content)
     needed = max(access - MAX_LENGTH, front - _FRONT_TOKEN) + RESERVE
     if needed > 0:
         raise PayloadError(
@@ -48,13 +46,15 @@ def longest(cookie_prefix: str) -> int:
     return min(MAX_LENGTH, 4_096 - len(cookie_prefix) - len("sAccessToken"))
 
 
-def length(claims: JsonObject, key: SigningKey) -> int:
-    """Return how many characters the access token of these *claims* has when *key* has signed it."""
+def length(content: AccessToken, key: SigningKey) -> int:
+    """Return how many characters the access token of this *content* has when *key* has signed it."""
     header = header_segment(key.algorithm, key.kid)
-    return len(header) + 1 + len(segment(claims)) + 1 + SIGNATURE_LENGTH[key.algorithm]
+    return len(header) + 1 + len(segment(content.claims())) + 1 + SIGNATURE_LENGTH[key.algorithm]
 
 
-def _front_token_length(claims: dict[str, Any]) -> int:
-    """Return how many characters the front token has that goes with *claims*: base64 of their end, their user, and all of them."""
-    content = {"ate": claims["exp"] * 1000, "uid": claims["sub"], "up": claims}
-    return len(segment(content)) + 2  # padded to a multiple of four
+def _front_token_length(content: AccessToken) -> int:
+    """Return how many characters the front token has that goes with *content*: base64 of its end, its user, and its claims."""
+    claims = content.claims()
+    return (
+        len(segment({"ate": claims["exp"] * 1000, "uid": claims["sub"], "up": claims})) + 2
+    )  # padded to a multiple of four

@@ -107,14 +107,14 @@ class Mint:
 
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
         """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
-        claims = self._content(record, _WIDEST, key=key).claims()
+        content = self._content(record, _WIDEST, key=key)
         try:
-            access_token_size.ensure_fits(claims, key)
+            access_token_size.ensure_fits(content, key)
         except PayloadError:
             if before is None:
                 raise
-            claims_before = self._content(before, _WIDEST, key=key).claims()
-            if access_token_size.length(claims, key) > access_token_size.length(claims_before, key):
+            earlier = self._content(before, _WIDEST, key=key)
+            if access_token_size.length(content, key) > access_token_size.length(earlier, key):
                 raise
 
     def _warn_of_length(self, record: SessionRecord, length: int) -> None:
