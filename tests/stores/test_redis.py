@@ -257,7 +257,7 @@ class TestKeeping:
         self, url: str, store: RedisStore, prefix: str, clock: HandClock
     ) -> None:
         """Of 32 tasks on two clients that present one token, exactly one hands the session on."""
-        other = RedisStore(url, clock=clock, prefix=prefix)
+        other = RedisStore(patient(url), clock=clock, prefix=prefix)
         record = new_session("a", now=clock())
         await store.insert(record)
         for generation in range(10):

@@ -149,7 +149,7 @@ class TestReading:
     async def test_the_earliest_clock_counts(self, server: Server, client: Redis) -> None:
         """If the clocks of the shards differ, the reading is as old as the earliest of them."""
         moments = count(1_000)
-        store = RedisStore(server.url, clock=lambda: next(moments), shards=SHARDS)
+        store = RedisStore(patient(server.url), clock=lambda: next(moments), shards=SHARDS)
         reading = await store.notices(after=0)
         await store.close()
 
@@ -158,7 +158,7 @@ class TestReading:
     async def test_shards_are_merged_by_time(self, server: Server, client: Redis) -> None:
         """What happened in many shards and to the keys comes in the order in which it happened."""
         moments = count(1_000)
-        store = RedisStore(server.url, clock=lambda: next(moments), shards=SHARDS)
+        store = RedisStore(patient(server.url), clock=lambda: next(moments), shards=SHARDS)
         records = await kept_sessions(store, number=20)
         await store.insert_key(new_signing_key("k", now=0))
         for record in records:
