@@ -28,7 +28,7 @@ from fastapi_session import endpoint_paths
 from fastapi_session.client.held import Held, SessionTokens, after
 from fastapi_session.client.messages import Cookies, Request, RequestT, Response, ResponseT
 from fastapi_session.errors import TryRefreshTokenError
-from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method
+from fastapi_session.web.transport import ANTI_CSRF_HEADER, AUTH_MODE_HEADER, AUTHORIZATION_HEADER, RID_HEADER, Method
 
 ROUNDS = 3
 """How often a call is refreshed for, before its refusal is the result."""
@@ -118,13 +118,13 @@ class SessionFlow(Generic[RequestT, ResponseT]):
     def _prepare(self, request: RequestT, *, refreshes: bool) -> Held:
         """Put onto *request* the tokens that are held, and return those."""
         held = self._held
-        request.headers["rid"] = "session"
-        request.headers["st-auth-mode"] = self.method
+        request.headers[RID_HEADER] = "session"
+        request.headers[AUTH_MODE_HEADER] = self.method
         if held.anti_csrf is not None:
             request.headers[ANTI_CSRF_HEADER] = held.anti_csrf
         if held.tokens is not None:
             token = held.tokens.refresh_token if refreshes else held.tokens.access_token
-            request.headers["authorization"] = f"Bearer {token}"
+            request.headers[AUTHORIZATION_HEADER] = f"Bearer {token}"
         if self.method == "cookie":
             self._put_cookies(request)
         return held

@@ -80,7 +80,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     )
     begun = Begun(issued.access_token.session_handle, method, sessions)
     if within is not None:
-        exchange.wait_for(begun)
+        exchange.count_only_if_committed(begun)
     exchange.clear(other for other, _ in superseded if other != method)
     exchange.begin(issued, begun)
     return begun_session(exchange, types)

@@ -1,7 +1,7 @@
 """The providers for `Depends`: `verify_session()`, `create_session()`, `refresh_session()`, `get_sessions()`.
 
-A provider is a frozen value, not a closure: two with the same requirements are equal, so FastAPI runs them once a request, and
-`app.dependency_overrides[verify_session()]` finds them.
+A provider is a frozen value, not a closure. The same arguments return the same object or an equal one: so FastAPI runs it once a
+request, and `app.dependency_overrides[verify_session()]` finds it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fastapi_session.web.transport import Method
 from fastapi_session.web.uncalled import Uncalled, marked
 from fastapi_session.web.verifying import OverrideValidators, SessionProvider
 
-# A cache, so that equal requirements have the same provider: a `SessionProvider` is equal to itself alone, which spares FastAPI's
+# A cache, so that the same arguments return the same provider: a `SessionProvider` is equal to itself alone, which spares FastAPI's
 # look-ups a comparison. It is the one state of the module, and no setting depends on it. Weak, so a provider is dropped when no
 # route has it any more.
 _PROVIDERS: WeakValueDictionary[Hashable, SessionProvider[Any, Any]] = WeakValueDictionary()

@@ -1,8 +1,9 @@
 """One request's dealings with its session: what came in, what goes out.
 
-There is one exchange for each request, and it alone changes with the request: what else changes in this package are caches and
-warnings that are logged once. The middleware puts it into the ASGI scope, where providers find it, and writes its outcome onto
-whatever response starts.
+There is one exchange for each request: all state of the request is here or in its `Session`. The middleware puts it into the
+ASGI scope, where providers find it, and writes its outcome onto whatever response starts.
+
+A request *begins* a session if it creates, refreshes or attaches one: from then on that is the session of the request.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
-from fastapi_session.web.caching import for_one_user
+from fastapi_session.web.cache_headers import for_one_user
+from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.header_cache import HeaderCache
-from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception, status_of
+from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
 
 SCOPE_KEY = "fastapi_session.exchange"
@@ -38,7 +40,7 @@ logger = logging.getLogger("fastapi_session")
 
 @dataclass(slots=True)
 class Begun:
-    """The session *handle* that this request began: how its tokens travel, and the engine that its verbs go through.
+    """The session *handle* that this request created, refreshed or attached: how its tokens travel, and the engine for its verbs.
 
     If it began in a transaction, *sessions* is the engine within that, until the transaction has ended.
     """
@@ -89,10 +91,10 @@ class Exchange:
         self.outcome: Outcome | None = None
         self.was_asked = False  # the tokens of the request were read, so the response is for its user alone
         self.has_started = False  # the response; or the socket is open: no tokens can be sent any more
-        self.issued: IssuedSession | None = None  # the tokens that this request has last sent for its session
+        self.issued: IssuedSession | None = None  # the tokens that were recorded last for its session
         # Takes a `Session`, a module above this one: whoever opens a socket with it.
         self.guard: Callable[[Any], None] | None = None
-        self.begun: Begun | None = None  # the session that began in this request
+        self.begun: Begun | None = None  # the session that this request began
         self.handlers = NO_HANDLERS  # of the innermost application that asked for the session
         self.held: list[Message] | None = None  # a 500 that a mounted application may have made of an error of ours
         self._waiting: tuple[Waiting, ...] = ()
@@ -110,8 +112,8 @@ class Exchange:
                 self._credentials.count_older(older, is_own=self.sessions.may_have_written)
         return self._credentials
 
-    def wait_for(self, begun: Begun) -> None:
-        """From here on, let what is recorded count only if the transaction commits in which *begun* was written."""
+    def count_only_if_committed(self, begun: Begun) -> None:
+        """Let what is recorded from here on count only if the transaction commits in which *begun* was written. Returns at once."""
         waiting = Waiting(self.outcome, self.issued, self.begun)
         self._waiting += (waiting,)
         if self.outcome is not None:
@@ -138,14 +140,14 @@ class Exchange:
             )
 
     def begin(self, issued: IssuedSession, begun: Begun) -> None:
-        """Send the tokens of *issued*, the session that *begun* is about: from here on it is the session of this request."""
+        """Record the tokens of *issued*, the session that *begun* is about: from here on it is the session of this request."""
         self.begun = begun
-        self.send(issued, begun.method)
+        self.record(issued, begun.method)
 
-    def send(self, issued: IssuedSession, method: Method) -> None:
-        """Send the tokens of *issued* with the response, whichever response it is. The last word of a request counts.
+    def record(self, issued: IssuedSession, method: Method) -> None:
+        """Record the tokens of *issued*, to be sent with whatever response starts. What a request records last counts.
 
-        Nothing is sent of an earlier session once another one has begun in this request.
+        Nothing is recorded for an earlier session once another one has begun in this request.
         """
         if self.begun is not None and self.begun.handle != issued.access_token.session_handle:
             return
@@ -182,7 +184,7 @@ class Exchange:
             logger.debug(
                 "refused, %s: %s (session %s)", error.message, error.reason or "-", error.handle or "not known"
             )
-        become_http_exception(error, status=status_of(error, self.sessions.config), handlers=self.handlers)
+        become_http_exception(error, status=status_of(type(error), self.sessions.config), handlers=self.handlers)
 
     def write(self, message: Message, scope: Scope) -> Message:
         """Return *message*, the start of the response to the request of *scope*, with the outcome written onto it.

@@ -1,13 +1,12 @@
-"""Which error is which HTTP response: one table.
+"""Which error is which HTTP response. The statuses are in `error_statuses`.
 
-| error | status | body |
+| error | body | header |
 |---|---|---|
-| `UnauthorisedError`, `TryRefreshTokenError`, `TokenTheftError` | `session_expired_status_code` | `{"message": ...}` |
-| `SessionSupersededError` | 503, `Retry-After` | `{"message": ...}` |
-| `InvalidClaimsError` | `invalid_claim_status_code` | `{"message": ..., "claimValidationErrors": [...]}` |
-| `ClearDuplicateSessionCookiesError` | 200 | `{"message": ...}` |
-| `DuplicateSessionCookiesError` | 500 | text that names the setting |
-| `StoreUnavailable` | 503, `Retry-After` | `{"message": ...}` |
+| `InvalidClaimsError` | `{"message": ..., "claimValidationErrors": [...]}` | |
+| `SessionSupersededError` | `{"message": ...}` | `Retry-After` |
+| any other `SessionError` | `{"message": ...}` | |
+| `DuplicateSessionCookiesError` | text that names the setting | |
+| `StoreUnavailable` | `{"message": ...}` | `Retry-After` |
 
 A page that the server renders gets a page, as the table of `pages.answers` says, if the application serves pages so.
 A WebSocket is refused with the same response before it is accepted, and closed after, as the table of `sockets` says.
@@ -35,12 +34,14 @@ from fastapi_session.errors import (
     SessionSupersededError,
     StoreUnavailable,
 )
+from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.answers import answer, visit_of
-from fastapi_session.web.refusals import status_of
 from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
 from fastapi_session.web.transport import EXPOSE_HEADER, FAILED_CLAIMS, RETRY_AFTER_HEADER
 
+Respond = Callable[[HTTPConnection, Exception, int], Response]
+"""Returns the response to an error, given its status."""
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 
 AGAIN = {RETRY_AFTER_HEADER: "1", EXPOSE_HEADER: RETRY_AFTER_HEADER}
@@ -51,28 +52,22 @@ logger = logging.getLogger("fastapi_session")
 
 def register_handlers(app: FastAPI, config: SessionConfig) -> None:
     """Register a handler for each row of the table, unless *app* has one of its own."""
-
-    async def session_error(connection: HTTPConnection, error: Exception) -> Response:
-        assert isinstance(error, SessionError)
-        exchange_of(connection).refuse(error)  # a route may raise one too
-        return _session_error(error, config)
-
-    handlers: list[tuple[type[Exception], Handler]] = [
-        (SessionError, session_error),
+    responses: list[tuple[type[Exception], Respond]] = [
+        (SessionError, _session_error),
         (SessionSupersededError, _session_superseded),
         (DuplicateSessionCookiesError, _duplicate_session_cookies),
         (StoreUnavailable, _store_unavailable),
     ]
-    for error_class, handler in handlers:
+    for error_class, respond in responses:
         # The application's own handler stays, whether it was registered before `install` or after.
-        app.exception_handlers.setdefault(error_class, _on_sockets_too(_on_pages_too(handler, app, config)))
+        app.exception_handlers.setdefault(error_class, _on_sockets_too(_on_pages_too(respond, app, config)))
 
 
-def _on_pages_too(handler: Handler, app: FastAPI, config: SessionConfig) -> Handler:
-    """Return *handler* so that a page gets a page, with the `Retry-After` that *handler* gives."""
+def _on_pages_too(respond: Respond, app: FastAPI, config: SessionConfig) -> Handler:
+    """Return the handler that responds as *respond* does, and to a page with a page, with the same `Retry-After`."""
 
     async def handle(connection: HTTPConnection, error: Exception) -> Response:
-        response = await handler(connection, error)
+        response = respond(connection, error, status_of(type(error), config))
         visit = visit_of(connection, app, config)
         shown = None if visit is None else answer(visit, error)
         if shown is None:
@@ -106,28 +101,30 @@ async def _refuse(socket: WebSocket, response: Response, error: Exception) -> No
         await socket.close(*close_of(error))
 
 
-def _session_error(error: SessionError, config: SessionConfig) -> Response:
+def _session_error(connection: HTTPConnection, error: Exception, status: int) -> Response:
+    assert isinstance(error, SessionError)
+    exchange_of(connection).refuse(error)  # a route may raise one too
     content: dict[str, object] = {"message": error.message}
     if isinstance(error, InvalidClaimsError):
         content[FAILED_CLAIMS] = [_failure(failure.id, failure.reason) for failure in error.failures]
-    return JSONResponse(content, status_of(error, config))
+    return JSONResponse(content, status)
 
 
 def _failure(claim: str, reason: object) -> dict[str, object]:
     return {"id": claim} if reason is None else {"id": claim, "reason": reason}
 
 
-async def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception) -> Response:
+def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception, status: int) -> Response:
     logger.debug("refused: %s", error)
-    return PlainTextResponse(str(error), 500)
+    return PlainTextResponse(str(error), status)
 
 
-async def _session_superseded(connection: HTTPConnection, error: Exception) -> Response:
-    assert isinstance(error, SessionSupersededError)
-    exchange_of(connection).refuse(error)
-    return JSONResponse({"message": error.message}, 503, headers=AGAIN)
+def _session_superseded(connection: HTTPConnection, error: Exception, status: int) -> Response:
+    response = _session_error(connection, error, status)
+    response.headers.update(AGAIN)
+    return response
 
 
-async def _store_unavailable(_connection: HTTPConnection, error: Exception) -> Response:
+def _store_unavailable(_connection: HTTPConnection, error: Exception, status: int) -> Response:
     logger.error("the session store is unavailable: %s", error)
-    return JSONResponse({"message": STORE_UNAVAILABLE}, 503, headers=AGAIN)
+    return JSONResponse({"message": STORE_UNAVAILABLE}, status, headers=AGAIN)

@@ -12,12 +12,12 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.sessions import Sessions
-from fastapi_session.web.answering import SERVER_ERROR, answer_to, keep, release
-from fastapi_session.web.caching import PERSONAL, SILENT
+from fastapi_session.web.cache_headers import PERSONAL, SILENT
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
+from fastapi_session.web.uncaught_errors import SERVER_ERROR, answer_to, keep, release
 
 
 class ExchangeMiddleware:

@@ -17,7 +17,9 @@ from fastapi import FastAPI
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 
 from fastapi_session.config import SessionConfig
+from fastapi_session.errors import InvalidClaimsError, StoreUnavailable, UnauthorisedError
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
+from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.transport import FAILED_CLAIMS, RETRY_AFTER_HEADER
 
 REQUIRED = "SessionCookie"
@@ -118,13 +120,13 @@ def _complete(operation: Document, config: SessionConfig) -> None:
 def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, Document]:
     """Return the responses of a refusal by their status. A refresh checks no claims."""
     unauthorised = _UNAUTHORISED if is_guarded else _NOT_REFRESHED
-    refusals = {config.session_expired_status_code: _response(unauthorised)}
+    refusals = {status_of(UnauthorisedError, config): _response(unauthorised)}
     if is_guarded:
         failures = {FAILED_CLAIMS: {"type": "array", "items": _FAILURE}}
-        refusals.setdefault(config.invalid_claim_status_code, _response(_INVALID_CLAIM, **failures))
+        refusals.setdefault(status_of(InvalidClaimsError, config), _response(_INVALID_CLAIM, **failures))
     unavailable = _response(_UNAVAILABLE)
     unavailable["headers"] = {RETRY_AFTER_HEADER: {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return {**refusals, 503: unavailable}
+    return {**refusals, status_of(StoreUnavailable, config): unavailable}
 
 
 def _response(description: str, **properties: Document) -> Document:

@@ -20,13 +20,7 @@ from functools import cache
 
 from fastapi import HTTPException
 
-from fastapi_session.config import SessionConfig
-from fastapi_session.errors import (
-    ClearDuplicateSessionCookiesError,
-    InvalidClaimsError,
-    SessionError,
-    SessionSupersededError,
-)
+from fastapi_session.errors import SessionError
 
 Handlers = tuple[Mapping[object, object], Mapping[int, object]]
 """The handlers of an application as Starlette keeps them in the scope: by class, and by status."""
@@ -34,17 +28,6 @@ Handlers = tuple[Mapping[object, object], Mapping[int, object]]
 HANDLERS = "starlette.exception_handlers"
 
 NO_HANDLERS: Handlers = ({}, {})
-
-
-def status_of(error: SessionError, config: SessionConfig) -> int:
-    """Return the status of the response to *error*."""
-    if isinstance(error, InvalidClaimsError):
-        return config.invalid_claim_status_code
-    if isinstance(error, ClearDuplicateSessionCookiesError):
-        return 200
-    if isinstance(error, SessionSupersededError):
-        return 503
-    return config.session_expired_status_code
 
 
 def become_http_exception(error: SessionError, *, status: int, handlers: Handlers) -> None:

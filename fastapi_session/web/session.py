@@ -18,9 +18,9 @@ from fastapi_session.model import Json, Tokens, moment
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import Begun, Exchange
-from fastapi_session.web.session_end import Lasting, until_end
 from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.session_watch import SessionWatch, until_end
 from fastapi_session.web.transport import Method, front_token
 
 T = TypeVar("T")
@@ -209,13 +209,13 @@ class Session(Generic[Payload, Data]):
 
     def while_alive(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yield what *source* yields until the session ends, or its new claims do not satisfy the route: for event streams."""
-        return until_end(source, self._lasting(self._go_on_with))
+        return until_end(source, self._watch(self._go_on_with))
 
     # From here on: what the other modules of `web` call. Underscored, since all else is in every user's completion list.
 
-    def _lasting(self, ask: Ask) -> Lasting:
+    def _watch(self, ask: Ask) -> SessionWatch:
         """Return what watches the session of a socket or a stream. If its claims change, *ask* is called with the new ones."""
-        return Lasting(self._sessions.lasting(self._content, ask))
+        return SessionWatch(self._sessions.lasting(self._content, ask))
 
     async def _go_on_with(self, claims: Json) -> None:
         """Take over *claims*, which were changed elsewhere. Raises `InvalidClaimsError` if they do not satisfy the route."""
@@ -239,7 +239,7 @@ class Session(Generic[Payload, Data]):
     def _send(self, issued: IssuedSession) -> None:
         """Be *issued* from here on, and send its tokens with the response."""
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
-        self._exchange.send(issued, self._method)
+        self._exchange.record(issued, self._method)
 
     @property
     def _sessions(self) -> Sessions:

@@ -30,7 +30,7 @@ from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.model import Json
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.session import Session
-from fastapi_session.web.session_end import Lasting, SessionOver, before
+from fastapi_session.web.session_watch import SessionOver, SessionWatch, before
 from fastapi_session.web.transport import SUBPROTOCOL
 
 CLOSE_CODE = 3000
@@ -69,9 +69,9 @@ class GuardedSocket:
         self._is_open = False
         self._sessions: list[Session] = []
         self._arrived: deque[Message] = deque()
-        self._lasting: Lasting | None = None
+        self._watch: SessionWatch | None = None
         self._end: asyncio.Future[Exception] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -128,9 +128,9 @@ class GuardedSocket:
         """Stop guarding: the socket is closed, or the application has finished."""
         self._is_open = False
         if not self.has_ended:
-            self._lasting = None
-        if self._watching is not None and not self.has_ended:
-            self._watching.cancel()
+            self._watch = None
+        if self._closing is not None and not self.has_ended:
+            self._closing.cancel()
 
     def _accepting(self, message: Message) -> Message:
         """Return *message* with our subprotocol chosen, if the client offered it and the application chose none."""
@@ -147,20 +147,20 @@ class GuardedSocket:
         """Begin to guard once the socket is open and its session is known, whichever comes last."""
         if self._is_open and self._sessions and self._end is None:
             self._end = asyncio.get_running_loop().create_future()
-            self._lasting = self._sessions[0]._lasting(self._ask)
-            self._watching = asyncio.ensure_future(self._watch(self._end, self._lasting))
+            self._watch = self._sessions[0]._watch(self._ask)
+            self._closing = asyncio.ensure_future(self._close_at_end(self._end, self._watch))
 
     async def _ask(self, claims: Json) -> None:
         for session in tuple(self._sessions):
             await session._go_on_with(claims)
 
     async def _ensure(self) -> None:
-        """Raise `SessionOver` if the session has ended, even if `_watch` has not noticed yet."""
-        if self._lasting is not None:
-            await self._lasting.ensure()
+        """Raise `SessionOver` if the session has ended, even if `_close_at_end` has not noticed yet."""
+        if self._watch is not None:
+            await self._watch.ensure()
 
-    async def _watch(self, end: asyncio.Future[Exception], lasting: Lasting) -> None:
-        end.set_result(await lasting.watch())
+    async def _close_at_end(self, end: asyncio.Future[Exception], watch: SessionWatch) -> None:
+        end.set_result(await watch.until_over())
         code, reason = close_of(end.result())
         with suppress(OSError):  # the client has gone, or (TimeoutError) reads nothing
             async with asyncio.timeout(LONGEST_CLOSE):
@@ -170,6 +170,6 @@ class GuardedSocket:
         """Wait until the socket has been closed, and return its close code and the reason."""
         # Wait, since servers close a socket with a code of their own once the application has finished.
         assert self._end is not None
-        assert self._watching is not None
-        await asyncio.wait([self._watching])
+        assert self._closing is not None
+        await asyncio.wait([self._closing])
         return close_of(self._end.result())

@@ -18,7 +18,7 @@ from typing import Literal
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
-from fastapi_session.web.caching import for_nobody
+from fastapi_session.web.cache_headers import for_nobody
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import COOKIE_HEADER, SET_COOKIE_HEADER, read_cookies
 from fastapi_session.web.header_size import SizeWatch, bytes_of

@@ -67,9 +67,9 @@ def test_nothing_recorded(exchange: Exchange) -> None:
 
 async def test_the_last_word_counts(exchange: Exchange) -> None:
     """What is recorded last of a method is what goes out."""
-    exchange.send(await issued(exchange, "first", "r"), "header")
+    exchange.record(await issued(exchange, "first", "r"), "header")
     exchange.clear()
-    exchange.send(await issued(exchange, "second", "r"), "header")
+    exchange.record(await issued(exchange, "second", "r"), "header")
 
     assert b"second" == written(exchange)[b"st-access-token"]
 
@@ -80,8 +80,8 @@ async def test_the_last_word_counts(exchange: Exchange) -> None:
 
 async def test_a_new_access_token_keeps_the_refresh_token(exchange: Exchange) -> None:
     """An access token that follows a whole set takes its place in it, and the rest is still sent."""
-    exchange.send(await issued(exchange, "first", "r"), "header")
-    exchange.send(await issued(exchange, "second"), "header")
+    exchange.record(await issued(exchange, "first", "r"), "header")
+    exchange.record(await issued(exchange, "second"), "header")
     headers = written(exchange)
 
     assert (b"second", b"r") == (headers[b"st-access-token"], headers[b"st-refresh-token"])
@@ -91,7 +91,7 @@ async def test_a_session_that_gave_way_is_sent_no_more(exchange: Exchange) -> No
     """Once a session has begun in the request, a change of the one that was there before sends nothing."""
     before, begun = await issued(exchange, "before", "r"), await issued(exchange, "begun", "r")
     exchange.begin(begun, Begun(begun.access_token.session_handle, "header", exchange.sessions))
-    exchange.send(before, "header")
+    exchange.record(before, "header")
 
     assert b"begun" == written(exchange)[b"st-access-token"]
     assert begun is exchange.issued

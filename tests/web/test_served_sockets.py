@@ -21,7 +21,7 @@ from fastapi_session import SessionConfig, Sessions, TokenTheftError
 from fastapi_session.core import access_token
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
-from fastapi_session.web import session_end
+from fastapi_session.web import session_watch
 from fastapi_session.web.sockets import CLOSE_CODE
 from tests.engines import SECRET, engine
 from tests.moments import HOUR, PAST_GRACE
@@ -233,7 +233,7 @@ async def test_a_socket_ends_with_its_access_token(
     path: str, served: Served, ada: IssuedSession, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session may go on, so the client is told to refresh, and to open its socket anew."""
-    monkeypatch.setattr(session_end, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(session_watch, "LONGEST_WAIT", 0.01)
     opened = await served.connect(path, bearer(ada.tokens))
     clock.advance(HOUR)
 

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi_session import Sessions
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.testing import HandClock
-from fastapi_session.web import session_end
+from fastapi_session.web import session_watch
 from tests.engines import engine
 from tests.moments import HOUR
 from tests.web.deployment import Verified
@@ -103,7 +103,7 @@ async def test_a_stream_ends_with_its_access_token(
     served: Served, ada: IssuedSession, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the access token ends so does the stream; the browser asks for it again with a new one."""
-    monkeypatch.setattr(session_end, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(session_watch, "LONGEST_WAIT", 0.01)
     async with served.client() as client, client.stream("GET", "/waiting", headers=bearer(ada.tokens)) as response:
         lines = response.aiter_lines()
         assert "data: tick" == await anext(lines)

@@ -33,11 +33,12 @@ from fastapi_session.errors import (
     UnauthorisedError,
 )
 from fastapi_session.local_address import is_local
+from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import address_of, prefix_of, refresh_page, with_next
 from fastapi_session.web.pages.asking import Asked, asked_for
 from fastapi_session.web.pages.html import NOT_KEPT, page
-from fastapi_session.web.pages.memory import remember_asked, was_just_refreshed
+from fastapi_session.web.pages.redirect_cookies import remember_asked, was_just_refreshed
 
 SOUGHT = "fastapi_session.sought_page"
 """The key in the scope under which the refresh for pages keeps the page that its browser is on the way to."""
@@ -74,7 +75,7 @@ class Visit:
     @property
     def status(self) -> int:
         """The status of a refusal."""
-        return self.config.session_expired_status_code
+        return status_of(UnauthorisedError, self.config)
 
 
 def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) -> Visit | None:
@@ -98,7 +99,7 @@ def answer(visit: Visit, error: Exception) -> Response | None:
             exchange_of(visit.connection).clear()
         return _signed_out(visit, error.message)
     if isinstance(error, StoreUnavailable | SessionSupersededError):
-        return _come_again(visit)
+        return _come_again(visit, status=status_of(type(error), visit.config))
     return None
 
 
@@ -157,9 +158,9 @@ def kept_part(visit: Visit, message: str) -> Response:
     return JSONResponse({"message": message}, visit.status, {"HX-Reswap": "none", **NOT_KEPT})
 
 
-def _come_again(visit: Visit) -> Response | None:
+def _come_again(visit: Visit, *, status: int) -> Response | None:
     if visit.asked == "part":
         return None
     sent = "" if visit.is_get else " What you sent was not taken; reloading sends it again."
     text = f"Your session cannot be looked up at the moment. You are still signed in.{sent}"
-    return page(_AGAIN, text, status=503, link=("", "Try again") if visit.is_get else None)
+    return page(_AGAIN, text, status=status, link=("", "Try again") if visit.is_get else None)

@@ -5,7 +5,7 @@
 | the request | the response |
 |---|---|
 | is for no page: an image, a prefetch, a script | 403, nothing changes |
-| its browser did not keep the cookie of `memory` | a page with a link, nothing changes |
+| its browser did not keep the cookie of `redirect_cookies` | a page with a link, nothing changes |
 | is refreshed | 303 to `next`, or 307 with all that was sent |
 | has no session to refresh | the same, and its tokens are cleared: the page may be one for everybody |
 | has no refresh token, and no page has refused its access token | the same, nothing changes |
@@ -47,7 +47,7 @@ from fastapi_session.web.pages.addresses import REFRESH_ROUTE, prefix_of, refres
 from fastapi_session.web.pages.answers import HX_REDIRECT, SOUGHT, Visit, kept_part, redirect
 from fastapi_session.web.pages.asking import asked_for, is_htmx
 from fastapi_session.web.pages.html import page
-from fastapi_session.web.pages.memory import keeps_cookies, remember_refreshed, was_refused
+from fastapi_session.web.pages.redirect_cookies import keeps_cookies, remember_refreshed, was_refused
 from fastapi_session.web.refreshing import refresh_with_proof
 from fastapi_session.web.session_types import SessionTypes
 from fastapi_session.web.token_choice import presented_access_tokens, presented_refresh_token, verified_handles

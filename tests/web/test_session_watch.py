@@ -14,7 +14,7 @@ from fastapi_session.errors import InvalidClaimsError
 from fastapi_session.model import Json, Reading
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing import HandClock
-from fastapi_session.web.session_end import Lasting, until_end
+from fastapi_session.web.session_watch import SessionWatch, until_end
 from tests.engines import TroubledStore, engine
 
 
@@ -41,11 +41,11 @@ async def agree(_claims: Json) -> None:
     """Go on with whatever claims."""
 
 
-def lasting(
+def watched(
     source: AsyncIterator[int], sessions: Sessions, issued: IssuedSession, ask: Ask = agree
 ) -> AsyncIterator[int]:
     """What *source* yields for as long as the session lasts."""
-    return until_end(source, Lasting(sessions.lasting(issued.access_token, ask)))
+    return until_end(source, SessionWatch(sessions.lasting(issued.access_token, ask)))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_a_source_that_ends(sessions: Sessions, issued: IssuedSession) -> 
         for number in range(3):
             yield number
 
-    assert [0, 1, 2] == [number async for number in lasting(three(), sessions, issued)]
+    assert [0, 1, 2] == [number async for number in watched(three(), sessions, issued)]
 
 
 @pytest.mark.parametrize("last", [None, 1], ids=["a source that goes on", "a source that waits"])
@@ -73,7 +73,7 @@ async def test_a_session_that_is_revoked(last: int | None, sessions: Sessions, i
     """When the session is revoked the stream ends, even while it waits, and its source is closed."""
     numbers, told, endings = Numbers(last), [], []
     async with asyncio.timeout(5):
-        async for number in lasting(numbers(), sessions, issued):
+        async for number in watched(numbers(), sessions, issued):
             told.append(number)
             if number == 1:
                 endings.append(asyncio.ensure_future(sessions.revoke(issued.access_token.session_handle)))
@@ -86,7 +86,7 @@ async def test_a_session_that_is_revoked(last: int | None, sessions: Sessions, i
 
 async def test_a_session_that_was_revoked_before(sessions: Sessions, issued: IssuedSession) -> None:
     """A stream whose session was revoked before its first event tells nothing, and nobody has to wait for its end."""
-    stream = lasting(Numbers()(), sessions, issued)
+    stream = watched(Numbers()(), sessions, issued)
     await sessions.revoke(issued.access_token.session_handle)
 
     assert [] == [number async for number in stream]
@@ -97,7 +97,7 @@ async def test_an_access_token_that_ends(sessions: Sessions, issued: IssuedSessi
     clock.advance(timedelta(hours=1) - timedelta(milliseconds=20))
     numbers = Numbers(last=0)
     async with asyncio.timeout(5):
-        async for _ in lasting(numbers(), sessions, issued):
+        async for _ in watched(numbers(), sessions, issued):
             clock.advance(timedelta(milliseconds=20))
 
     assert numbers.is_closed
@@ -107,7 +107,7 @@ async def test_a_listener_that_goes(sessions: Sessions, issued: IssuedSession) -
     """When the listener goes first, the source is closed and nothing goes on waiting."""
     before = len(asyncio.all_tasks())
     numbers = Numbers()
-    stream = lasting(numbers(), sessions, issued)
+    stream = watched(numbers(), sessions, issued)
     first = await anext(stream)
     await stream.aclose()  # type: ignore[attr-defined]
     for _ in range(3):
@@ -124,7 +124,7 @@ async def test_a_source_that_breaks(sessions: Sessions, issued: IssuedSession) -
         raise TimeoutError("of its own")
 
     with pytest.raises(TimeoutError, match="of its own"):
-        [number async for number in lasting(broken(), sessions, issued)]
+        [number async for number in watched(broken(), sessions, issued)]
 
 
 async def test_claims_that_are_changed(sessions: Sessions, issued: IssuedSession) -> None:
@@ -137,7 +137,7 @@ async def test_claims_that_are_changed(sessions: Sessions, issued: IssuedSession
             raise InvalidClaimsError([])
 
     numbers = Numbers()
-    stream = lasting(numbers(), sessions, issued, ask)
+    stream = watched(numbers(), sessions, issued, ask)
     for role, goes_on in (("admin", True), ("editor", True), ("guest", False)):
         await sessions.merge_into_access_token_payload(issued.access_token.session_handle, {"role": role})
         told = [await anext(stream, None) for _ in range(3)]
@@ -157,7 +157,7 @@ async def test_a_store_that_is_down_when_claims_are_changed(clock: HandClock) ->
     store = ReadingStore(clock)
     sessions = engine(clock, store=store)
     issued = await sessions.create("ada")
-    stream = lasting(Numbers()(), sessions, issued, ask)
+    stream = watched(Numbers()(), sessions, issued, ask)
     await sessions.merge_into_access_token_payload(issued.access_token.session_handle, {"role": "guest"})
     store.down = True
     assert [0, 1] == [await anext(stream) for _ in range(2)]
@@ -186,7 +186,7 @@ async def test_another_process_ends_a_stream_that_waits(is_open: bool, clock: Ha
         await here.open()
     numbers = Numbers(last=0)
     async with asyncio.timeout(10):
-        async for _ in lasting(numbers(), here, issued):
+        async for _ in watched(numbers(), here, issued):
             await there.revoke(issued.access_token.session_handle)
 
     assert numbers.is_closed
@@ -199,7 +199,7 @@ async def test_nothing_is_told_after_a_pause_before_the_feed_is_read(clock: Hand
     there = engine(clock, store=here.store)
     issued = await here.create("ada")
     await here.open()
-    stream = lasting(Numbers()(), here, issued)
+    stream = watched(Numbers()(), here, issued)
     assert 0 == await anext(stream)
     await there.revoke(issued.access_token.session_handle)
     clock.advance(timedelta(seconds=6))

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Depends, FastAPI, Response
 
 from fastapi_session import Session, verify_session
-from fastapi_session.web.caching import for_nobody, for_one_user
+from fastapi_session.web.cache_headers import for_nobody, for_one_user
 from tests.web.deployment import Deployment, Verified
 
 OURS = (b"vary", b"Cookie, Authorization")

@@ -36,15 +36,15 @@ class SessionOver(Exception):
     """The session ended while something was waited for. It never leaves this package."""
 
 
-class Lasting:
-    """Watches *session* until it is over."""
+class SessionWatch:
+    """Watches *session* for one socket or stream, until the session is over."""
 
     def __init__(self, session: WatchedSession) -> None:
         self._session = session
         self._heard = asyncio.Event()
         self._over: Exception | None = None
 
-    async def watch(self) -> Exception:
+    async def until_over(self) -> Exception:
         """Wait until the session is over, and return the error with which a request would be refused."""
         with self._session.listening(self._heard.set):
             while not await self._is_over():
@@ -99,14 +99,14 @@ async def before(end: asyncio.Future[Exception], step: Callable[[], Awaitable[T]
         end.remove_done_callback(stop)
 
 
-async def until_end(source: AsyncIterator[T], lasting: Lasting) -> AsyncIterator[T]:
-    """Yield what *source* yields until the session of *lasting* is over, and close *source* however it ends."""
-    end = asyncio.ensure_future(lasting.watch())
+async def until_end(source: AsyncIterator[T], watch: SessionWatch) -> AsyncIterator[T]:
+    """Yield what *source* yields until the session of *watch* is over, and close *source* however it ends."""
+    end = asyncio.ensure_future(watch.until_over())
     try:
-        await lasting.ensure()
+        await watch.ensure()
         while True:
             item = await before(end, source.__anext__)
-            await lasting.ensure()
+            await watch.ensure()
             yield item
     except (SessionOver, StopAsyncIteration):
         return
