@@ -107,23 +107,23 @@ class Sessions:
     def within(self, connection: object) -> Self:
         """Return these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
 
-        That is a connection of the database that has the sessions; its owner commits or rolls back. Subscribers are called,
-        and this process hears of what ended, once it has committed. What is only read is read there too,
-        and the first signing key of all is made there: whoever holds a connection waits for no other. To refresh, or to
-        revoke a key, is as ever. Raises `ConfigurationError` if the store knows no transactions.
+        That is a connection of the database that has the sessions; its owner commits or rolls back. Once it has committed,
+        subscribers are called, and this process refuses the sessions that ended. All is read through it, and the very first key
+        is made there: waiting for a second connection can deadlock a full pool. Refreshing and revoking a key are not part of it.
+        Raises `ConfigurationError` if the store knows no transactions.
         """
         if not isinstance(self.store, TransactionalStore):
             raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
-        joined = copy(self)  # not a new one, so that a subclass keeps its verbs and what else it has
+        joined = copy(self)  # not a new one, so that a subclass keeps its verbs and attributes
         joined._engine = self._engine.within(self.store.within(connection))  # noqa: SLF001  it is one of these
         return joined
 
-    def on_end(self, tell: Callable[[bool], None]) -> None:
-        """Call *tell* once it is certain what became of what was just written: true, it stays; false, it was undone.
+    def on_end(self, callback: Callable[[bool], None]) -> None:
+        """Call *callback* once it is certain what became of what was just written: true, it stays; false, it was undone.
 
-        That is at once, and `within` a transaction when that has committed or was rolled back, or a savepoint around it was.
+        That is at once; `within` a transaction, when that has committed, or that or a savepoint around it was rolled back.
         """
-        self._engine.on_end(tell)
+        self._engine.on_end(callback)
 
     def now(self) -> int:
         """Return what time it is for these sessions, in milliseconds since the epoch."""
@@ -170,7 +170,7 @@ class Sessions:
         issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)  # before the write: it may be too long
         await engine.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
         engine.announcements.created(record, replaced=replaced)
-        engine.housekeeping.tidy()  # here, since what makes rows has to see to it that they go
+        engine.housekeeping.tidy()  # here, since only what adds rows makes it necessary to delete old ones
         return issued
 
     async def verify(
@@ -179,25 +179,27 @@ class Sessions:
         """Return the content of an access token that is genuine, has not expired and was not revoked.
 
         What other processes revoked is known within two seconds, without I/O; *check_database* asks the store, and returns
-        the claims of there. It is asked as well, once a token, if the session's claims were changed by its handle.
+        the claims that the store has. It is asked as well, once a token, if the session's claims were changed by handle.
 
-        Raises `UnauthorisedError` if it is none of ours or its session has ended, clearing the tokens unless another one
-        took its place; `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the
+        Raises `UnauthorisedError` if it is none of ours or its session has ended, clearing the tokens unless the session was
+        superseded; `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the
         revocation feed is older than it may be.
         """
-        # The fast path, inlined: each request comes through here, and usually it neither waits nor verifies a signature. What
-        # says so is compared here without a function call, and only the rest is handed on (see `benchmarks.calls`).
+        # The fast path, inlined: each request comes through here, and usually it neither waits nor verifies a signature.
+        # These checks are inlined; all else is delegated (see `benchmarks.calls`, which counts the function calls).
         engine, parsed = self._engine, self.parse(token) if isinstance(token, str) else token
         del token  # error reporters send the local variables of this frame
         now, feed, keyring = engine.clock(), engine.feed, engine.keyring
         if not feed.trusted_from <= now < feed.trusted_until:
-            check_database |= await engine.verifying.catch_up(parsed)  # first of all, since it may tell of the key
+            check_database |= await engine.slow_verifying.catch_up(
+                parsed
+            )  # first: it may report that the key was deleted
             now = engine.clock()
         if (
             not (isinstance(parsed, VerifiedAccessToken) and parsed.is_verified_by(keyring.keys, now))
             or not keyring.read_at <= now < keyring.reload_at
         ):
-            parsed = await engine.verifying.verify(parsed)
+            parsed = await engine.slow_verifying.verify(parsed)
         content = parsed.content
         try:
             if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
@@ -229,16 +231,16 @@ class Sessions:
         ):
             refused = UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
             raise refused.about(presented.session_id)
-        key = await engine.keyring.signing_key(through=engine.joined)  # what can fail fails before the write
-        record, answer = await engine.refreshing.advance(presented, by=circumstances)
-        return engine.mint.issue(record, answer, key=key, anti_csrf=by_token)
+        key = await engine.keyring.signing_key(through=engine.joined)  # before the write, since it can fail
+        record, to_send = await engine.refreshing.advance(presented, by=circumstances)
+        return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
 
     async def check_claims(
         self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
     ) -> CheckedClaims:
-        """Ask *validators* of the verified *token*, after fetching each claim that they need once.
+        """Check the verified *token* by *validators*, after fetching each claim that they need once.
 
-        No I/O if nothing has to be fetched; what is fetched is kept as by `merge_and_reissue`. Raises `UnauthorisedError` if
+        No I/O if nothing has to be fetched; what is fetched is written as by `merge_and_reissue`. Raises `UnauthorisedError` if
         the session has ended meanwhile, `PayloadError`, `StoreUnavailable`.
         """
         fetch_due = self._engine.claim_checks.fetch_due
@@ -248,7 +250,7 @@ class Sessions:
             issued = await self.merge_and_reissue(token, fetched.entries, marks_stale=marks_stale)
             if issued is None:
                 raise await self.refusal(token.session_handle)
-        # The claims as they are in the store by now: another request may have changed some since the token was issued.
+        # The claims as the store has them now: another request may have changed some since the token was issued.
         failed = failures(validators, issued.access_token.custom if issued else token.custom, now=fetched.began)
         if failed:
             self._engine.announcements.rejected(token, failed)
@@ -278,20 +280,19 @@ class Sessions:
     # A session by its access token.
 
     async def verified_handle(self, parsed: ParsedAccessToken) -> str | None:
-        """Return the handle of the session that *parsed* was issued for, expired or not; `None` if nobody vouches for it.
+        """Return the handle of the session that *parsed* was issued for, expired or not; `None` if nothing shows it is genuine.
 
-        If its signing key is gone, the refresh token that it names vouches for it: whoever knows that has been given the
-        tokens of the session. A kid that no key of ours can have had counts for nothing. Raises `StoreUnavailable`.
+        If its signing key is gone, the refresh token that it names shows it: only the client was sent that. Raises `StoreUnavailable`.
         """
-        return await self._engine.verifying.handle(parsed)
+        return await self._engine.slow_verifying.handle(parsed)
 
     async def merge_and_reissue(
         self, token: AccessToken, changes: Json, *, marks_stale: bool = False
     ) -> IssuedSession | None:
-        """Lay *changes* over the claims of the verified *token*'s session, and return it with a new access token.
+        """Merge *changes* into the claims of the verified *token*'s session, and return it with a new access token.
 
-        That expires with the old one. If it cannot be sent to the client any more, *marks_stale* has access tokens of before
-        refused with "try refresh token", as a change by handle does. `None` if the session has ended. Raises `PayloadError`,
+        That expires with the old one. *marks_stale* is for a token that cannot be sent to the client any more: then earlier
+        access tokens are refused with "try refresh token", as after a change by handle. `None` if the session has ended. Raises `PayloadError`,
         `StoreUnavailable`.
         """
         record = await self._engine.record_changes.change_payload(
@@ -302,13 +303,13 @@ class Sessions:
     async def reissue(self, token: AccessToken, claims: Json) -> IssuedSession:
         """Return the session of the verified *token* with a new access token that carries *claims*, and expires with the old one.
 
-        Nothing is written: they have to be those of the store. Raises `PayloadError`, `StoreUnavailable`.
+        Nothing is written: *claims* have to be those that the store has. Raises `PayloadError`, `StoreUnavailable`.
         """
         key = await self._engine.keyring.signing_key(through=self._engine.joined)
         return self._engine.mint.reissue(token, claims, key=key)
 
     def issued_now(self, issued: IssuedSession) -> IssuedSession:
-        """Return *issued*, which may have been made a while ago, with an `iat` of now, by which clients set their clock.
+        """Return *issued*, which may have been made a while ago, with the current time as its `iat`, by which clients set their clock.
 
         The access token expires when it did. Nothing is changed if the key that signed it is not known here. No I/O.
         """
@@ -319,7 +320,7 @@ class Sessions:
         return self._engine.mint.renewed(issued, key=key)
 
     def lasting(self, token: AccessToken, ask: Ask) -> WatchedSession:
-        """Return the session of the verified *token*, to be watched by what goes on with it: a socket, a stream.
+        """Return the session of the verified *token*, to be watched by a socket or a stream that goes on with it.
 
         *ask* is called with its claims when they have changed, and raises if it may not go on with them.
         """
@@ -367,15 +368,15 @@ class Sessions:
     async def change_session_data(self, handle: str, change: Callable[[Json], Json]) -> bool:
         """Write what *change* makes of the data, and call it again if another writer came first: no change is lost.
 
-        *change* is given a copy and returns the data as they are to be. Says whether the session is there. What *change*
+        *change* is given a copy and returns the new data. Says whether the session is there. What *change*
         raises, or a `PayloadError` for what it returns, leaves the data as they were.
         """
         return await self._engine.record_changes.change_data(handle, change) is not None
 
     async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
-        """Lay *changes* over the session's own claims; `None` removes one. Says whether the session is there.
+        """Merge *changes* into the session's own claims; `None` removes one. Says whether the session is there.
 
-        Access tokens of before are refused with "try refresh token" from then on, in other processes within two seconds; so
+        Earlier access tokens are refused with "try refresh token" from then on, in other processes within two seconds; so
         the client has the new claims with its next request. Raises `PayloadError`, and then nothing is written.
         """
         return await self.change_access_token_payload(handle, lambda payload: merged(payload, changes))
@@ -436,7 +437,7 @@ class Sessions:
     async def merge_into_access_token_payload_of_all(
         self, user_id: str, changes: Json, *, tenant_id: str | None = None
     ) -> list[str]:
-        """Lay *changes* over the claims of all sessions of *user_id*, as `merge_into_access_token_payload` does of one.
+        """Merge *changes* into the claims of all sessions of *user_id*, as `merge_into_access_token_payload` does for one.
 
         Returns the handles of those that are there, of every tenant if none is given. Their clients refresh and
         come back with the new claims: at once here, within two seconds in other processes. Each session is changed by

@@ -56,13 +56,13 @@ def segment(value: JsonObject) -> str:
 
 
 def read_segment(text: str) -> JsonObject | None:
-    """Return the JSON object that the segment *text* says, `None` if it says none strictly."""
+    """Return the JSON object that the segment *text* says, `None` if it is not strict JSON."""
     data = base64url.decode(text)
     if data is None:
         return None
     try:
         value = _DECODER.decode(data.decode("utf-8"))
-        if b"\\ud" in data.lower():  # the only way to a lone surrogate, which UTF-8 cannot say again
+        if b"\\ud" in data.lower():  # the only way to a lone surrogate, which UTF-8 cannot encode
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None

@@ -106,7 +106,7 @@ def _copied(value: JsonValue) -> JsonValue:
 
 
 def merged(payload: Json, changes: Json) -> JsonObject:
-    """Return *payload* with *changes* laid over its top level; a value of `None` removes its key."""
+    """Return *payload* with *changes* merged into its top level; a value of `None` removes its key."""
     removed = {key for key, value in changes.items() if value is None}
     return {key: value for key, value in {**payload, **changes}.items() if key not in removed}
 

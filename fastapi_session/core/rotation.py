@@ -1,15 +1,25 @@
-"""What a presented refresh token means: this table, first match wins. It is written here and nowhere else.
+"""What a presented refresh token means: one table, and the first row that matches decides.
 
-n is the token's generation, H its peppered hash, P its parent's fingerprint, id its issue id; gen, cur, prev, window_at, acked,
-exchanged, used, used_at, crossed are the row's. `now` is the store's clock, read with the row. G is the grace period,
-D the debounce. "The window is open" means that now and window_at lie less than G apart.
+Stores repeat only D4, as one conditional write (`SessionStore.rotate`).
+
+| name | meaning |
+|---|---|
+| n, H, P, id | of the presented token: its generation, its peppered hash, the fingerprint of its parent, its issue id |
+| gen, cur, prev | of the row: the generation of the newest token, the peppered hash of that token, and of the one before |
+| window_at, acked, exchanged, used, used_at, crossed | of the row: its fields, see `Lineage` |
+| now | the store's clock, read with the row |
+| G, D | the grace period and the debounce |
+| the window is open | now and window_at lie less than G apart |
+| an exchange is crossed | the token of issue id `exchanged` was exchanged, and another token of the same generation came as well |
+
+All tokens of one generation have the same hash. Each that is sent has an issue id of its own.
 
 | row | condition | verdict | write | response |
 |---|---|---|---|---|
 | D0 | length, alphabet, version, kid or MAC wrong | BAD_TOKEN | none, store not read | unauthorised |
 | D1 | no row, or a deadline passed | GONE | none | unauthorised |
 | D2 | n = gen, H != cur | ORPHANED_BRANCH | revoke | theft |
-| D3 | n = gen, now < window_at + D | CURRENT | acked, used = id, used_at = now, unless acked; window_at = now, if it lies D ahead | the same generation |
+| D3 | n = gen, now < window_at + D | CURRENT | acked, used = id, used_at = now, unless acked; window_at = now, if window_at is at least D in the future | the same generation |
 | D4 | n = gen | ROTATED | the next generation, exchanged = id, crossed moves on | the successor |
 | D5 | n = gen - 1, H = prev, now >= window_at + G, id = used, id != exchanged, used_at + G/3 <= window_at | LEFT_BEHIND | revoke | theft |
 | D6 | n = gen - 1, H = prev, id != exchanged, the two exchanges before this one were crossed | CROSSED | revoke | theft |
@@ -22,19 +32,31 @@ D the debounce. "The window is open" means that now and window_at lie less than 
 | D13 | otherwise | STALE_LINEAGE | revoke | theft |
 
 The successor of D7 and D8 must hash to cur. If it does not, the secret that made it is gone: KEY_MISMATCH, unauthorised, no theft.
-A row that does not know what was exchanged (`None`) is of before there were issue ids: it accuses nobody by D5 and D6.
+A row whose `exchanged` is `None` was never rotated, or was written before issue ids existed: D5 and D6 do not apply to it.
 
-Why each row is there: D3 lets two tabs refresh at once, D7 and D8 let a client come back whose answer was lost,
-D11 recovers from a store that lost its last write, and `acked` closes D8 as soon as the successor has been used,
-so that a thief cannot live on it.
+| rows | why they are there |
+|---|---|
+| D3 | two tabs may refresh at once |
+| D7, D8 | a client whose response was lost may come back |
+| `acked` | closes D8 once the successor has been used, so that a thief cannot live on it |
+| D5, D6 | find a thief who holds the same generation as the owner, with another issue id, by D7 or D8 |
+| D9 | a store's clock may be set back |
+| D11 | a store may have lost its last write |
 
-D5 and D6 find the thief who lets the owner recover by D8, or follows by D7, so that both hold the same generation, each an
-answer of his own. A jar of cookies holds one: what it has used and left does not come back (D5), and answers that overtook
-each other do not cross three exchanges in a row (D6). A message may be on its way for a third of the grace period: G/3.
+An example of D5. At 12:00 a thief exchanges the owner's token. At 12:05 the owner presents it too and recovers by D8. Both now
+have a token of the same generation, and the owner uses his. At 13:05 the thief exchanges the other one (D4). At 14:05
+the owner's token comes, which was left behind. Without a thief this cannot happen: cookies hold one token, so one that was
+used does not come back after another was exchanged.
 
-D3 and D9 bound windows on both sides. One that lies ahead began before the store's clock was set back. By less than its own
-length it counts as open. Further ahead it begins anew with the newest token, and is closed by the one before once its
-successor was used: that may be a late request of a tab, or a replay of long ago; it is neither accused nor answered.
+An example of D6. The thief refreshes some seconds after the owner each time, by D7: each exchange is crossed. Responses that
+overtake each other do that once or twice, not three times in a row. G/3 is how long a message may be on its way.
+
+If the store's clock was set back, window_at may lie in the future:
+
+| presented | window_at is less than G (for D3, D) ahead | further ahead |
+|---|---|---|
+| the newest token | D3, as usual | D3, and the window begins again |
+| the one before | D7: the window is open | D8, if not acked. Else D9 closes the window and refuses without an accusation: it may be a late request of a tab, or an old replay |
 """
 
 from __future__ import annotations
@@ -89,12 +111,12 @@ class RotationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row of the table, applied: what to *write* (if anything), whether to *revoke*, which token the *answer* to the client has."""
+    """One row of the table, applied: what to *write* (if anything), whether to *revoke*, which refresh token *to_send* (if any)."""
 
     verdict: Verdict
     write: Lineage | None = None
     revoke: bool = False
-    answer: RefreshToken | None = None
+    to_send: RefreshToken | None = None
 
 
 def judge(
@@ -103,7 +125,7 @@ def judge(
     """Say what the authenticated *token* means for the *row* of its session: rows D1 to D13.
 
     *token* was read with *secrets*, *now* (milliseconds) is the store's clock as it was read with the row. *issue_id*, 9 random
-    bytes, is that of the answer, if there is one.
+    bytes, is that of the token to send, if there is one.
     """
     if row is None or row.expired(now):
         return Decision(Verdict.GONE)
@@ -119,13 +141,13 @@ def judge(
 
 
 def belongs_to(own: bytes, parent: bytes | None, row: Lineage, *, secrets: Secrets) -> bool:
-    """Say whether an access token belongs to *row*: it goes with its current or previous refresh token, or is newer.
+    """Say whether an access token belongs to *row*: was issued with its current or previous refresh token, or with a newer one.
 
-    *own* and *parent* are the fingerprints the token carries. Newer is a child of the current one: a replica that lags,
-    or a store that lost a write.
+    *own* and *parent* are the fingerprints that the access token carries. A newer refresh token is a child of the current
+    one: the row comes from a replica that lags, or from a store that lost a write.
     """
     # By every secret, since an earlier one may have made what the row has. A plain comparison: what is compared is an HMAC, so
-    # a guess that is nearly right is so by chance, and its duration tells nothing.
+    # a guess that is nearly right is so by chance, and the duration reveals nothing.
     for secret in secrets:
         if refresh_token.stored_hash(own, secret) in (row.current, row.previous):
             return True
@@ -151,8 +173,8 @@ class _Case:
         if not _same(self.presented, self.row.current):
             return Decision(Verdict.ORPHANED_BRANCH, revoke=True)
         if self.now < self.row.window_at + self.policy.debounce:
-            answer = replace(self.token, issue_id=self.issue_id)
-            return Decision(Verdict.CURRENT, write=_if_new(self._used(), self.row), answer=answer)
+            same_generation = replace(self.token, issue_id=self.issue_id)
+            return Decision(Verdict.CURRENT, write=_if_new(self._used(), self.row), to_send=same_generation)
         return self._advance(Verdict.ROTATED)
 
     def presented_previous(self) -> Decision:
@@ -165,13 +187,13 @@ class _Case:
         if self._is_crossing() and noted.crossed == _ALL_CROSSED:
             return Decision(Verdict.CROSSED, revoke=True)
         if abs(self.now - self.row.window_at) < self.policy.grace:
-            return self._answer_again(Verdict.GRACE, write=noted)
+            return self._send_successor(Verdict.GRACE, write=noted)
         return self._presented_late(noted)
 
     def _presented_late(self, noted: Lineage) -> Decision:
         """n = gen - 1, and the window is not open: rows D8, D9, D10."""
         if self.policy.lost_response_recovery and not self.row.acknowledged:
-            return self._answer_again(Verdict.REISSUE, write=self._reissued(noted))
+            return self._send_successor(Verdict.REISSUE, write=self._reissued(noted))
         if self.now < self.row.window_at:
             closed = replace(self.row, window_at=self.now - self.policy.grace)
             return Decision(Verdict.CLOCK_SET_BACK, write=closed)
@@ -186,12 +208,12 @@ class _Case:
 
     def _advance(self, verdict: Verdict) -> Decision:
         """Move the row on to the generation after the presented one."""
-        answer = refresh_token.successor(self.token, self.secrets.newest, issue_id=self.issue_id)
+        successor = refresh_token.successor(self.token, self.secrets.newest, issue_id=self.issue_id)
         write = Lineage(
-            generation=answer.generation,
-            current=_hash(answer, self.secrets),
+            generation=successor.generation,
+            current=_hash(successor, self.secrets),
             previous=self.presented,
-            current_kid=answer.kid,
+            current_kid=successor.kid,
             window_at=self.now,
             acknowledged=False,
             idle_expires_at=self.row.idle_deadline(self.now + self.policy.idle_timeout),
@@ -199,12 +221,12 @@ class _Case:
             exchanged=self.token.issue_id,
             used=self.row.used,
             used_at=self.row.used_at,
-            crossed=self.row.crossed_before(answer.generation - self.row.generation),
+            crossed=self.row.crossed_before(successor.generation - self.row.generation),
         )
-        return Decision(verdict, write=write, answer=answer)
+        return Decision(verdict, write=write, to_send=successor)
 
     def _used(self) -> Lineage:
-        """Note that the newest token has been used, and let a window begin anew that lies too far ahead."""
+        """Note that the newest token has been used, and let the window begin again if it lies too far ahead."""
         row = self.row
         if not row.acknowledged:
             row = replace(row, acknowledged=True, used=self.token.issue_id, used_at=self.now)
@@ -229,15 +251,15 @@ class _Case:
         window_at = self.now if self.policy.grace else row.window_at
         return replace(row, exchanged=self.token.issue_id, window_at=window_at)
 
-    def _answer_again(self, verdict: Verdict, *, write: Lineage) -> Decision:
-        """Hand out the successor that the row already has."""
+    def _send_successor(self, verdict: Verdict, *, write: Lineage) -> Decision:
+        """Send the successor that the row has already."""
         made_by = self.secrets.get(self.row.current_kid)
         if made_by is None:  # its secret was taken out of the list
             return Decision(Verdict.KEY_MISMATCH)
-        answer = refresh_token.successor(self.token, made_by, issue_id=self.issue_id)
-        if not _same(_hash(answer, self.secrets), self.row.current):
+        successor = refresh_token.successor(self.token, made_by, issue_id=self.issue_id)
+        if not _same(_hash(successor, self.secrets), self.row.current):
             return Decision(Verdict.KEY_MISMATCH)
-        return Decision(verdict, write=_if_new(write, self.row), answer=answer)
+        return Decision(verdict, write=_if_new(write, self.row), to_send=successor)
 
 
 def _if_new(lineage: Lineage, row: Lineage) -> Lineage | None:

@@ -31,8 +31,8 @@ from fastapi_session.engine.tokens.alarms import Alarms
 from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.engine.tokens.refreshing import Refreshing
+from fastapi_session.engine.tokens.slow_verifying import SlowVerifying
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
-from fastapi_session.engine.tokens.verifying import Verifying
 from fastapi_session.engine.user_sessions import UserSessions
 from fastapi_session.events import Subscriber
 from fastapi_session.randomness import Random
@@ -85,7 +85,7 @@ class Engine:
         self._use(self.store, joined=None)
 
     def within(self, store: JoinedStore) -> Engine:
-        """Return these parts, but that they read and write through *store*, and announce it once its transaction has committed."""
+        """Return a copy of these parts that reads and writes through *store*, and sends events once its transaction has committed."""
         engine = copy(self)
         engine.on_end = store.on_end
         engine.announcements = self.announcements.deferred(
@@ -98,12 +98,12 @@ class Engine:
     def _use(self, store: Store, *, joined: JoinedStore | None) -> None:
         """Make the parts that read and write through *store*, which is *joined* if it does so in a transaction of the user's.
 
-        Whoever holds a connection must not wait for another one: all connections may be held by callers who wait like him.
+        Waiting for a second connection can deadlock a full pool: so these parts use the user's alone.
         """
         self.store = store
         self.joined = joined
         self.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, ended_sessions=self.ended_sessions)
-        self.verifying = Verifying(
+        self.slow_verifying = SlowVerifying(
             joined=joined,
             feed=self.feed,
             keyring=self.keyring,
@@ -131,9 +131,9 @@ class Engine:
         )
 
 
-def _committed(tell: Callable[[bool], None]) -> None:
-    """Say that what was written has been committed: no transaction outlives a verb, but for the user's."""
-    tell(True)
+def _committed(callback: Callable[[bool], None]) -> None:
+    """Call *callback* with true: without a transaction of the user's, what a verb has written is committed."""
+    callback(True)
 
 
 def _if_committed(announce: Callable[[], None], has_committed: bool) -> None:  # noqa: FBT001 - as stores call it

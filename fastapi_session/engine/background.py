@@ -60,7 +60,7 @@ class SingleFlight(Generic[P]):
         if task is not None:
             await asyncio.shield(task)
 
-    async def anew(self, *args: P.args, **kwargs: P.kwargs) -> None:
+    async def run_again(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Wait until the work is done that begins after this call, and raise what it raised."""
         await self.join()
         await self(*args, **kwargs)

@@ -1,6 +1,6 @@
 """What a store promises: three small contracts, one contract sentence a method.
 
-A store keeps and compares; it never decides. Not-found is `None` or `False`, never an error.
+A store keeps and compares; it never judges a token. Not-found is `None` or `False`, never an error.
 Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
 the last write: every caller is safe to try again.
 
@@ -46,7 +46,7 @@ class SessionStore(Protocol):
         passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
         current = successor, its kid, window_at = now, acknowledged = False, exchanged = issue id, crossed moved on by one
         exchange, the circumstances and idle_expires_at = min(now + idle timeout, absolute).
-        Return the record as written, or `None`; `None` too while `window_at` is later than the clock, which was set back.
+        Return the record as written, else `None`; `None` too while `window_at` is in the future, because the clock was set back.
         """
 
     async def get(self, session_id: str) -> Reading:
@@ -55,8 +55,8 @@ class SessionStore(Protocol):
     async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
         """Write *lineage* if the row has not changed since it was *expected*: a compare-and-set.
 
-        Compared are generation, current, acknowledged, window_at, exchanged and crossed, since one of them changes with
-        everything that a verdict depends on.
+        Compared are generation, current, acknowledged, window_at, exchanged and crossed, since whatever
+        a verdict depends on changes one of them.
         """
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
@@ -115,7 +115,7 @@ class SigningKeyStore(Protocol):
 
 
 class NoticeStore(Protocol):
-    """The revocation feed: what every process has to hear of, kept until it is cleared away."""
+    """The revocation feed: notices for every process, kept until they are deleted."""
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         """Return what was appended later than *after*, and not later than *until*, oldest first.
@@ -136,10 +136,10 @@ class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):
 class JoinedStore(Store, Protocol):
     """A store that reads and writes in a transaction of the user's."""
 
-    def on_end(self, tell: Callable[[bool], None]) -> None:
-        """Call *tell* once it is certain what became of what was just written: true, it has been committed; false, undone.
+    def on_end(self, callback: Callable[[bool], None]) -> None:
+        """Call *callback* once it is certain what became of what was just written: true, it was committed; false, it was undone.
 
-        It is undone by a rollback, by that of a savepoint around it, and by a commit that fails.
+        It is undone by a rollback, by the rollback of a savepoint around it, and by a commit that fails.
         """
 
 

@@ -36,7 +36,8 @@ class MemoryStore:
         self._sessions: dict[str, SessionRecord] = {}
         self._keys: dict[str, SigningKeyRecord] = {}
         self._notices: list[Notice] = []
-        # A lock for threads, since event loops of several may share the store. Nothing awaits while it is held.
+        # The lock guards the three above. A lock for threads, since event loops of several may share the store. Nothing awaits
+        # while it is held.
         self._lock = threading.Lock()
 
     async def open(self) -> None:

@@ -10,10 +10,19 @@ said once, in the tables `SESSION`, `KEY` and `NOTICE`. All else is derived from
 | `CIRCUMSTANCES_COLUMNS`, `circumstances_row` | the slice that a rotation takes from the request |
 | `LINEAGE_COLUMNS`, `lineage_row` | the slice that `replace` writes |
 | `COMPARED_COLUMNS`, `compared_row` | what compare-and-set compares |
-| `ADDED_COLUMNS` | what the oldest rows lack, and what it counts as there |
+| `ADDED_COLUMNS` | columns added later, with their default |
 
-To add a field to a session: name it in its dataclass, describe it in `SESSION`, add its column to the two schemas
-(`sqlite/schema.py`, `sql/tables.py`) and a migration to `sql/migrations`, and fill it. The contract of stores tests it then.
+To add a field to a session:
+
+| step | what to know |
+|---|---|
+| its dataclass in `model` | `Circumstances` if each rotation takes it from the request, `Lineage` if the rotation table changes it, else `SessionRecord`. At the end and with a default, so that constructors go on to work |
+| `SESSION`, here | *before* is its value in rows that were written without it: always needed once a version was released |
+| `sqlite/schema.py` | a new entry at the end of `MIGRATIONS`. Processes of an older version then refuse the file |
+| `sql/tables.py`, and a file in `sql/migrations/versions` | `ExactText` if a statement compares it, else `Text`. `BRINGS` names the column: `migrate` adopts tables by it |
+| its value | `NewSessions.record`, and up from there: `Sessions.create`, `create_new_session_in_request` (`web/creating.py`) and `CreateSession` (`web/dependencies.py`). `SessionInformation` if it may be read |
+
+The contract of stores tests it then. A user's own store has to keep it too: say so in the changelog.
 
 Payloads are JSON text with sorted keys and no spaces, so that equal payloads are equal text.
 
@@ -32,7 +41,7 @@ from fastapi_session.model import Circumstances, Json, Lineage, Notice, SessionR
 from fastapi_session.stores.json_text import dump_json, load_json
 
 Row = Sequence[Any]
-"""Values of columns, in their order. A driver may have read anything: whoever makes a record of it looks first."""
+"""Values of columns, in their order. A driver may have read anything, so values are checked before a record is made of them."""
 
 
 class Kind(Enum):
@@ -43,7 +52,7 @@ class Kind(Enum):
     NUMBER = auto()
     DATETIME = auto()
     BYTES = auto()
-    TRUTH = auto()
+    BOOLEAN = auto()
 
 
 _TYPES: Mapping[Kind, frozenset[type]] = {
@@ -52,19 +61,19 @@ _TYPES: Mapping[Kind, frozenset[type]] = {
     Kind.NUMBER: frozenset({int}),
     Kind.DATETIME: frozenset({int}),
     Kind.BYTES: frozenset({bytes}),
-    Kind.TRUTH: frozenset({bool, int}),  # some databases have numbers only
+    Kind.BOOLEAN: frozenset({bool, int}),  # some databases have numbers only
 }
 
 _YEAR_10000 = 253_402_300_800_000
-"""When it begins (milliseconds): no `datetime` goes so far."""
+"""Its first moment (milliseconds): later than any `datetime`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """What a store has to know of a column.
 
-    *optional* says that it may be `None`, and *compared* that compare-and-set compares it. A column that was added later says,
-    as JSON, what it counts as in a row of *before*.
+    *optional*: it may be `None`. *compared*: compare-and-set compares it. *before*, of a column that was added later: the default,
+    as JSON, for rows written before the column existed.
     """
 
     kind: Kind
@@ -75,7 +84,7 @@ class Column:
 
     @property
     def types(self) -> frozenset[type]:
-        """The types that a value may have, exactly: for Python, a truth is a number too."""
+        """The types that a value may have, exactly: for Python, a boolean is a number too."""
         return _TYPES[self.kind] | ({type(None)} if self.optional else frozenset())
 
 
@@ -95,7 +104,7 @@ SESSION: Mapping[str, Column] = {
     "previous": Column(Kind.BYTES, optional=True),
     "current_kid": Column(Kind.NUMBER),
     "window_at": Column(Kind.DATETIME, compared=True),
-    "acknowledged": Column(Kind.TRUTH, compared=True),
+    "acknowledged": Column(Kind.BOOLEAN, compared=True),
     "idle_expires_at": Column(Kind.DATETIME),
     "absolute_expires_at": Column(Kind.NUMBER, optional=True),
     "exchanged": Column(Kind.BYTES, optional=True, compared=True, before="null"),
@@ -122,7 +131,7 @@ NOTICE: Mapping[str, Column] = {"subject": Column(Kind.TEXT), "kind": Column(Kin
 
 
 class Unreadable(ValueError):
-    """A row has in *column* what is never written there. Nothing is said of what that is."""
+    """A row has in *column* what is never written there. The message never shows the value."""
 
     def __init__(self, column: str) -> None:
         super().__init__(column)
@@ -142,7 +151,7 @@ _PARTS = {"circumstances": CIRCUMSTANCES_COLUMNS, "lineage": LINEAGE_COLUMNS}
 _PATHS = [
     path for name in _names(SessionRecord) for path in [f"{name}.{each}" for each in _PARTS.get(name, ())] or [name]
 ]
-"""Of each column of a session, the way to its field from the record."""
+"""Of each column of a session, the path to its field from the record."""
 
 SESSION_COLUMNS = tuple(path.rpartition(".")[-1] for path in _PATHS)
 COMPARED_COLUMNS = tuple(name for name in LINEAGE_COLUMNS if SESSION[name].compared)
@@ -167,12 +176,12 @@ class Rows:
     def __init__(self, names: Sequence[str], columns: Mapping[str, Column]) -> None:
         # Looked up once: a row is read with every refresh.
         self._types = [(name, columns[name].types) for name in names]
-        self._datetimes, self._json, self._truths = (
-            [*places(kind, names, columns).items()] for kind in (Kind.DATETIME, Kind.JSON, Kind.TRUTH)
+        self._datetimes, self._json, self._booleans = (
+            [*places(kind, names, columns).items()] for kind in (Kind.DATETIME, Kind.JSON, Kind.BOOLEAN)
         )
 
     def write(self, values: Row) -> Row:
-        """Return the row of a record whose fields have *values*. Raises ValueError or TypeError for what JSON cannot say."""
+        """Return the row of a record whose fields have *values*. Raises ValueError or TypeError for what JSON cannot encode."""
         row = [*values]
         for place, _ in self._json:
             row[place] = dump_json(row[place])
@@ -192,7 +201,7 @@ class Rows:
         values = [*row]
         for place, column in self._json:
             values[place] = _object_in(column, row[place])
-        for place, _ in self._truths:
+        for place, _ in self._booleans:
             values[place] = bool(row[place])
         return values
 
@@ -216,7 +225,7 @@ _NOTICE_ROWS = Rows(NOTICE_COLUMNS, NOTICE)
 
 
 def session_row(record: SessionRecord) -> Row:
-    """Return *record* as a row. Raises ValueError or TypeError for a payload that JSON cannot say."""
+    """Return *record* as a row. Raises ValueError or TypeError for a payload that JSON cannot encode."""
     return _SESSION_ROWS.write(_values_of_session(record))
 
 
@@ -230,7 +239,7 @@ def session_record(row: Row) -> SessionRecord:
 
 
 def key_row(record: SigningKeyRecord) -> Row:
-    """Return *record* as a row. Raises ValueError or TypeError for a public key that JSON cannot say."""
+    """Return *record* as a row. Raises ValueError or TypeError for a public key that JSON cannot encode."""
     return _KEY_ROWS.write(_values_of_key(record))
 
 

@@ -107,7 +107,7 @@ _OTHERS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.DATETIME: lambda value: value + 1,
     # As long as before: databases bound how long a hash or an issue id is.
     Kind.BYTES: lambda value: digest(value.hex())[: len(value)] if value else issue_id("another"),
-    Kind.TRUTH: lambda value: not value,
+    Kind.BOOLEAN: lambda value: not value,
 }
 """Another value than the one that a column of each kind has."""
 

@@ -85,18 +85,18 @@ class Server:
         decision = judge(
             token, self.row, now=self.now, policy=self.policy, secrets=self.secrets, issue_id=self._next_issue_id()
         )
-        assert not (replay and decision.answer), "a replay was answered"  # I4
-        assert not (self.ended and decision.answer), "an ended session was refreshed"  # I5, I6
+        assert not (replay and decision.to_send), "a replay was answered"  # I4
+        assert not (self.ended and decision.to_send), "an ended session was refreshed"  # I5, I6
         if decision.revoke:
             self.row, self.ended = None, True
         if decision.write is not None:
             self.row = decision.write
         self.verdicts.append(decision.verdict)
-        if decision.answer is None:
+        if decision.to_send is None:
             return None
         if decision.verdict is Verdict.CURRENT:
             self.books.used.add(token.generation)
-        return self._hand_out(decision.answer, again=decision.verdict is Verdict.REISSUE)
+        return self._hand_out(decision.to_send, again=decision.verdict is Verdict.REISSUE)
 
     def use(self, text: str) -> None:
         """Let the client use what came with *text*: the server verifies its access token, and acknowledges."""

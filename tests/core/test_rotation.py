@@ -336,7 +336,7 @@ def test_row(case: Case) -> None:
 
     writes = None if case.writes is None or case.lineage is None else replace(case.lineage, **case.writes)
     answer = None if case.answers is None else token_at(case.answers, issue_id=ANSWER)
-    assert Decision(case.verdict, write=writes, revoke=case.revokes, answer=answer) == decision
+    assert Decision(case.verdict, write=writes, revoke=case.revokes, to_send=answer) == decision
 
 
 def test_every_row_has_a_case() -> None:
@@ -464,8 +464,8 @@ class TestSecretRotation:
             issue_id=ANSWER,
         )
 
-        assert decision.answer is not None
-        assert (Verdict.ROTATED, self.new.kid) == (decision.verdict, decision.answer.kid)
+        assert decision.to_send is not None
+        assert (Verdict.ROTATED, self.new.kid) == (decision.verdict, decision.to_send.kid)
 
     def test_a_repeated_answer_is_the_same_after_the_newest_secret_changed(self) -> None:
         """A token that rotated under the older secret has the same successor when it is presented under a newer one."""
@@ -475,7 +475,7 @@ class TestSecretRotation:
             token, row, now=AFTER + 1, policy=POLICY, secrets=Secrets([self.new, self.old]), issue_id=ANSWER
         )
 
-        assert Decision(Verdict.GRACE, answer=refresh_token.successor(token, self.old, issue_id=ANSWER)) == decision
+        assert Decision(Verdict.GRACE, to_send=refresh_token.successor(token, self.old, issue_id=ANSWER)) == decision
 
     def test_a_dropped_secret_is_no_theft(self) -> None:
         """Where the secret that made the successor is gone, the client has to sign in again, and nobody is accused."""

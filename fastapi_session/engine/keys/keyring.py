@@ -23,7 +23,7 @@ from fastapi_session.stores.base import JoinedStore, SigningKeyStore
 RELOAD_INTERVAL = 60_000
 """Milliseconds between two readings of the store, less up to a quarter at random so that workers do not march in step."""
 COOLDOWN = 5_000
-"""Milliseconds between two readings for kids that are unknown (anybody can make one up), and between attempts that fail."""
+"""Milliseconds between two readings because of unknown kids (anybody can make one up), and between attempts that fail."""
 
 _ATTEMPTS = 3
 
@@ -51,7 +51,9 @@ class Keyring:
         self.keys = SigningKeys()
         self._known: dict[str, SigningKey] = {}
         self._uncommitted = UncommittedKeys(adopt=self._adopt)
-        self._deleted: set[str] = set()  # one a rotation: what was deleted once never comes back under its kid
+        # Kids that were deleted. It only grows, by one kid a rotation. None is dropped: a slow reading that began before would
+        # bring the key back.
+        self._deleted: set[str] = set()
         self._key_making = KeyMaking(secrets=secrets, policy=policy, clock=clock, random=random)
         self._reencryption = KeyReencryption(store, secrets=secrets, clock=clock, random=random, background=background)
         self._reading = SingleFlight(self._read_again, background=background)
@@ -59,7 +61,7 @@ class Keyring:
         # Readings are numbered as they begin, since a later one may be done first.
         self._begun = 0
         self._done = 0
-        self._needed = 1  # no reading before this one may say which key signs: it may not know what was deleted
+        self._needed = 1  # the first reading that may say which key signs: an earlier one may contain a deleted key
         self.read_at: float = -math.inf
         self.reload_at: float = -math.inf
         self._read_for_unknown_at: float = -math.inf
@@ -75,9 +77,9 @@ class Keyring:
 
         *static* asks for the key that never rotates, or for the one that does; by default for the one of access tokens.
 
-        No I/O if one is known, unless one was deleted since the keys were read, or another one may have taken over: then the
-        keys are read first. A caller who holds a connection reads *through* it, and if there is no key, makes one in his
-        transaction: whoever waits for another connection may wait for those who wait like him. Raises `StoreUnavailable` if
+        No I/O if one is known, unless a key was deleted since the keys were read, or another one may sign by now: then the
+        keys are read first. In a transaction of the user's they are read *through* its store, and if there is no key, one is made there:
+        waiting for a second connection can deadlock a full pool. Raises `StoreUnavailable` if
         no key is known and the store cannot be asked, `ConfigurationError` if the secret does not open the store's keys.
         """
         family = STATIC if (self._policy.static if static is None else static) else ROTATING
@@ -133,9 +135,9 @@ class Keyring:
         return deleted
 
     def forget(self, kid: str) -> None:
-        """Know that the key named *kid* was deleted: it neither signs nor verifies any more. No I/O.
+        """Take note that the key named *kid* was deleted: it neither signs nor verifies any more. No I/O.
 
-        A reading that is under way does not bring it back, and the next request that needs a key reads anew.
+        A reading that is under way does not bring it back, and the next request that needs a key reads the keys again.
         """
         self._deleted.add(kid)
         # One that is not known here neither signs nor verifies here, and nothing has to be read for it.
@@ -149,7 +151,7 @@ class Keyring:
             await self._read_now(through)
 
     def _is_outdated(self) -> bool:
-        """Say whether another key may sign by now than those known tell: each is published so long before it does."""
+        """Say whether a key that is not known here may sign by now: each is published `publish_lead` before it signs."""
         is_old = not 0 <= self._clock() - self.read_at < self._policy.publish_lead
         return is_old or self._done < self._needed
 
@@ -184,10 +186,10 @@ class Keyring:
         fresh = [record for record in records if record.kid not in before]
         opened = await asyncio.to_thread(self._key_making.opened, fresh) if fresh else []
         if number < self._done:
-            return  # a later reading was faster, and knows more
+            return  # a reading that began later was faster, and is newer
         self._done = number
         known = {**before, **{key.kid: key for key in opened}}
-        # A transaction may see the keys of when it began: one that it does not see need not be gone.
+        # A transaction may see the keys as they were when it began: one that it does not see need not be deleted.
         self._know(known.values() if store else (known[record.kid] for record in records))
         self._reencryption.look(records)
 
@@ -222,20 +224,20 @@ class Keyring:
             await self._reload()
             if self.keys.has(due):
                 break
-            due = replace(due, sequence=due.sequence + 1)  # in that place is one that cannot be read
+            due = replace(due, sequence=due.sequence + 1)  # a key that cannot be read has that sequence
         for kid in self.keys.expired(now=self._clock()):
             await self._store.delete_key(kid)
         await self._reload()
 
     async def _make_now(self, due: DueKey, through: JoinedStore | None) -> SigningKey | None:
-        """Make the key that is due, and return it if it is none that all may use."""
+        """Make the key that is due. Return it if it was made in a transaction, where it may sign before others know it."""
         if through is not None:
             return await self._make_within(due, through)
         await self._making[due.family](due)
         return None
 
     async def _make_within(self, due: DueKey, store: JoinedStore) -> SigningKey | None:
-        """Return the key that this transaction has made, or makes now; `None` if its place is taken by one that is known."""
+        """Return the key that was made in this transaction, or make it now; `None` if its sequence belongs to a known key."""
         if (made := await self._uncommitted.made_in(store, due.family)) is not None:
             return made
         private = await self._key_making.pair()
@@ -243,7 +245,7 @@ class Keyring:
             await self._reload(store)
             if self.keys.has(due):
                 return None
-            due = replace(due, sequence=due.sequence + 1)  # in that place is one that cannot be read
+            due = replace(due, sequence=due.sequence + 1)  # a key that cannot be read has that sequence
         [key] = self._key_making.opened([record])
         self._uncommitted.keep(key, made_in=store)
         return key

@@ -20,7 +20,7 @@ from fastapi_session.stores.base import JoinedStore
 class PublishedKeys:
     """The keys of *keyring* as other services know them, published by *issuer*.
 
-    They are read through the *joined* store, if there is one: whoever holds a connection waits for no other.
+    They are read through the *joined* store, if there is one: waiting for a second connection can deadlock a full pool.
     """
 
     def __init__(self, issuer: str, *, keyring: Keyring, clock: Clock, joined: JoinedStore | None) -> None:
@@ -41,7 +41,7 @@ class PublishedKeys:
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the JWK Set (RFC 7517). Raises `StoreUnavailable` if no key is known at all."""
-        # Made now if it is not there, so that it is published before it has signed anything. If it cannot be made: those known.
+        # Made now if there is none, so that it is published before it signs. If it cannot be made, the known keys are returned.
         with contextlib.suppress(StoreUnavailable):
             await self._keyring.signing_key(static=True, through=self._joined)
         return await self._keyring.jwks(through=self._joined)

@@ -1,8 +1,9 @@
 """Signing keys follow the secret: what an earlier one encrypts is encrypted under the newest, so that the earlier can go.
 
-A process looks at the keys when it reads them first, and from then on once a day. So while processes whose lists begin with
-different secrets run side by side, they do not keep undoing each other's work, and within a day of that the list that is
-left has prevailed. All of them open the keys meanwhile: each of their lists has both secrets.
+A process looks at the keys when it reads them first, and from then on once a day. During a change of
+the secret, processes with the old list and with the new one run side by side. As they look once a day only, they do not keep
+undoing each other's work. Within a day of the change all keys follow the new list. Meanwhile all processes can decrypt
+the keys: both secrets are in each list.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from fastapi_session.randomness import Random
 from fastapi_session.stores.base import SigningKeyStore
 
 REENCRYPTION_INTERVAL = 86_400_000
-"""Milliseconds between two looks at what encrypts the keys."""
+"""Milliseconds between two checks which secret encrypts the keys."""
 
 logger = logging.getLogger("fastapi_session")
 
 
 class KeyReencryption:
-    """Encrypts one process's keys anew if that is needed. Of several processes that do so at once, one succeeds."""
+    """Encrypts the store's keys again if that is needed. Of several processes that do so at once, one succeeds."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class KeyReencryption:
         self._look_at = 0
 
     def look(self, records: Sequence[SigningKeyRecord]) -> None:
-        """Begin to encrypt anew those of *records* that an earlier secret encrypts, unless it is too soon to look again."""
+        """Begin to encrypt again those of *records* that an earlier secret encrypts, unless the last look was less than a day ago."""
         now = self._clock()
         if now < self._look_at:
             return

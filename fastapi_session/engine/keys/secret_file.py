@@ -1,6 +1,6 @@
 """The secret of an application that configured none: a file beside its database, readable by its owner alone.
 
-Whoever else can read it can sign in as anybody, and whoever can write it knows it as well. So a file is used only if
+Whoever can read it can sign in as anybody, and whoever can write it can choose it. So the file is used only if
 
 | who | may |
 |---|---|
@@ -44,7 +44,7 @@ def read_or_create(path: Path) -> bytes:
 def _read(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
-            # Of what was opened: by its name it could be another file by now.
+            # Of the open file, not by its name: another file may have that name by now.
             _ensure_private(os.fstat(file.fileno()), path)
             return file.read()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Signing keys that were made in a transaction of the user's, until it is certain what becomes of that."""
+"""Signing keys that were made in a transaction of the user's, until that has committed or was rolled back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi_session.stores.base import JoinedStore
 
 
 class UncommittedKeys:
-    """Keys that sign in their own transaction alone, since they may be undone with all that they signed.
+    """Keys that sign in their own transaction alone, since a rollback undoes them and what they signed.
 
     *adopt* is called with each that has been committed.
     """
@@ -21,7 +21,7 @@ class UncommittedKeys:
         self._keys: dict[str, SigningKey] = {}
 
     def left_out(self, records: Iterable[SigningKeyRecord]) -> list[SigningKeyRecord]:
-        """Return *records* without those of these keys: who reads in the transaction that made one sees it."""
+        """Return *records* without those of these keys: a reading in the transaction that made one contains it."""
         return [record for record in records if record.kid not in self._keys]
 
     async def made_in(self, store: JoinedStore, family: Family) -> SigningKey | None:

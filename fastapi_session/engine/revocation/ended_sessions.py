@@ -1,7 +1,7 @@
-"""Which error a client gets that comes for a session which is not there any more.
+"""Which error a client gets whose session is not there any more.
 
-It may have the tokens of a session that took its place by now, in the very same cookies. So for a session that was
-superseded nothing is cleared, and it is never theft; the client is sent to where the new tokens are.
+The client may have the tokens of a newer session by now, in the very same cookies. So for a session that was superseded no
+cookie is cleared, and it is never theft.
 
 | its session | it comes | with an access token | with a refresh token |
 |---|---|---|---|
@@ -9,12 +9,12 @@ superseded nothing is cleared, and it is never theft; the client is sent to wher
 | was superseded | later | unauthorised, kept | unauthorised, kept |
 | was revoked, or has expired | at any time | unauthorised, cleared | unauthorised, cleared |
 
-A refresh that brings an access token alone gets what its refresh token would have got.
+A refresh request with only an access token gets the same error as with its refresh token.
 
-Sockets and streams of a session that is superseded close with "try refresh token", of one that is revoked with "unauthorised".
+Sockets and streams of a superseded session close with "try refresh token", those of a revoked one with "unauthorised".
 
-If the store has no such session and the feed says nothing of it yet, the feed is read anew before anything is cleared:
-another process may have put a session in its place a moment ago. In a transaction of the user's, what it says there counts.
+If the store has no such session and the feed says nothing of it yet, the feed is read again before anything is cleared:
+another process may have superseded the session a moment ago. In a transaction of the user's, the feed is read there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fastapi_session.stores.base import NoticeStore
 class EndedSessions:
     """Knows from the *feed* which sessions were superseded; *grace* is in milliseconds of *clock*.
 
-    If *joined* is given, that store is asked what the feed says in a transaction of the user's.
+    If *joined* is given, the feed is read from that store, in a transaction of the user's.
     """
 
     def __init__(self, feed: RevocationFeed, *, clock: Clock, grace: int, joined: NoticeStore | None = None) -> None:
@@ -41,7 +41,7 @@ class EndedSessions:
         self._joined = joined
 
     def within(self, store: NoticeStore) -> EndedSessions:
-        """Return this, but that it asks *store* what the feed says, and nobody else hears of it: it may be undone."""
+        """Return a copy that reads the feed from *store*, and does not keep what it read: the transaction may be undone."""
         return EndedSessions(self._feed, clock=self._clock, grace=self._grace, joined=store)
 
     def refusal(self, notice: Notice | None) -> SessionError:
@@ -68,7 +68,7 @@ class EndedSessions:
 
     def closing(self, notice: Notice) -> SessionError:
         """Return the error with which a socket or a stream closes whose session has ended as *notice* says."""
-        # However late: what was open all the time is no request of long ago, and its client has the new tokens.
+        # However late it is: the socket was open all the time, so its client has the new tokens.
         if notice.kind == "session_superseded":
             return TryRefreshTokenError("session: another one took its place")
         return UnauthorisedError("session: it has ended")
@@ -79,7 +79,7 @@ class EndedSessions:
             return notice
         if self._joined is not None:
             return await self._latest_in(self._joined, session_id) or notice
-        await self._feed.read_anew()
+        await self._feed.read_again()
         return self._feed.about(session_id)
 
     async def _latest_in(self, store: NoticeStore, session_id: str) -> Notice | None:
@@ -88,7 +88,7 @@ class EndedSessions:
         return found[-1] if found else None
 
     def _is_late(self, notice: Notice) -> bool:
-        # On both sides: the notice may be dated by another machine, and a clock may be set back.
+        # The absolute difference: another machine may have dated the notice, and a clock may be set back.
         return abs(self._clock() - notice.at) >= self._grace
 
 

@@ -1,4 +1,4 @@
-"""The revocation feed: what was revoked lately, by whichever process, known here without asking for each request.
+"""The revocation feed: a cache of what any process revoked lately, so that no request has to ask the store.
 
 | what happened | when it is known here |
 |---|---|
@@ -6,19 +6,26 @@
 | another process did | with the next reading, an interval later at most |
 | a transaction stayed open longer than `OVERLAP` after it revoked | with the next reading of the whole feed |
 
-An engine that was opened reads in a task of its own, and so does one in which something waits for the end of a session.
-Otherwise (an application without its lifespan) a request that verifies reads it, if an interval has passed.
+| engine | who reads the feed |
+|---|---|
+| it was opened, or something waits for the end of a session | a task of its own, once an interval: the feed is *followed* |
+| neither (an application without its lifespan) | a request that verifies, if the last reading is an interval old |
 
-What is known is relied on for an interval and `PATIENCE` after the reading began, by the clock and on both sides: before that
-moment the clock was set back. Beyond that this process was paused, or nobody verified, and a request waits for the next
-reading first: for `PATIENCE` if the last attempt is no older than that, and for `LONG_PATIENCE` if nothing is known of so long
-a time. After a pause a store is slow, and connections have died: a reading that fails at once is tried again, `ATTEMPTS` times.
+A request relies on the feed for an interval after the last attempt to read, and for `PATIENCE` more while the feed is followed:
+from `trusted_from` until `trusted_until`. The attempt counts from its beginning if it succeeded, from its end if it failed.
+If the clock shows a time before that, it was set back, and the feed is not trusted. If it shows a later time, this process was
+paused, or nobody verified. Then a request waits for a reading:
 
-| the last attempt to read | *max_age* | a request that verifies |
-|---|---|---|
-| is that young | not reached | goes on by what is known, whether the attempt succeeded or not |
-| is younger than an interval | reached | is refused with `StoreUnavailable`, without waiting for anything |
-| is older | | waits for the next one, as long as was said |
+| the last attempt to read | a request that verifies waits |
+|---|---|
+| is less than an interval old, or `PATIENCE` more while the feed is followed | for nothing |
+| is older, by `PATIENCE` at most | `PATIENCE` for a reading |
+| is older than that | `LONG_PATIENCE` for a reading: after a pause a store is slow, and connections have died |
+| is older, and none has succeeded yet | for a reading, however long it takes |
+
+A reading that fails at once after a pause, or in which this process was paused, is tried again: `ATTEMPTS` times in all.
+Then the request goes on with what is known, also if no attempt succeeded. If *max_age* is configured, and the last reading that
+succeeded is as old as that, the request is refused with `StoreUnavailable` instead.
 """
 
 from __future__ import annotations
@@ -42,23 +49,23 @@ from fastapi_session.stores.base import NoticeStore
 PATIENCE = 1_000
 """Milliseconds that a reading may take. A request that has waited that long goes on without it."""
 LONG_PATIENCE = 5_000
-"""Milliseconds that it may take after a pause. A request that goes on without it knows nothing of what happened in the pause."""
+"""Milliseconds that a reading may take after a pause. A request that goes on without it knows of nothing that happened in the pause."""
 ATTEMPTS = 3
-"""How many readings are waited for: if this process was paused in the middle of one, or one failed at once after a pause."""
+"""How many readings a request waits for, if this process was paused in the middle of one, or one failed at once after a pause."""
 OVERLAP = 15_000
 """Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
 SLACK = 300_000
-"""Milliseconds that a notice is kept longer than a token may live: so far the clocks of nodes may be apart."""
+"""Milliseconds that a notice is kept longer than a token may live: the clocks of two nodes may differ by as much."""
 WHOLE_EVERY = 300_000
 """Milliseconds between two readings of the whole feed."""
 PIECES = 20
-"""In how many pieces the whole feed is read, so that none takes long, however many were revoked."""
+"""In how many pieces the whole feed is read. So none takes long, however many sessions were revoked."""
 
 logger = logging.getLogger("fastapi_session")
 
 
 class RevocationFeed:
-    """A cache of the store's notices, each kept as long as an access token of before may live (*kept_for*, in milliseconds).
+    """A cache of the store's notices, each kept as long as an access token issued before it may live (*kept_for*, in milliseconds).
 
     *interval* and *max_age* are milliseconds of *clock*. Whoever relies on the feed waits for `catch_up` before `trusted_from`
     and from `trusted_until` on, moments of the same clock.
@@ -86,7 +93,7 @@ class RevocationFeed:
         self._known = KnownNotices()
         self.about = self._known.about  # bound once: each request asks, and enters no function of ours by it
         self._reading = SingleFlight(self._read, background=background)
-        self.read_anew = self._reading.anew  # a reading that began before the call may lack what happened since
+        self.read_again = self._reading.run_again  # a reading that began before the call may lack what happened since
         self._following = PeriodicWork(self._attempt, interval=interval / 1000)
         self._read_at: int | None = None
         self._whole_at: int | None = None
@@ -97,7 +104,7 @@ class RevocationFeed:
         self.trusted_until: float = -math.inf
 
     def __len__(self) -> int:
-        """Return of how many sessions there is a notice here."""
+        """Return how many sessions have a notice here."""
         return len(self._known)
 
     @property
@@ -112,13 +119,13 @@ class RevocationFeed:
 
     @property
     def forgettable_until(self) -> int:
-        """Up to which moment notices concern no token any more, by the clock that is behind: the store's may jump ahead."""
+        """Notices up to this moment concern no token any more. By whichever clock is behind: the store's may jump ahead."""
         return min(self._store_now, self._clock()) - self._kept_for() - SLACK
 
     @contextmanager
     def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
         """Call *wake* on this event loop whenever there is something new about the session. Meanwhile the feed is followed."""
-        wish = object()  # one for each, so that the reading goes on until the last has left
+        wish = object()  # one for each caller, so that the feed is followed until the last has left
         self._following.begin(wish)
         try:
             with self._listeners.listening(session_id, wake):
@@ -182,7 +189,7 @@ class RevocationFeed:
         return 0 <= self._clock() - self._tried_at < within
 
     async def _attempt(self) -> None:
-        """Wait for a reading, and rely on what is known then, also if it failed: unless the failure says nothing of the store of now."""
+        """Wait for a reading, and rely on what is known then, also if it failed: unless the failure came from a pause, not from the store."""
         ensure_asyncio()
         began, is_late = self._clock(), not self._was_tried(within=self._interval + PATIENCE)
         patience = LONG_PATIENCE if is_late else PATIENCE
@@ -197,7 +204,7 @@ class RevocationFeed:
                 self._trust(self._clock())
 
     async def _read(self) -> None:
-        """Read what is new, and from time to time everything. The first time, nothing counts as read before everything is."""
+        """Read what is new, and every `WHOLE_EVERY` the whole feed. At first, nothing counts as read before all of it is."""
         began = self._clock()
         try:
             await self._read_latest()
@@ -218,7 +225,7 @@ class RevocationFeed:
         """Read what was appended since the last reading, and note the store's clock."""
         began, before = self._clock(), self._store_now
         reading = await self._store.notices(after=LATEST if self._whole_at is None else before - OVERLAP)
-        if reading.now < before:  # the store's clock was set back, and what was appended since is dated before that
+        if reading.now < before:  # the store's clock was set back: what was appended since has an earlier date
             reading = await self._store.notices(after=reading.now - OVERLAP)
         await self._take_in(reading.notices)
         self._store_now = reading.now

@@ -5,12 +5,12 @@
 | nothing | any | what is new |
 | that it has ended | that its claims were changed | what is known: nothing changes any more |
 | that its claims were changed | that it has ended | what is new |
-| that it was revoked | that another took its place, or the other way round | that another took its place |
+| that it was revoked | that it was superseded, or the other way round | that it was superseded |
 | that its claims were changed | the same notice again | what is known |
 | that its claims were changed | another such notice, of whatever date | what is new |
 
-The last row does not ask for dates: a transaction that committed late, or a clock that stepped back, brings news with an older
-date. The row before has to be there as each reading repeats the notices of some seconds.
+The last row ignores dates: a transaction that committed late, or a clock that was set back, gives a new notice an older date.
+The row before is needed because readings overlap, so the same notice comes again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from fastapi_session.model import Notice, NoticeKind
 
 ENDED: Mapping[NoticeKind, int] = {"session_revoked": 1, "session_superseded": 2}
-"""The notices after which a session is over, and which of them counts: a client may have the tokens of a successor."""
+"""The notices that end a session, with their rank. The higher one counts: the client may have the tokens of the newer session."""
 
 
 class KnownNotices:
@@ -33,7 +33,7 @@ class KnownNotices:
         """Return the notice about a session, by its id, if there is one."""
 
     def __len__(self) -> int:
-        """Return of how many sessions something is known."""
+        """Return how many sessions have a notice."""
         return len(self._by_session)
 
     def add_read(self, notice: Notice) -> bool:

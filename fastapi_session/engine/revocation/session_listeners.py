@@ -1,4 +1,4 @@
-"""Who wants to hear of a session: open sockets, streams, whoever waits for its end."""
+"""Who is called when something happens to a session: open sockets, streams, whoever waits for its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Listener:
 class SessionListeners:
     """Who listens to which session (by its id), on whatever event loop. A session that nobody listens to is not kept.
 
-    A lock guards that table. It is thread-safe: each event loop has a thread, and what happens in one is heard in all.
+    A lock guards that table. It is thread-safe: each event loop has a thread of its own, and a listener may be on any of them.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class SessionListeners:
         return len(self._by_session)
 
     def wake(self, session_id: str) -> None:
-        """Wake those who listen to the session *session_id*, each on its own event loop: there is something to hear of it."""
+        """Wake those who listen to the session *session_id*, each on its own event loop."""
         with self._lock:
             listeners = tuple(self._by_session.get(session_id, ()))
         for each in listeners:  # without the lock, since a listener whose loop has gone takes it to be forgotten
@@ -43,7 +43,7 @@ class SessionListeners:
 
     @contextmanager
     def listening(self, session_id: str, wake: Wake) -> Iterator[None]:
-        """Call *wake* on this event loop each time there is something to hear of the session *session_id*."""
+        """Call *wake* on this event loop each time something happens to the session *session_id*."""
         listener = _Listener(asyncio.get_running_loop(), wake)
         with self._lock:
             self._by_session.setdefault(session_id, set()).add(listener)

@@ -4,7 +4,7 @@
 |---|---|
 | it was revoked | unauthorised, tokens cleared; nothing is read |
 | it was superseded | as the table of `ended_sessions` says, tokens kept; nothing is read |
-| its claims were changed by its handle | the store is asked, once a token: good if it has the claims of now, else try refresh token |
+| its claims were changed by handle | the store is asked, once a token: good if the token has the current claims, else try refresh token |
 | nothing | it is good; the store is asked only if the route wants that, and then the claims of the store count |
 """
 
@@ -43,7 +43,7 @@ class TokenCheck:
         self._up_to_date = BoundedCache[str, tuple[Notice, AccessToken]](_weight)
 
     async def check_notice(self, notice: Notice, token: AccessToken) -> None:
-        """Refuse the verified *token* if *notice* is against it.
+        """Refuse the verified *token* if *notice* says that its session has ended, or that its claims are outdated.
 
         Raises `UnauthorisedError` and `TryRefreshTokenError`; `StoreUnavailable` if the feed fails closed: otherwise,
         a token is believed while the store is down.
@@ -83,7 +83,7 @@ class TokenCheck:
     async def check_database(self, token: AccessToken) -> AccessToken:
         """Return the verified *token* with the claims that its session has in the store.
 
-        Refuse it if the store has no session of it, or one that is generations ahead. Raises `UnauthorisedError`,
+        Refuse it if the session is not in the store, or is some generations ahead of the token. Raises `UnauthorisedError`,
         `TryRefreshTokenError` and `StoreUnavailable`.
         """
         record = await self._record(token)
@@ -94,10 +94,10 @@ class TokenCheck:
         return replace(token, custom=record.access_token_payload)
 
     async def knows(self, token: AccessToken) -> bool:
-        """Say whether the store has the session of *token*, and *token* one of its refresh tokens: whoever signed it.
+        """Say whether the store has the session of *token*, and *token* names one of its refresh tokens. No signature is checked.
 
-        The hash in it is of a secret that only the client of the session was sent, so it counts as much as a signature whose
-        key is gone. Raises `StoreUnavailable`.
+        *token* carries the hash of a refresh token that was sent to this client alone. So the hash shows that it is genuine
+        if the signing key is gone. Raises `StoreUnavailable`.
         """
         record = await live_record(self._store, token.session_handle)
         return record is not None and self._goes_with(token, record)
@@ -106,7 +106,7 @@ class TokenCheck:
         try:
             own, parent = bytes.fromhex(token.refresh_token_hash), bytes.fromhex(token.parent_refresh_token_hash or "")
         except ValueError:
-            return False  # of one that nobody signed
+            return False  # no hash of ours: a token that we never signed
         return belongs_to(own, parent or None, record.lineage, secrets=self._secrets)
 
     async def _record(self, token: AccessToken) -> SessionRecord:

@@ -17,14 +17,14 @@ from fastapi_session.engine.revocation.token_check import TokenCheck
 from fastapi_session.model import Json, Notice
 
 Ask = Callable[[Json], Awaitable[None]]
-"""Called with the claims of now whenever they have changed; raises if the session may not go on with them."""
+"""Called with the current claims whenever they have changed; raises if the session may not go on with them."""
 
 
 class WatchedSession:
     """Follows what happens to the session of a verified *token*, and calls *ask* when its claims are no longer those.
 
-    A lock guards the token and the notice that was seen last: of several that catch up at once, one asks the store and the
-    others find what it has found.
+    A lock guards the token and the notice that was seen last: of several calls of `catch_up` at once, the first asks the store,
+    and the others find what it found.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class WatchedSession:
         )
 
     def listening(self, wake: Wake) -> AbstractContextManager[None]:
-        """Call *wake* on this event loop whenever there may be something to `catch_up` with, in whatever process it happened."""
+        """Call *wake* on this event loop whenever there may be something to `catch_up` with, whichever process it happened in."""
         return self._feed.listening(self._session_id, wake)
 
     async def catch_up(self) -> None:
         """Catch up with what happened to the session.
 
-        Raises `UnauthorisedError` and `TryRefreshTokenError` if it is over, and what *ask* raises; `StoreUnavailable` if
+        Raises `UnauthorisedError` and `TryRefreshTokenError` if it has ended, and what *ask* raises; `StoreUnavailable` if
         the feed fails closed. Otherwise it goes on as it is while the store is down, and has to catch up again.
         """
         if not self._feed.trusted_from <= self._clock() < self._feed.trusted_until:

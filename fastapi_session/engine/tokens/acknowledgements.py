@@ -1,6 +1,8 @@
 """Acknowledging a refresh in the store once the client has used the access token that came with it.
 
-Until then the refresh token of before is accepted as well, so that a lost response logs nobody out; from then on it is theft.
+Until then the previous refresh token is accepted as well, so that a lost response logs nobody out. After that, and once the
+grace period is over, it is theft.
+
 It is written in the background, once for each session and generation in a process, because verifying does no I/O.
 """
 

@@ -1,7 +1,7 @@
 """Ending a session because of the refresh token that was presented, and announcing it once, whatever fails.
 
-A store that fails in the middle does not say whether it ended the session. Whoever comes again finds it gone, and nobody would
-hear why. So this process asks again until it knows.
+A store that fails in the middle does not say whether it ended the session. The next request would find no session,
+and no event would be sent. So this process asks again until it knows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger("fastapi_session")
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Why the session of *record* has to end, and whose request brought it up; *judge* says what is true of a later reading."""
+    """Why the session of *record* has to end, and whose request brought it up; *judge* evaluates the token against a later reading."""
 
     record: SessionRecord
     verdict: Verdict
@@ -49,7 +49,7 @@ class Alarms:
         self._ending: Counter[str] = Counter()
 
     async def end(self, alarm: Alarm) -> bool:
-        """End the session unless it is not what was judged any more, and say whether it was ended.
+        """End the session if it has not changed since it was judged, and say whether it was ended.
 
         Raises `StoreUnavailable`: then that is found out in the background, and announced as soon as it is known.
         """

@@ -30,7 +30,7 @@ class _Links:
 
 _WIDEST = _Links("0" * 64, "0" * 64, "0" * 64, bytes(refresh_token.ISSUE_ID_BYTES))
 _FITS_SURELY = 3_000
-"""Characters of a session's first access token after which all that follow fit, however they are signed."""
+"""Characters of a session's first access token up to which all later tokens fit too, whichever algorithm signs them."""
 
 logger = logging.getLogger("fastapi_session")
 

@@ -1,4 +1,4 @@
-"""What a new session begins with: its id, its first refresh token, and the record that the store keeps."""
+"""What a new session begins with: its id, its first refresh token, and the record for the store. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NewSessions:
         self._random = random
 
     def refresh_token(self) -> RefreshToken:
-        """Return the first refresh token of a session that nobody has heard of yet."""
+        """Return the first refresh token of a new session, whose id is random."""
         session_id, secret, issue_id = self._random(16).hex(), self._random(32), self._random(ISSUE_ID_BYTES)
         return refresh_token.first(session_id, secret=secret, kid=self._secrets.newest.kid, issue_id=issue_id)
 

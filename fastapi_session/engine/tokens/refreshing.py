@@ -1,7 +1,7 @@
-"""Handing a session on from one refresh token to the next, without a lock: read, judge, compare-and-set, and again if it failed.
+"""Exchanging a refresh token for the next one, without a lock.
 
-The usual case is one conditional write. Anything else is read, judged by the table of `core.rotation`, and written only if the
-row is still what was judged.
+The usual case is one conditional write. Otherwise the row is read, judged by the table of `core.rotation`, and written by
+compare-and-set. If the row has changed in between, this begins again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastapi_session.randomness import Random
 from fastapi_session.stores.base import SessionStore
 
 ATTEMPTS = 5
-"""How often another writer may change the row between reading and writing before the client is asked to come again."""
+"""How often this is tried, if other writers change the row in between, before the client is asked to come again."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -53,43 +53,43 @@ class Refreshing:
         self._alarms = alarms
 
     async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
-        """Return the session of the authenticated *token*, which came *by*, and the refresh token to send.
+        """Return the session of the authenticated *token*, which came *by* such a request, and the refresh token to send.
 
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked if it
         says so, `SessionSupersededError` and `StoreUnavailable`.
         """
-        # Of the one token that is sent, after however many attempts.
+        # One for all attempts: only one token is sent.
         issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
-        answer = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
+        successor = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
         lost: Verdict | None = None
         for _ in range(ATTEMPTS):
-            rotated = await self._store.rotate(self._rotation(token, answer, by))
+            rotated = await self._store.rotate(self._rotation(token, successor, by))
             if rotated is not None:
                 self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by)
-                return rotated, answer
+                return rotated, successor
             reading = await self._store.get(token.session_id)
             decision = self._judge(token, issue_id, reading)
             if decision.verdict is Verdict.ROTATED:
-                continue  # due only since the store was asked
+                continue  # the debounce ended after the rotate call
             if reading.record is None:
                 reason = f"refresh token: {decision.verdict}"
                 refusal = await self._ended_sessions.refusal_of_refresh_token(token.session_id, reason=reason)
-                raise refusal.about(token.session_id)  # a handle without its tenant, which is gone with the session
-            is_served = lost is Verdict.REISSUE and _begins_only_a_window(decision, reading.record.lineage)
+                raise refusal.about(token.session_id)  # a handle without the tenant, which only the row knew
+            is_served = lost is Verdict.REISSUE and _changes_only_the_window(decision, reading.record.lineage)
             alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))
             if is_served or await self._write(decision, alarm):
                 return self._outcome(decision, reading.record, by)
             lost = decision.verdict
         raise StoreUnavailable("the session kept moving while its refresh token was judged")
 
-    def _rotation(self, token: RefreshToken, answer: RefreshToken, by: Circumstances) -> Rotation:
+    def _rotation(self, token: RefreshToken, successor: RefreshToken, by: Circumstances) -> Rotation:
         return Rotation(
             session_id=token.session_id,
             generation=token.generation,
             presented=refresh_token.stored_hash(token.fingerprint, self._secrets[token.kid]),
             issue_id=token.issue_id,
-            successor=refresh_token.stored_hash(answer.fingerprint, self._secrets.newest),
-            successor_kid=answer.kid,
+            successor=refresh_token.stored_hash(successor.fingerprint, self._secrets.newest),
+            successor_kid=successor.kid,
             debounce=self._policy.debounce,
             idle_timeout=self._policy.idle_timeout,
             circumstances=by,
@@ -100,7 +100,7 @@ class Refreshing:
         return judge(token, row, now=reading.now, policy=self._policy, secrets=self._secrets, issue_id=issue_id)
 
     async def _write(self, decision: Decision, alarm: Alarm) -> bool:
-        """Do what *decision* says, unless the row is not what was judged any more."""
+        """Do what *decision* says, if the row has not changed since it was judged, and say whether that is so."""
         record = alarm.record
         if decision.revoke:
             return await self._alarms.end(alarm)
@@ -113,9 +113,9 @@ class Refreshing:
     ) -> tuple[SessionRecord, RefreshToken]:
         if decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
             logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
-        if decision.answer is not None:
+        if decision.to_send is not None:
             self._announcements.refreshed(record, verdict=decision.verdict, by=by)
-            return replace(record, lineage=decision.write or record.lineage), decision.answer
+            return replace(record, lineage=decision.write or record.lineage), decision.to_send
         if decision.verdict is Verdict.CLOCK_SET_BACK:
             raise StoreUnavailable("the store's clock was set back after the session was refreshed: come again")
         if decision.verdict in THEFT and not self._is_excused(decision.verdict):
@@ -126,7 +126,7 @@ class Refreshing:
         return verdict is Verdict.RECENT_PREV and not self._reuse_is_theft
 
 
-def _begins_only_a_window(decision: Decision, row: Lineage) -> bool:
-    """Say whether *decision* is a reissue that would write nothing but its moment: another that came first serves this client too."""
+def _changes_only_the_window(decision: Decision, row: Lineage) -> bool:
+    """Say whether *decision* is a reissue that changes only window_at; a concurrent reissue has already done that."""
     write = decision.write
     return write is not None and decision.verdict is Verdict.REISSUE and replace(write, window_at=row.window_at) == row

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, event
 
-Tell = Callable[[bool], None]
+Callback = Callable[[bool], None]
 """Called with whether what was written has been committed (true) or undone (false)."""
 
 
@@ -18,17 +18,17 @@ class Fate:
     """Watches the transactions of one connection, one after the other, and calls back. It does not keep the connection alive."""
 
     def __init__(self, connection: Connection) -> None:
-        self._waiting: list[tuple[frozenset[str], Tell]] = []
+        self._waiting: list[tuple[frozenset[str], Callback]] = []
         event.listen(connection, "commit", self._committing)
         event.listen(connection, "rollback", self._rolled_back)
         event.listen(connection, "rollback_savepoint", self._savepoint_rolled_back)
 
-    def on_end(self, connection: Connection, tell: Tell) -> None:
-        """Call *tell* when what was just written on *connection* has been committed or undone. Never, if it is abandoned."""
-        self._waiting.append((_savepoints(connection), tell))
+    def on_end(self, connection: Connection, callback: Callback) -> None:
+        """Call *callback* when what was just written on *connection* has been committed or undone. Never, if it is abandoned."""
+        self._waiting.append((_savepoints(connection), callback))
 
     def _committing(self, connection: Connection) -> None:
-        tells, self._waiting = [tell for _, tell in self._waiting], []
+        callbacks, self._waiting = [callback for _, callback in self._waiting], []
         borrowed = connection.connection  # the pool's proxy: it lives as long as this loan of the connection
 
         def commit() -> None:
@@ -36,20 +36,20 @@ class Fate:
             try:
                 borrowed.commit()
             except BaseException:
-                _tell(tells, has_committed=False)
+                _call(callbacks, has_committed=False)
                 raise
-            _tell(tells, has_committed=True)
+            _call(callbacks, has_committed=True)
 
         vars(borrowed)["commit"] = commit
 
     def _rolled_back(self, _connection: Connection) -> None:
-        tells, self._waiting = [tell for _, tell in self._waiting], []
-        _tell(tells, has_committed=False)
+        callbacks, self._waiting = [callback for _, callback in self._waiting], []
+        _call(callbacks, has_committed=False)
 
     def _savepoint_rolled_back(self, _connection: Connection, name: str, _context: None) -> None:
-        tells = [tell for savepoints, tell in self._waiting if name in savepoints]
+        callbacks = [callback for savepoints, callback in self._waiting if name in savepoints]
         self._waiting = [each for each in self._waiting if name not in each[0]]
-        _tell(tells, has_committed=False)
+        _call(callbacks, has_committed=False)
 
 
 def _savepoints(connection: Connection) -> frozenset[str]:
@@ -61,6 +61,6 @@ def _savepoints(connection: Connection) -> frozenset[str]:
     return frozenset(names)
 
 
-def _tell(tells: Iterable[Tell], *, has_committed: bool) -> None:
-    for tell in tells:
-        tell(has_committed)
+def _call(callbacks: Iterable[Callback], *, has_committed: bool) -> None:
+    for callback in callbacks:
+        callback(has_committed)

@@ -18,7 +18,7 @@ from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
 from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
-from fastapi_session.stores.sql.fate import Fate, Tell
+from fastapi_session.stores.sql.fate import Callback, Fate
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
 from fastapi_session.stores.sql.verbs import SqlVerbs
@@ -114,9 +114,9 @@ class JoinedStore(SqlVerbs):
         self._connection = connection
         self._fate = store.fate_on(connection)
 
-    def on_end(self, tell: Tell) -> None:
-        """Call *tell* once it is certain what became of what was just written."""
-        self._fate.on_end(_sync(self._connection), tell)
+    def on_end(self, callback: Callback) -> None:
+        """Call *callback* once it is certain what became of what was just written."""
+        self._fate.on_end(_sync(self._connection), callback)
 
     async def open(self) -> None:
         """Do nothing: the connection is the user's."""

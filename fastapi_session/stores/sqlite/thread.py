@@ -32,9 +32,11 @@ class SqliteThread:
         self._connect = connect
         self._opened = opened
         self._pid = os.getpid()
+        # The lock guards `_thread` and `_jobs`: that no job is put after the last one of a thread.
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._jobs = Jobs()
+        # No lock: each event loop has its own list, and changes it in its own thread.
         self._jobs_by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         # How many callers wait. Event loops on several threads or a fork may miscount it: that costs a turn, no result.
         self._waiting = 0
@@ -52,7 +54,7 @@ class SqliteThread:
         return await self._put(work, writes=True)
 
     async def close(self) -> None:
-        """Do the jobs that came so far, then close the connection and end the thread. The next job opens anew."""
+        """Do the jobs that came so far, then close the connection and end the thread. The next job opens another one."""
         self._hand_over(asyncio.get_running_loop())
         with self._lock:
             thread, self._thread = self._thread, None

@@ -1,4 +1,4 @@
-"""The slow half of `Sessions.verify`: what has to be read first, and the signature that was not verified before."""
+"""The part of `Sessions.verify` that may wait: it reads the feed and the keys, and verifies signatures not verified before."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
 from fastapi_session.stores.base import JoinedStore
 
 
-class Verifying:
+class SlowVerifying:
     """Waits for what is not known yet: the revocations of others, and the key that a token names.
 
-    A caller who holds a connection reads through it, the *joined* store: whoever waits for another connection may wait for
-    those who wait like him.
+    In a transaction of the user's all is read through the *joined* store, on the user's connection: waiting for a second
+    connection can deadlock a full pool.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Verifying:
         self._clock = clock
 
     async def catch_up(self, parsed: ParsedAccessToken | None) -> bool:
-        """Wait until the feed may be relied on, and say whether the store has to be asked of the session instead.
+        """Wait until the feed may be relied on, and say whether the store has to be asked for the session instead.
 
-        It has to be in a transaction of the user's: to read the feed would take another connection, and what the feed says
-        in the transaction may be undone later. The feed tells of deleted keys as well, so the store is asked for that of
-        *parsed*. Raises `StoreUnavailable`, and `TryRefreshTokenError` if that key is gone.
+        The store is asked if this runs in the user's transaction: reading the feed would take a second connection, and what is
+        read in the transaction may be undone later. The feed reports deleted keys as well, so the store is asked for the key
+        of *parsed* too. Raises `StoreUnavailable`, and `TryRefreshTokenError` if that key is gone.
         """
         if self._joined is None:
             await self._feed.catch_up()
@@ -58,14 +58,14 @@ class Verifying:
         """
         if parsed is None:
             raise UnauthorisedError("access token: not one of ours")
-        await self._keyring.verifying_key(parsed.kid, through=self._joined)  # so that it is among the keys
+        await self._keyring.verifying_key(parsed.kid, through=self._joined)  # so that it is among `keys`
         return self._verified_tokens.verify(parsed, self._keyring.keys, now=self._clock())
 
     async def handle(self, parsed: ParsedAccessToken) -> str | None:
-        """Return the handle of the session that *parsed* was issued for, expired or not; `None` if nobody vouches for it.
+        """Return the handle of the session that *parsed* was issued for, expired or not.
 
-        If its signing key is gone, the refresh token that it names vouches for it: whoever knows that has been given the
-        tokens of the session. A kid that no key of ours can have had counts for nothing. Raises `StoreUnavailable`.
+        `None` if neither its signing key nor, if that is gone, the refresh token that it names shows it is genuine: only the
+        client of the session knows that token. A kid of the wrong format is refused. Raises `StoreUnavailable`.
         """
         key = await self._keyring.verifying_key(parsed.kid, through=self._joined)
         content = parsed.content
