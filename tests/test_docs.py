@@ -20,6 +20,7 @@ import fastapi_session
 from fastapi_session import SessionConfig, errors, testing
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
+from tests import architecture
 from tests.pages import DOCS, EXAMPLES, LINK, PAGES, ROOT, TEXTS, examples_of, files_of, run_examples
 from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_PATH, SIGN_OUT_PATH
 
@@ -286,13 +287,9 @@ def test_every_verdict_is_documented() -> None:
     assert verdicts == mentions("docs/theft-detection.md", verdicts)
 
 
-def test_every_room_is_on_the_map() -> None:
-    """The page on architecture names each folder and file of the package's top, and none that is not there."""
-    package = ROOT / "fastapi_session"
-    there = {f"{path.name}/" if path.is_dir() else path.name for path in package.iterdir() if path.name[0] not in "_."}
-    rows = re.findall(r"^\| (`.*?) \|", TEXTS["docs/architecture.md"].split("## Where to find it")[1], re.MULTILINE)
-
-    assert there - {"py.typed"} == {name for row in rows for name in re.findall("`(.+?)`", row)}
+def test_every_module_is_on_the_map() -> None:
+    """The page on architecture has each module, in its room, with the first sentence of its docstring."""
+    assert architecture.drawn() == architecture.written(), "draw it: python -m tests.architecture"
 
 
 def test_the_changelog_is_one_list_a_kind() -> None:
