@@ -5,8 +5,8 @@
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
 | payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, then the custom claims |
 
-Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is not to be believed before it is
-known to be signed (`ParsedAccessToken.is_signed_by`) and alive (`ensure_alive`).
+Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is trusted only once its
+signature is verified (`ParsedAccessToken.is_signed_by`) and it has not expired (`ensure_alive`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fastapi_session.json_types import JsonObject, JsonValue
 from fastapi_session.model import PUBLIC_TENANT, Json
 
 LONGEST = 8_192
-"""Characters of an access token that is read. None can have as many whose session began with one that a browser keeps."""
+"""Characters of the longest access token that is read: far more than a browser keeps, so no genuine one is refused."""
 
 VERSION = "5"
 OLDEST_VERSION = 3
@@ -38,7 +38,7 @@ STANDARD_CLAIMS = frozenset(
 RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti"}
 """Claims that an application cannot set: in its payload they are dropped."""
 
-# Above all none that brings a key (`jwk`, `jku`, `x5u`): anybody can sign with a key of their own (RFC 8725, section 3.10).
+# No others, and above all none that brings a key (`jwk`, `jku`, `x5u`): anybody can sign with a key of their own (RFC 8725, section 3.10).
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -97,7 +97,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class ParsedAccessToken(Jws):
-    """What has the structure of an access token of ours. Not to be believed yet."""
+    """What has the structure of an access token of ours. Its signature is not verified yet."""
 
     content: AccessToken
 

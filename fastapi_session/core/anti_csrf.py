@@ -39,4 +39,4 @@ class AntiCsrfProof:
 
 
 NOT_ASKED = AntiCsrfProof("NONE")
-"""For callers whose token cannot have been sent by a tricked browser."""
+"""For callers whose token was not sent by a browser on its own, as a cookie is."""

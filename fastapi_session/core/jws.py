@@ -26,7 +26,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 @dataclass(frozen=True, slots=True)
 class Jws:
-    """A JWS as it came: its whole *text*, what its header says, and its signature. Not to be believed yet."""
+    """A JWS as it came: its whole *text*, what its header says, and its signature. Not verified yet."""
 
     text: str = field(repr=False)
     kid: str

@@ -1,6 +1,6 @@
 """Signing keys at rest: made, and kept in rows whose private part is encrypted under a secret.
 
-The cipher is AES-256-GCM. The identity of the row is its associated data, so that no key is taken for another one.
+The cipher is AES-256-GCM. Its associated data are the kid and the algorithm of the row, so that an encrypted key cannot be moved to another row.
 """
 
 from __future__ import annotations

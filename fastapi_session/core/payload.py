@@ -12,7 +12,7 @@ from fastapi_session.json_types import JsonObject, JsonValue
 from fastapi_session.model import MAX_NAME, MAX_OBJECT, Json
 
 MAX_DEPTH = 64
-"""Objects and lists in one another. Deeper ones some reader, here or elsewhere, will not read back."""
+"""Objects and lists in one another. Some parsers, here or elsewhere, refuse deeper ones."""
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # once: json.dumps would make one each time
 _ORDERED_JSON = json.JSONEncoder(sort_keys=True)
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -112,7 +112,7 @@ def merged(payload: Json, changes: Json) -> JsonObject:
 
 
 def is_name(value: str) -> bool:
-    """Say whether *value* can be the name of a user or a tenant. What cannot has no sessions, and no store need be read."""
+    """Say whether *value* can be the name of a user or a tenant. If not, it has no sessions, and no store need be read."""
     # PostgreSQL keeps no NUL in text.
     return 0 < len(value) <= MAX_NAME and "\x00" not in value and _is_unicode(value)
 

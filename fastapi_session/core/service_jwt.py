@@ -1,8 +1,8 @@
 """JWTs (RFC 7519) that are no access tokens: what an application wants to have signed for other services.
 
-They have a `typ` of their own, as RFC 8725, section 3.11 asks for, so that nobody takes one for the access token of a session,
-nor a session's for one of them, though the same keys sign both. And they carry no `version` in their header, without which
-nothing is read as an access token, whatever its `typ` (section 3.12).
+The same keys sign them and access tokens. So that nobody takes one for the other, they have a `typ` of their own (RFC 8725,
+section 3.11). And they have no `version` in their header, without which nothing is read as an access token, whatever its
+`typ` (section 3.12).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json
 
 TYPE = "service+jwt"
-"""The `typ` of a JWT for other services: media type `application/service+jwt`, which is nobody else's."""
+"""The `typ` of a JWT for other services: media type `application/service+jwt`, which nobody else uses."""
 
 _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")  # RFC 6838, section 4.2
 

@@ -1,6 +1,6 @@
 """Which key signs now, which still verify, when the next one is due, and the JWKS (RFC 7517).
 
-Everything follows from the rows' own moments, so that all nodes agree without talking to each other:
+Everything follows from the moments in the rows, so that all processes agree without communicating:
 
 | state of a rotating key | from | until | signs | verifies, in the JWKS |
 |---|---|---|---|---|
@@ -8,9 +8,10 @@ Everything follows from the rows' own moments, so that all nodes agree without t
 | active | `activates_at` | a successor's `activates_at` | yes | yes |
 | retired | a successor's `activates_at` | + its `token_lifetime` + `RELOAD_MARGIN` | no | yes |
 
-The newest active key signs: exactly one. While processes that ask for different algorithms run side by side, each signs
-with the newest of its own algorithm, so that none has to make keys because of the others. That is why a key of another
-algorithm does not retire the one before it, but only the second such key does, which comes a whole interval later.
+Exactly one key signs: the newest active one. While the configured algorithm is being changed, processes with the old one and
+with the new one run side by side. Each signs with the newest key of its own algorithm, so that none has to make keys because
+of the others. That is why the first key of another algorithm does not retire the one before it. The second one does, a whole
+interval later.
 
 A static key verifies for ever. The first is made with the first rotating one, when a deployment opens, so that it is
 published before it signs; one of another algorithm is published as long before as a rotating key.
@@ -18,8 +19,8 @@ published before it signs; one of another algorithm is published as long before 
 The next rotating key is due `publish_lead` before `rotation_interval` has passed since the newest became active. It is due at
 once if there is none of the configured algorithm, or tokens are to live longer than the newest was made for.
 
-In an emergency a key is deleted, whatever its state. Its place in the order may be taken again, because a key is known by
-its kid alone, and no kid is used twice.
+In an emergency a key is deleted, whatever its state. Its sequence may be used again, because a key is known by its kid
+alone, and no kid is used twice.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def new_kid(family: Family, random: bytes) -> str:
 
 
 def is_kid(text: str) -> bool:
-    """Say whether a key of ours can have had *text* as its kid, be it there or gone."""
+    """Say whether *text* has the format of our kids. The key itself may be gone."""
     return _KID.fullmatch(text) is not None
 
 
@@ -175,5 +176,5 @@ def _successors(key: SigningKey, later: list[SigningKey]) -> list[SigningKey]:
 
 
 def _suffices(newest: SigningKeyRecord, policy: KeyPolicy, *, until: int) -> bool:
-    """Say whether the tokens of the rotating key *newest* may live long enough, and it need not be replaced by *until*."""
+    """Say whether tokens of the rotating key *newest* may live as long as *policy* wants, and no other key is due by *until*."""
     return newest.token_lifetime >= policy.token_lifetime and newest.activates_at + policy.rotation_interval > until

@@ -1,4 +1,4 @@
-"""What happened, announced: to subscribers by events, and to this process's own cache of the revocation feed."""
+"""Announcing what happened: to subscribers by events, and to this process's own cache of the revocation feed."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class Announcements:
         self._when = when
 
     def deferred(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
-        """Return these, but that *when* calls what announces."""
+        """Return a copy in which *when* calls what announces."""
         return Announcements(self._publish, feed=self._feed, clock=self._clock, when=when)
 
     def created(self, record: SessionRecord, *, replaced: Sequence[str]) -> None:
-        """Somebody signed in, in the place of the sessions whose handles are *replaced*."""
+        """A session was created. It superseded those whose handles are *replaced*."""
         for handle in replaced:
             self._when(partial(self._feed.superseded, split_handle(handle)[0]))
         self._say(SessionCreated, record, circumstances=record.circumstances, replaced=tuple(replaced))
@@ -86,7 +86,7 @@ class Announcements:
         self._say(SessionRevoked, record)
 
     def changed(self, record: SessionRecord) -> None:
-        """The claims of a session were changed by its handle. There is no event for it."""
+        """The claims of a session were changed by handle. There is no event for it."""
         self._when(partial(self._feed.stale, record.session_id))
 
     def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
@@ -98,14 +98,14 @@ class Announcements:
         self._say(TokenTheftDetected, record, reason=verdict.value, presented_by=by, last_seen=record.circumstances)
 
     def rejected(self, token: AccessToken, failures: Sequence[ClaimFailure]) -> None:
-        """A session did not satisfy the claims asked for."""
+        """A session did not satisfy the validators of a route."""
         self._say(ClaimsRejected, token, failures=tuple(failures))
 
     def _ended(self, session_id: str) -> None:
         self._when(partial(self._feed.revoked, session_id))
 
     def _say(self, kind: type[SessionEvent], session: SessionRecord | AccessToken, **more: Any) -> None:
-        if self._publish is None:  # most applications subscribe to nothing, and do not pay for events
+        if self._publish is None:  # most applications have no subscriber, and should not pay for events
             return
         handle = session.handle if isinstance(session, SessionRecord) else session.session_handle
         at = moment(self._clock())

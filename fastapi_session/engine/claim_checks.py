@@ -1,4 +1,4 @@
-"""Fetching claims, and asking validators of what a session claims."""
+"""Fetching the claims of a session, so that validators can check them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CheckedClaims:
 
 
 NOTHING_TO_SAY = CheckedClaims((), None)
-"""Of a session that claims what it has to, as nearly all do: made once."""
+"""The usual case: no validator failed, and nothing was fetched. Made once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class FetchedClaims:
 
 
 class ClaimChecks:
-    """Fetches claims as of *clock*."""
+    """Fetches claims. *clock* says when."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -45,17 +45,17 @@ class ClaimChecks:
     ) -> FetchedClaims:
         """Fetch each claim once that *validators* need and *payload* lacks or has had for too long. No I/O if there is none.
 
-        Ask the validators as of when it began: what was fetched since is young then, however long that took.
+        Call the validators with the moment when it *began*: then what was fetched is young enough, however long that took.
         """
         began = self._clock()
         due = claims_to_fetch(validators, payload, now=began)
         return FetchedClaims(await self.fetch(due, user_id, tenant_id, payload) if due else {}, began)
 
     async def fetch(self, claims: Iterable[Claim[Any]], user_id: str, tenant_id: str, payload: Json) -> Json:
-        """Return what a payload has of *claims* once they are fetched; one that has no value leaves nothing."""
+        """Return the entries of *claims* for a payload, once they are fetched. A claim without a value has no entry."""
         fetched: dict[str, Any] = {}
         for claim in claims:
-            # With those fetched before: one claim may follow from another.
+            # Together with those fetched before: one claim may be computed from another.
             value = await claim.fetch(user_id, tenant_id, {**payload, **fetched})
             if value is not None:
                 fetched.update(claim.entry(value, now=self._clock()))

@@ -1,4 +1,4 @@
-"""The event loop that all of this runs on: that there is one, and that nobody keeps it to himself."""
+"""The event loop of asyncio: ensuring that there is one, and letting other tasks run on it during long loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi_session.errors import ConfigurationError
 
 PORTION = 1_000
-"""After how many things others have a turn."""
+"""After how many items other tasks may run."""
 
 T = TypeVar("T")
 

@@ -31,7 +31,7 @@ class Housekeeping:
     def tidy(self) -> None:
         """Begin to delete in the background, if an interval has passed."""
         now = self._clock()
-        if not self._next_at - INTERVAL <= now < self._next_at:  # on both sides: the clock may be set back
+        if not self._next_at - INTERVAL <= now < self._next_at:  # the lower bound too: the clock may be set back
             self._next_at = now + INTERVAL
             self._background.start(self._delete())
 

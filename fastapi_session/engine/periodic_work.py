@@ -29,7 +29,7 @@ class PeriodicWork:
         return any(not each.task.done() and not loop.is_closed() for loop, each in tuple(self._rounds.items()))
 
     def begin(self, wanted_by: object) -> None:
-        """Go on on the running event loop until `end` is called for the same *wanted_by*, and for all others."""
+        """Do the work on the running event loop until `end` was called for *wanted_by* and for everybody else who called this."""
         loop = asyncio.get_running_loop()
         known = self._rounds.get(loop)
         if known is None or known.task.done():
@@ -38,7 +38,7 @@ class PeriodicWork:
         known.wanted_by.add(wanted_by)
 
     def end(self, wanted_by: object) -> asyncio.Task[None] | None:
-        """Note that *wanted_by* wants it no more on the running event loop. Return what stops now, if it does."""
+        """Note that *wanted_by* needs the work on the running event loop no more. Return its task if that is cancelled by this."""
         loop = asyncio.get_running_loop()
         known = self._rounds.get(loop)
         if known is None:

@@ -3,7 +3,7 @@
 | another writer | how it is noticed |
 |---|---|
 | of this process, on the same event loop | it waits for the session's lock |
-| of another event loop, or another process | compare-and-set by the version of the record: whoever comes second tries again |
+| of another event loop, or another process | compare-and-set by the version of the record: the second one tries again |
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class RecordChanges:
         self._mint = mint
         self._keyring = keyring
         self._announcements = announcements
-        self._locks = SessionLocks()  # of one's own in a transaction: who holds another lock may wait for a connection
+        # A transaction has locks of its own: the holder of a shared one may be waiting for a connection.
+        self._locks = SessionLocks()
 
     async def end(self, handle: str) -> bool:
         """End the session named *handle*, and say whether it was alive. Raises `StoreUnavailable`."""
@@ -85,7 +86,7 @@ class RecordChanges:
     ) -> SessionRecord | None:
         """Write what *change* makes of the session's own claims. Returns and raises as `change_record`, and `PayloadError`.
 
-        With *marks_stale*, access tokens of before are refused with "try refresh token" from then on.
+        With *marks_stale*, earlier access tokens are refused with "try refresh token" from then on.
         """
         key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
 
@@ -109,9 +110,9 @@ async def change_record(
 ) -> SessionRecord | None:
     """Write the payload and data that *change* makes of the record; if another writer came first, change theirs.
 
-    Nothing is written if it makes no difference. With *stale* every process hears of what is written: this one by that
-    function, the others by the store. Return the record as it is then, `None` if there is none. What *change* raises leaves
-    the record as it was.
+    Nothing is written if it makes no difference. With *stale* earlier access tokens are outdated: this process is informed by
+    that function, the others by a notice in the store. Return the new record, `None` if there is none. What *change* raises
+    leaves the record as it was.
     """
     for _ in range(ATTEMPTS):
         record = await live_record(store, handle)
@@ -143,6 +144,7 @@ def _says_the_same(one: SessionRecord, other: SessionRecord) -> bool:
 def _made(change: Callable[[Json], object], *, of: Json, what: str) -> Json:
     """Return what *change* makes of a copy: a store may hold the original. Raises `PayloadError` if that is no JSON object."""
     value = change(copied(of))
-    if not isinstance(value, Mapping):  # `None` after a change in place, most likely: nobody means to forget all by it
+    # Most likely `None`, after a change in place: nobody wants to delete all by that.
+    if not isinstance(value, Mapping):
         raise PayloadError(f"{what}: the change returned {type(value).__name__}, return the object as it is to be")
     return json_object(value, what)

@@ -32,7 +32,7 @@ class UserSessions:
         return await self._store.sessions_of(user_id, tenant_id=tenant_id)
 
     async def handles(self, user_id: str, *, tenant_id: str | None) -> list[str]:
-        """Return the handles of the same sessions, for who goes through them without keeping so many records in memory."""
+        """Return the handles of the same sessions, which need less memory than the records."""
         return [record.handle for record in await self.records(user_id, tenant_id=tenant_id)]
 
     async def end(self, user_id: str, *, tenant_id: str | None, keep: str | None) -> list[str]:
@@ -54,7 +54,7 @@ class UserSessions:
     def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
         """Announce the end of the sessions that were *deleted* while they were alive, and return their handles."""
         now = self._clock()
-        # The store deletes expired ones as well: nobody was signed in by those any more, so there is nothing to announce.
+        # The store deletes expired ones as well. Nobody was signed in by those, so they are not announced.
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
             self._announcements.revoked(record)

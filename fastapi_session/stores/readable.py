@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MOST_LOGGED = 1_000
-"""How many rows are remembered as logged: then all are forgotten, and may be logged again."""
+"""How many rows are cached as logged. Then the cache is emptied, and they may be logged again."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -38,7 +38,7 @@ class Readable:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._logged: set[str] = set()
+        self._logged: set[str] = set()  # a cache: a row that was dropped from it is logged once more
 
     def session(self, row: Row, *, session_id: str) -> SessionRecord:
         """Return the session in *row*, whose id is *session_id*. Raises StoreUnavailable if it is not or cannot be read."""

@@ -17,7 +17,7 @@ Fetch = Callable[[str, str, Json], Awaitable[T | None]]
 """Returns a claim's value, given the user id, the tenant and the session's payload; `None` if there is none."""
 
 LATEST_MOMENT = 253_402_300_800_000
-"""Milliseconds until the year 10000. What says to have been fetched later, or before 1970, has not been fetched."""
+"""Milliseconds until the year 10000. An entry with a later date, or one before 1970, was not written by us: the claim is fetched again."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Claim(Generic[T]):
         return None if entry is None else entry["t"]
 
     def entry(self, value: T, *, now: int) -> Json:
-        """Return what a payload has of this claim when its value is *value* since *now* (milliseconds)."""
+        """Return the entry of this claim in a payload, for *value* fetched at *now* (milliseconds)."""
         return {self.key: {"v": value, "t": now}}
 
     def _entry(self, payload: Json) -> Json | None:

@@ -64,7 +64,7 @@ class Expectation:
     _written: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Compared is how it is written: to Python 1, 1.0 and True are equal, and FastAPI would run one of two rules for both.
+        # Its repr is compared: to Python 1, 1.0 and True are equal, and FastAPI would run one of two rules for both.
         object.__setattr__(self, "_written", repr(self.expected))
 
     def reported(self) -> Json:
@@ -82,7 +82,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class OwnExpectation(Generic[T]):
-    """What a function of the application's own expects of a value, and the one that says why another will not do."""
+    """What a function of the application's own expects of a value, and the one that returns why a value is refused."""
 
     holds: Callable[[T], bool]
     why: Callable[[T], object] | None
@@ -186,7 +186,7 @@ def failures(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -
 
 def is_equal(value: object, expected: object) -> bool:
     """Say whether two JSON values are the same; true is not 1."""
-    # To `==` it is: a claim that is 1 must not satisfy a rule that expects true.
+    # `==` says that it is: a claim that is 1 must not satisfy a rule that expects true.
     return isinstance(value, bool) is isinstance(expected, bool) and value == expected
 
 

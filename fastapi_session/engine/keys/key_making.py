@@ -1,4 +1,4 @@
-"""From a signing key to the row in which the store keeps it, and back."""
+"""Making signing keys: the key pair, its encrypted row for the store, and the key again from that row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class KeyMaking:
         return await asyncio.to_thread(key_encryption.generate_private_key, self._policy.algorithm)
 
     def record(self, private: PrivateKey, due: DueKey) -> SigningKeyRecord:
-        """Return the row of *private* in the place of *due*, under a name of its own."""
+        """Return the row of *private*, with the family and sequence of *due* and a new kid."""
         return key_encryption.encrypt(
             private,
             due,

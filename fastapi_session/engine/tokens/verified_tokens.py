@@ -1,8 +1,8 @@
 """The cache of verified access tokens: a text whose signature was verified is not verified again with the same keys.
 
-A hit is never trusted more than a miss. What can change is checked each time: whether the keys are still those among which
-its own was found, whether the token or its key has expired, and all that comes after the signature.
-Only verified tokens are cached, so nobody can fill the memory who was not given tokens.
+A hit is never trusted more than a miss. What can change is checked each time: whether the keys are still the same, whether
+the token or its key has expired, and all that is checked after the signature. Only verified tokens are cached, so only
+clients with genuine tokens can fill the memory.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class VerifiedAccessToken(ParsedAccessToken):
 
 
 class VerifiedTokens:
-    """What one process has verified lately. It is shared between requests, so nobody changes what is in it.
+    """A cache of what this process has verified lately. Requests share its values, so nobody may change them.
 
     *issuer* is the one whose tokens are accepted (RFC 8725, section 3.8), `None` for any: the keys decide then.
     """

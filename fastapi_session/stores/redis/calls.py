@@ -54,6 +54,7 @@ class Calls:
         elif isinstance(server, RedisCluster) and VERSION < VERSION_FOR_CLUSTERS:
             raise ConfigurationError("store: a RedisCluster does not survive a failover: pip install 'redis>=7.2'")
         self._server = server
+        # A cache of clients, one for each event loop.
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._running: set[asyncio.Task[Reply]] = set()
 

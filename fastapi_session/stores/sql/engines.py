@@ -98,6 +98,7 @@ class OwnEngine:
         self._url = url
         self._look = look
         self.name = new_engine(url, poolclass=NullPool).dialect.name
+        # A cache of engines, one for each event loop: a connection belongs to the loop that opened it.
         self._ways: WeakKeyDictionary[asyncio.AbstractEventLoop, Ways] = WeakKeyDictionary()
         self._pooling: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
@@ -109,7 +110,7 @@ class OwnEngine:
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, **POOL)
 
     def ways(self) -> Ways:
-        """Return the ways for the running event loop. If the store was not opened on it, they connect anew each time."""
+        """Return the ways for the running event loop. If the store was not opened on it, they open a connection each time."""
         loop = asyncio.get_running_loop()
         if loop not in self._ways:
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, poolclass=NullPool)
