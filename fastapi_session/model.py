@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 PUBLIC_TENANT = "public"
 
+DEFAULT_KIND = "default"
+"""The kind of a session of which nothing else was said."""
+
 Json = Mapping[str, Any]
 """A JSON object: string keys, values that JSON can say. Shared between tasks, so never changed in place."""
 
@@ -39,6 +42,9 @@ class Lineage:
     generation if it is acknowledged and of an earlier one if not, and *used_at* since when (`None` and 0: not known).
     *crossed* says of the last three exchanges whether somebody presented another id than the one exchanged: a bit each,
     the newest is bit 0.
+
+    *idle_timeout* (milliseconds) is the session's own, by which each rotation moves its idle deadline; `None` is the
+    configured one, as it is then.
     """
 
     generation: int
@@ -53,10 +59,19 @@ class Lineage:
     used: bytes | None = field(default=None, repr=False)
     used_at: int = 0
     crossed: int = 0
+    idle_timeout: int | None = None
 
     @classmethod
     def first(
-        cls, current: bytes, *, kid: int, used: bytes, now: int, idle_timeout: int, absolute_timeout: int | None
+        cls,
+        current: bytes,
+        *,
+        kid: int,
+        used: bytes,
+        now: int,
+        idle_timeout: int,
+        absolute_timeout: int | None,
+        keeps_idle_timeout: bool = False,
     ) -> Lineage:
         """Return the lineage of a session that begins at *now* with a refresh token of the issue id *used*; times in milliseconds."""
         absolute_expires_at = None if absolute_timeout is None else now + absolute_timeout
@@ -71,6 +86,7 @@ class Lineage:
             absolute_expires_at=absolute_expires_at,
             used=used,
             used_at=now,
+            idle_timeout=idle_timeout if keeps_idle_timeout else None,
         )
 
     def expired(self, now: int) -> bool:
@@ -81,8 +97,12 @@ class Lineage:
         """Return what *crossed* becomes with so many further *exchanges* that nobody has crossed yet."""
         return (self.crossed << exchanges) % (1 << CROSSED_EXCHANGES)
 
-    def idle_deadline(self, wished: int) -> int:
-        """Return *wished* (milliseconds), but never later than the absolute deadline."""
+    def idle_deadline(self, now: int, *, configured: int) -> int:
+        """Return the idle deadline of a session that is handed on at *now*, by its own idle timeout or the *configured* one.
+
+        It is never later than the absolute deadline. All in milliseconds.
+        """
+        wished = now + (configured if self.idle_timeout is None else self.idle_timeout)
         return wished if self.absolute_expires_at is None else min(wished, self.absolute_expires_at)
 
 
@@ -105,6 +125,8 @@ class SessionRecord:
     *session_id* is the key: 32 hexadecimal characters. *circumstances* are those of the request that was given the newest
     refresh token. *version* counts the changes of
     *access_token_payload* and *session_data* and lets them be replaced by compare-and-set.
+    *kind* is the name under which a deployment configured how long the session lives. Unless it is *persistent*, it ends for
+    its user with the browser.
     """
 
     session_id: str
@@ -117,6 +139,8 @@ class SessionRecord:
     created_at: int
     circumstances: Circumstances
     lineage: Lineage
+    kind: str = DEFAULT_KIND
+    persistent: bool = True
 
     @property
     def handle(self) -> str:
@@ -141,7 +165,8 @@ class Rotation:
 
     *presented* is the peppered hash of the token that came and *issue_id* its issue id, *successor* the hash of the token
     that follows.
-    *debounce* and *idle_timeout* are milliseconds, measured by the store's clock; *circumstances* are the request's.
+    *debounce* and *idle_timeout* are milliseconds, measured by the store's clock; the session's own idle timeout counts
+    instead, if it has one. *circumstances* are the request's.
     """
 
     session_id: str
@@ -223,7 +248,8 @@ class Tokens:
     """What a client is sent.
 
     *refresh_token* is `None` if only the access token is new. Moments are milliseconds;
-    *claims* is the access token's whole payload, which the front token repeats.
+    *claims* is the access token's whole payload, which the front token repeats. As cookies, they outlive the browser only if
+    they are *persistent*.
     """
 
     access_token: str = field(repr=False)
@@ -232,3 +258,4 @@ class Tokens:
     anti_csrf_token: str | None = field(repr=False)
     refresh_token: str | None = field(repr=False, default=None)
     refresh_token_expires_at: int = 0
+    persistent: bool = True

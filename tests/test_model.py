@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -57,9 +58,15 @@ def test_the_earlier_deadline_ends_a_session(idle: int, absolute: int | None, en
 
 def test_the_idle_deadline_never_passes_the_absolute_one() -> None:
     """However long a session may be idle, its absolute deadline stands."""
-    assert NOW + 500 == lineage().idle_deadline(NOW + 500)
-    assert NOW + 300 == lineage(absolute=300).idle_deadline(NOW + 500)
-    assert NOW + 200 == lineage(absolute=300).idle_deadline(NOW + 200)
+    assert NOW + 500 == lineage().idle_deadline(NOW, configured=500)
+    assert NOW + 300 == lineage(absolute=300).idle_deadline(NOW, configured=500)
+    assert NOW + 200 == lineage(absolute=300).idle_deadline(NOW, configured=200)
+
+
+def test_a_session_goes_by_its_own_idle_timeout() -> None:
+    """If a session has one, what is configured does not count; none of it passes the absolute deadline."""
+    assert NOW + 250 == replace(lineage(), idle_timeout=250).idle_deadline(NOW, configured=500)
+    assert NOW + 300 == replace(lineage(absolute=300), idle_timeout=700).idle_deadline(NOW, configured=100)
 
 
 @pytest.mark.parametrize(

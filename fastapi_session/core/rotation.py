@@ -216,12 +216,13 @@ class _Case:
             current_kid=successor.kid,
             window_at=self.now,
             acknowledged=False,
-            idle_expires_at=self.row.idle_deadline(self.now + self.policy.idle_timeout),
+            idle_expires_at=self.row.idle_deadline(self.now, configured=self.policy.idle_timeout),
             absolute_expires_at=self.row.absolute_expires_at,
             exchanged=self.token.issue_id,
             used=self.row.used,
             used_at=self.row.used_at,
             crossed=self.row.crossed_before(successor.generation - self.row.generation),
+            idle_timeout=self.row.idle_timeout,
         )
         return Decision(verdict, write=write, to_send=successor)
 

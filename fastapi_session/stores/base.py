@@ -45,7 +45,8 @@ class SessionStore(Protocol):
         The write happens only if the row's generation and current hash are those of *rotation*, the debounce has
         passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
         current = successor, its kid, window_at = now, acknowledged = False, exchanged = issue id, crossed moved on by one
-        exchange, the circumstances and idle_expires_at = min(now + idle timeout, absolute).
+        exchange, the circumstances and idle_expires_at = min(now + idle timeout, absolute), by the row's idle timeout if it has
+        one, else by that of *rotation*.
         Return the record as written, else `None`; `None` too while `window_at` is in the future, because the clock was set back.
         """
 

@@ -231,7 +231,7 @@ def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
         current_kid=rotation.successor_kid,
         window_at=now,
         acknowledged=False,
-        idle_expires_at=lineage.idle_deadline(now + rotation.idle_timeout),
+        idle_expires_at=lineage.idle_deadline(now, configured=rotation.idle_timeout),
         exchanged=rotation.issue_id,
         crossed=lineage.crossed_before(),
     )

@@ -37,7 +37,7 @@ from enum import Enum, auto
 from operator import attrgetter
 from typing import Any
 
-from fastapi_session.model import Circumstances, Json, Lineage, Notice, SessionRecord, SigningKeyRecord
+from fastapi_session.model import DEFAULT_KIND, Circumstances, Json, Lineage, Notice, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.json_text import dump_json, load_json
 
 Row = Sequence[Any]
@@ -111,6 +111,9 @@ SESSION: Mapping[str, Column] = {
     "used": Column(Kind.BYTES, optional=True, before="null"),
     "used_at": Column(Kind.NUMBER, before="0"),
     "crossed": Column(Kind.NUMBER, compared=True, before="0"),
+    "idle_timeout": Column(Kind.NUMBER, optional=True, before="null"),
+    "kind": Column(Kind.TEXT, before=f'"{DEFAULT_KIND}"'),
+    "persistent": Column(Kind.BOOLEAN, before="true"),
 }
 
 # Of this one the order counts too: Redis keeps a key's row as an array, so what comes is appended.

@@ -32,7 +32,7 @@ class RotationContract:
 
     async def test_rotate_writes_and_returns_the_successor(self, store: Store, clock: HandClock) -> None:
         """Every field of the lineage moves on as the contract says, nothing else changes, and what is returned is what is kept."""
-        record = full_session("a", now=clock(), lineage={"acknowledged": True})
+        record = full_session("a", now=clock(), lineage={"acknowledged": True, "idle_timeout": None})
         rotation = next_rotation(record, circumstances=changed(record.circumstances, CIRCUMSTANCES_COLUMNS))
         await store.insert(record)
         # Later than the debounce ends, so that a store which adds that up instead of reading its clock is found.
@@ -66,16 +66,42 @@ class RotationContract:
             assert (generation, digest(f"S{generation}")) == (record.lineage.generation, record.lineage.current)
             assert digest(f"S{generation - 1}") == record.lineage.previous
 
-    async def test_rotate_never_passes_the_absolute_deadline(self, store: Store, clock: HandClock) -> None:
-        """The idle deadline moves on, but not past the absolute one, which stays."""
-        deadline = clock() + DEBOUNCE + IDLE_TIMEOUT - 1
-        record = new_session("a", now=clock(), lineage={"absolute_expires_at": deadline})
-        await store.insert(record)
-        clock.advance(duration(DEBOUNCE))
-        rotated = await store.rotate(next_rotation(record))
+    async def test_rotate_goes_by_the_sessions_own_idle_timeout(self, store: Store, clock: HandClock) -> None:
+        """A session that has an idle timeout moves on by that one, be it shorter or longer than the configured one, and keeps it."""
+        for own in (DEBOUNCE + 1, IDLE_TIMEOUT - 1, IDLE_TIMEOUT + 1):
+            record = new_session(f"{own}", now=clock(), lineage={"idle_timeout": own})
+            await store.insert(record)
+            clock.advance(duration(DEBOUNCE))
+            rotated = await store.rotate(next_rotation(record))
 
-        assert rotated is not None
-        assert (deadline, deadline) == (rotated.lineage.idle_expires_at, rotated.lineage.absolute_expires_at)
+            assert rotated is not None
+            assert (clock() + own, own) == (rotated.lineage.idle_expires_at, rotated.lineage.idle_timeout)
+
+    async def test_rotate_ends_with_the_sessions_own_idle_timeout(self, store: Store, clock: HandClock) -> None:
+        """The deadline that a rotation has set by the session's own idle timeout is one: at it the session does not move on."""
+        own = 2 * DEBOUNCE
+        for late, is_alive in ((-1, True), (0, False)):
+            record = new_session(f"{late}", now=clock(), lineage={"idle_timeout": own})
+            await store.insert(record)
+            clock.advance(duration(DEBOUNCE))
+            rotated = await store.rotate(next_rotation(record))
+            assert rotated is not None
+            clock.advance(duration(own + late))
+
+            assert is_alive == (await store.rotate(next_rotation(rotated)) is not None)
+
+    async def test_rotate_never_passes_the_absolute_deadline(self, store: Store, clock: HandClock) -> None:
+        """The idle deadline moves on, but not past the absolute one, which stays, by whichever idle timeout."""
+        for own in (None, IDLE_TIMEOUT, 2 * IDLE_TIMEOUT):
+            deadline = clock() + DEBOUNCE + IDLE_TIMEOUT - 1
+            lineage = {"absolute_expires_at": deadline, "idle_timeout": own}
+            record = new_session(f"{own}", now=clock(), lineage=lineage)
+            await store.insert(record)
+            clock.advance(duration(DEBOUNCE))
+            rotated = await store.rotate(next_rotation(record))
+
+            assert rotated is not None
+            assert (deadline, deadline) == (rotated.lineage.idle_expires_at, rotated.lineage.absolute_expires_at)
 
     async def test_rotate_refuses_another_token(self, store: Store, clock: HandClock) -> None:
         """Another session, generation or hash, the previous hash included, writes nothing."""

@@ -135,6 +135,16 @@ CASES = [
     ),
     Case(
         "D4",
+        "with an idle timeout of its own",
+        token_at(3),
+        row_at(3, idle_timeout=IDLE // 2),
+        AFTER,
+        Verdict.ROTATED,
+        writes={**advanced(4, now=AFTER), "idle_expires_at": AFTER + IDLE // 2},
+        answers=4,
+    ),
+    Case(
+        "D4",
         "crossed before",
         token_at(3, issue_id=OTHER),
         row_at(3, acknowledged=True, crossed=0b110, **USED_BEFORE),
@@ -301,6 +311,16 @@ CASES = [
         WITHIN,
         Verdict.RECOVERED,
         writes=advanced(5, now=WITHIN),
+        answers=5,
+    ),
+    Case(
+        "D11",
+        "with an idle timeout of its own",
+        token_at(4),
+        row_at(3, idle_timeout=IDLE // 2),
+        WITHIN,
+        Verdict.RECOVERED,
+        writes={**advanced(5, now=WITHIN), "idle_expires_at": WITHIN + IDLE // 2},
         answers=5,
     ),
     Case(

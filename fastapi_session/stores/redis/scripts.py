@@ -110,11 +110,12 @@ return {{ARGV[1]}}
 
 ROTATE = Script.of(f"""{COMMON}
 local generation, presented, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 9)
-local fields = read(session, 'generation', 'current', 'window_at', 'absolute_expires_at', 'crossed')
+local fields = read(session, 'generation', 'current', 'window_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
 local moment, absolute = now(), tonumber(fields[4])
 if fields[1] ~= generation or fields[2] ~= presented then return {{ARGV[1], false}} end
 if fields[3] + debounce > moment or deadline() <= moment then return {{ARGV[1], false}} end
-local idle = math.min(moment + idle_timeout, absolute or moment + idle_timeout)
+local wished = moment + (tonumber(fields[6]) or idle_timeout)
+local idle = math.min(wished, absolute or wished)
 redis.call('HSET', session,
     'generation', integer(generation + 1), 'current', successor, 'previous', presented, 'current_kid', kid,
     'window_at', integer(moment), 'acknowledged', 'false', 'idle_expires_at', integer(idle),

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Integer,
     Select,
     Update,
-    and_,
     bindparam,
     delete,
     insert,
@@ -70,15 +69,7 @@ _SESSION_IDS: BindParameter[str] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
 _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer)
 
-_AFTER_TENANT: BindParameter[str] = bindparam("after_tenant_id", type_=SESSION.c.tenant_id.type)
-_AFTER = or_(
-    SESSION.c.tenant_id > _AFTER_TENANT,
-    and_(
-        SESSION.c.tenant_id == _AFTER_TENANT,
-        SESSION.c.session_id > bindparam("after_session_id", type_=SESSION.c.session_id.type),
-    ),
-)
-"""What a page has that begins after a session, in the order of tenants."""
+_AFTER = SESSION.c.session_id > bindparam("after_session_id", type_=SESSION.c.session_id.type)
 
 INSERT = insert(SESSION).execution_options(preserve_rowcount=True)
 FIND = select(*SESSION_ROW).where(_IS_SESSION)
@@ -147,7 +138,7 @@ class TimedStatements:
         self.sessions_of = (
             select(*SESSION_ROW)
             .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began, _AFTER)
-            .order_by(SESSION.c.tenant_id, SESSION.c.session_id)
+            .order_by(SESSION.c.session_id)
             .limit(_LIMIT)
         )
         self.lock_expired = (
@@ -162,7 +153,7 @@ class TimedStatements:
 
 
 def _rotate(now: ColumnElement[int]) -> Update:
-    idle_expires_at = now + bindparam("idle_timeout", type_=BigInteger)
+    idle_expires_at = now + coalesce(SESSION.c.idle_timeout, bindparam("configured_idle_timeout", type_=BigInteger))
     return (
         update(SESSION)
         .where(
@@ -226,7 +217,7 @@ def rotation_parameters(rotation: Rotation) -> Parameters:
         "successor": rotation.successor,
         "successor_kid": rotation.successor_kid,
         "debounce": rotation.debounce,
-        "idle_timeout": rotation.idle_timeout,
+        "configured_idle_timeout": rotation.idle_timeout,
         **dict(zip(_NEW_CIRCUMSTANCES, circumstances_row(rotation.circumstances), strict=True)),
     }
 

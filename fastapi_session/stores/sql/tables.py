@@ -20,11 +20,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql.functions import coalesce
 
-from fastapi_session.model import MAX_NAME
+from fastapi_session.model import DEFAULT_KIND, MAX_NAME
 from fastapi_session.stores.sql.dialects import ExactText, Least
 
 TABLES = MetaData()
@@ -79,7 +80,11 @@ SESSION = Table(
     Column("used", _ISSUE_ID),
     Column("used_at", BigInteger, nullable=False, server_default="0"),
     Column("crossed", Integer, nullable=False, server_default="0"),
-    Index("fastapi_session_user", "user_id", "tenant_id"),
+    Column("idle_timeout", BigInteger),
+    Column("kind", ExactText(32), nullable=False, server_default=DEFAULT_KIND),
+    Column("persistent", Boolean, nullable=False, server_default=true()),
+    # In the order in which a user's sessions are read page by page; by the tenant they are only chosen.
+    Index("fastapi_session_user_page", "user_id", "session_id", "tenant_id"),
     Index("fastapi_session_deadline", "deadline"),
     **_OPTIONS,
 )

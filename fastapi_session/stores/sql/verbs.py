@@ -44,7 +44,7 @@ from fastapi_session.stores.sql.statements import Parameters, TimedStatements
 
 T = TypeVar("T")
 
-PLACE = itemgetter(*map(SESSION_COLUMNS.index, ("tenant_id", "session_id")))
+PLACE = itemgetter(SESSION_COLUMNS.index("session_id"))
 
 
 class SqlVerbs:
@@ -145,12 +145,11 @@ class SqlVerbs:
         parameters = {**statements.user_parameters(user_id, tenant_id), "limit": SESSIONS_PAGE, **self._now()}
         belonging = partial(results.sessions_of, user_id=user_id, tenant_id=tenant_id)
 
-        async def read(after: tuple[str, str]) -> results.Rows:
-            place = {"after_tenant_id": after[0], "after_session_id": after[1]}
-            return await self._read(statement, {**parameters, **place}, belonging)
+        async def read(after: str) -> results.Rows:
+            return await self._read(statement, {**parameters, "after_session_id": after}, belonging)
 
         found: list[SessionRecord] = []
-        async for rows in pages(read, size=SESSIONS_PAGE, first=("", ""), place=PLACE):
+        async for rows in pages(read, size=SESSIONS_PAGE, first="", place=PLACE):
             found += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
         return sorted(found, key=attrgetter("created_at", "session_id"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fastapi_session.model import DEFAULT_KIND
+
 DEADLINE = "min(idle_expires_at, ifnull(absolute_expires_at, idle_expires_at))"
 """When a session ends, as an indexed expression: a statement that says it in these words uses the index."""
 
@@ -56,6 +58,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE session ADD COLUMN used BLOB",
         "ALTER TABLE session ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE session ADD COLUMN crossed INTEGER NOT NULL DEFAULT 0",
+    ),
+    (
+        "ALTER TABLE session ADD COLUMN idle_timeout INTEGER",
+        f"ALTER TABLE session ADD COLUMN kind TEXT NOT NULL DEFAULT '{DEFAULT_KIND}'",
+        "ALTER TABLE session ADD COLUMN persistent INTEGER NOT NULL DEFAULT 1",
     ),
 )
 """Of version 1, 2 and so on. What has been released never changes: what comes is appended."""

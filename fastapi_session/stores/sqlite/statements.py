@@ -50,7 +50,10 @@ ROTATE = f"""
         exchanged = :issue_id,
         crossed = crossed * 2 % {2**CROSSED_EXCHANGES},
         {_set(CIRCUMSTANCES_COLUMNS)},
-        idle_expires_at = min(:now + :idle_timeout, ifnull(absolute_expires_at, :now + :idle_timeout))
+        idle_expires_at = min(
+            :now + ifnull(idle_timeout, :idle_timeout),
+            ifnull(absolute_expires_at, :now + ifnull(idle_timeout, :idle_timeout))
+        )
     WHERE session_id = :session_id AND generation = :generation AND current = :presented
         AND window_at + :debounce <= :now AND {DEADLINE} > :now
     RETURNING {_SESSION}

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def shape(connection: Connection) -> Any:
     has_options = connection.dialect.name in {"mysql", "mariadb"}  # of others SQLAlchemy 2.0 does not ask
     return {
         table: (
-            {column["name"]: {**column, "type": str(column["type"])} for column in inspector.get_columns(table)},
+            {column["name"]: described(column) for column in inspector.get_columns(table)},
             inspector.get_pk_constraint(table)["constrained_columns"],
             sorted(inspector.get_indexes(table), key=lambda index: index["name"] or ""),
             inspector.get_unique_constraints(table),
@@ -44,6 +45,13 @@ def shape(connection: Connection) -> Any:
         )
         for table in METADATA.tables
     }
+
+
+def described(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what tells *column* from others. Of a computed one on SQLite, SQLAlchemy reads on to the last parenthesis of the line."""
+    computed = column.get("computed")
+    text = {} if computed is None else {"computed": computed["sqltext"].partition(") STORED")[0]}
+    return {**column, "type": str(column["type"]), **text}
 
 
 def differences(connection: Connection) -> Any:

@@ -362,7 +362,6 @@ async def test_no_statement_reads_the_whole_table(engine: AsyncEngine, name: str
         "limit": 1,
         "session_ids": [record.session_id],
         "keep": "",
-        "after_tenant_id": "",
         "after_session_id": "",
         "from_at": 0,
         "after_id": 0,
