@@ -2,6 +2,7 @@
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
+from fastapi_session.config.lifetimes import Lifetime, SessionKind
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.claims.claim import Claim
@@ -73,6 +74,7 @@ __all__ = [
     "DuplicateSessionCookiesError",
     "InvalidClaimsError",
     "IssuedSession",
+    "Lifetime",
     "MemoryStore",
     "PayloadError",
     "PayloadRule",
@@ -85,6 +87,7 @@ __all__ = [
     "SessionError",
     "SessionEvent",
     "SessionInformation",
+    "SessionKind",
     "SessionRefreshed",
     "SessionRevoked",
     "SessionSupersededError",

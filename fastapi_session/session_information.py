@@ -13,7 +13,8 @@ class SessionInformation:
     """What the store knows of a session: neither its tokens nor what verifies them.
 
     *last_seen* says whose request was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at*
-    unless it is refreshed before.
+    unless it is refreshed before. *kind* is one of `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies
+    outlive the browser.
     """
 
     handle: str
@@ -26,6 +27,8 @@ class SessionInformation:
     last_seen_at: datetime
     last_seen: Circumstances
     expires_at: datetime
+    kind: str
+    remembered: bool
 
     @classmethod
     def of(cls, record: SessionRecord) -> SessionInformation:
@@ -41,4 +44,6 @@ class SessionInformation:
             last_seen_at=moment(record.lineage.window_at),
             last_seen=record.circumstances,
             expires_at=moment(record.lineage.idle_expires_at),
+            kind=record.kind,
+            remembered=record.persistent,
         )

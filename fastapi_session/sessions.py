@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import refresh_token, service_jwt
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
@@ -30,13 +31,7 @@ from fastapi_session.engine.live_records import handles_in, live_record
 from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
-from fastapi_session.errors import (
-    ClaimFailure,
-    ConfigurationError,
-    ForgedRequestError,
-    SessionError,
-    UnauthorisedError,
-)
+from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, split_handle
 from fastapi_session.randomness import Random
@@ -131,7 +126,7 @@ class Sessions:
 
     # Requests come through these.
 
-    async def create(
+    async def create(  # noqa: PLR0913 - all but two are named, and a session has that many sides
         self,
         user_id: str,
         *,
@@ -142,13 +137,16 @@ class Sessions:
         replacing: Sequence[str] = (),
         anti_csrf: bool | None = None,
         circumstances: Circumstances = NOT_KNOWN,
+        lifetime: Lifetime = AS_CONFIGURED,
     ) -> IssuedSession:
         """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
 
         Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
-        *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. Raises `PayloadError` (nothing is
-        written) and `StoreUnavailable`.
+        *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. *lifetime* chooses how long it lives,
+        and whether its cookies outlive the browser.
+
+        Raises `PayloadError`, `ConfigurationError` for a *lifetime* that cannot be (nothing is written), and `StoreUnavailable`.
         """
         engine, now, replaced = self._engine, self.now(), handles_in(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
@@ -163,6 +161,7 @@ class Sessions:
             payload=payload,
             session_data=json_object(session_data, "session_data"),
             circumstances=circumstances,
+            lifetime=lifetime,
             now=now,
         )
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from fastapi_session.config import SessionConfig
+from fastapi_session.config.lifetimes import SessionKind
 from fastapi_session.errors import ConfigurationError
 from tests.moments import HOUR, SECOND
 from tests.wire import REFRESH_PATH
@@ -219,6 +220,18 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("access_token_validity", {"access_token_validity": -HOUR}, "at least one second"),
     ("idle_timeout", {"idle_timeout": HOUR + 30 * SECOND}, "longer than access_token_validity"),
     ("idle_timeout", {"idle_timeout": timedelta(days=3651)}, "ten years"),
+    ("kinds.web.idle_timeout", {"kinds": {"web": SessionKind(idle_timeout=HOUR)}}, "longer than access_token_validity"),
+    (
+        "kinds.web.idle_timeout",
+        {"kinds": {"web": SessionKind(access_token_validity=timedelta(days=100))}},
+        "longer than access_token_validity",
+    ),
+    ("kinds.web.absolute_timeout", {"kinds": {"web": SessionKind(absolute_timeout=SECOND)}}, "longer than"),
+    ("kinds.web.absolute_timeout", {"kinds": {"web": {"absolute_timeout": "P3651D"}}}, "ten years"),
+    ("kinds.web.access_token_validity", {"kinds": {"web": {"access_token_validity": 0.5}}}, "at least one second"),
+    ("kinds.web.idle_timeout", {"kinds": {"web": SessionKind(persistent=False)}}, "bring back the cookies"),
+    ("kinds.Web", {"kinds": {"Web": SessionKind()}}, "name a kind with a-z"),
+    ("kinds.default", {"kinds": {"default": SessionKind()}}, "another name"),
     ("absolute_timeout", {"absolute_timeout": HOUR}, "longer than access_token_validity"),
     ("absolute_timeout", {"absolute_timeout": timedelta.max}, "ten years"),
     ("refresh_token_rotation_grace_period", {"refresh_token_rotation_grace_period": -SECOND}, "0 to 300"),
@@ -605,3 +618,30 @@ def test_a_password_of_the_environment_is_not_printed(monkeypatch: pytest.Monkey
     monkeypatch.setenv("FASTAPI_SESSION_STORE", f"redis://:{PASSWORD}@cache")
 
     assert PASSWORD not in repr(SessionConfig())
+
+
+def test_kinds_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kinds come as JSON, with durations as any other: seconds or ISO 8601."""
+    given = '{"web": {"absolute_timeout": "P30D"}, "bank": {"idle_timeout": 900, "access_token_validity": "300", "persistent": false}}'
+    monkeypatch.setenv("FASTAPI_SESSION_KINDS", given)
+
+    assert {
+        "web": SessionKind.aal1(),
+        "bank": SessionKind(
+            idle_timeout=timedelta(minutes=15), access_token_validity=timedelta(minutes=5), persistent=False
+        ),
+    } == config().kinds
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"idle_timout": HOUR}, "SessionKind, idle_timout: extra inputs are not permitted"),
+        ({"idle_timeout": "an hour"}, f"SessionKind, idle_timeout: {DURATION}"),
+    ],
+)
+def test_a_kind_that_cannot_be(given: dict[str, Any], told: str) -> None:
+    """A wrong value of a kind is told as one of a setting is, where it is made and where it is part of a configuration."""
+    for make in (lambda: SessionKind(**given), lambda: config(kinds={"web": given})):
+        with pytest.raises(ConfigurationError, match=re.escape(told)):
+            make()

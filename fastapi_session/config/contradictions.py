@@ -9,13 +9,16 @@ from datetime import timedelta
 
 from fastapi_session.config import cookie_domain, cookie_prefix
 from fastapi_session.config.environment import Stranger, strangers
+from fastapi_session.config.lifetimes import SessionKind
 from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.local_address import is_local
+from fastapi_session.model import DEFAULT_KIND
 from fastapi_session.origin import Origin
 from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES, weakness
 
 _LONGEST = timedelta(days=3650)
 _LONGEST_PATH = 255
+_KIND = re.compile(r"[a-z0-9_-]{1,32}")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _ONE_HOST = "use one host name for page and API"
 
@@ -30,6 +33,7 @@ def problems(config: Settings) -> Iterator[str]:
         _cookies,
         _access_tokens,
         _durations,
+        _kinds,
         _feed,
         _statuses,
         _secrets,
@@ -106,28 +110,52 @@ def _cookies_stay_behind(config: Settings) -> str | None:
 
 
 def _access_tokens(config: Settings) -> Iterator[str]:
-    if config.access_token_validity < timedelta(seconds=1):
-        yield "access_token_validity: give at least one second"
     if not 0 <= config.access_token_validity_jitter <= 0.25:
         yield "access_token_validity_jitter: give 0 to 0.25"
 
 
 def _durations(config: Settings) -> Iterator[str]:
-    zero = timedelta(0)
-    if config.idle_timeout - config.refresh_token_rotation_grace_period <= config.access_token_validity:
+    for name, kind in config.all_kinds.items():
+        field = "" if name == DEFAULT_KIND else f"kinds.{name}."
+        yield from (f"{field}{problem}" for problem in _deadlines(kind, config))
+    if config.access_token_dynamic_signing_key_update_interval > _LONGEST:
+        yield "access_token_dynamic_signing_key_update_interval: give at most ten years"
+    if not timedelta(0) <= config.refresh_token_rotation_grace_period <= timedelta(seconds=300):
+        yield "refresh_token_rotation_grace_period: give 0 to 300 seconds"
+    if config.access_token_dynamic_signing_key_update_interval < timedelta(hours=1):
+        yield "access_token_dynamic_signing_key_update_interval: give at least one hour"
+
+
+def _deadlines(kind: SessionKind, config: Settings) -> Iterator[str]:
+    """Return what is wrong with the deadlines of *kind*, which has those of *config* if it says nothing."""
+    validity = config.access_token_validity if kind.access_token_validity is None else kind.access_token_validity
+    idle = config.idle_timeout if kind.idle_timeout is None else kind.idle_timeout
+    absolute = config.absolute_timeout if kind.absolute_timeout is None else kind.absolute_timeout
+    if validity < timedelta(seconds=1):
+        yield "access_token_validity: give at least one second"
+    if idle - config.refresh_token_rotation_grace_period <= validity:
         yield (
             "idle_timeout: it must be longer than access_token_validity and refresh_token_rotation_grace_period "
             "together, else no refresh keeps a session alive"
         )
-    if config.absolute_timeout is not None and config.absolute_timeout <= config.access_token_validity:
+    if absolute is not None and absolute <= validity:
         yield "absolute_timeout: it must be longer than access_token_validity, or None"
-    for field in ("idle_timeout", "absolute_timeout", "access_token_dynamic_signing_key_update_interval"):
-        if (getattr(config, field) or zero) > _LONGEST:
+    for field, timeout in (("idle_timeout", idle), ("absolute_timeout", absolute)):
+        if timeout is not None and timeout > _LONGEST:
             yield f"{field}: give at most ten years"
-    if not zero <= config.refresh_token_rotation_grace_period <= timedelta(seconds=300):
-        yield "refresh_token_rotation_grace_period: give 0 to 300 seconds"
-    if config.access_token_dynamic_signing_key_update_interval < timedelta(hours=1):
-        yield "access_token_dynamic_signing_key_update_interval: give at least one hour"
+
+
+def _kinds(config: Settings) -> Iterator[str]:
+    for name, kind in config.kinds.items():
+        if not _KIND.fullmatch(name):
+            yield f"kinds.{name}: name a kind with a-z, 0-9, '_' and '-', at most 32 of them"
+        if name == DEFAULT_KIND:
+            yield f"kinds.{name}: that is what the settings themselves say; give it another name"
+        if not kind.persistent and kind.idle_timeout is None:
+            yield (
+                f"kinds.{name}.idle_timeout: give one, as browsers that open their last tabs again bring back the cookies of "
+                "a kind that is not persistent"
+            )
 
 
 def _feed(config: Settings) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -11,9 +11,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fastapi_session import endpoint_paths
 from fastapi_session.config.cookie_prefix import is_secure_only
+from fastapi_session.config.lifetimes import SessionKind
 from fastapi_session.config.values import Duration, SecretSetting, StoreSetting
 from fastapi_session.core.anti_csrf import AntiCsrfMode
 from fastapi_session.core.signing_keys import Algorithm
+from fastapi_session.model import DEFAULT_KIND
 from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
@@ -112,6 +114,8 @@ class Settings(BaseSettings):
     """How long a session lives without a refresh."""
     absolute_timeout: Duration | None = None
     """How long a session lives at all. Default: as long as it is refreshed."""
+    kinds: Mapping[str, SessionKind] = Field(default_factory=dict)
+    """Kinds of sessions that live otherwise, by name; in the environment as JSON. A sign-in chooses one by its `lifetime`."""
 
     refresh_token_rotation_grace_period: Duration = timedelta(seconds=30)
     """How long after a rotation the token before is still exchanged (for the same successor). 0 is strict."""
@@ -143,6 +147,11 @@ class Settings(BaseSettings):
     def refresh_path(self) -> str:
         """Path of the refresh endpoint, as the browser sees it."""
         return f"{self.api_base_path}{endpoint_paths.REFRESH}"
+
+    @property
+    def all_kinds(self) -> dict[str, SessionKind]:
+        """The kinds of sessions by name, with the one that is as the settings themselves say."""
+        return {DEFAULT_KIND: SessionKind(), **self.kinds}
 
     @property
     def secrets(self) -> tuple[bytes, ...]:

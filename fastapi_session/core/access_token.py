@@ -3,7 +3,7 @@
 | part | content |
 |---|---|
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
-| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, then the custom claims |
+| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, then the custom claims |
 
 Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is trusted only once its
 signature is verified (`ParsedAccessToken.is_signed_by`) and it has not expired (`ensure_alive`).
@@ -35,7 +35,9 @@ STANDARD_CLAIMS = frozenset(
 )
 """Claims that every token has."""
 
-RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti"}
+_BROWSER_SESSION = "browserSession"
+
+RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti", _BROWSER_SESSION}
 """Claims that an application cannot set: in its payload they are dropped."""
 
 # No others, and above all none that brings a key (`jwk`, `jku`, `x5u`): anybody can sign with a key of their own (RFC 8725, section 3.10).
@@ -55,7 +57,8 @@ class AccessToken:
     """The content of an access token. Moments are whole seconds since the epoch, *custom* the application's claims.
 
     *issue_id* is that of the refresh token it came with, `None` for the first of a session. As `jti` (RFC 7519, section
-    4.1.7) it stays the same when the claims are changed in between.
+    4.1.7) it stays the same when the claims are changed in between. A token that is not *persistent* says so, as `true` under
+    `browserSession`: whoever sends the client another one, with other claims, has to know without asking the store.
     """
 
     user_id: str
@@ -70,6 +73,7 @@ class AccessToken:
     expires_at: int
     custom: Json = field(repr=False)
     issue_id: bytes | None = field(repr=False, default=None)
+    persistent: bool = True
 
     @property
     def session_id(self) -> str:
@@ -91,6 +95,7 @@ class AccessToken:
             "iat": self.issued_at,
             "exp": self.expires_at,
             **({} if self.issue_id is None else {"jti": base64url.encode(self.issue_id)}),
+            **({} if self.persistent else {_BROWSER_SESSION: True}),
             **copied(self.custom),
         }
 
@@ -164,7 +169,7 @@ def _is_known_version(version: JsonValue) -> bool:
 def _content(payload: dict[str, Any]) -> AccessToken:
     """Return the content that *payload* says, which has our claims. They are taken out: what is left are the custom ones."""
     take = payload.pop
-    user_id, issue_id = take("sub"), take("jti", None)
+    user_id, issue_id, ends_with_browser = take("sub"), take("jti", None), take(_BROWSER_SESSION, None)
     return AccessToken(
         user_id=user_id,
         recipe_user_id=take("rsub", user_id),
@@ -178,6 +183,7 @@ def _content(payload: dict[str, Any]) -> AccessToken:
         expires_at=int(take("exp")),
         custom=payload,
         issue_id=None if issue_id is None else base64url.decode(issue_id),
+        persistent=ends_with_browser is None,
     )
 
 
@@ -200,4 +206,5 @@ def _has_our_claims(payload: dict[str, Any]) -> bool:
         and (parent is None or (type(parent) is str and _HASH.fullmatch(parent) is not None))
         and (anti_csrf is None or type(anti_csrf) is str)
         and ("jti" not in payload or _ISSUE_ID.fullmatch(payload["jti"]) is not None)
+        and payload.get(_BROWSER_SESSION, True) is True  # false is never written, but left out
     )

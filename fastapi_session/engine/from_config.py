@@ -65,12 +65,20 @@ def rotation_policy(config: SessionConfig) -> RotationPolicy:
     )
 
 
+def access_token_validities(config: SessionConfig) -> dict[str, int]:
+    """Return how many milliseconds the access tokens of each kind of session are believed."""
+    return {
+        name: milliseconds(kind.access_token_validity or config.access_token_validity)
+        for name, kind in config.all_kinds.items()
+    }
+
+
 def key_policy(config: SessionConfig) -> KeyPolicy:
     """Return what *config* says of signing keys."""
     return KeyPolicy(
         algorithm=config.access_token_signing_algorithm,
         rotation_interval=milliseconds(config.access_token_dynamic_signing_key_update_interval),
         publish_lead=milliseconds(PUBLISH_LEAD),
-        token_lifetime=milliseconds(config.access_token_validity),
+        token_lifetime=max(access_token_validities(config).values()),
         static=not config.use_dynamic_access_token_signing_key,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.claims.claim import LATEST_MOMENT, Claim
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import PUBLIC_TENANT, Json
@@ -26,6 +27,7 @@ async def begin(
     claims: Claims | None = None,
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
+    lifetime: Lifetime = AS_CONFIGURED,
     anti_csrf: bool | None = None,
 ) -> IssuedSession:
     """Begin a session of *user_id* that has *claims*, which are not fetched: neither now, nor when they would be too old.
@@ -43,5 +45,6 @@ async def begin(
         tenant_id=tenant_id,
         access_token_payload={**(access_token_payload or {}), **said},
         session_data=session_data,
+        lifetime=lifetime,
         anti_csrf=anti_csrf,
     )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import HTTPConnection
 
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.model import Json
 from fastapi_session.testing.beginning import Claims, begin
 from fastapi_session.web.creating import attach_session_to_request
@@ -19,6 +20,7 @@ def session_of(
     claims: Claims | None = None,
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
+    lifetime: Lifetime = AS_CONFIGURED,
 ) -> Callable[[HTTPConnection], Awaitable[Session]]:
     """Return a provider for `app.dependency_overrides[verify_session()]`: every request has a new session of *user_id*.
 
@@ -34,6 +36,7 @@ def session_of(
             claims=claims,
             access_token_payload=access_token_payload,
             session_data=session_data,
+            lifetime=lifetime,
         )
         return attach_session_to_request(connection, issued)
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from fastapi_session.client.flow import SessionFlow
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import PUBLIC_TENANT, Json, Tokens
@@ -16,7 +17,7 @@ from fastapi_session.testing.client import Client, ensure_keeps_cookies, session
 from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method, Outcome, Transport
 
 
-async def sign_in_async(
+async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session has that many sides
     client: Client,
     sessions: Sessions,
     user_id: str,
@@ -26,6 +27,7 @@ async def sign_in_async(
     claims: Claims | None = None,
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
+    lifetime: Lifetime = AS_CONFIGURED,
 ) -> IssuedSession:
     """Begin a session of *user_id*, put its tokens on *client*, and return it.
 
@@ -46,13 +48,14 @@ async def sign_in_async(
         claims=claims,
         access_token_payload=access_token_payload,
         session_data=session_data,
+        lifetime=lifetime,
         anti_csrf=method == "cookie" and sessions.config.anti_csrf == "VIA_TOKEN",
     )
     _put(issued.tokens, client, sessions=sessions, method=method)
     return issued
 
 
-def sign_in(
+def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that many sides
     client: Client,
     sessions: Sessions,
     user_id: str,
@@ -62,6 +65,7 @@ def sign_in(
     claims: Claims | None = None,
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
+    lifetime: Lifetime = AS_CONFIGURED,
 ) -> IssuedSession:
     """Do as `sign_in_async` does, in a test that is not async itself. Raises `RuntimeError` in one that is.
 
@@ -77,6 +81,7 @@ def sign_in(
         claims=claims,
         access_token_payload=access_token_payload,
         session_data=session_data,
+        lifetime=lifetime,
     )
     if (portal := getattr(client, "portal", None)) is not None:
         # Connections of a store belong to the event loop that opened them.

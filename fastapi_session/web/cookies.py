@@ -35,9 +35,13 @@ def read_cookies(headers: Iterable[bytes], names: frozenset[str]) -> dict[str, t
     return found
 
 
-def set_cookie(name: str, value: str, *, path: str, expires: str, attributes: str) -> bytes:
-    """Return the value of one Set-Cookie header. *attributes* are those that all cookies of a deployment have."""
-    return f"{name}={quote(value, safe='')}; Path={path}; Expires={expires}; HttpOnly{attributes}".encode("latin-1")
+def set_cookie(name: str, value: str, *, path: str, expires: str | None, attributes: str) -> bytes:
+    """Return the value of one Set-Cookie header. *attributes* are those that all cookies of a deployment have.
+
+    If *expires* is `None`, the cookie ends with the browser.
+    """
+    end = "" if expires is None else f"; Expires={expires}"
+    return f"{name}={quote(value, safe='')}; Path={path}{end}; HttpOnly{attributes}".encode("latin-1")
 
 
 def http_date(milliseconds: int) -> str:

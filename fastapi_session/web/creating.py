@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.engine.tokens.issuing import IssuedSession
@@ -49,6 +50,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     data: type[Data] | None = None,
     within: object = None,
     method: Method | None = None,
+    lifetime: Lifetime = AS_CONFIGURED,
 ) -> Session[Payload, Data]:
     """Begin a session of *user_id* and send its tokens with the response. Sessions whose tokens the request brought end.
 
@@ -57,10 +59,11 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     *within* is a database connection in whose open transaction the session is written, as by `Sessions.within`: the tokens are
     sent only if that has committed before the response starts.
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
-    says nothing, unless a page of another site sent the request.
+    says nothing, unless a page of another site sent the request. *lifetime* chooses how long it lives, and whether its cookies
+    outlive the browser: `Lifetime(kind="web", remember=False)`.
 
     Raises `PayloadError` if payload or data are no JSON or too long, `ConfigurationError` if `token_transfer_method` rules
-    *method* out or the response has started, `StoreUnavailable`.
+    *method* out, the response has started or *lifetime* cannot be, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     exchange.ensure_not_started()
@@ -77,6 +80,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         replacing=earlier,
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
+        lifetime=lifetime,
     )
     begun = Begun(issued.access_token.session_handle, method, sessions)
     if within is not None:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
@@ -87,6 +88,7 @@ class CreateSession(Generic[Payload, Data]):
         session_data: object = None,
         within: object = None,
         method: Method | None = None,
+        lifetime: Lifetime = AS_CONFIGURED,
     ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
         return await create_new_session_in_request(
@@ -100,6 +102,7 @@ class CreateSession(Generic[Payload, Data]):
             data=self._types.data,
             within=within,
             method=method,
+            lifetime=lifetime,
         )
 
 

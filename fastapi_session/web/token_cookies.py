@@ -61,15 +61,17 @@ class TokenCookies:
         return "; Secure" if https and self._secure_by_scheme else ""
 
 
-def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str]]:
-    """Yield the cookies that change with *tokens*, each with its value and its Expires."""
+def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the cookies that change with *tokens*, each with its value and its Expires, `None` if it ends with the browser."""
     if tokens is None:
         yield ACCESS_COOKIE, "", EPOCH
         yield REFRESH_COOKIE, "", EPOCH
         return
-    yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now)
+    lasts = tokens.persistent
+    yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now) if lasts else None
     if tokens.refresh_token is not None:
-        yield REFRESH_COOKIE, tokens.refresh_token, lasting_until(tokens.refresh_token_expires_at, now=now)
+        end = lasting_until(tokens.refresh_token_expires_at, now=now) if lasts else None
+        yield REFRESH_COOKIE, tokens.refresh_token, end
 
 
 def cookie_attributes(config: SessionConfig, domain: str | None) -> str:

@@ -62,7 +62,7 @@ PIECES = [
 ]
 
 
-def is_of_its_type(name: str, value: object) -> bool:
+def is_of_its_type(name: str, value: object) -> bool:  # noqa: PLR0911 - one for each type
     """Say whether *value* is of the type that the claim *name* has, as docs/wire.md tells it."""
     match name:
         case "sub" | "sessionHandle" | "rsub" | "tId" | "iss":
@@ -75,6 +75,8 @@ def is_of_its_type(name: str, value: object) -> bool:
             return value == "0" * 12
         case "parentRefreshTokenHash1":
             return value in (None, "0" * 64)
+        case "browserSession":
+            return value is True
         case _:
             return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < 253_402_300_800
 

@@ -12,7 +12,7 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import SigningKey
-from fastapi_session.engine.from_config import milliseconds
+from fastapi_session.engine.from_config import access_token_validities, milliseconds
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import Json, SessionRecord, Tokens
 from fastapi_session.randomness import Random
@@ -48,7 +48,8 @@ class Mint:
 
     def __init__(self, config: SessionConfig, *, secrets: Secrets, clock: Clock, random: Random) -> None:
         self._issuer = config.issuer
-        self._validity = milliseconds(config.access_token_validity)
+        self._validity = milliseconds(config.access_token_validity)  # also of a kind that is configured no more
+        self._validities = access_token_validities(config)
         self._longest = access_token_size.longest(config.cookie_prefix)
         self._jitter = config.access_token_validity_jitter
         self._secrets = secrets
@@ -145,11 +146,12 @@ class Mint:
             expires_at=self._expires_at(now, record, key),
             custom=access_token.custom_claims(record.access_token_payload),
             issue_id=links.issue_id,
+            persistent=record.persistent,
         )
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:
         """Whole seconds: after the shortened lifetime, at the latest with the session; at least the next full second."""
-        lifetime = min(self._validity, key.record.token_lifetime)
+        lifetime = min(self._validities.get(record.kind, self._validity), key.record.token_lifetime)
         shortened = lifetime - int(lifetime * self._jitter * int.from_bytes(self._random(4)) / 2**32)
         return min(max((now + shortened) // 1000, now // 1000 + 1), record.lineage.idle_expires_at // 1000)
 
@@ -165,4 +167,5 @@ def _tokens(
         anti_csrf_token=content.anti_csrf_token,
         refresh_token=refresh_token,
         refresh_token_expires_at=refresh_token_expires_at,
+        persistent=content.persistent,
     )

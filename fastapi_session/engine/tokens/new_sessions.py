@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fastapi_session.config import SessionConfig
+from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.payload import checked_name, checked_tenant
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
-from fastapi_session.engine.from_config import milliseconds
+from fastapi_session.engine.tokens.lifetimes import Lifetimes
 from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord
 from fastapi_session.randomness import Random
 
@@ -16,9 +17,7 @@ class NewSessions:
     """Makes what a new session begins with. *random* returns so many random bytes."""
 
     def __init__(self, config: SessionConfig, *, secrets: Secrets, random: Random) -> None:
-        absolute = config.absolute_timeout
-        self._idle_timeout = milliseconds(config.idle_timeout)
-        self._absolute_timeout = None if absolute is None else milliseconds(absolute)
+        self._lifetimes = Lifetimes(config)
         self._secrets = secrets
         self._random = random
 
@@ -27,7 +26,7 @@ class NewSessions:
         session_id, secret, issue_id = self._random(16).hex(), self._random(32), self._random(ISSUE_ID_BYTES)
         return refresh_token.first(session_id, secret=secret, kid=self._secrets.newest.kid, issue_id=issue_id)
 
-    def record(
+    def record(  # noqa: PLR0913 - all but two are named, and a session has that many sides
         self,
         token: RefreshToken,
         *,
@@ -37,12 +36,15 @@ class NewSessions:
         payload: Json,
         session_data: Json,
         circumstances: Circumstances,
+        lifetime: Lifetime,
         now: int,
     ) -> SessionRecord:
         """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
 
-        *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user or tenant can have.
+        *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user or tenant can have, and
+        `ConfigurationError` for a *lifetime* that cannot be.
         """
+        terms = self._lifetimes.terms(lifetime)
         return SessionRecord(
             session_id=token.session_id,
             tenant_id=checked_tenant(tenant_id),
@@ -58,7 +60,10 @@ class NewSessions:
                 kid=token.kid,
                 used=token.issue_id,
                 now=now,
-                idle_timeout=self._idle_timeout,
-                absolute_timeout=self._absolute_timeout,
+                idle_timeout=terms.idle_timeout,
+                absolute_timeout=terms.absolute_timeout,
+                keeps_idle_timeout=terms.keeps_idle_timeout,
             ),
+            kind=terms.kind,
+            persistent=terms.persistent,
         )

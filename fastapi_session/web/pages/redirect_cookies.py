@@ -57,7 +57,8 @@ def was_refused(connection: HTTPConnection) -> bool:
 def remember_refreshed(connection: HTTPConnection, response: Response, *, access_token: str) -> None:
     """Set the second cookie on *response*, which redirects back to a page with *access_token*."""
     config = exchange_of(connection).sessions.config
-    life = max(_SECOND, min(_REFRESHED_LIFE, config.access_token_validity / 2))
+    shortest = min(kind.access_token_validity or config.access_token_validity for kind in config.all_kinds.values())
+    life = max(_SECOND, min(_REFRESHED_LIFE, shortest / 2))
     _set(connection, response, f"{_refreshed(config)}={_digest(access_token)}", path="/", life=life)
 
 
