@@ -94,7 +94,7 @@ def kept(part: object) -> int:
 
 def caches(sessions: Sessions) -> Mapping[str, int]:
     """Return how much each part of the engine keeps."""
-    parts = vars(sessions._engine)  # noqa: SLF001 - so that mypy notices a new name
+    parts = vars(sessions._parts)  # noqa: SLF001 - so that mypy notices a new name
     return {name: kept(part) for name, part in parts.items() if name != "store" and hasattr(part, "__dict__")}
 
 

@@ -65,7 +65,8 @@ class Sessions:
         claim or validator.
         """
         self.config = config or SessionConfig()
-        self._engine = Engine(self.config, clock=clock, random=random, subscribers=subscribers)
+        # Not `_engine`: a subclass that keeps its database would choose that name for it.
+        self._parts = Engine(self.config, clock=clock, random=random, subscribers=subscribers)
         self.claims = claims_of(claims)
         self.validators = validators_of(validators)
         self.subscribers = tuple(subscribers)
@@ -73,12 +74,12 @@ class Sessions:
     @property
     def store(self) -> Store:
         """Where sessions, signing keys and the revocation feed are kept."""
-        return self._engine.store
+        return self._parts.store
 
     @property
     def revocation_feed_age(self) -> timedelta | None:
         """How long ago the revocations of other processes were read, `None` if they never were."""
-        age = self._engine.feed.age
+        age = self._parts.feed.age
         return None if age is None else timedelta(milliseconds=age)
 
     async def open(self) -> None:
@@ -89,14 +90,14 @@ class Sessions:
         """
         ensure_asyncio()
         await self.store.open()
-        await self._engine.keyring.signing_key()
-        await self._engine.keyring.signing_key(static=True)  # so that it is published before it signs
-        await self._engine.feed.open()
+        await self._parts.keyring.signing_key()
+        await self._parts.keyring.signing_key(static=True)  # so that it is published before it signs
+        await self._parts.feed.open()
 
     async def close(self) -> None:
         """Finish what runs in the background and let go of the store."""
-        await self._engine.feed.close()
-        await self._engine.background.finish()
+        await self._parts.feed.close()
+        await self._parts.background.finish()
         await self.store.close()
 
     def within(self, connection: object) -> Self:
@@ -110,7 +111,7 @@ class Sessions:
         if not isinstance(self.store, TransactionalStore):
             raise ConfigurationError("within: this store has no transactions to write in; SqlStore has")
         joined = copy(self)  # not a new one, so that a subclass keeps its verbs and attributes
-        joined._engine = self._engine.within(self.store.within(connection))  # noqa: SLF001  it is one of these
+        joined._parts = self._parts.within(self.store.within(connection))  # noqa: SLF001  it is one of these
         return joined
 
     def on_end(self, callback: Callable[[bool], None]) -> None:
@@ -118,11 +119,11 @@ class Sessions:
 
         That is at once; `within` a transaction, when that has committed, or that or a savepoint around it was rolled back.
         """
-        self._engine.on_end(callback)
+        self._parts.on_end(callback)
 
     def now(self) -> int:
         """Return what time it is for these sessions, in milliseconds since the epoch."""
-        return self._engine.clock()
+        return self._parts.clock()
 
     # Requests come through these.
 
@@ -148,7 +149,7 @@ class Sessions:
 
         Raises `PayloadError`, `ConfigurationError` for a *lifetime* that cannot be (nothing is written), and `StoreUnavailable`.
         """
-        engine, now, replaced = self._engine, self.now(), handles_in(replacing)
+        engine, now, replaced = self._parts, self.now(), handles_in(replacing)
         payload = json_object(access_token_payload, "access_token_payload")
         if fetched := await engine.claim_checks.fetch(self.claims, user_id, tenant_id, payload):
             payload = json_object(merged(payload, fetched), "access_token_payload")
@@ -186,7 +187,7 @@ class Sessions:
         """
         # The fast path, inlined: each request comes through here, and usually it neither waits nor verifies a signature.
         # These checks are inlined; all else is delegated (see `benchmarks.calls`, which counts the function calls).
-        engine, parsed = self._engine, self.parse(token) if isinstance(token, str) else token
+        engine, parsed = self._parts, self.parse(token) if isinstance(token, str) else token
         del token  # error reporters send the local variables of this frame
         now, feed, keyring = engine.clock(), engine.feed, engine.keyring
         if not feed.trusted_from <= now < feed.trusted_until:
@@ -220,7 +221,7 @@ class Sessions:
         Raises `UnauthorisedError`, `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and
         `StoreUnavailable`.
         """
-        engine, by_token = self._engine, proof.mode == "VIA_TOKEN"
+        engine, by_token = self._parts, proof.mode == "VIA_TOKEN"
         presented = refresh_token.read(token, engine.secrets)
         del token  # as in `verify`
         if presented is None:
@@ -242,7 +243,7 @@ class Sessions:
         No I/O if nothing has to be fetched; what is fetched is written as by `merge_and_reissue`. Raises `UnauthorisedError` if
         the session has ended meanwhile, `PayloadError`, `StoreUnavailable`.
         """
-        fetch_due = self._engine.claim_checks.fetch_due
+        fetch_due = self._parts.claim_checks.fetch_due
         fetched = await fetch_due(validators, token.user_id, token.tenant_id, token.custom)
         issued = None
         if fetched.entries:
@@ -252,21 +253,21 @@ class Sessions:
         # The claims as the store has them now: another request may have changed some since the token was issued.
         failed = failures(validators, issued.access_token.custom if issued else token.custom, now=fetched.began)
         if failed:
-            self._engine.announcements.rejected(token, failed)
+            self._parts.announcements.rejected(token, failed)
         return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
 
     # What a token is, without I/O.
 
     def parse(self, token: str) -> ParsedAccessToken | None:
         """Return *token* taken apart, `None` if it has not the structure of an access token. Nothing in it is verified yet."""
-        return self._engine.verified_tokens.parse(token)
+        return self._parts.verified_tokens.parse(token)
 
     def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
         """Return whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O.
 
         If a *session_id* is given, it has to be one of that session.
         """
-        token = refresh_token.read(text, self._engine.secrets)
+        token = refresh_token.read(text, self._parts.secrets)
         return token is not None and session_id in (None, token.session_id)
 
     def may_have_written(self, text: str) -> bool:
@@ -274,7 +275,7 @@ class Sessions:
 
         The access token is not verified. No I/O.
         """
-        return self.is_refresh_token(text) or self._engine.verified_tokens.names_issuer(text)
+        return self.is_refresh_token(text) or self._parts.verified_tokens.names_issuer(text)
 
     # A session by its access token.
 
@@ -283,7 +284,7 @@ class Sessions:
 
         If its signing key is gone, the refresh token that it names shows it: only the client was sent that. Raises `StoreUnavailable`.
         """
-        return await self._engine.slow_verifying.handle(parsed)
+        return await self._parts.slow_verifying.handle(parsed)
 
     async def merge_and_reissue(
         self, token: AccessToken, changes: Json, *, marks_stale: bool = False
@@ -294,7 +295,7 @@ class Sessions:
         access tokens are refused with "try refresh token", as after a change by handle. `None` if the session has ended. Raises `PayloadError`,
         `StoreUnavailable`.
         """
-        record = await self._engine.record_changes.change_payload(
+        record = await self._parts.record_changes.change_payload(
             token.session_handle, lambda payload: merged(payload, changes), marks_stale=marks_stale
         )
         return None if record is None else await self.reissue(token, record.access_token_payload)
@@ -304,26 +305,26 @@ class Sessions:
 
         Nothing is written: *claims* have to be those that the store has. Raises `PayloadError`, `StoreUnavailable`.
         """
-        key = await self._engine.keyring.signing_key(through=self._engine.joined)
-        return self._engine.mint.reissue(token, claims, key=key)
+        key = await self._parts.keyring.signing_key(through=self._parts.joined)
+        return self._parts.mint.reissue(token, claims, key=key)
 
     def issued_now(self, issued: IssuedSession) -> IssuedSession:
         """Return *issued*, which may have been made a while ago, with the current time as its `iat`, by which clients set their clock.
 
         The access token expires when it did. Nothing is changed if the key that signed it is not known here. No I/O.
         """
-        parsed, now = self._engine.verified_tokens.parse(issued.tokens.access_token), self.now()
-        key = None if parsed is None else self._engine.keyring.keys.verifying(parsed.kid, now=now)
+        parsed, now = self._parts.verified_tokens.parse(issued.tokens.access_token), self.now()
+        key = None if parsed is None else self._parts.keyring.keys.verifying(parsed.kid, now=now)
         if key is None or issued.access_token.issued_at == now // 1000:
             return issued
-        return self._engine.mint.renewed(issued, key=key)
+        return self._parts.mint.renewed(issued, key=key)
 
     def lasting(self, token: AccessToken, ask: Ask) -> WatchedSession:
         """Return the session of the verified *token*, to be watched by a socket or a stream that goes on with it.
 
         *ask* is called with its claims when they have changed, and raises if it may not go on with them.
         """
-        engine = self._engine
+        engine = self._parts
         return WatchedSession(token, feed=engine.feed, token_check=engine.token_check, clock=engine.clock, ask=ask)
 
     # A session by its handle, without a request and without a token: for background jobs, command lines and administration.
@@ -335,7 +336,7 @@ class Sessions:
 
     async def revoke(self, handle: str) -> bool:
         """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds."""
-        return await self._engine.record_changes.end(handle)
+        return await self._parts.record_changes.end(handle)
 
     async def revoke_several(self, handles: Iterable[str]) -> list[str]:
         """End the sessions named by *handles*, and return those that were alive."""
@@ -347,18 +348,18 @@ class Sessions:
 
         It says whether the client's tokens are to be cleared.
         """
-        return (await self._engine.ended_sessions.refusal_of_access_token(split_handle(handle)[0])).about(handle)
+        return (await self._parts.ended_sessions.refusal_of_access_token(split_handle(handle)[0])).about(handle)
 
     async def refusal_of_refresh(self, handle: str, *, reason: str) -> SessionError:
         """Return the error for a refresh whose session, named *handle*, is not there any more; *reason* is for logs."""
-        return await self._engine.ended_sessions.refusal_of_refresh_token(split_handle(handle)[0], reason=reason)
+        return await self._parts.ended_sessions.refusal_of_refresh_token(split_handle(handle)[0], reason=reason)
 
     def ending(self, handle: str) -> AbstractContextManager[asyncio.Future[None]]:
         """Give a future that is done when the session named *handle* is revoked or superseded. It may be done already.
 
         That is at once if this process ends the session, within two seconds if another one does.
         """
-        return self._engine.feed.ending(split_handle(handle)[0])
+        return self._parts.feed.ending(split_handle(handle)[0])
 
     async def update_session_data(self, handle: str, session_data: Json) -> bool:
         """Replace what the store keeps with the session. Says whether the session is there. Raises `PayloadError`."""
@@ -370,7 +371,7 @@ class Sessions:
         *change* is given a copy and returns the new data. Says whether the session is there. What *change*
         raises, or a `PayloadError` for what it returns, leaves the data as they were.
         """
-        return await self._engine.record_changes.change_data(handle, change) is not None
+        return await self._parts.record_changes.change_data(handle, change) is not None
 
     async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
         """Merge *changes* into the session's own claims; `None` removes one. Says whether the session is there.
@@ -382,14 +383,14 @@ class Sessions:
 
     async def change_access_token_payload(self, handle: str, change: Callable[[Json], Json]) -> bool:
         """Do as `change_session_data` does, with the session's own claims."""
-        return await self._engine.record_changes.change_payload(handle, change, marks_stale=True) is not None
+        return await self._parts.record_changes.change_payload(handle, change, marks_stale=True) is not None
 
     async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:
         """Fetch the value of *claim* and keep it. Says whether the session is there."""
         record = await live_record(self.store, handle)
         if record is None:
             return False
-        fetch = self._engine.claim_checks.fetch
+        fetch = self._parts.claim_checks.fetch
         fetched = await fetch([claim], record.user_id, record.tenant_id, record.access_token_payload)
         return await self.merge_into_access_token_payload(handle, fetched)
 
@@ -411,7 +412,7 @@ class Sessions:
         record = await live_record(self.store, handle)
         if record is None:
             return None
-        fetch_due, payload = self._engine.claim_checks.fetch_due, record.access_token_payload
+        fetch_due, payload = self._parts.claim_checks.fetch_due, record.access_token_payload
         fetched = await fetch_due(validators, record.user_id, record.tenant_id, payload)
         if fetched.entries and not await self.merge_into_access_token_payload(handle, fetched.entries):
             return None
@@ -422,7 +423,7 @@ class Sessions:
 
     async def of_user(self, user_id: str, *, tenant_id: str | None = None) -> list[SessionInformation]:
         """Return the sessions of *user_id*, oldest first; of every tenant if none is given."""
-        records = await self._engine.user_sessions.records(user_id, tenant_id=tenant_id)
+        records = await self._parts.user_sessions.records(user_id, tenant_id=tenant_id)
         return [SessionInformation.of(record) async for record in letting_others_run(records)]
 
     async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
@@ -431,7 +432,7 @@ class Sessions:
         Returns the handles that were ended. They end in pieces, so that others are served in between; a session that begins
         meanwhile may stay. If `StoreUnavailable` is raised in the middle, some have ended, and to call it again ends the rest.
         """
-        return await self._engine.user_sessions.end(user_id, tenant_id=tenant_id, keep=keep)
+        return await self._parts.user_sessions.end(user_id, tenant_id=tenant_id, keep=keep)
 
     async def merge_into_access_token_payload_of_all(
         self, user_id: str, changes: Json, *, tenant_id: str | None = None
@@ -443,7 +444,7 @@ class Sessions:
         itself; if `StoreUnavailable` is raised in the middle, some have changed, and to call it again changes the rest.
         Raises `PayloadError` at the first that cannot carry them.
         """
-        handles = await self._engine.user_sessions.handles(user_id, tenant_id=tenant_id)
+        handles = await self._parts.user_sessions.handles(user_id, tenant_id=tenant_id)
         return [handle for handle in handles if await self.merge_into_access_token_payload(handle, changes)]
 
     async def fetch_and_set_claim_of_all(
@@ -453,7 +454,7 @@ class Sessions:
 
         Call it once the fact that is fetched has been committed.
         """
-        handles = await self._engine.user_sessions.handles(user_id, tenant_id=tenant_id)
+        handles = await self._parts.user_sessions.handles(user_id, tenant_id=tenant_id)
         return [handle for handle in handles if await self.fetch_and_set_claim(handle, claim)]
 
     async def set_claim_value_of_all(
@@ -483,7 +484,7 @@ class Sessions:
 
         Raises `PayloadError`, also if *validity* is not positive or *typ* no media type, and `StoreUnavailable`.
         """
-        keys = self._engine.published_keys
+        keys = self._parts.published_keys
         return await keys.sign(payload, validity=validity, static=use_static_signing_key, typ=typ)
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
@@ -492,11 +493,11 @@ class Sessions:
         The key that does not rotate is among them before it has signed anything. Raises `StoreUnavailable` if no key is
         known at all.
         """
-        return await self._engine.published_keys.jwks()
+        return await self._parts.published_keys.jwks()
 
     def discovery(self) -> dict[str, str]:
         """Return the discovery document: who issues the tokens, and the URL of the keys (OpenID Connect Discovery, section 3)."""
-        return self._engine.published_keys.discovery()
+        return self._parts.published_keys.discovery()
 
     async def revoke_signing_key(self, kid: str) -> bool:
         """Delete the signing key named *kid*, as after a leak of it, and say whether it was there.
@@ -505,4 +506,4 @@ class Sessions:
         another key. Services that verify by the JWKS believe it until they read that again: after five to ten minutes as a
         rule, PyJWT with `cache_keys=True` only after a restart. Raises `StoreUnavailable`.
         """
-        return await self._engine.published_keys.revoke(kid)
+        return await self._parts.published_keys.revoke(kid)

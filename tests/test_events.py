@@ -101,7 +101,7 @@ async def begin(
 
 async def told(sessions: Sessions, diary: Diary) -> Sequence[SessionEvent]:
     """What *diary* was told once all that runs in the background is done."""
-    await sessions._engine.background.finish()
+    await sessions._parts.background.finish()
     return diary.events
 
 

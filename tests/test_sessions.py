@@ -513,8 +513,8 @@ async def test_a_session_outlives_another_algorithm_and_address(store: Store, cl
     after = engine(clock, store=store, access_token_signing_algorithm="RS256", api_base_path="/application/v1/auth")
     for _ in range(2):
         clock.advance(HOUR)
-        await after._engine.keyring.signing_key()
-        await after._engine.background.finish()
+        await after._parts.keyring.signing_key()
+        await after._parts.background.finish()
         issued = await after.refresh(refresh_token_of(issued))
         assert {"x": "x" * size} == (await after.verify(issued.tokens.access_token)).custom
 
@@ -649,7 +649,7 @@ async def test_tokens_live_through_a_year_of_service(store: Store, clock: HandCl
         token = refresh_token_of(issued)
         content: AccessToken = await sessions.verify(issued.tokens.access_token, check_database=True)
         assert "alice" == content.user_id
-        await sessions._engine.background.finish()
+        await sessions._parts.background.finish()
 
 
 async def test_nothing_leaks_into_logs_and_errors(

@@ -310,7 +310,7 @@ class TestClaims:
         before = (await sessions.store.get(handle)).record
 
         assert await verb(sessions, handle) is True
-        assert (before, 0) == ((await sessions.store.get(handle)).record, len(sessions._engine.feed))
+        assert (before, 0) == ((await sessions.store.get(handle)).record, len(sessions._parts.feed))
 
     @pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ({"n": [0]}, {"n": [False]})])
     async def test_what_python_takes_for_equal(self, one: Any, other: Any, sessions: Sessions) -> None:

@@ -29,14 +29,14 @@ class SelectAndUpdate:
     """Keeps sessions through *engine*. A transaction that fails because SQLite is locked is tried again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._parts = engine
 
     async def insert(self, record: SessionRecord) -> None:
         """Insert in a transaction of its own."""
         row = dict(zip(SESSION_COLUMNS, session_row(record), strict=True))
         while True:
             try:
-                async with self._engine.begin() as connection:
+                async with self._parts.begin() as connection:
                     await connection.execute(INSERT, row)
             except OperationalError as error:
                 ensure_locked(error)
@@ -53,7 +53,7 @@ class SelectAndUpdate:
 
     async def _rotate(self, rotation: Rotation) -> SessionRecord | None:
         key = {"key": rotation.session_id}
-        async with self._engine.begin() as connection:
+        async with self._parts.begin() as connection:
             row = (await connection.execute(FIND, key)).first()
             record = None if row is None else session_record(row)
             if record is None or record.lineage.current != rotation.presented:

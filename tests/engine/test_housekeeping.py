@@ -109,6 +109,6 @@ async def test_signing_in_clears_away(store: Store, clock: HandClock) -> None:
     handle, _ = await created(sessions)
     clock.advance(100 * DAY)
     await created(sessions)
-    await sessions._engine.background.finish()
+    await sessions._parts.background.finish()
 
     assert (await store.get(handle)).record is None

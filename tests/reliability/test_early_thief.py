@@ -43,7 +43,7 @@ class Couple:
         """Ask for something with the access token of *held*, and let the store hear of it."""
         worker = self.luck.choice(self.workers)
         await worker.verify(held.tokens.access_token)
-        await worker._engine.background.finish()
+        await worker._parts.background.finish()
 
     async def owner_comes(self) -> None:
         self.owner = await self.refreshed(self.owner)

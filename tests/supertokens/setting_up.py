@@ -174,7 +174,7 @@ def key_interval(serve: Serve) -> None:
     first = site.ask(site.sessions.jwks)["keys"]
     site.clock.advance(2 * HOUR)
     site.sign_in()
-    site.ask(site.sessions._engine.background.finish)
+    site.ask(site.sessions._parts.background.finish)
 
     assert {key["kid"] for key in first} < {key["kid"] for key in site.ask(site.sessions.jwks)["keys"]}
 

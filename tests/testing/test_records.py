@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
+from ipaddress import ip_address
 
 import pytest
 
@@ -36,3 +37,13 @@ def test_changed_fields_are_others(record: SessionRecord) -> None:
     assert set(CIRCUMSTANCES_COLUMNS) == differing(circumstances, changed(circumstances, CIRCUMSTANCES_COLUMNS))
     assert [{name} for name in COMPARED_COLUMNS] == [differing(lineage, each) for each in moved(lineage)]
     assert {*LINEAGE_COLUMNS} - {*COMPARED_COLUMNS} == differing(lineage, unmoved(lineage))
+
+
+def test_values_have_the_form_of_their_column() -> None:
+    """A store of one's own may have a type for addresses, and one for bytes of which there are exactly 32."""
+    records = [RECORD.circumstances, changed(RECORD.circumstances, ["ip_address"]), Circumstances("192.0.2.7")]
+    addresses = [each.ip_address for each in [*records, changed(records[-1], ["ip_address"])]]
+    lineages = [RECORD.lineage, unmoved(RECORD.lineage), unmoved(new_session("a", now=0).lineage)]
+
+    assert addresses == [str(ip_address(each or "")) for each in addresses]
+    assert [(32, 32)] * 3 == [(len(each.previous or b""), len(each.current)) for each in lineages]

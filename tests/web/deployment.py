@@ -142,12 +142,12 @@ class Deployment:
 
 async def finish_background(sessions: Sessions) -> None:
     """Wait for what *sessions* does when nobody waits."""
-    await sessions._engine.background.finish()
+    await sessions._parts.background.finish()
 
 
 async def signing_key(sessions: Sessions) -> SigningKey:
     """The key that *sessions* signs with now."""
-    return await sessions._engine.keyring.signing_key()
+    return await sessions._parts.keyring.signing_key()
 
 
 def application(sessions: Sessions) -> FastAPI:

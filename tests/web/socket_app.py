@@ -179,7 +179,7 @@ class Served:
     @property
     def waiting(self) -> int:
         """Of how many sessions somebody waits for the end."""
-        return len(self.sessions._engine.listeners)
+        return len(self.sessions._parts.listeners)
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)

@@ -103,9 +103,9 @@ async def test_a_cached_token_is_valid_no_longer(client: Client, bring: type, cl
 async def test_a_cached_token_outlives_a_reading_of_other_keys(client: Client) -> None:
     """If the keys have changed, a cached token is verified anew; if its key was revoked, it is refused."""
     headers = bearer(await token_of(client))
-    kid = (await client.sessions._engine.keyring.signing_key()).kid
+    kid = (await client.sessions._parts.keyring.signing_key()).kid
     assert ["ada"] * 3 == [await client.verify(headers) for _ in range(3)]
-    await client.sessions._engine.keyring.signing_key(static=True)
+    await client.sessions._parts.keyring.signing_key(static=True)
 
     assert ["ada"] * 2 == [await client.verify(headers) for _ in range(2)]
     await client.sessions.revoke_signing_key(kid)

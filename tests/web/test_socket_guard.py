@@ -75,7 +75,7 @@ async def bare(clock: HandClock) -> AsyncIterator[Socket]:
     await sessions.close()
     for _ in range(3):
         await asyncio.sleep(0)
-    assert 0 == len(sessions._engine.listeners)
+    assert 0 == len(sessions._parts.listeners)
     assert {asyncio.current_task()} == asyncio.all_tasks()
 
 

@@ -135,9 +135,9 @@ async def test_a_cached_token_is_refused(store: Store, clock: HandClock) -> None
     """A token that was verified a moment ago is refused as well when its key is revoked."""
     sessions = engine(clock, store=store)
     token = (await sessions.create("alice")).tokens.access_token
-    key = await sessions._engine.keyring.signing_key()
+    key = await sessions._parts.keyring.signing_key()
     await sessions.verify(token)
-    await sessions._engine.keyring.revoke(key.kid)
+    await sessions._parts.keyring.revoke(key.kid)
 
     with pytest.raises(TryRefreshTokenError):
         await sessions.verify(token)

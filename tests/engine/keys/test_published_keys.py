@@ -34,7 +34,7 @@ async def two(clock: HandClock, tmp_path: Path) -> AsyncIterator[tuple[Sessions,
 
 async def signing_kid(sessions: Sessions) -> str:
     """Return the kid of the key that signs access tokens."""
-    return (await sessions._engine.keyring.signing_key()).kid
+    return (await sessions._parts.keyring.signing_key()).kid
 
 
 async def published(sessions: Sessions) -> list[str]:
@@ -62,7 +62,7 @@ async def test_a_static_key_of_another_algorithm_is_published_before_it_signs(cl
     await engine(clock, store=store).open()
     sessions = engine(clock, store=store, access_token_signing_algorithm="RS256")
     await sessions.open()
-    await sessions._engine.background.finish()
+    await sessions._parts.background.finish()
     known = await published(sessions)
     signed = []
     for _ in range(2):
@@ -111,7 +111,7 @@ async def test_notices_outlive_tokens_of_longer_life(clock: HandClock, tmp_path:
     await before.revoke(issued.access_token.session_handle)
     clock.advance(HOUR / 2)
     await after.create("grace")
-    await after._engine.background.finish()
+    await after._parts.background.finish()
 
     assert 1 == len((await store.notices(after=0)).notices)
     await store.close()

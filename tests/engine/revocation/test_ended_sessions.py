@@ -112,7 +112,7 @@ async def test_a_reading_that_began_before(clock: HandClock) -> None:
         return before
 
     store.notices = stale_reading  # type: ignore[assignment,method-assign]  # of this one object
-    reading = asyncio.create_task(there._engine.feed.catch_up())
+    reading = asyncio.create_task(there._parts.feed.catch_up())
     await under_way.wait()
     await end(here, issued, "superseded")
 

@@ -18,10 +18,10 @@ from tests.moments import GRACE, SECOND
 
 
 async def replaying(sessions: Sessions, issued: IssuedSession) -> None:
-    assert isinstance(sessions._engine.clock, HandClock)
+    assert isinstance(sessions._parts.clock, HandClock)
     latest = issued
     for _ in range(2):
-        sessions._engine.clock.advance(GRACE)
+        sessions._parts.clock.advance(GRACE)
         latest = await sessions.refresh(refresh_token_of(latest))
     with pytest.raises(TokenTheftError):
         await sessions.refresh(refresh_token_of(issued))
@@ -113,7 +113,7 @@ async def test_session_data_is_no_claim(here: Sessions) -> None:
     issued = await here.create("alice")
     await here.update_session_data(issued.access_token.session_handle, {"cart": ["apple"]})
 
-    assert 0 == len(here._engine.feed)
+    assert 0 == len(here._parts.feed)
     await here.verify(issued.tokens.access_token)
 
 

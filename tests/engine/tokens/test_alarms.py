@@ -70,7 +70,7 @@ class Deployment:
 
     async def thefts(self) -> list[TokenTheftDetected]:
         """Return what was told of thefts, once all that goes on in the background is done."""
-        await self.sessions._engine.background.finish()
+        await self.sessions._parts.background.finish()
         return [event for event in self.heard if isinstance(event, TokenTheftDetected)]
 
 

@@ -39,7 +39,7 @@ async def refreshed_and_used(sessions: Sessions, token: str) -> str:
     """Return the refresh token that *token* is exchanged for, once the store knows that its access token is in use."""
     issued = await sessions.refresh(token)
     await sessions.verify(issued.tokens.access_token)
-    await sessions._engine.background.finish()
+    await sessions._parts.background.finish()
     return refresh_token_of(issued)
 
 
@@ -73,7 +73,7 @@ class Line:
         """Present the newest access token, and let the acknowledgement arrive."""
         issued = await self.sessions.refresh(self.tokens[-1])
         await self.sessions.verify(issued.tokens.access_token)
-        await self.sessions._engine.background.finish()
+        await self.sessions._parts.background.finish()
 
 
 async def line_of(sessions: Sessions, clock: HandClock, *, rotations: int = 0) -> Line:
@@ -401,7 +401,7 @@ async def test_a_dropped_secret_is_no_theft(store: Store, clock: HandClock) -> N
     for _ in range(5):
         clock.advance(4 * DAY)
         kept = await refreshed(both, kept)
-        await both._engine.background.finish()
+        await both._parts.background.finish()
     only_new = engine(clock, store=store, secret=NEW_SECRET)
     error = await refusal(only_new, lazy.tokens[0])
     clock.advance(GRACE)
