@@ -209,7 +209,9 @@ class _Case:
     def _advance(self, verdict: Verdict) -> Decision:
         """Move the row on to the generation after the presented one."""
         successor = refresh_token.successor(self.token, self.secrets.newest, issue_id=self.issue_id)
-        write = Lineage(
+        # Not a new `Lineage`: what an exchange does not change stays, fields of a later version too.
+        write = replace(
+            self.row,
             generation=successor.generation,
             current=_hash(successor, self.secrets),
             previous=self.presented,
@@ -217,12 +219,8 @@ class _Case:
             window_at=self.now,
             acknowledged=False,
             idle_expires_at=self.row.idle_deadline(self.now, configured=self.policy.idle_timeout),
-            absolute_expires_at=self.row.absolute_expires_at,
             exchanged=self.token.issue_id,
-            used=self.row.used,
-            used_at=self.row.used_at,
             crossed=self.row.crossed_before(successor.generation - self.row.generation),
-            idle_timeout=self.row.idle_timeout,
         )
         return Decision(verdict, write=write, to_send=successor)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, belongs_to, judge
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Lineage
+from fastapi_session.testing.records import full_session
 from tests.core.lineages import (
     ANSWER,
     IDLE,
@@ -536,3 +537,13 @@ def test_belongs_to(own: RefreshToken, parent: RefreshToken | None, expected: bo
     carried = None if parent is None else parent.fingerprint
 
     assert expected == belongs_to(own.fingerprint, carried, row_at(3), secrets=RING)
+
+
+def test_an_exchange_keeps_what_it_does_not_change() -> None:
+    """A field of the row that an exchange does not name stays as it was, one of a later version too."""
+    newest = {name: getattr(row_at(3), name) for name in ("generation", "current", "current_kid", "window_at")}
+    row = replace(full_session("a", now=WINDOW_AT).lineage, **newest)
+    written = judge(token_at(3), row, now=AFTER, policy=POLICY, secrets=RING, issue_id=ANSWER).write
+    others = {each.name for each in fields(Lineage)} - {*advanced(4, now=AFTER), "current_kid", "crossed"}
+
+    assert {name: getattr(row, name) for name in others} == {name: getattr(written, name) for name in others}
