@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, WebSocket
 from pydantic import BaseModel
 
 from example_app.users import ROLES, USERS, RoleName, password_is_right
-from fastapi_session import CreateSession, Session, Sessions, create_session, get_sessions, verify_session
+from fastapi_session import CreateSession, Lifetime, Session, Sessions, create_session, get_sessions, verify_session
 
 api = APIRouter(prefix="/api", tags=["example"])
 
@@ -24,6 +24,7 @@ class Credentials(BaseModel):
 
     user_name: str
     password: str
+    remember: bool = False
 
 
 class Plan(BaseModel):
@@ -68,6 +69,7 @@ async def sign_in(
         user_id=credentials.user_name,
         access_token_payload={"plan": "free"},
         session_data={"device": device_name(user_agent)},
+        lifetime=Lifetime(remember=credentials.remember),
     )
     return Message(message=f"Welcome, {session.user_id}.")
 

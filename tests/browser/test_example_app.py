@@ -14,7 +14,9 @@ from starlette.types import ASGIApp
 from example_app.app import create_app
 from example_app.users import USERS
 from fastapi_session import SessionConfig
+from tests.browser.conftest import FLAGS
 from tests.browser.server import Server, serve
+from tests.browser.setup import chromium
 from tests.browser.waiting import until
 from tests.moments import HOUR
 from tests.reliability.worker import OffsetClock
@@ -83,6 +85,10 @@ def alice(page: Page, server: Server) -> Page:
 
 def sign_in(page: Page, server: Server, *, name: str = "alice", password: str = "wonderland") -> Page:
     page.goto(server.origin)
+    return fill_in(page, name=name, password=password)
+
+
+def fill_in(page: Page, *, name: str = "alice", password: str = "wonderland") -> Page:
     page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
@@ -123,6 +129,32 @@ def test_a_wrong_password_is_refused(page: Page, server: Server) -> None:
 
     expect(page.get_by_role("alert")).to_have_text("This user name and this password do not belong together.")
     assert [] == page.context.cookies()
+
+
+@pytest.mark.parametrize("is_ticked", [True, False], ids=["remembered", "not remembered"])
+def test_the_box_decides_what_outlives_the_browser(
+    is_ticked: bool, browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    """Whoever ticks the box is signed in when the browser starts again; whoever does not signs in again."""
+
+    def started() -> BrowserContext:
+        profile = tmp_path / "profile"
+        return browser.browser_type.launch_persistent_context(profile, executable_path=chromium(), args=FLAGS)
+
+    with started() as before:
+        page = before.new_page()
+        page.goto(server.origin)
+        page.get_by_label("Stay signed in").set_checked(is_ticked)
+        fill_in(page)
+    with started() as after:
+        page = after.new_page()
+        page.goto(server.origin)
+
+        expect(page.get_by_role("heading", name="Live session" if is_ticked else "Sign in", exact=True)).to_be_visible()
+        assert is_ticked == (
+            {ACCESS_COOKIE, REFRESH_COOKIE}
+            <= {cookie["name"] for cookie in after.cookies([server.origin, f"{server.origin}{REFRESH_PATH}"])}
+        )
 
 
 def test_signing_in_shows_the_live_session(alice: Page) -> None:
