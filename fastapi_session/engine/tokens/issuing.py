@@ -50,6 +50,7 @@ class Mint:
         self._issuer = config.issuer
         self._validity = milliseconds(config.access_token_validity)  # also of a kind that is configured no more
         self._validities = access_token_validities(config)
+        self._grace = milliseconds(config.refresh_token_rotation_grace_period)
         self._longest = access_token_size.longest(config.cookie_prefix)
         self._jitter = config.access_token_validity_jitter
         self._secrets = secrets
@@ -151,9 +152,16 @@ class Mint:
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:
         """Whole seconds: after the shortened lifetime, at the latest with the session; at least the next full second."""
-        lifetime = min(self._validities.get(record.kind, self._validity), key.record.token_lifetime)
+        lifetime = min(self._validity_of(record), key.record.token_lifetime)
         shortened = lifetime - int(lifetime * self._jitter * int.from_bytes(self._random(4)) / 2**32)
         return min(max((now + shortened) // 1000, now // 1000 + 1), record.lineage.idle_expires_at // 1000)
+
+    def _validity_of(self, record: SessionRecord) -> int:
+        """Return how many milliseconds the access tokens of *record* live: as its kind says, unless no refresh would come in time."""
+        validity, idle = self._validities.get(record.kind, self._validity), record.lineage.idle_timeout
+        # A session keeps its idle timeout, while its kind may be gone by now or have longer tokens. Clients refresh once their
+        # token has expired: one that lives as long as the session would end it.
+        return validity if idle is None or validity < idle - self._grace else min(validity, idle // 2)
 
 
 def _tokens(

@@ -41,21 +41,37 @@ class Lifetimes:
         }
 
     def terms(self, lifetime: Lifetime) -> Terms:
-        """Return what *lifetime* means. Raises `ConfigurationError` if no such kind is configured, or no refresh could come in time."""
-        terms = self._terms.get((lifetime.kind, lifetime.remember))
-        if terms is None:
-            known = ", ".join(sorted({name for name, _ in self._terms}))
+        """Return what *lifetime* means. Raises `ConfigurationError` if it is none, its kind is not configured, or it is too short."""
+        _ensure_well_formed(lifetime)
+        # A list, since not everything that may be given as a kind can be looked up by its hash.
+        if lifetime.kind not in [*self._validity]:
+            known = ", ".join(sorted(self._validity))
             raise ConfigurationError(
-                f'lifetime: no kind "{lifetime.kind}" is configured, give one of {known}, or add it to kinds'
+                f"lifetime: no kind {lifetime.kind!r} is configured, give one of {known}, or add it to kinds"
             )
-        if lifetime.idle is not None or lifetime.absolute is not None:
-            terms = _shortened(terms, lifetime)
-        if terms.idle_timeout - self._grace <= self._validity[terms.kind]:
+        terms = _shortened(self._terms[lifetime.kind, lifetime.remember], lifetime)
+        # Only of what this sign-in says: who is not remembered has shorter access tokens if need be.
+        if lifetime.idle is not None and terms.idle_timeout - self._grace <= self._validity[terms.kind]:
             raise ConfigurationError(
                 f"lifetime: a session of the kind {terms.kind} that ends after {terms.idle_timeout // 1000} seconds without a "
                 "refresh needs a shorter access_token_validity, else no refresh keeps it alive"
             )
         return terms
+
+
+def _ensure_well_formed(lifetime: Lifetime) -> None:
+    """Raise `ConfigurationError` unless *lifetime* is one, of values that its fields take."""
+    # Checked here although the types say it: what a form sends is often passed on as it came, and "no" would be true.
+    if not isinstance(lifetime, Lifetime):
+        raise ConfigurationError('lifetime: give a Lifetime, as in Lifetime("web", remember=False)')
+    if not isinstance(lifetime.remember, bool):
+        raise ConfigurationError("lifetime: give remember as True or False")
+    for given in (lifetime.idle, lifetime.absolute):
+        if given is not None and not isinstance(given, timedelta):
+            raise ConfigurationError("lifetime: give idle and absolute as timedelta, or leave them out")
+        # A session of less may begin with an access token that has expired: those count in whole seconds.
+        if given is not None and given < timedelta(seconds=1):
+            raise ConfigurationError("lifetime: give idle and absolute at least one second, or leave them out")
 
 
 def _terms(name: str, kind: SessionKind, config: SessionConfig, *, remember: bool) -> Terms:
@@ -73,8 +89,6 @@ def _terms(name: str, kind: SessionKind, config: SessionConfig, *, remember: boo
 
 
 def _shortened(terms: Terms, lifetime: Lifetime) -> Terms:
-    if any(given is not None and given <= timedelta(0) for given in (lifetime.idle, lifetime.absolute)):
-        raise ConfigurationError("lifetime: give idle and absolute as positive durations, or leave them out")
     if lifetime.idle is not None:
         idle = min(terms.idle_timeout, milliseconds(lifetime.idle))
         terms = replace(terms, idle_timeout=idle, keeps_idle_timeout=True)

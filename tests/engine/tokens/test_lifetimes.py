@@ -197,10 +197,19 @@ async def test_information(sessions: Sessions) -> None:
 @pytest.mark.parametrize(
     ("lifetime", "told"),
     [
-        (Lifetime("mobil"), 'no kind "mobil" is configured, give one of aal1, aal2'),
+        (Lifetime("mobil"), "no kind 'mobil' is configured, give one of aal1, aal2"),
         (Lifetime(idle=HOUR + GRACE), "needs a shorter access_token_validity"),
-        (Lifetime(idle=timedelta(0)), "positive durations"),
-        (Lifetime(absolute=-SECOND), "positive durations"),
+        (Lifetime(idle=timedelta(0)), "at least one second"),
+        (Lifetime(absolute=-SECOND), "at least one second"),
+        (Lifetime(absolute=SECOND - MILLISECOND), "at least one second"),
+        (Lifetime(idle=7200), "give idle and absolute as timedelta"),  # type: ignore[arg-type]
+        (Lifetime(absolute="P1D"), "give idle and absolute as timedelta"),  # type: ignore[arg-type]
+        (Lifetime("aal2", remember=None), "give remember as True or False"),  # type: ignore[arg-type]
+        (Lifetime(remember="no"), "give remember as True or False"),  # type: ignore[arg-type]
+        (Lifetime(["aal2"]), "no kind \\['aal2'\\] is configured"),  # type: ignore[arg-type]
+        (Lifetime("a\nb"), "no kind 'a\\\\nb' is configured"),
+        ("aal2", "give a Lifetime"),
+        (None, "give a Lifetime"),
     ],
 )
 async def test_a_lifetime_that_cannot_be(lifetime: Lifetime, told: str, sessions: Sessions) -> None:
@@ -219,3 +228,43 @@ async def test_a_token_of_a_remembered_session_says_nothing_more(sessions: Sessi
     ]
 
     assert [None, None, True] == [claims.get("browserSession") for claims in tokens]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {},  # the kind is gone
+        {"kinds": {"web": SessionKind(idle_timeout=4 * HOUR, access_token_validity=2 * HOUR)}},
+        {"kinds": {"web": SessionKind(idle_timeout=4 * HOUR, access_token_validity=15 * MINUTE - GRACE)}},
+    ],
+)
+async def test_a_session_outlives_a_change_of_its_kind(later: dict[str, Any], store: Store, clock: HandClock) -> None:
+    """A client that refreshes once its access token has expired comes in time, though tokens of the kind now live too long for it."""
+    before = engine(clock, store=store, kinds={"web": SessionKind.aal3()})
+    issued = await before.create("ada", lifetime=Lifetime("web"))
+    after = engine(clock, store=store, **later)
+    for _ in range(3):
+        clock.advance(timedelta(seconds=issued.access_token.expires_at - clock() // 1000) + GRACE)
+        issued = await after.refresh(refresh_token_of(issued))
+
+    assert "ada" == (await after.verify(issued.tokens.access_token)).user_id
+
+
+async def test_a_session_that_is_not_remembered_has_access_tokens_that_fit(store: Store, clock: HandClock) -> None:
+    """Where access tokens live longer than such a session may be idle, the box can be left empty all the same."""
+    sessions = engine(clock, store=store, access_token_validity=DAY)
+    issued = await sessions.create("ada", lifetime=Lifetime(remember=False))
+
+    assert 6 * HOUR / SECOND == issued.access_token.expires_at - issued.access_token.issued_at
+    clock.advance(6 * HOUR + SECOND)
+    assert not await refused(sessions, issued)
+
+
+@pytest.mark.parametrize("lifetime", [Lifetime(absolute=SECOND), Lifetime("aal3", absolute=SECOND)])
+async def test_the_shortest_session_begins_alive(lifetime: Lifetime, store: Store) -> None:
+    """Its first access token is accepted, at whatever part of a second it begins."""
+    clock = HandClock(1_700_000_000_999)
+    sessions = engine(clock, store=MemoryStore(clock=clock), kinds=PRESETS)
+    issued = await sessions.create("ada", lifetime=lifetime)
+
+    assert "ada" == (await sessions.verify(issued.tokens.access_token)).user_id
