@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.config.lifetimes import SessionKind
+from fastapi_session.config.lifetimes import Lifetime, SessionKind
 from fastapi_session.errors import ConfigurationError
 from tests.moments import HOUR, SECOND
 from tests.wire import REFRESH_PATH
@@ -230,6 +230,9 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("kinds.web.absolute_timeout", {"kinds": {"web": {"absolute_timeout": "P3651D"}}}, "ten years"),
     ("kinds.web.access_token_validity", {"kinds": {"web": {"access_token_validity": 0.5}}}, "at least one second"),
     ("kinds.web.idle_timeout", {"kinds": {"web": SessionKind(persistent=False)}}, "bring back the cookies"),
+    ("kinds.web.idle_timeout", {"kinds": {"web": SessionKind(idle_timeout=timedelta.min)}}, "longer than"),
+    ("idle_timeout", {"idle_timeout": timedelta.min}, "longer than access_token_validity"),
+    ("refresh_token_rotation_grace_period", {"refresh_token_rotation_grace_period": timedelta.min}, "0 to 300"),
     ("kinds.Web", {"kinds": {"Web": SessionKind()}}, "name a kind with a-z"),
     ("kinds.default", {"kinds": {"default": SessionKind()}}, "another name"),
     ("absolute_timeout", {"absolute_timeout": HOUR}, "longer than access_token_validity"),
@@ -636,12 +639,37 @@ def test_kinds_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"idle_timout": HOUR}, "SessionKind, idle_timout: extra inputs are not permitted"),
-        ({"idle_timeout": "an hour"}, f"SessionKind, idle_timeout: {DURATION}"),
+        ({"idle_timout": HOUR}, ".idle_timout: extra inputs are not permitted"),
+        ({"idle_timeout": "an hour"}, f".idle_timeout: {DURATION}"),
+        ({"idle_timeout": True}, f".idle_timeout: {DURATION}"),
+        (3, ": give a SessionKind"),
+        (None, ": give a SessionKind"),
+        (Lifetime(), ": give a SessionKind"),
     ],
 )
-def test_a_kind_that_cannot_be(given: dict[str, Any], told: str) -> None:
-    """A wrong value of a kind is told as one of a setting is, where it is made and where it is part of a configuration."""
-    for make in (lambda: SessionKind(**given), lambda: config(kinds={"web": given})):
-        with pytest.raises(ConfigurationError, match=re.escape(told)):
+def test_a_kind_that_cannot_be(given: Any, told: str) -> None:
+    """A wrong value of a kind is told as one of a setting is: where the kind is made, and by its name in a configuration."""
+    for make, named in (
+        (lambda: SessionKind.model_validate(given), "SessionKind"),
+        (lambda: config(kinds={"web": given}), "kinds.web"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"^{re.escape(named + told)}"):
             make()
+
+
+def test_kinds_that_cannot_be_are_told_at_once() -> None:
+    """Each with its name, whatever is wrong with the others."""
+    with pytest.raises(ConfigurationError) as refused:
+        config(kinds={"web": {"idle_timout": HOUR}, "bank": {"idle_timeout": True}})
+
+    assert ["kinds.web.idle_timout", "kinds.bank.idle_timeout"] == [
+        line.partition(":")[0] for line in str(refused.value).splitlines()
+    ]
+
+
+@pytest.mark.parametrize("given", ["{web", "", "3", "[]"])
+def test_kinds_that_are_no_json_object(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment has is told as any wrong setting is, and not by an error of another class."""
+    monkeypatch.setenv("FASTAPI_SESSION_KINDS", given)
+    with pytest.raises(ConfigurationError, match=r"^kinds: "):
+        SessionConfig()

@@ -133,7 +133,9 @@ def _deadlines(kind: SessionKind, config: Settings) -> Iterator[str]:
     absolute = config.absolute_timeout if kind.absolute_timeout is None else kind.absolute_timeout
     if validity < timedelta(seconds=1):
         yield "access_token_validity: give at least one second"
-    if idle - config.refresh_token_rotation_grace_period <= validity:
+    # A negative one first: the shortest timedelta of all has none below it.
+    zero = timedelta(0)
+    if idle <= zero or idle - max(config.refresh_token_rotation_grace_period, zero) <= validity:
         yield (
             "idle_timeout: it must be longer than access_token_validity and refresh_token_rotation_grace_period "
             "together, else no refresh keeps a session alive"

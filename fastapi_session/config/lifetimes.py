@@ -14,12 +14,22 @@ store keeps, end such a session for certain.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_settings import NoDecode
 
 from fastapi_session.config.values import Duration
 from fastapi_session.config.wrong_values import wrong_values
@@ -46,12 +56,17 @@ class SessionKind(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _refuse_wrong_values(cls, given: Mapping[str, Any], build: ModelWrapValidatorHandler[Self]) -> Self:
+    def _refuse_wrong_values(cls, given: object, build: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        named = "SessionKind" if info.context is None else info.context
+        if not isinstance(given, (Mapping, SessionKind)):
+            raise ConfigurationError(
+                f'{named}: give a SessionKind, in the environment as JSON: {{"idle_timeout": 900}}'
+            )
         try:
             return build(given)
         except ValidationError as refused:
             found = wrong_values(refused.errors(include_input=False, include_url=False))
-        raise ConfigurationError("\n".join(f"SessionKind, {each}" for each in found))
+        raise ConfigurationError("\n".join(f"{named}.{each}" for each in found))
 
     @classmethod
     def aal1(cls) -> Self:
@@ -94,6 +109,34 @@ class SessionKind(BaseModel):
     def machine(cls) -> Self:
         """Return what a program needs that signs in by itself: 90 days in all."""
         return cls(absolute_timeout=timedelta(days=90), access_token_validity=timedelta(hours=1))
+
+
+def _kinds_by_name(given: object) -> object:
+    """Return the value *given* to the setting `kinds` with a `SessionKind` for each name. Text is JSON.
+
+    Raises `ConfigurationError` that names each wrong kind with its field, all of them at once.
+    """
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            raise ConfigurationError('kinds: give JSON: {"bank": {"idle_timeout": 900}}') from None
+    if not isinstance(given, Mapping):
+        return given  # pydantic says so
+    kinds, found = {}, []
+    for name, kind in given.items():
+        try:
+            kinds[name] = SessionKind.model_validate(kind, context=f"kinds.{name}")
+        except ConfigurationError as refused:
+            found.append(str(refused))
+    if found:
+        raise ConfigurationError("\n".join(found))
+    return kinds
+
+
+# NoDecode, since for text that is no JSON pydantic-settings has an error of a class of its own.
+Kinds = Annotated[Mapping[str, SessionKind], NoDecode, BeforeValidator(_kinds_by_name)]
+"""Kinds of sessions by their names; as text JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fastapi_session import endpoint_paths
 from fastapi_session.config.cookie_prefix import is_secure_only
-from fastapi_session.config.lifetimes import SessionKind
+from fastapi_session.config.lifetimes import Kinds, SessionKind
 from fastapi_session.config.values import Duration, SecretSetting, StoreSetting
 from fastapi_session.core.anti_csrf import AntiCsrfMode
 from fastapi_session.core.signing_keys import Algorithm
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     """How long a session lives without a refresh."""
     absolute_timeout: Duration | None = None
     """How long a session lives at all. Default: as long as it is refreshed."""
-    kinds: Mapping[str, SessionKind] = Field(default_factory=dict)
+    kinds: Kinds = Field(default_factory=dict)
     """Kinds of sessions that live otherwise, by name; in the environment as JSON. A sign-in chooses one by its `lifetime`."""
 
     refresh_token_rotation_grace_period: Duration = timedelta(seconds=30)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, SkipValidation
+from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 from fastapi_session.store_url import StoreUrl, unprinted
@@ -14,6 +15,8 @@ from fastapi_session.stores.base import Store
 
 
 def _plain_seconds(value: object) -> object:
+    if isinstance(value, bool):  # to pydantic, true is one second
+        raise PydanticCustomError("time_delta_type", "a boolean is no duration")
     return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdecimal() else value
 
 
