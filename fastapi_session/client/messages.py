@@ -32,7 +32,7 @@ class Response(Protocol):
 
     @property
     def request(self) -> Request:
-        """The request that it answers, which is another than the caller's after a redirect."""
+        """The request that it responds to, which is another than the caller's after a redirect."""
 
     @property
     def headers(self) -> MutableMapping[str, str]:

@@ -57,4 +57,4 @@ def _front_token_length(content: AccessToken) -> int:
     claims = content.claims()
     return (
         len(segment({"ate": claims["exp"] * 1000, "uid": claims["sub"], "up": claims})) + 2
-    )  # padded to a multiple of four
+    )  # its base64 is padded, that of a segment is not

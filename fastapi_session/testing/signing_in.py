@@ -14,7 +14,7 @@ from fastapi_session.model import PUBLIC_TENANT, Json, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing.beginning import Claims, begin
 from fastapi_session.testing.client import Client, ensure_keeps_cookies, session_auth_for
-from fastapi_session.web.transport import ANTI_CSRF_HEADER, Method, Outcome, Transport
+from fastapi_session.web.transport import ANTI_CSRF_HEADER, RID_HEADER, Method, Outcome, Transport
 
 
 async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session has that many sides
@@ -120,7 +120,7 @@ def _put(tokens: Tokens, client: Client, *, sessions: Sessions, method: Method) 
         client.headers["Authorization"] = f"Bearer {tokens.access_token}"
     else:
         # A page sends it with every request: no other site can, so it is what VIA_CUSTOM_HEADER looks for.
-        client.headers["rid"] = "anti-csrf"
+        client.headers[RID_HEADER] = "anti-csrf"
         if tokens.anti_csrf_token is not None:
             client.headers[ANTI_CSRF_HEADER] = tokens.anti_csrf_token
 

@@ -132,7 +132,7 @@ class CheckedPool(BlockingConnectionPool):
         self._tls: RedisSSLContext | None = None
 
     def make_connection(self) -> AbstractConnection:
-        """Return a connection that is not open yet. All share what they know of TLS: to load it takes 20 milliseconds."""
+        """Return a connection that is not open yet. The TLS context is cached for all of them: to load it takes 20 milliseconds."""
         connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # as redis-py has it
         if isinstance(connection, SSLConnection):
             self._tls = self._tls or connection.ssl_context
