@@ -52,6 +52,13 @@ class Prompt(uvicorn.Server):
         await self.on_tick(0)
         await asyncio.to_thread(self.told_to_end.wait)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # uvicorn leaves open what a browser connected at the last moment, and what still waits for a response.
+        for connection in [*self.server_state.connections]:
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
 
 @contextmanager
 def serve(build: Callable[[str], ASGIApp], *, host: str = "localhost") -> Iterator[Server]:
