@@ -54,9 +54,10 @@ class Prompt(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        # uvicorn leaves open what a browser connected at the last moment, and what still waits for a response.
-        for connection in [*self.server_state.connections]:
-            connection.transport.abort()
+        # uvicorn leaves open what a browser connected at the last moment, and what still waits for a response: not all of
+        # that is among the connections that it knows, but all of it is a transport of this event loop.
+        for transport in [*getattr(asyncio.get_running_loop(), "_transports", {}).values()]:
+            transport.abort()
         await asyncio.sleep(0)
 
 
