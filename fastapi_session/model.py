@@ -127,6 +127,12 @@ class SessionRecord:
     *access_token_payload* and *session_data* and lets them be replaced by compare-and-set.
     *kind* is the name under which a deployment configured how long the session lives. Unless it is *persistent*, it ends for
     its user with the browser.
+
+    *factors* has, by the name of each method (RFC 8176), when the user was last authenticated by it (milliseconds); *acr* is the
+    assurance level reached. *first_ip_address* and *first_user_agent* are those of the sign-in, *label* is what the user calls
+    the session. *actor* is the user who acts as this one by impersonation, *actor_session* the handle of his own session, and
+    *impersonation_reason* what he gave as a reason. *external_session* and *external_subject* are digests, 32 bytes, of the
+    session and the user at the identity provider that signed the user in.
     """
 
     session_id: str
@@ -141,6 +147,16 @@ class SessionRecord:
     lineage: Lineage
     kind: str = DEFAULT_KIND
     persistent: bool = True
+    factors: Json = field(default_factory=dict)
+    acr: str | None = None
+    first_ip_address: str | None = None
+    first_user_agent: str | None = None
+    label: str | None = None
+    actor: str | None = None
+    actor_session: str | None = None
+    impersonation_reason: str | None = None
+    external_session: bytes | None = None
+    external_subject: bytes | None = None
 
     @property
     def handle(self) -> str:

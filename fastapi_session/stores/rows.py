@@ -114,6 +114,16 @@ SESSION: Mapping[str, Column] = {
     "idle_timeout": Column(Kind.NUMBER, optional=True, before="null"),
     "kind": Column(Kind.TEXT, before=f'"{DEFAULT_KIND}"'),
     "persistent": Column(Kind.BOOLEAN, before="true"),
+    "factors": Column(Kind.JSON, before='"{}"'),
+    "acr": Column(Kind.TEXT, optional=True, before="null"),
+    "first_ip_address": Column(Kind.TEXT, optional=True, before="null"),
+    "first_user_agent": Column(Kind.TEXT, optional=True, before="null"),
+    "label": Column(Kind.TEXT, optional=True, before="null"),
+    "actor": Column(Kind.TEXT, optional=True, before="null"),
+    "actor_session": Column(Kind.TEXT, optional=True, before="null"),
+    "impersonation_reason": Column(Kind.TEXT, optional=True, before="null"),
+    "external_session": Column(Kind.BYTES, optional=True, before="null"),
+    "external_subject": Column(Kind.BYTES, optional=True, before="null"),
 }
 
 # Of this one the order counts too: Redis keeps a key's row as an array, so what comes is appended.

@@ -116,7 +116,10 @@ _ADDRESSES = ("192.0.2.1", "2001:db8::1")
 _FORMED: Mapping[str, Callable[[Any], Any]] = {
     # A database may have a type for addresses, and one for bytes of which there are exactly so many.
     "ip_address": lambda value: _ADDRESSES[value == _ADDRESSES[0]],
+    "first_ip_address": lambda value: _ADDRESSES[value == _ADDRESSES[0]],
     "previous": lambda value: digest(value.hex()) if value else digest("another"),
+    "external_session": lambda value: digest(value.hex()) if value else digest("another"),
+    "external_subject": lambda value: digest(value.hex()) if value else digest("another"),
 }
 """The same for columns whose values have a form that their kind does not say."""
 
@@ -127,7 +130,7 @@ def _another(name: str, value: Any) -> Any:
 
 def _filled(part: Part) -> Part:
     """Return *part* without a field that is `None` or has its default."""
-    return changed(part, [each.name for each in fields(part) if getattr(part, each.name) in (None, each.default)])
+    return changed(part, [each.name for each in fields(part) if getattr(part, each.name) in (None, each.default, {})])
 
 
 def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:

@@ -84,6 +84,15 @@ class OldSession:
 
 FIRST = OldSession(_ROW, _RECORD)
 WITH_ISSUE_IDS = OldSession({**_ROW, **_ISSUE_IDS}, replace(_RECORD, lineage=replace(_RECORD.lineage, **_ISSUE_IDS)))
+WITH_LIFETIME = OldSession(
+    {**WITH_ISSUE_IDS.row, "idle_timeout": 60_000, "kind": "bank", "persistent": False},
+    replace(
+        WITH_ISSUE_IDS.record,
+        lineage=replace(WITH_ISSUE_IDS.record.lineage, idle_timeout=60_000),
+        kind="bank",
+        persistent=False,
+    ),
+)
 
 
 def tables(name: str, *, version: str) -> list[str]:

@@ -51,7 +51,7 @@ def run(path: Path, statement: str, *parameters: object) -> None:
     """Run *statement* on a file in which a value that is not there is nowhere forbidden."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA writable_schema = ON")
-    db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '')")
+    db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE type = 'table'")
     db.close()
     db = sqlite3.connect(path, isolation_level=None)
     assert 1 == db.execute(statement, parameters).rowcount

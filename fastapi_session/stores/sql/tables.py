@@ -50,8 +50,16 @@ _OPTIONS: dict[str, Any] = {
 _NAME = 4 * MAX_NAME
 """Bytes: UTF-8 has at most four for a character."""
 
+_EXTERNAL_SESSION: Column[bytes] = Column("external_session", _HASH)
+_EXTERNAL_SUBJECT: Column[bytes] = Column("external_subject", _HASH)
 _IDLE: Column[int] = Column("idle_expires_at", BigInteger, nullable=False)
 _ABSOLUTE: Column[int] = Column("absolute_expires_at", BigInteger)
+
+
+def _index_where_known(name: str, column: Column[bytes]) -> Index:
+    """Return an index of the rows whose *column* is not null: most sessions have none, and should not pay for it."""
+    return Index(name, column, postgresql_where=column.is_not(None))
+
 
 SESSION = Table(
     "fastapi_session",
@@ -83,9 +91,22 @@ SESSION = Table(
     Column("idle_timeout", BigInteger),
     Column("kind", ExactText(32), nullable=False, server_default=DEFAULT_KIND),
     Column("persistent", Boolean, nullable=False, server_default=true()),
+    # MySQL takes no default for a text of any length.
+    Column("factors", String(2048), nullable=False, server_default="{}"),
+    Column("acr", Text),
+    Column("first_ip_address", Text),
+    Column("first_user_agent", Text),
+    Column("label", Text),
+    Column("actor", Text),
+    Column("actor_session", Text),
+    Column("impersonation_reason", Text),
+    _EXTERNAL_SESSION,
+    _EXTERNAL_SUBJECT,
     # In the order in which a user's sessions are read page by page; by the tenant they are only chosen.
     Index("fastapi_session_user_page", "user_id", "session_id", "tenant_id"),
     Index("fastapi_session_deadline", "deadline"),
+    _index_where_known("fastapi_session_external_session", _EXTERNAL_SESSION),
+    _index_where_known("fastapi_session_external_subject", _EXTERNAL_SUBJECT),
     **_OPTIONS,
 )
 
@@ -115,6 +136,50 @@ NOTICE = Table(
     Column("kind", ExactText(32), nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("fastapi_session_notice_at", "at"),
+    **_OPTIONS,
+)
+
+EVENT = Table(
+    "fastapi_session_event",
+    TABLES,
+    Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("name", ExactText(64), nullable=False),
+    Column("session_id", ExactText(32), nullable=False),
+    Column("tenant_id", ExactText(255), nullable=False),
+    Column("user_id", ExactText(512, encoded=_NAME), nullable=False),
+    Column("body", _JSON, nullable=False),
+    Index("fastapi_session_event_at", "at"),
+    Index("fastapi_session_event_user", "user_id", "event_id"),
+    **_OPTIONS,
+)
+
+DEVICE = Table(
+    "fastapi_session_device",
+    TABLES,
+    Column("user_id", ExactText(512, encoded=_NAME), primary_key=True),
+    Column("tenant_id", ExactText(255), primary_key=True),
+    Column("device", _HASH, primary_key=True),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Index("fastapi_session_device_last_seen_at", "last_seen_at"),
+    **_OPTIONS,
+)
+
+ONCE = Table(
+    "fastapi_session_once",
+    TABLES,
+    Column("digest", _HASH, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Index("fastapi_session_once_until", "until"),
+    **_OPTIONS,
+)
+
+# One row a user: whoever begins a session under a limit locks it, since sessions that are begun at once do not see each other.
+USER = Table(
+    "fastapi_session_user",
+    TABLES,
+    Column("user_id", ExactText(512, encoded=_NAME), primary_key=True),
+    Column("tenant_id", ExactText(255), primary_key=True),
     **_OPTIONS,
 )
 

@@ -64,6 +64,46 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"ALTER TABLE session ADD COLUMN kind TEXT NOT NULL DEFAULT '{DEFAULT_KIND}'",
         "ALTER TABLE session ADD COLUMN persistent INTEGER NOT NULL DEFAULT 1",
     ),
+    (
+        "ALTER TABLE session ADD COLUMN factors TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE session ADD COLUMN acr TEXT",
+        "ALTER TABLE session ADD COLUMN first_ip_address TEXT",
+        "ALTER TABLE session ADD COLUMN first_user_agent TEXT",
+        "ALTER TABLE session ADD COLUMN label TEXT",
+        "ALTER TABLE session ADD COLUMN actor TEXT",
+        "ALTER TABLE session ADD COLUMN actor_session TEXT",
+        "ALTER TABLE session ADD COLUMN impersonation_reason TEXT",
+        "ALTER TABLE session ADD COLUMN external_session BLOB",
+        "ALTER TABLE session ADD COLUMN external_subject BLOB",
+        # Most sessions have none, and should not pay for the index.
+        "CREATE INDEX session_external_session ON session (external_session) WHERE external_session IS NOT NULL",
+        "CREATE INDEX session_external_subject ON session (external_subject) WHERE external_subject IS NOT NULL",
+        """
+        CREATE TABLE event (
+            event_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            session_id TEXT NOT NULL,
+            tenant_id TEXT NOT NULL,
+            user_id TEXT NOT NULL,
+            body TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX event_at ON event (at)",
+        "CREATE INDEX event_user ON event (user_id, event_id)",
+        """
+        CREATE TABLE device (
+            user_id TEXT NOT NULL,
+            tenant_id TEXT NOT NULL,
+            device BLOB NOT NULL,
+            last_seen_at INTEGER NOT NULL,
+            PRIMARY KEY (user_id, tenant_id, device)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX device_last_seen_at ON device (last_seen_at)",
+        "CREATE TABLE once (digest BLOB NOT NULL PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX once_until ON once (until)",
+    ),
 )
 """Of version 1, 2 and so on. What has been released never changes: what comes is appended."""
 

@@ -54,3 +54,9 @@ ALTER TABLE fastapi_session ADD COLUMN crossed INTEGER NOT NULL DEFAULT '0';
 -- 0004
 ALTER TABLE fastapi_session MODIFY user_id VARBINARY(1020) NOT NULL;
 ALTER TABLE fastapi_session MODIFY recipe_user_id VARBINARY(1020) NOT NULL;
+-- 0005
+ALTER TABLE fastapi_session ADD COLUMN idle_timeout BIGINT;
+ALTER TABLE fastapi_session ADD COLUMN kind VARBINARY(32) NOT NULL DEFAULT 'default';
+ALTER TABLE fastapi_session ADD COLUMN persistent BOOL NOT NULL DEFAULT true;
+CREATE INDEX fastapi_session_user_page ON fastapi_session (user_id, session_id, tenant_id);
+DROP INDEX fastapi_session_user ON fastapi_session;

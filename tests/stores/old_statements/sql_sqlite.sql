@@ -51,3 +51,9 @@ ALTER TABLE fastapi_session ADD COLUMN exchanged BLOB;
 ALTER TABLE fastapi_session ADD COLUMN used BLOB;
 ALTER TABLE fastapi_session ADD COLUMN used_at BIGINT DEFAULT '0' NOT NULL;
 ALTER TABLE fastapi_session ADD COLUMN crossed INTEGER DEFAULT '0' NOT NULL;
+-- 0005
+ALTER TABLE fastapi_session ADD COLUMN idle_timeout BIGINT;
+ALTER TABLE fastapi_session ADD COLUMN kind VARCHAR(32) DEFAULT 'default' NOT NULL;
+ALTER TABLE fastapi_session ADD COLUMN persistent BOOLEAN DEFAULT 1 NOT NULL;
+CREATE INDEX fastapi_session_user_page ON fastapi_session (user_id, session_id, tenant_id);
+DROP INDEX fastapi_session_user;
