@@ -9,6 +9,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime, SessionKind
 from fastapi_session.engine.from_config import access_token_validities, milliseconds
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import DEFAULT_KIND, SessionRecord
 
 _UNTIL_THE_BROWSER_ENDS = SessionKind.browser_session()
 
@@ -58,6 +59,23 @@ class Lifetimes:
             )
         return terms
 
+    def again(self, record: SessionRecord) -> Terms:
+        """Return what counts if the session of *record* begins anew: its kind as it is configured now, and never more than it had.
+
+        A kind that is configured no more has no say.
+        """
+        row = record.lineage
+        absolute = None if row.absolute_expires_at is None else row.absolute_expires_at - record.created_at
+        had = Terms(
+            kind=record.kind,
+            persistent=record.persistent,
+            idle_timeout=self._terms[DEFAULT_KIND, True].idle_timeout if row.idle_timeout is None else row.idle_timeout,
+            keeps_idle_timeout=row.idle_timeout is not None,
+            absolute_timeout=absolute,
+        )
+        configured = self._terms.get((record.kind, record.persistent))
+        return had if configured is None else _shorter(had, configured)
+
 
 def _ensure_well_formed(lifetime: Lifetime) -> None:
     """Raise `ConfigurationError` unless *lifetime* is one, of values that its fields take."""
@@ -96,6 +114,17 @@ def _shortened(terms: Terms, lifetime: Lifetime) -> Terms:
         absolute = milliseconds(lifetime.absolute)
         terms = replace(terms, absolute_timeout=min(terms.absolute_timeout or absolute, absolute))
     return terms
+
+
+def _shorter(one: Terms, other: Terms) -> Terms:
+    """Return *one* with no timeout longer than that of *other*."""
+    absolute = [each for each in (one.absolute_timeout, other.absolute_timeout) if each is not None]
+    return replace(
+        one,
+        idle_timeout=min(one.idle_timeout, other.idle_timeout),
+        keeps_idle_timeout=one.keeps_idle_timeout or other.keeps_idle_timeout,
+        absolute_timeout=min(absolute, default=None),
+    )
 
 
 def _least(*durations: timedelta | None) -> timedelta | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.payload import checked_name, checked_tenant
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
-from fastapi_session.engine.tokens.lifetimes import Lifetimes
+from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
 from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord
 from fastapi_session.randomness import Random
 
@@ -55,15 +57,42 @@ class NewSessions:
             version=0,
             created_at=now,
             circumstances=circumstances,
-            lineage=Lineage.first(
-                refresh_token.stored_hash(token.fingerprint, self._secrets.newest),
-                kid=token.kid,
-                used=token.issue_id,
-                now=now,
-                idle_timeout=terms.idle_timeout,
-                absolute_timeout=terms.absolute_timeout,
-                keeps_idle_timeout=terms.keeps_idle_timeout,
-            ),
+            lineage=self._first_lineage(token, terms, now=now),
             kind=terms.kind,
             persistent=terms.persistent,
+        )
+
+    def copied_record(self, token: RefreshToken, record: SessionRecord, *, now: int, restarts: bool) -> SessionRecord:
+        """Return all of *record* under the id of its first *token*: a session that takes its place at *now* (milliseconds).
+
+        If it *restarts*, it begins now and lives as long as its kind says, but no longer than it was given at sign-in. Else it
+        keeps when it began and both deadlines.
+        """
+        lineage = self._first_lineage(token, self._lifetimes.again(record), now=now)
+        if not restarts:
+            row = record.lineage
+            lineage = replace(
+                lineage,
+                idle_timeout=row.idle_timeout,
+                idle_expires_at=row.idle_expires_at,
+                absolute_expires_at=row.absolute_expires_at,
+            )
+        # Not made anew from a list of fields: what a session has besides goes with it.
+        return replace(
+            record,
+            session_id=token.session_id,
+            version=0,
+            created_at=now if restarts else record.created_at,
+            lineage=lineage,
+        )
+
+    def _first_lineage(self, token: RefreshToken, terms: Terms, *, now: int) -> Lineage:
+        return Lineage.first(
+            refresh_token.stored_hash(token.fingerprint, self._secrets.newest),
+            kid=token.kid,
+            used=token.issue_id,
+            now=now,
+            idle_timeout=terms.idle_timeout,
+            absolute_timeout=terms.absolute_timeout,
+            keeps_idle_timeout=terms.keeps_idle_timeout,
         )
