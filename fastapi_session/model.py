@@ -197,6 +197,14 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The session that a new one goes on from, as it was read: its id, and the *version* of what is taken over."""
+
+    session_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A record as it stood at *now*, both read at once; *now* is the store's clock, in milliseconds."""
 

@@ -15,7 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from fastapi_session.model import LATEST, FeedReading, Json, Lineage, Reading, Rotation, SessionRecord, SigningKeyRecord
+from fastapi_session.model import (
+    LATEST,
+    FeedReading,
+    Json,
+    Lineage,
+    Predecessor,
+    Reading,
+    Rotation,
+    SessionRecord,
+    SigningKeyRecord,
+)
 
 
 class SessionStore(Protocol):
@@ -32,11 +42,17 @@ class SessionStore(Protocol):
     async def close(self) -> None:
         """Let go of what `open` took; writes that have returned are durable. The store may be opened again."""
 
-    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
+    async def insert(
+        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
+    ) -> bool:
         """Keep a new *record* and, in the same transaction, delete the sessions whose ids are *replacing*.
 
         For each of those append the notice `session_superseded`, whether it was still there or not: its client may have
         the tokens of the new one. An id that exists already is never overwritten: `StoreUnavailable`.
+
+        *succeeding* is deleted and noted in the same way, but only if it is there in that version: else nothing at all is
+        written, and false is returned. So what the new session took over is never older than what anybody wrote to the
+        other. Of *succeeding* and *replacing* none is in the other.
         """
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:

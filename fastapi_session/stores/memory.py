@@ -16,6 +16,7 @@ from fastapi_session.model import (
     Lineage,
     Notice,
     NoticeKind,
+    Predecessor,
     Reading,
     Rotation,
     SessionRecord,
@@ -46,17 +47,22 @@ class MemoryStore:
     async def close(self) -> None:
         """Do nothing: what is kept stays as long as the store itself."""
 
-    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
-        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
+    async def insert(
+        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
+    ) -> bool:
+        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
         # Through JSON, as in any other store: what the caller changes afterwards is not changed here.
         copy = session_record(session_row(record))
         with self._lock:
             if copy.session_id in self._sessions:
                 raise StoreUnavailable("the session id exists already")
-            for superseded in replacing:
+            if succeeding is not None and not self._is_there(succeeding):
+                return False
+            for superseded in [*replacing, *([] if succeeding is None else [succeeding.session_id])]:
                 self._sessions.pop(superseded, None)
                 self._note(superseded, "session_superseded")
             self._sessions[copy.session_id] = copy
+            return True
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
@@ -191,6 +197,10 @@ class MemoryStore:
             deleted = set(sorted(old)[:limit])
             self._notices = [notice for place, notice in enumerate(self._notices) if place not in deleted]
             return len(deleted)
+
+    def _is_there(self, predecessor: Predecessor) -> bool:
+        record = self._sessions.get(predecessor.session_id)
+        return record is not None and record.version == predecessor.version
 
     def _delete(self, session_id: str) -> bool:
         if self._sessions.pop(session_id, None) is None:

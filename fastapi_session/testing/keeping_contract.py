@@ -7,13 +7,13 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import MAX_NAME, MAX_OBJECT, Reading
+from fastapi_session.model import MAX_NAME, MAX_OBJECT, Predecessor, Reading
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, full_session, moved, new_session, unmoved
 
 
-async def unavailable(operation: Awaitable[None]) -> bool:
+async def unavailable(operation: Awaitable[object]) -> bool:
     """Say whether *operation* ends in StoreUnavailable."""
     [outcome] = await asyncio.gather(operation, return_exceptions=True)
     return isinstance(outcome, StoreUnavailable)
@@ -101,6 +101,8 @@ class KeepingContract:
         # The last one would delete the session in order to insert it.
         for replacing in ([], [second.session_id], [first.session_id]):
             assert await unavailable(store.insert(replace(first, user_id="thief"), replacing=replacing))
+        succeeding = Predecessor(second.session_id, second.version)
+        assert await unavailable(store.insert(replace(first, user_id="thief"), succeeding=succeeding))
 
         assert first == (await store.get(first.session_id)).record
         assert second == (await store.get(second.session_id)).record
@@ -121,6 +123,48 @@ class KeepingContract:
         await store.insert(record, replacing=["0" * 32])
 
         assert record == (await store.get(record.session_id)).record
+
+    async def test_inserting_succeeds_a_session(self, store: Store, clock: HandClock) -> None:
+        """A session that succeeds another in the version read is there, and that one is not, nor those replaced beside it."""
+        first, second, other, new = (new_session(name, now=clock(), version=7) for name in "abcd")
+        for record in (first, second, other):
+            await store.insert(record)
+
+        assert await store.insert(
+            new, replacing=[second.session_id], succeeding=Predecessor(first.session_id, version=7)
+        )
+        kept = [(await store.get(record.session_id)).record for record in (first, second, other, new)]
+        assert [None, None, other, new] == kept
+
+    async def test_a_session_that_changed_is_not_succeeded(self, store: Store, clock: HandClock) -> None:
+        """Nothing is written or said if the session to succeed is of another version, or not there any more."""
+        first, second, new = (new_session(name, now=clock(), version=7) for name in "abc")
+        for record in (first, second):
+            await store.insert(record)
+
+        for moved_on in (
+            Predecessor(first.session_id, version=6),
+            Predecessor(first.session_id, version=8),
+            Predecessor("0" * 32, version=0),
+        ):
+            assert not await store.insert(new, replacing=[second.session_id], succeeding=moved_on)
+
+        kept = [(await store.get(record.session_id)).record for record in (first, second, new)]
+        assert [first, second, None] == kept
+        said = {notice.subject for notice in (await store.notices(after=0)).notices}
+        assert {first.session_id, second.session_id}.isdisjoint(said)
+
+    async def test_a_session_is_succeeded_once(self, store: Store, clock: HandClock) -> None:
+        """Of several that would succeed the same session at once, one does."""
+        first, *news = (new_session(f"{n}", now=clock()) for n in range(6))
+        await store.insert(first)
+        succeeding = Predecessor(first.session_id, version=0)
+
+        succeeded = await asyncio.gather(*(store.insert(new, succeeding=succeeding) for new in news))
+
+        assert 1 == succeeded.count(True)
+        kept = [(await store.get(new.session_id)).record is not None for new in news]
+        assert succeeded == kept
 
     async def test_delete_says_whether_it_was_there(self, store: Store, clock: HandClock) -> None:
         """Deleting returns true once, and leaves other sessions alone."""

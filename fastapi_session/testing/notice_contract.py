@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import FeedReading, Notice, SessionRecord
+from fastapi_session.model import FeedReading, Notice, Predecessor, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session, new_signing_key
@@ -69,7 +69,7 @@ class NoticeContract:
         await store.delete(first.session_id)
         ended = clock()
         clock.advance(duration(1_500))
-        await store.insert(third, replacing=[first.session_id, second.session_id])
+        await store.insert(third, replacing=[first.session_id], succeeding=Predecessor(second.session_id, version=0))
 
         every = [revoked(first, at=ended), superseded(first, at=clock()), superseded(second, at=clock())]
         assert set(every) == set(await heard(store))
@@ -81,6 +81,8 @@ class NoticeContract:
             await store.insert(record)
         with suppress(StoreUnavailable):
             await store.insert(first, replacing=[second.session_id])
+        with suppress(StoreUnavailable):
+            await store.insert(first, succeeding=Predecessor(second.session_id, version=0))
 
         assert [] == await heard(store)
 

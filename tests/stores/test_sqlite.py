@@ -250,7 +250,7 @@ class TestSharing:
             store.insert(new, replacing=[old.session_id]), store.insert(other), return_exceptions=True
         )
 
-        assert [StoreUnavailable, type(None)] == [type(answer) for answer in answers]
+        assert [StoreUnavailable, bool] == [type(answer) for answer in answers]
         kept = await store.sessions_of("user")
         assert {old.session_id, other.session_id} == {record.session_id for record in kept}
 
@@ -261,7 +261,7 @@ class TestSharing:
             store.insert(new, replacing=["\ud800"]), store.insert(other), return_exceptions=True
         )
 
-        assert [UnicodeEncodeError, type(None)] == [type(answer) for answer in answers]
+        assert [UnicodeEncodeError, bool] == [type(answer) for answer in answers]
         assert [other] == list(await store.sessions_of("user"))
 
     async def test_stores_on_one_file_write_one_successor(self, path: Path, clock: HandClock) -> None:

@@ -38,7 +38,7 @@ async def teapot(_request: Request, error: Exception) -> Response:
 class BrokenStore(MemoryStore):
     """A store of the public contract that is down."""
 
-    async def insert(self, *_: object, **__: object) -> None:
+    async def insert(self, *_: object, **__: object) -> bool:
         raise StoreUnavailable("connection refused")
 
 

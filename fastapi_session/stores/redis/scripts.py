@@ -15,6 +15,9 @@ from fastapi_session.stores.rows import ADDED_COLUMNS, COMPARED_COLUMNS, SESSION
 LINGER = 24 * 60 * 60 * 1000
 """Milliseconds that the server keeps a session past its deadline, for the case that nobody clears it away."""
 
+EXISTS, DONE, HAS_MOVED = 0, 1, 2
+"""What became of an insertion: the id is taken, it was done, or the session it was to succeed is another by now."""
+
 
 def _names(columns: Sequence[str]) -> str:
     """Return *columns* as Lua says a list of strings."""
@@ -85,6 +88,11 @@ end
 
 
 SUPERSEDING = f"""{COMMON}
+-- With a version, ARGV[4], the first session has to be there in that version.
+local function has_moved(first)
+    return ARGV[4] ~= 'null' and redis.call('HGET', KEYS[first], 'version') ~= ARGV[4]
+end
+
 local function supersede(first)  -- the key in this place and those after it; ARGV[3] has the ids of their sessions
     for place, id in ipairs(cjson.decode(ARGV[3])) do
         local key = KEYS[first + place - 1]
@@ -95,17 +103,19 @@ end
 """
 
 INSERT = Script.of(f"""{SUPERSEDING}
-if redis.call('EXISTS', session) == 1 then return {{ARGV[1], 0}} end
+if redis.call('EXISTS', session) == 1 then return {{ARGV[1], {EXISTS}}} end
+if has_moved(5) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede(5)
-redis.call('HSET', session, unpack(ARGV, 4))
+redis.call('HSET', session, unpack(ARGV, 5))
 redis.call('ZADD', by_user, 0, name(session))
 end_later()
-return {{ARGV[1], 1}}
+return {{ARGV[1], {DONE}}}
 """)
 
 SUPERSEDE = Script.of(f"""{SUPERSEDING}
+if has_moved(4) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede(4)
-return {{ARGV[1]}}
+return {{ARGV[1], {DONE}}}
 """)
 
 ROTATE = Script.of(f"""{COMMON}

@@ -14,6 +14,7 @@ from fastapi_session.model import (
     Json,
     Lineage,
     Notice,
+    Predecessor,
     Reading,
     Rotation,
     SessionRecord,
@@ -74,17 +75,31 @@ class RedisStore:
         """Finish what was begun and close the connections of this event loop. The store may be used again."""
         await self._calls.close()
 
-    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
-        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
-        shard = self._keys.shard_of(record.session_id)
-        together = [each for each in replacing if self._keys.shard_of(each) == shard]
-        keys = shard.keys(record.session_id, *together)
-        [inserted] = await self._run(scripts.INSERT, keys, field(together), *session_fields(record))
-        if not inserted:
+    async def insert(
+        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
+    ) -> bool:
+        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
+        # In this order: what may have changed comes first.
+        versions = {} if succeeding is None else {succeeding.session_id: succeeding.version}
+        earlier, shard = [*versions, *replacing], self._keys.shard_of(record.session_id)
+        together = [each for each in earlier if self._keys.shard_of(each) == shard]
+        if not versions.keys() <= {*together}:
+            together = []  # those that are replaced have to wait for the outcome
+        keys, fields = shard.keys(record.session_id, *together), session_fields(record)
+        version = field(versions.get(together[0]) if together else None)
+        outcome = int(*await self._run(scripts.INSERT, keys, field(together), version, *fields))
+        if outcome == scripts.EXISTS:
             raise StoreUnavailable("the session id exists already")
-        for elsewhere in replacing:
-            if elsewhere not in together:
-                await self._change(scripts.SUPERSEDE, elsewhere, field([elsewhere]))
+        for elsewhere in earlier:
+            if outcome == scripts.DONE and elsewhere not in together:
+                outcome = await self._supersede(elsewhere, versions.get(elsewhere))
+                if outcome == scripts.HAS_MOVED:
+                    await self.delete(record.session_id)  # nobody has its tokens yet
+        return outcome == scripts.DONE
+
+    async def _supersede(self, session_id: str, version: int | None) -> int:
+        [outcome] = await self._change(scripts.SUPERSEDE, session_id, field([session_id]), field(version))
+        return int(outcome)
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""

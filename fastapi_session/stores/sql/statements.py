@@ -63,6 +63,7 @@ def _is_as_given(column: Column[T]) -> ColumnElement[bool]:
 
 _IS_SESSION = SESSION.c.session_id == given(SESSION.c.session_id)
 _IS_CURRENT = SESSION.c.current == given(SESSION.c.current)
+_IS_VERSION = SESSION.c.version == given(SESSION.c.version)
 _IS_GENERATION = SESSION.c.generation == given(SESSION.c.generation)
 _UNMOVED = (_IS_SESSION, *(_is_as_given(SESSION.c[name]) for name in COMPARED_COLUMNS))
 _SESSION_IDS: BindParameter[str] = bindparam("session_ids", expanding=True)
@@ -76,11 +77,8 @@ FIND = select(*SESSION_ROW).where(_IS_SESSION)
 REPLACE = update(SESSION).where(*_UNMOVED)
 DELETE = delete(SESSION).where(_IS_SESSION)
 DELETE_UNMOVED = delete(SESSION).where(*_UNMOVED)
-UPDATE = (
-    update(SESSION)
-    .where(_IS_SESSION, SESSION.c.version == given(SESSION.c.version))
-    .values(version=SESSION.c.version + 1)
-)
+DELETE_VERSION = delete(SESSION).where(_IS_SESSION, _IS_VERSION)
+UPDATE = update(SESSION).where(_IS_SESSION, _IS_VERSION).values(version=SESSION.c.version + 1)
 LOCK_SESSIONS_OF = (
     select(*SESSION_ROW)
     .where(

@@ -21,6 +21,7 @@ from fastapi_session.model import (
     Lineage,
     Notice,
     NoticeKind,
+    Predecessor,
     Reading,
     Rotation,
     SessionRecord,
@@ -56,18 +57,24 @@ class SqlVerbs:
         self._clock = clock
         self._timed = TimedStatements(now_given=clock is not None)
 
-    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
-        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
+    async def insert(
+        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
+    ) -> bool:
+        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
         row = statements.columns(SESSION_COLUMNS, session_row(record))
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
+            # First: if it deletes nothing, nothing else has been written yet.
+            if succeeding is not None and not self._supersedes(connection, succeeding):
+                return False
             results.ensure_kept(connection.execute(statements.INSERT, row))
             if replacing:
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
                 results.at_most(len(replacing), deleted)
                 self._note(connection, "session_superseded", replacing)
+            return True
 
-        await self._connections.run(work, alone=not replacing)
+        return await self._connections.run(work, alone=not replacing and succeeding is None)
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
@@ -228,6 +235,12 @@ class SqlVerbs:
             return results.at_most(len(ids), deleted)
 
         return await self._connections.run(work)
+
+    def _supersedes(self, connection: Connection, predecessor: Predecessor) -> bool:
+        parameters = {"given_session_id": predecessor.session_id, "given_version": predecessor.version}
+        deleted = results.changed_one(connection.execute(statements.DELETE_VERSION, parameters))
+        self._note(connection, "session_superseded", [predecessor.session_id] if deleted else [])
+        return deleted
 
     async def _delete_some_of(
         self, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int

@@ -68,6 +68,8 @@ DELETE = "DELETE FROM session WHERE session_id = ? RETURNING session_id"
 
 DELETE_SUPERSEDED = "DELETE FROM session WHERE session_id = ?"
 
+DELETE_VERSION = "DELETE FROM session WHERE session_id = ? AND version = ?"
+
 DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING session_id"
 
 ACKNOWLEDGE = """

@@ -17,6 +17,7 @@ from fastapi_session.model import (
     Json,
     Lineage,
     Notice,
+    Predecessor,
     Reading,
     Rotation,
     SessionRecord,
@@ -75,16 +76,17 @@ class SqliteStore:
         """Finish what was begun, close the file and end the thread. The store may be used again."""
         await self._thread.close()
 
-    async def insert(self, record: SessionRecord, *, replacing: Sequence[str] = ()) -> None:
-        """Keep a new *record* in the place of the sessions *replacing*. Raises StoreUnavailable if its id exists."""
+    async def insert(
+        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
+    ) -> bool:
+        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
         # An id that exists violates the primary key, which is a StoreUnavailable like every error of SQLite.
         row = session_row(record)
-        if not replacing:
-            await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
-        else:
-            await self._thread.write(
-                lambda db: writes.insert_replacing(db, row, replacing=replacing, now=self._clock())
-            )
+        if not replacing and succeeding is None:
+            return await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount) == 1
+        return await self._thread.write(
+            lambda db: writes.insert_replacing(db, row, replacing=replacing, succeeding=succeeding, now=self._clock())
+        )
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""

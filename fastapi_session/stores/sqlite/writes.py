@@ -9,20 +9,28 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from fastapi_session.model import NoticeKind
+from fastapi_session.model import NoticeKind, Predecessor
 from fastapi_session.stores.rows import Row
 from fastapi_session.stores.sqlite import statements
 
 Parameters = Row | statements.Parameters
 
 
-def insert_replacing(db: sqlite3.Connection, row: Row, *, replacing: Sequence[str], now: int) -> None:
-    """Insert a session, and delete those whose ids are *replacing*."""
+def insert_replacing(
+    db: sqlite3.Connection, row: Row, *, replacing: Sequence[str], succeeding: Predecessor | None, now: int
+) -> bool:
+    """Insert a session, and delete those whose place it takes, unless *succeeding* has changed. Say whether that was done."""
     superseded = [(session_id,) for session_id in replacing]
     with _together(db):
+        if succeeding is not None:
+            # First: if it deletes nothing, nothing else has been written yet.
+            if not db.execute(statements.DELETE_VERSION, (succeeding.session_id, succeeding.version)).rowcount:
+                return False
+            _note(db, [(succeeding.session_id,)], "session_superseded", now=now)
         db.execute(statements.INSERT, row)
         db.executemany(statements.DELETE_SUPERSEDED, superseded)
         _note(db, superseded, "session_superseded", now=now)
+        return True
 
 
 def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int) -> Sequence[Row]:
