@@ -33,7 +33,7 @@ from fastapi_session.events import (
     TokenTheftDetected,
 )
 from fastapi_session.local_address import safe_next
-from fastapi_session.model import Circumstances, Tokens
+from fastapi_session.model import Actor, Circumstances, EndReason, Tokens
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
@@ -59,6 +59,7 @@ from fastapi_session.web.verifying import get_session_from_request
 
 __all__ = [
     "AccessToken",
+    "Actor",
     "AntiCsrfProof",
     "BooleanClaim",
     "Circumstances",
@@ -72,6 +73,7 @@ __all__ = [
     "ConfigurationError",
     "CreateSession",
     "DuplicateSessionCookiesError",
+    "EndReason",
     "InvalidClaimsError",
     "IssuedSession",
     "Lifetime",

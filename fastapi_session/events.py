@@ -7,7 +7,7 @@ they fail, changes nothing for the request they observe. No event carries a toke
 SessionEvent
 ├── SessionCreated       somebody signed in
 ├── SessionRefreshed     a client exchanged its refresh token
-├── SessionRevoked       a session was ended: by sign-out, by its handle, with all of its user's
+├── SessionRevoked       a session was ended, for the reason it gives
 ├── TokenTheftDetected   a used refresh token came back; the session is already revoked
 └── ClaimsRejected       a session did not satisfy the claims of a route
 ```
@@ -16,21 +16,35 @@ SessionEvent
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from fastapi_session.errors import ClaimFailure
-from fastapi_session.model import Circumstances
+from fastapi_session.model import NOT_KNOWN, Actor, Circumstances, EndReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEvent:
-    """Something that happened to the session *handle* of *user_id* in *tenant_id*, *at* a moment (UTC)."""
+    """Something that happened to the session *handle* of *user_id* in *tenant_id*, *at* a moment (UTC).
+
+    *kind* is the kind of the session, `None` where only its access token was seen. *event_id* is random, 32 hexadecimal
+    characters: whoever is told of an event twice knows by it that it is one.
+    """
 
     handle: str
     user_id: str
     tenant_id: str
     at: datetime
+    kind: str | None
+    event_id: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as a JSON object: its class as `event`, and its attributes by their names. No token is in it.
+
+        A moment is text (RFC 3339, UTC, milliseconds); what has attributes of its own, such as `Circumstances`, is an object.
+        """
+        return {"event": type(self).__name__, **_json_of(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +65,27 @@ class SessionRefreshed(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRevoked(SessionEvent):
-    """A session was ended."""
+    """A session was ended.
+
+    | *reason* | the session ended |
+    |---|---|
+    | `signed_out` | by `session.revoke()`, or at an endpoint for signing out |
+    | `by_handle` | by `sessions.revoke(handle)` |
+    | `others`, `all` | with its user's others, or with all of them, by `sessions.revoke_all` |
+    | `limit` | since its user may have no more sessions at a time |
+    | `superseded` | since another one took its place: only in the audit, subscribers have `SessionCreated.replaced` |
+    | `password_changed` | whenever you give that reason; any text of up to 64 characters is one |
+    | `impersonation_ended` | since whoever acted as its user stopped |
+    | `backchannel` | since the identity provider said so |
+    | `regressed` | since its client has a newer token than the store knows: the store has lost writes |
+    | `expired` | at its deadline: only in the audit, when it is cleared away |
+
+    *by* is who ended it, *circumstances* are those of the request in which it ended, both as far as they are known.
+    """
+
+    reason: EndReason | str
+    by: Actor | None = None
+    circumstances: Circumstances = NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +110,14 @@ class ClaimsRejected(SessionEvent):
 
 Subscriber = Callable[[SessionEvent], Awaitable[None]]
 """An async function that is called with every event; it picks those it wants with `isinstance` or `match`."""
+
+
+def _json_of(value: Any) -> Any:
+    """Return *value*, of a field of an event, as JSON says it."""
+    if is_dataclass(value):
+        return {field.name: _json_of(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, tuple):
+        return [_json_of(each) for each in value]
+    return value

@@ -119,6 +119,42 @@ NOT_KNOWN = Circumstances()
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something to a session: *user_id*, in the session *handle* if it is known."""
+
+    user_id: str
+    handle: str | None = None
+
+
+EndReason = Literal[
+    "signed_out",
+    "by_handle",
+    "others",
+    "all",
+    "limit",
+    "superseded",
+    "password_changed",
+    "impersonation_ended",
+    "backchannel",
+    "regressed",
+    "expired",
+]
+"""Why a session ended; see `events.SessionRevoked`. An application may give a text of its own instead."""
+
+MAX_REASON = 64
+"""Characters of the reason that an application gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a session is ended, *by* whom, and in which request. *reason* is an `EndReason`, or a text of the application's."""
+
+    reason: EndReason | str
+    by: Actor | None = None
+    circumstances: Circumstances = NOT_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """What a store keeps of one session.
 

@@ -23,6 +23,7 @@ from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claims.claim import Claim, claims_of
 from fastapi_session.core.claims.validators import ClaimValidator, failures, validators_of
+from fastapi_session.core.endings import ending
 from fastapi_session.core.payload import json_object, merged
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
@@ -33,7 +34,7 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import Subscriber
-from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, split_handle
+from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Actor, Circumstances, EndReason, Json, split_handle
 from fastapi_session.randomness import Random
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import Store, TransactionalStore
@@ -334,14 +335,34 @@ class Sessions:
         record = await live_record(self.store, handle)
         return None if record is None else SessionInformation.of(record)
 
-    async def revoke(self, handle: str) -> bool:
-        """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds."""
-        return await self._parts.record_changes.end(handle)
+    async def revoke(
+        self,
+        handle: str,
+        *,
+        reason: EndReason | str = "by_handle",
+        by: Actor | None = None,
+        circumstances: Circumstances = NOT_KNOWN,
+    ) -> bool:
+        """End the session named *handle*, and say whether it was alive. After this no refresh of it succeeds.
 
-    async def revoke_several(self, handles: Iterable[str]) -> list[str]:
-        """End the sessions named by *handles*, and return those that were alive."""
+        *reason*, *by* and *circumstances* are told by the event `SessionRevoked`. Raises `PayloadError` for a reason that is
+        no text of 1 to 64 characters.
+        """
+        return await self._parts.record_changes.end(handle, ending(reason, by=by, circumstances=circumstances))
+
+    async def revoke_several(
+        self,
+        handles: Iterable[str],
+        *,
+        reason: EndReason | str = "by_handle",
+        by: Actor | None = None,
+        circumstances: Circumstances = NOT_KNOWN,
+    ) -> list[str]:
+        """End the sessions named by *handles*, and return those that were alive; the rest as `revoke`."""
         # One by one, and not in one statement: a subclass may do something else when a session is revoked.
-        return [handle for handle in handles if await self.revoke(handle)]
+        return [
+            handle for handle in handles if await self.revoke(handle, reason=reason, by=by, circumstances=circumstances)
+        ]
 
     async def refusal(self, handle: str) -> SessionError:
         """Return the error for a client whose session, named *handle*, is not there any more.
@@ -426,13 +447,25 @@ class Sessions:
         records = await self._parts.user_sessions.records(user_id, tenant_id=tenant_id)
         return [SessionInformation.of(record) async for record in letting_others_run(records)]
 
-    async def revoke_all(self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None) -> list[str]:
+    async def revoke_all(
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        reason: EndReason | str | None = None,
+        by: Actor | None = None,
+        circumstances: Circumstances = NOT_KNOWN,
+    ) -> list[str]:
         """End the sessions of *user_id* (of every tenant if none is given) but the one whose handle is *keep*.
 
         Returns the handles that were ended. They end in pieces, so that others are served in between; a session that begins
         meanwhile may stay. If `StoreUnavailable` is raised in the middle, some have ended, and to call it again ends the rest.
+        *reason*, by default `others` if one is kept and `all` if not, *by* and *circumstances* as for `revoke`.
         """
-        return await self._parts.user_sessions.end(user_id, tenant_id=tenant_id, keep=keep)
+        default = "all" if keep is None else "others"
+        why = ending(default if reason is None else reason, by=by, circumstances=circumstances)
+        return await self._parts.user_sessions.end(user_id, tenant_id=tenant_id, keep=keep, ending=why)
 
     async def merge_into_access_token_payload_of_all(
         self, user_id: str, changes: Json, *, tenant_id: str | None = None

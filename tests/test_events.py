@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_bytes
 from typing import Annotated, Any
 
 import pytest
@@ -14,11 +17,14 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
 from fastapi_session import (
+    Actor,
     BooleanClaim,
     Circumstances,
     ClaimFailure,
     ClaimsRejected,
     CreateSession,
+    MemoryStore,
+    PayloadError,
     Session,
     SessionConfig,
     SessionCreated,
@@ -119,13 +125,16 @@ async def test_a_life(begin: Begin, clock: HandClock, diary: Diary) -> None:
     handle = issued.access_token.session_handle
     await sessions.revoke(handle)
 
-    whose: dict[str, Any] = {"handle": handle, "user_id": "ada", "tenant_id": "acme"}
+    events = await told(sessions, diary)
+    whose: dict[str, Any] = {"handle": handle, "user_id": "ada", "tenant_id": "acme", "kind": "default", "event_id": ""}
     assert [
         SessionCreated(**whose, at=later(0), circumstances=LAPTOP),
         SessionRefreshed(**whose, at=later(3600), circumstances=PHONE, is_rotated=True),
         SessionRefreshed(**whose, at=later(3600), circumstances=LAPTOP, is_rotated=False),
-        SessionRevoked(**whose, at=later(3600)),
-    ] == await told(sessions, diary)
+        SessionRevoked(**whose, at=later(3600), reason="by_handle"),
+    ] == [replace(event, event_id="") for event in events]
+    assert 4 == len({event.event_id for event in events})
+    assert {32} == {len(event.event_id) for event in events}
 
 
 async def test_a_session_in_the_place_of_others(begin: Begin, diary: Diary) -> None:
@@ -149,6 +158,188 @@ async def test_all_of_a_user(keep: bool, begin: Begin, diary: Diary) -> None:
 
     revoked = [event.handle for event in await told(sessions, diary) if isinstance(event, SessionRevoked)]
     assert sorted(ended) == sorted(revoked)
+
+
+ADMIN = Actor("grace", "e" * 32)
+
+
+class TestReasons:
+    """Every end says why, and who did it as far as that is known."""
+
+    @pytest.mark.parametrize(
+        ("end", "reason", "by"),
+        [
+            (lambda sessions, handle: sessions.revoke(handle), "by_handle", None),
+            (
+                lambda sessions, handle: sessions.revoke(handle, reason="stolen laptop", by=ADMIN),
+                "stolen laptop",
+                ADMIN,
+            ),
+            (lambda sessions, handle: sessions.revoke_several([handle], reason="limit", by=ADMIN), "limit", ADMIN),
+            (lambda sessions, _: sessions.revoke_all("ada"), "all", None),
+            (lambda sessions, _: sessions.revoke_all("ada", keep="f" * 32, by=ADMIN), "others", ADMIN),
+            (lambda sessions, _: sessions.revoke_all("ada", reason="password_changed"), "password_changed", None),
+        ],
+    )
+    async def test_of_a_verb(
+        self,
+        end: Callable[[Sessions, str], Awaitable[object]],
+        reason: str,
+        by: Actor | None,
+        begin: Begin,
+        diary: Diary,
+    ) -> None:
+        """A verb tells its own reason, or the one it was given, and by whom."""
+        sessions = begin(diary)
+        await end(sessions, (await sessions.create("ada")).access_token.session_handle)
+
+        *_, last = await told(sessions, diary)
+        assert isinstance(last, SessionRevoked)
+        assert (reason, by) == (last.reason, last.by)
+
+    @pytest.mark.parametrize("reason", ["", "a" * 65, "a\x00", "\ud800", 7])
+    async def test_that_is_none(self, reason: Any, begin: Begin, diary: Diary) -> None:
+        """What can be no reason is refused before anything is written."""
+        sessions = begin(diary)
+        handle = (await sessions.create("ada")).access_token.session_handle
+        with pytest.raises(PayloadError, match=r"^reason: give a text"):
+            await sessions.revoke(handle, reason=reason)
+        with pytest.raises(PayloadError, match=r"^reason: give a text"):
+            await sessions.revoke_all("ada", reason=reason)
+
+        assert await sessions.information(handle) is not None
+
+    async def test_a_lost_write(self, clock: HandClock, tmp_path: Path, diary: Diary) -> None:
+        """A session that its store has lost track of says so, and with which request that came up."""
+        store = MemoryStore(clock=clock)
+        config = SessionConfig(
+            api_domain="http://testserver", store=store, secret="of the deployment under test, 32 bytes"
+        )
+        sessions = Sessions(config, clock=clock, subscribers=[diary])
+        issued = await sessions.create("ada")
+        before = (await store.get(issued.access_token.session_id)).record
+        assert before is not None
+        for _ in range(3):
+            clock.advance(HOUR)
+            issued = await sessions.refresh(issued.tokens.refresh_token or "")
+        await store.delete(before.session_id)
+        await store.insert(before)
+        with pytest.raises(UnauthorisedError):
+            await sessions.refresh(issued.tokens.refresh_token or "", circumstances=PHONE)
+
+        *_, last = await told(sessions, diary)
+        assert isinstance(last, SessionRevoked)
+        assert ("regressed", None, PHONE) == (last.reason, last.by, last.circumstances)
+
+
+class TestJson:
+    """An event as JSON: a schema that other programs rely on."""
+
+    AT = datetime(2033, 5, 18, 3, 33, 20, 5_000, UTC)
+    WHOSE: Mapping[str, Any] = {
+        "handle": "a" * 32,
+        "user_id": "ada",
+        "tenant_id": "public",
+        "kind": "web",
+        "event_id": "b" * 32,
+    }
+    IN_JSON: Mapping[str, Any] = {**WHOSE, "at": "2033-05-18T03:33:20.005Z"}
+    NOBODY: Mapping[str, None] = {"ip_address": None, "user_agent": None}
+
+    @pytest.mark.parametrize(
+        ("event", "more"),
+        [
+            (SessionCreated, {"circumstances": (LAPTOP, {"ip_address": "192.0.2.1", "user_agent": "laptop"})}),
+            (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "replaced": (("c", "d"), ["c", "d"])}),
+            (SessionRefreshed, {"circumstances": (Circumstances(), NOBODY), "is_rotated": (True, True)}),
+            (SessionRevoked, {"reason": ("all", "all"), "by": (ADMIN, {"user_id": "grace", "handle": "e" * 32})}),
+            (
+                TokenTheftDetected,
+                {
+                    "reason": ("CROSSED", "CROSSED"),
+                    "presented_by": (Circumstances(), NOBODY),
+                    "last_seen": (Circumstances(), NOBODY),
+                },
+            ),
+            (
+                ClaimsRejected,
+                {"failures": ((ClaimFailure("paying", {"a": [1]}),), [{"id": "paying", "reason": {"a": [1]}}])},
+            ),
+        ],
+    )
+    def test_of_each(self, event: type[SessionEvent], more: Mapping[str, tuple[Any, Any]]) -> None:
+        """It is named after its class, and has the attributes of the event."""
+        given = {name: value for name, (value, _) in more.items()}
+        defaults: Mapping[type[SessionEvent], Mapping[str, Any]] = {
+            SessionCreated: {"replaced": []},
+            SessionRevoked: {"by": None, "circumstances": self.NOBODY},
+        }
+        expected = {
+            "event": event.__name__,
+            **self.IN_JSON,
+            **defaults.get(event, {}),
+            **{name: value for name, (_, value) in more.items()},
+        }
+        made = event(**self.WHOSE, at=self.AT, **given).to_json()
+
+        assert expected == made
+        assert expected == json.loads(json.dumps(made))
+
+
+class TestLog:
+    """The log of the audit: one record an event."""
+
+    async def test_records(self, begin: Begin, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+        """Each event is a record, without a subscriber too, and has the event's JSON as its attributes."""
+        sessions = begin()
+        with caplog.at_level(logging.INFO, "fastapi_session.audit"):
+            issued = await sessions.create("ada", circumstances=LAPTOP)
+            await sessions.revoke(issued.access_token.session_handle, by=ADMIN)
+
+        handle = issued.access_token.session_handle
+        records = [record for record in caplog.records if record.name == "fastapi_session.audit"]
+        assert [
+            ("INFO", f"SessionCreated: session {handle}"),
+            ("INFO", f"SessionRevoked: session {handle}"),
+        ] == [(record.levelname, record.getMessage()) for record in records]
+        assert ("SessionRevoked", handle, "ada", "by_handle", {"user_id": "grace", "handle": "e" * 32}) == (
+            *(records[-1].__dict__[name] for name in ("event", "handle", "user_id", "reason", "by")),
+        )
+
+    async def test_a_theft(self, begin: Begin, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+        """A theft is a warning, and no record has a token."""
+        sessions, tokens = begin(), list[str]()
+        with caplog.at_level(logging.INFO, "fastapi_session.audit"):
+            issued = await sessions.create("ada")
+            tokens += [issued.tokens.access_token, issued.tokens.refresh_token or ""]
+            for _ in range(2):
+                clock.advance(HOUR)
+                newer = await sessions.refresh(tokens[-1])
+                tokens += [newer.tokens.access_token, newer.tokens.refresh_token or ""]
+            with pytest.raises(TokenTheftError):
+                await sessions.refresh(tokens[1])
+
+        records = [record for record in caplog.records if record.name == "fastapi_session.audit"]
+        assert ["INFO", "INFO", "INFO", "WARNING"] == [record.levelname for record in records]
+        said = "".join(str(record.__dict__) for record in records)
+        assert [] == [token for token in tokens if token in said]
+
+    async def test_off(self, begin: Begin, caplog: pytest.LogCaptureFixture) -> None:
+        """If nobody subscribes and nobody logs, no event is made: it would have drawn its id."""
+        drawn: list[int] = []
+
+        def random(size: int) -> bytes:
+            drawn.append(size)
+            return token_bytes(size)
+
+        sessions = begin()
+        sessions._parts.announcements._random = random
+        await sessions.create("ada")
+        assert [] == drawn
+
+        with caplog.at_level(logging.INFO, "fastapi_session.audit"):
+            await sessions.create("ada")
+        assert [16] == drawn
 
 
 async def test_what_did_not_happen_is_not_told(begin: Begin, diary: Diary) -> None:
@@ -181,6 +372,8 @@ async def test_theft(begin: Begin, clock: HandClock, diary: Diary) -> None:
             user_id="ada",
             tenant_id="public",
             at=later(7200),
+            kind="default",
+            event_id=last.event_id,
             reason="STALE_LINEAGE",
             presented_by=THIEF,
             last_seen=PHONE,
@@ -320,3 +513,10 @@ class TestOverHttp:
             assert 200 == client.post(SIGN_OUT_PATH).status_code
 
         assert [SessionCreated, ClaimsRejected, SessionRevoked] == [type(event) for event in diary.events]
+        created, _, signed_out = diary.events
+        assert isinstance(signed_out, SessionRevoked)
+        assert ("signed_out", Actor("ada", created.handle), Circumstances("testclient", "testclient")) == (
+            signed_out.reason,
+            signed_out.by,
+            signed_out.circumstances,
+        )

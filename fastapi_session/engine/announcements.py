@@ -1,14 +1,15 @@
-"""Announcing what happened: to subscribers by events, and to this process's own cache of the revocation feed."""
+"""Announcing what happened: to subscribers and the log by events, and to this process's own cache of the revocation feed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.endings import attributed
 from fastapi_session.core.rotation import THEFT, Verdict
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.revocation.feed import RevocationFeed
@@ -22,9 +23,11 @@ from fastapi_session.events import (
     Subscriber,
     TokenTheftDetected,
 )
-from fastapi_session.model import Circumstances, SessionRecord, moment, split_handle
+from fastapi_session.model import Circumstances, Ending, SessionRecord, moment, split_handle
+from fastapi_session.randomness import Random
 
 logger = logging.getLogger("fastapi_session")
+audit_logger = logging.getLogger("fastapi_session.audit")
 
 
 class Publisher:
@@ -48,8 +51,8 @@ def at_once(announce: Callable[[], None]) -> None:
 class Announcements:
     """Announces what happened to a session: one method for each thing that can happen.
 
-    *publish* is called with events; if it is `None` nobody subscribed, and no event is made. *when* calls what announces: at
-    once, or when what happened has been committed.
+    *publish* is called with events; if it is `None` nobody subscribed, and unless they are logged no event is made. *when* calls
+    what announces: at once, or when what happened has been committed.
     """
 
     def __init__(
@@ -58,16 +61,18 @@ class Announcements:
         *,
         feed: RevocationFeed,
         clock: Clock,
+        random: Random,
         when: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
         self._publish = publish
         self._feed = feed
         self._clock = clock
+        self._random = random
         self._when = when
 
     def deferred(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
         """Return a copy in which *when* calls what announces."""
-        return Announcements(self._publish, feed=self._feed, clock=self._clock, when=when)
+        return Announcements(self._publish, feed=self._feed, clock=self._clock, random=self._random, when=when)
 
     def created(self, record: SessionRecord, *, replaced: Sequence[str]) -> None:
         """A session was created. It superseded those whose handles are *replaced*."""
@@ -80,10 +85,11 @@ class Announcements:
         is_rotated = verdict in (Verdict.ROTATED, Verdict.RECOVERED)
         self._say(SessionRefreshed, record, circumstances=by, is_rotated=is_rotated)
 
-    def revoked(self, record: SessionRecord) -> None:
-        """A session was ended."""
+    def revoked(self, record: SessionRecord, ending: Ending) -> None:
+        """A session was ended, as *ending* says."""
         self._ended(record.session_id)
-        self._say(SessionRevoked, record)
+        why = attributed(ending, record)
+        self._say(SessionRevoked, record, reason=why.reason, by=why.by, circumstances=why.circumstances)
 
     def changed(self, record: SessionRecord) -> None:
         """The claims of a session were changed by handle. There is no event for it."""
@@ -92,7 +98,7 @@ class Announcements:
     def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A session was ended because of the refresh token that was presented."""
         if verdict not in THEFT:
-            self.revoked(record)
+            self.revoked(record, Ending("regressed", circumstances=by))
             return
         self._ended(record.session_id)
         self._say(TokenTheftDetected, record, reason=verdict.value, presented_by=by, last_seen=record.circumstances)
@@ -105,12 +111,35 @@ class Announcements:
         self._when(partial(self._feed.revoked, session_id))
 
     def _say(self, kind: type[SessionEvent], session: SessionRecord | AccessToken, **more: Any) -> None:
-        if self._publish is None:  # most applications have no subscriber, and should not pay for events
+        level = logging.WARNING if kind is TokenTheftDetected else logging.INFO
+        # Most applications have no subscriber and no such log, and should not pay for events.
+        if self._publish is None and not audit_logger.isEnabledFor(level):
             return
-        handle = session.handle if isinstance(session, SessionRecord) else session.session_handle
-        at = moment(self._clock())
-        event = kind(handle=handle, user_id=session.user_id, tenant_id=session.tenant_id, at=at, **more)
-        self._when(partial(self._publish, event))
+        event = self._event(kind, session, more)
+        self._when(partial(self._tell, event, level))
+
+    def _event(
+        self, kind: type[SessionEvent], session: SessionRecord | AccessToken, more: Mapping[str, Any]
+    ) -> SessionEvent:
+        handle, kept_as = (
+            (session.handle, session.kind) if isinstance(session, SessionRecord) else (session.session_handle, None)
+        )
+        return kind(
+            handle=handle,
+            user_id=session.user_id,
+            tenant_id=session.tenant_id,
+            at=moment(self._clock()),
+            kind=kept_as,
+            event_id=self._random(16).hex(),
+            **more,
+        )
+
+    def _tell(self, event: SessionEvent, level: int) -> None:
+        if audit_logger.isEnabledFor(level):
+            # The message is of our own words and the handle alone: what a client sent is in `extra`, where no line ends.
+            audit_logger.log(level, "%s: session %s", type(event).__name__, event.handle, extra=event.to_json())
+        if self._publish is not None:
+            self._publish(event)
 
 
 async def _call(subscriber: Subscriber, event: SessionEvent) -> None:

@@ -64,7 +64,7 @@ class Engine:
         )
         self.feed = self._feed(config)
         publish = Publisher(subscribers, background=self.background).publish if subscribers else None
-        self.announcements = Announcements(publish, feed=self.feed, clock=clock)
+        self.announcements = Announcements(publish, feed=self.feed, clock=clock, random=random)
         policy = rotation_policy(config)
         self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(

@@ -21,7 +21,7 @@ from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.live_records import live_record
 from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.errors import PayloadError, StoreUnavailable
-from fastapi_session.model import Json, SessionRecord
+from fastapi_session.model import Ending, Json, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
 
 ATTEMPTS = 1_000
@@ -64,12 +64,12 @@ class RecordChanges:
         # A transaction has locks of its own: the holder of a shared one may be waiting for a connection.
         self._locks = SessionLocks()
 
-    async def end(self, handle: str) -> bool:
-        """End the session named *handle*, and say whether it was alive. Raises `StoreUnavailable`."""
+    async def end(self, handle: str, ending: Ending) -> bool:
+        """End the session named *handle* as *ending* says, and say whether it was alive. Raises `StoreUnavailable`."""
         record = await live_record(self._store, handle)
         if record is None or not await self._store.delete(record.session_id):
             return False  # whoever deleted it announces it
-        self._announcements.revoked(record)
+        self._announcements.revoked(record, ending)
         return True
 
     async def change_data(self, handle: str, change: Callable[[Json], Json]) -> SessionRecord | None:

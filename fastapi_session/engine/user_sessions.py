@@ -9,7 +9,7 @@ from fastapi_session.core.payload import ensure_text, is_name
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.live_records import is_handle
-from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.model import Ending, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
 PIECE = 100
@@ -35,7 +35,7 @@ class UserSessions:
         """Return the handles of the same sessions, which need less memory than the records."""
         return [record.handle for record in await self.records(user_id, tenant_id=tenant_id)]
 
-    async def end(self, user_id: str, *, tenant_id: str | None, keep: str | None) -> list[str]:
+    async def end(self, user_id: str, *, tenant_id: str | None, keep: str | None, ending: Ending) -> list[str]:
         """End the sessions of *user_id* but the one whose handle is *keep*, and return the handles that were ended.
 
         Raises `StoreUnavailable`: some have ended then.
@@ -47,17 +47,17 @@ class UserSessions:
         ended: list[str] = []
         while True:
             deleted = await self._store.delete_sessions_of(user_id, tenant_id=tenant_id, keep=kept, limit=PIECE)
-            ended += self._announced(deleted)
+            ended += self._announced(deleted, ending)
             if len(deleted) < PIECE:
                 return ended
 
-    def _announced(self, deleted: Sequence[SessionRecord]) -> list[str]:
+    def _announced(self, deleted: Sequence[SessionRecord], ending: Ending) -> list[str]:
         """Announce the end of the sessions that were *deleted* while they were alive, and return their handles."""
         now = self._clock()
         # The store deletes expired ones as well. Nobody was signed in by those, so they are not announced.
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
-            self._announcements.revoked(record)
+            self._announcements.revoked(record, ending)
         return [record.handle for record in alive]
 
 

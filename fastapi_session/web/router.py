@@ -24,6 +24,7 @@ from fastapi_session import endpoint_paths
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import StoreUnavailable, UnauthorisedError
 from fastapi_session.sessions import Sessions
+from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.client_script import serve_client
 from fastapi_session.web.dependencies import (
     RefreshSession,
@@ -105,9 +106,10 @@ def _no_validators(_validators: Sequence[ClaimValidator], _session: Session) -> 
 
 
 async def _sign_out(
+    request: Request,
     session: Annotated[Session, Depends(verify_session(override_global_claim_validators=_no_validators))],
 ) -> dict[str, str]:
-    await session.revoke()
+    await session.revoke(circumstances=circumstances_of(request))
     return {"status": "OK"}
 
 

@@ -14,7 +14,7 @@ from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.revocation.watched_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
-from fastapi_session.model import Json, Tokens, moment
+from fastapi_session.model import NOT_KNOWN, Circumstances, EndReason, Json, Tokens, moment
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import Begun, Exchange
@@ -115,15 +115,19 @@ class Session(Generic[Payload, Data]):
             is_new=self._tokens is not None,
         )
 
-    async def revoke(self) -> None:
+    async def revoke(self, *, reason: EndReason | str = "signed_out", circumstances: Circumstances = NOT_KNOWN) -> None:
         """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended.
+
+        *reason* and *circumstances* are told by the event `SessionRevoked`.
 
         If another one has taken its place, that one goes on and the tokens are kept: raises `TryRefreshTokenError`, or after a
         while `UnauthorisedError`.
         """
-        if not await self._sessions.revoke(self.handle) and not (refusal := await self._refusal()).clears_tokens:
-            self._exchange.refuse(refusal)
-            raise refusal
+        if not await self._sessions.revoke(self.handle, reason=reason, circumstances=circumstances):
+            refusal = await self._refusal()
+            if not refusal.clears_tokens:
+                self._exchange.refuse(refusal)
+                raise refusal
         self._exchange.clear()
 
     async def merge_into_access_token_payload(self, changes: Json) -> None:

@@ -492,8 +492,8 @@ class TestSubclass:
                 await self.merge_into_access_token_payload(issued.access_token.session_handle, {"refreshed": True})
                 return issued
 
-            async def revoke(self, handle: str) -> bool:
-                return handle != self.kept and await super().revoke(handle)
+            async def revoke(self, handle: str, **options: Any) -> bool:
+                return handle != self.kept and await super().revoke(handle, **options)
 
         served.engine = OwnSessions
         sessions = served.sessions()

@@ -42,6 +42,7 @@ from fastapi_session.errors import (
 )
 from fastapi_session.local_address import safe_next
 from fastapi_session.web.browsers import is_of_own_page
+from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.pages.addresses import REFRESH_ROUTE, prefix_of, refresh_page, with_next
 from fastapi_session.web.pages.answers import HX_REDIRECT, SOUGHT, Visit, kept_part, redirect
@@ -136,8 +137,9 @@ async def _end(request: Request, exchange: Exchange) -> None:
     """End the session of the access-token cookie. Raises `TryRefreshTokenError` if another one has just taken its place."""
     presented = presented_access_tokens(exchange.credentials(request))
     in_cookies = [(method, token) for method, token in presented if method == "cookie"]
+    by = circumstances_of(request)
     for handle in await verified_handles(exchange, in_cookies, sessions=exchange.sessions):
-        if not await exchange.sessions.revoke(handle):
+        if not await exchange.sessions.revoke(handle, reason="signed_out", circumstances=by):
             refusal = await exchange.sessions.refusal(handle)
             if isinstance(refusal, TryRefreshTokenError):
                 exchange.refuse(refusal)

@@ -278,7 +278,8 @@ async def test_the_log_names_the_session_and_no_token(
     line = await line_of(sessions, clock, rotations=3)
     await refusal(sessions, line.tokens[0])
 
-    assert [f"refresh of session {line.handle}: STALE_LINEAGE"] == caplog.messages
+    told = [f"refresh of session {line.handle}: STALE_LINEAGE", f"TokenTheftDetected: session {line.handle}"]
+    assert told == caplog.messages
     assert not [token for token in line.tokens if token[60:72] in caplog.text]
 
 

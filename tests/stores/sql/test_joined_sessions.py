@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -113,7 +113,7 @@ async def test_a_subclass_keeps_its_verbs(engine: AsyncEngine, clock: HandClock)
     """Verbs that a subclass changed are changed inside the transaction too."""
 
     class Shouting(Sessions):
-        async def revoke(self, handle: str) -> bool:
+        async def revoke(self, handle: str, **options: Any) -> bool:
             raise LookupError(handle)
 
     sessions = Shouting(SessionConfig(store=SqlStore(engine, clock=clock), secret=SECRET), clock=clock)
