@@ -9,6 +9,7 @@ from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.ready_made import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
 from fastapi_session.core.claims.validators import ClaimRule, ClaimValidator, PayloadRule
 from fastapi_session.core.rotation import Verdict
+from fastapi_session.device import Device, describe_user_agent
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import (
     ClaimFailure,
@@ -49,6 +50,7 @@ from fastapi_session.web.dependencies import (
     refresh_session,
     verify_session,
 )
+from fastapi_session.web.devices import devices_router
 from fastapi_session.web.install import install
 from fastapi_session.web.refreshing import refresh_session_in_request
 from fastapi_session.web.router import session_router
@@ -72,6 +74,7 @@ __all__ = [
     "Clock",
     "ConfigurationError",
     "CreateSession",
+    "Device",
     "DuplicateSessionCookiesError",
     "EndReason",
     "InvalidClaimsError",
@@ -107,6 +110,8 @@ __all__ = [
     "blocking",
     "create_new_session_in_request",
     "create_session",
+    "describe_user_agent",
+    "devices_router",
     "front_token",
     "get_all_cors_headers",
     "get_session_from_request",

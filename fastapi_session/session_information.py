@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from fastapi_session.device import Device, describe_user_agent
 from fastapi_session.model import Circumstances, Json, SessionRecord, moment
 
 
@@ -12,8 +13,8 @@ from fastapi_session.model import Circumstances, Json, SessionRecord, moment
 class SessionInformation:
     """What the store knows of a session: neither its tokens nor what verifies them.
 
-    *last_seen* says whose request was given its newest refresh token, *last_seen_at* when (UTC). It ends at *expires_at*
-    unless it is refreshed before. *kind* is one of `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies
+    *first_seen* says whose request began it, *last_seen* whose was given its newest refresh token, *last_seen_at* when (UTC). It
+    ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies
     outlive the browser.
     """
 
@@ -29,6 +30,13 @@ class SessionInformation:
     expires_at: datetime
     kind: str
     remembered: bool
+    first_seen: Circumstances
+    label: str | None
+
+    @property
+    def device(self) -> Device:
+        """The device of *last_seen*, so far as its user agent says. It is found out when it is asked for, and then remembered."""
+        return describe_user_agent(self.last_seen.user_agent)
 
     @classmethod
     def of(cls, record: SessionRecord) -> SessionInformation:
@@ -46,4 +54,6 @@ class SessionInformation:
             expires_at=moment(record.lineage.idle_expires_at),
             kind=record.kind,
             remembered=record.persistent,
+            first_seen=Circumstances(record.first_ip_address, record.first_user_agent),
+            label=record.label,
         )

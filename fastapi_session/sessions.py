@@ -140,13 +140,14 @@ class Sessions:
         anti_csrf: bool | None = None,
         circumstances: Circumstances = NOT_KNOWN,
         lifetime: Lifetime = AS_CONFIGURED,
+        label: str | None = None,
     ) -> IssuedSession:
         """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
 
         Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. *lifetime* chooses how long it lives,
-        and whether its cookies outlive the browser.
+        and whether its cookies outlive the browser. *label* is what its user calls it, as in `set_label`.
 
         Raises `PayloadError`, `ConfigurationError` for a *lifetime* that cannot be (nothing is written), and `StoreUnavailable`.
         """
@@ -164,6 +165,7 @@ class Sessions:
             session_data=json_object(session_data, "session_data"),
             circumstances=circumstances,
             lifetime=lifetime,
+            label=label,
             now=now,
         )
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
@@ -393,6 +395,13 @@ class Sessions:
         raises, or a `PayloadError` for what it returns, leaves the data as they were.
         """
         return await self._parts.record_changes.change_data(handle, change) is not None
+
+    async def set_label(self, handle: str, label: str | None) -> bool:
+        """Let the session be called *label* in the list of its user: 1 to 64 characters in one line, `None` takes it away.
+
+        Says whether the session is there. Raises `PayloadError` for any other label.
+        """
+        return await self._parts.record_changes.change_label(handle, label) is not None
 
     async def merge_into_access_token_payload(self, handle: str, changes: Json) -> bool:
         """Merge *changes* into the session's own claims; `None` removes one. Says whether the session is there.

@@ -13,6 +13,7 @@ import pytest
 
 from fastapi_session import (
     BooleanClaim,
+    Circumstances,
     ClaimFailure,
     ClaimValidator,
     PayloadError,
@@ -139,6 +140,49 @@ class TestKnowing:
         assert [False, False] == [await sessions.revoke(handle), await sessions.update_session_data(handle, {})]
 
 
+class TestNaming:
+    """What a user calls a session."""
+
+    async def test_a_label(self, sessions: Sessions, clock: HandClock) -> None:
+        """A session is called something from its beginning or later, keeps that at a refresh, and is called nothing again."""
+        issued = await sessions.create("ada", label="Kitchen", circumstances=Circumstances("192.0.2.1", "Firefox"))
+        handle = issued.access_token.session_handle
+        clock.advance(HOUR)
+        elsewhere = Circumstances("192.0.2.2", "Chrome")
+        await sessions.refresh(issued.tokens.refresh_token or "", circumstances=elsewhere)
+        information = await found(sessions, handle)
+
+        assert ("Kitchen", Circumstances("192.0.2.1", "Firefox")) == (information.label, information.first_seen)
+        assert elsewhere == information.last_seen
+        assert [True, True] == [await sessions.set_label(handle, label) for label in ("x" * 64, None)]
+        assert (await found(sessions, handle)).label is None
+
+    async def test_no_label(self, sessions: Sessions) -> None:
+        """What no label can be is refused, at the beginning and later, and nothing is written."""
+        handle = await begun(sessions, label="Kitchen")
+        wrong: list[Any] = ["", "\t", " ", "x" * 65, "a\nb", "a\x00", "\x85", "a\u2029", "\ud800", 7, ["a"]]
+        for label in wrong:
+            with pytest.raises(PayloadError, match="label: give"):
+                await sessions.set_label(handle, label)
+            with pytest.raises(PayloadError, match="label: give"):
+                await sessions.create("grace", label=label)
+
+        assert ("Kitchen", []) == ((await found(sessions, handle)).label, await sessions.of_user("grace"))
+
+    async def test_labels_and_data_at_once(self, sessions: Sessions) -> None:
+        """A label that is written beside the data costs neither."""
+        handle = await begun(sessions)
+
+        def counted(data: Json) -> Json:
+            return {"n": data.get("n", 0) + 1}
+
+        added = [sessions.change_session_data(handle, counted) for _ in range(8)]
+        assert [True] * 9 == await asyncio.gather(*added, sessions.set_label(handle, "Kitchen"))
+
+        information = await found(sessions, handle)
+        assert ("Kitchen", {"n": 8}) == (information.label, information.session_data)
+
+
 class TestEnding:
     """Revoking one session, or several."""
 
@@ -170,6 +214,7 @@ UNANSWERED: dict[str, Callable[[Sessions, str], Any]] = {
 NOT_DONE: dict[str, Callable[[Sessions, str], Any]] = {
     "revoke": lambda sessions, handle: sessions.revoke(handle),
     "update_session_data": lambda sessions, handle: sessions.update_session_data(handle, {}),
+    "set_label": lambda sessions, handle: sessions.set_label(handle, "Kitchen"),
     "change_session_data": lambda sessions, handle: sessions.change_session_data(handle, dict),
     "merge_into_access_token_payload": lambda sessions, handle: sessions.merge_into_access_token_payload(handle, {}),
     "change_access_token_payload": lambda sessions, handle: sessions.change_access_token_payload(handle, dict),

@@ -15,6 +15,12 @@ MAX_DEPTH = 64
 """Objects and lists in one another. Some parsers, here or elsewhere, refuse deeper ones."""
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # once: json.dumps would make one each time
 _ORDERED_JSON = json.JSONEncoder(sort_keys=True)
+LONGEST_LABEL = 64
+"""Characters of what a user calls a session."""
+_UNPRINTED = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+LABEL = rf"^[^{_UNPRINTED}]*[^\s{_UNPRINTED}][^{_UNPRINTED}]*$"
+"""What a label looks like, as a regular expression of Python, Rust and JSON Schema: one line, and not spaces alone."""
+_LABEL = re.compile(LABEL)
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -140,6 +146,16 @@ def checked_tenant(value: str) -> str:
     """Return *value*, a tenant: letters, digits, dot, dash and underscore. Raises `PayloadError`."""
     if not _TENANT.fullmatch(checked_name(value, "tenant_id")):
         raise PayloadError("tenant_id: give letters, digits, dot, dash and underscore, at most 64")
+    return value
+
+
+def checked_label(value: str | None) -> str | None:
+    """Return *value*, what a user calls a session: 1 to 64 characters in one line, not spaces alone. Raises `PayloadError`."""
+    if value is None:
+        return None
+    ensure_text(value, "label")
+    if len(value) > LONGEST_LABEL or not _LABEL.fullmatch(value) or not _is_unicode(value):
+        raise PayloadError(f"label: give 1 to {LONGEST_LABEL} characters, no control characters and not spaces alone")
     return value
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from fastapi_session.core import access_token
-from fastapi_session.core.payload import copied, is_same, json_object
+from fastapi_session.core.payload import checked_label, copied, is_same, json_object
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.keys.keyring import Keyring
@@ -81,6 +81,12 @@ class RecordChanges:
         async with self._locks.of(handle):
             return await change_record(self._store, handle, change=changed)
 
+    async def change_label(self, handle: str, label: str | None) -> SessionRecord | None:
+        """Call the session *label*, or nothing if it is `None`. Returns and raises as `change_record`, and `PayloadError`."""
+        checked = checked_label(label)
+        async with self._locks.of(handle):
+            return await change_record(self._store, handle, change=lambda record: replace(record, label=checked))
+
     async def change_payload(
         self, handle: str, change: Callable[[Json], Json], *, marks_stale: bool = False
     ) -> SessionRecord | None:
@@ -108,7 +114,7 @@ async def change_record(
     change: Callable[[SessionRecord], SessionRecord],
     stale: Callable[[SessionRecord], None] | None = None,
 ) -> SessionRecord | None:
-    """Write the payload and data that *change* makes of the record; if another writer came first, change theirs.
+    """Write the payload, data and label that *change* makes of the record; if another writer came first, change theirs.
 
     Nothing is written if it makes no difference. With *stale* earlier access tokens are outdated: this process is informed by
     that function, the others by a notice in the store. Return the new record, `None` if there is none. What *change* raises
@@ -127,6 +133,7 @@ async def change_record(
             version=record.version,
             access_token_payload=changed.access_token_payload,
             session_data=changed.session_data,
+            label=changed.label,
             marks_stale=stale is not None,
         ):
             if stale is not None:
@@ -136,8 +143,10 @@ async def change_record(
 
 
 def _says_the_same(one: SessionRecord, other: SessionRecord) -> bool:
-    return is_same(one.access_token_payload, other.access_token_payload) and is_same(
-        one.session_data, other.session_data
+    return (
+        one.label == other.label
+        and is_same(one.access_token_payload, other.access_token_payload)
+        and is_same(one.session_data, other.session_data)
     )
 
 

@@ -89,9 +89,10 @@ class SessionStore(Protocol):
         version: int,
         access_token_payload: Json,
         session_data: Json,
+        label: str | None,
         marks_stale: bool = False,
     ) -> bool:
-        """Write payload and data and version + 1, if the row's version is *version*. Never brings a row back.
+        """Write payload, data, label and version + 1, if the row's version is *version*. Never brings a row back.
 
         With *marks_stale*, append the notice `session_stale` in the same transaction.
         """

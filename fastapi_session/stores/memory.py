@@ -112,15 +112,20 @@ class MemoryStore:
         version: int,
         access_token_payload: Json,
         session_data: Json,
+        label: str | None,
         marks_stale: bool = False,
     ) -> bool:
-        """Write payload and data and version + 1, if the session's version is *version*."""
+        """Write payload, data, label and version + 1, if the session's version is *version*."""
         with self._lock:
             record = self._sessions.get(session_id)
             if record is None or record.version != version:
                 return False
             changed = replace(
-                record, version=version + 1, access_token_payload=access_token_payload, session_data=session_data
+                record,
+                version=version + 1,
+                access_token_payload=access_token_payload,
+                session_data=session_data,
+                label=label,
             )
             self._keep(session_record(session_row(changed)))
             if marks_stale:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.claims.claim import LATEST_MOMENT, Claim
 from fastapi_session.engine.tokens.issuing import IssuedSession
-from fastapi_session.model import PUBLIC_TENANT, Json
+from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json
 from fastapi_session.sessions import Sessions
 
 Claims = Mapping[Claim[Any], object]
@@ -19,7 +19,7 @@ NEVER_TOO_OLD = LATEST_MOMENT - 1
 """When the claims of a test count as fetched (milliseconds since the epoch): later than any test, so no validator fetches them anew."""
 
 
-async def begin(
+async def begin(  # noqa: PLR0913 - all but two are named, and a session has that many sides
     sessions: Sessions,
     user_id: str,
     *,
@@ -28,6 +28,8 @@ async def begin(
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    label: str | None = None,
+    circumstances: Circumstances = NOT_KNOWN,
     anti_csrf: bool | None = None,
 ) -> IssuedSession:
     """Begin a session of *user_id* that has *claims*, which are not fetched: neither now, nor when they would be too old.
@@ -46,5 +48,7 @@ async def begin(
         access_token_payload={**(access_token_payload or {}), **said},
         session_data=session_data,
         lifetime=lifetime,
+        label=label,
+        circumstances=circumstances,
         anti_csrf=anti_csrf,
     )

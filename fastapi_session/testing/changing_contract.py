@@ -91,14 +91,15 @@ class ChangingContract:
         assert record == (await store.get(record.session_id)).record
         assert (await store.get("0" * 32)).record is None
 
-    async def test_update_writes_payload_and_data(self, store: Store, clock: HandClock) -> None:
-        """At the version expected, payload and data are written, the version counts on, and nothing else changes."""
+    async def test_update_writes_payload_data_and_label(self, store: Store, clock: HandClock) -> None:
+        """At the version expected, payload, data and label are written, the version counts on, and nothing else changes."""
         record = full_session("a", now=clock(), version=3)
         await store.insert(record)
-        new: Json = {"access_token_payload": {"a": 1}, "session_data": {"b": [2]}}
+        for version, label in enumerate(("Ada's büro 📱", None), 3):
+            new: Json = {"access_token_payload": {"a": 1}, "session_data": {"b": [2]}, "label": label}
 
-        assert await store.update(record.session_id, version=3, **new)
-        assert replace(record, version=4, **new) == (await store.get(record.session_id)).record
+            assert await store.update(record.session_id, version=version, **new)
+            assert replace(record, version=version + 1, **new) == (await store.get(record.session_id)).record
 
     async def test_update_refuses_another_version(self, store: Store, clock: HandClock) -> None:
         """An older or a newer version is not the one expected, and nothing is written."""
@@ -106,7 +107,9 @@ class ChangingContract:
         await store.insert(record)
         # A newer one too: this is a comparison, no order.
         for version in (2, 4):
-            assert not await store.update(record.session_id, version=version, access_token_payload={}, session_data={})
+            assert not await store.update(
+                record.session_id, version=version, access_token_payload={}, session_data={}, label=None
+            )
 
         assert record == (await store.get(record.session_id)).record
 
@@ -116,7 +119,9 @@ class ChangingContract:
         await store.insert(record)
         await store.delete(record.session_id)
 
-        assert not await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        assert not await store.update(
+            record.session_id, version=0, access_token_payload={}, session_data={}, label=None
+        )
         assert (await store.get(record.session_id)).record is None
 
     async def test_concurrent_updates_lose_nothing(self, store: Store, clock: HandClock) -> None:
@@ -125,7 +130,7 @@ class ChangingContract:
         await store.insert(record)
         written = await asyncio.gather(
             *(
-                store.update(record.session_id, version=0, access_token_payload={"n": n}, session_data={})
+                store.update(record.session_id, version=0, access_token_payload={"n": n}, session_data={}, label=None)
                 for n in range(32)
             )
         )

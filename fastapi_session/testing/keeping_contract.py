@@ -34,7 +34,9 @@ class KeepingContract:
 
         assert record == (await store.get(record.session_id)).record
         assert [record] == list(await store.sessions_of(name))
-        assert await store.update(record.session_id, version=0, access_token_payload=largest, session_data=largest)
+        assert await store.update(
+            record.session_id, version=0, access_token_payload=largest, session_data=largest, label=None
+        )
 
     async def test_opening_twice_does_nothing(self, store: Store, clock: HandClock) -> None:
         """A store that is open stays as it is when it is opened again."""

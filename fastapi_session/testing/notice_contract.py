@@ -99,13 +99,13 @@ class NoticeContract:
         record = new_session("a", now=clock())
         await store.insert(record)
 
-        assert await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        assert await store.update(record.session_id, version=0, access_token_payload={}, session_data={}, label=None)
         assert not await store.update(
-            record.session_id, version=0, access_token_payload={}, session_data={}, marks_stale=True
+            record.session_id, version=0, access_token_payload={}, session_data={}, label=None, marks_stale=True
         )
         assert [] == await heard(store)
         assert await store.update(
-            record.session_id, version=1, access_token_payload={}, session_data={}, marks_stale=True
+            record.session_id, version=1, access_token_payload={}, session_data={}, label=None, marks_stale=True
         )
         assert [Notice(record.session_id, "session_stale", clock())] == await heard(store)
 

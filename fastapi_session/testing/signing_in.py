@@ -10,7 +10,7 @@ from fastapi_session.client.flow import SessionFlow
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import PUBLIC_TENANT, Json, Tokens
+from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing.beginning import Claims, begin
 from fastapi_session.testing.client import Client, ensure_keeps_cookies, session_auth_for
@@ -28,12 +28,15 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    label: str | None = None,
+    circumstances: Circumstances = NOT_KNOWN,
 ) -> IssuedSession:
     """Begin a session of *user_id*, put its tokens on *client*, and return it.
 
     *sessions* is the engine that `install` or `fresh_sessions` gave. *claims*, as `{Roles: ["admin"]}`, are what the session has
     without their being fetched, however old they become; all others are fetched as at any sign-in. By *method* the tokens
-    travel in headers or in cookies; by default in headers, or by the method of `auto_refresh`.
+    travel in headers or in cookies; by default in headers, or by the method of `auto_refresh`. *circumstances* are address and
+    browser of the sign-in, as a list of devices shows them, and *label* is what it calls the session.
 
     Raises `ConfigurationError` if the client does not send the cookies back or `auto_refresh` got another *method*, and
     what `Sessions.create` raises.
@@ -49,6 +52,8 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
         access_token_payload=access_token_payload,
         session_data=session_data,
         lifetime=lifetime,
+        label=label,
+        circumstances=circumstances,
         anti_csrf=method == "cookie" and sessions.config.anti_csrf == "VIA_TOKEN",
     )
     _put(issued.tokens, client, sessions=sessions, method=method)
@@ -66,6 +71,8 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    label: str | None = None,
+    circumstances: Circumstances = NOT_KNOWN,
 ) -> IssuedSession:
     """Do as `sign_in_async` does, in a test that is not async itself. Raises `RuntimeError` in one that is.
 
@@ -82,6 +89,8 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
         access_token_payload=access_token_payload,
         session_data=session_data,
         lifetime=lifetime,
+        label=label,
+        circumstances=circumstances,
     )
     if (portal := getattr(client, "portal", None)) is not None:
         # Connections of a store belong to the event loop that opened them.

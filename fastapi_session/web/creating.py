@@ -51,6 +51,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     within: object = None,
     method: Method | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    label: str | None = None,
 ) -> Session[Payload, Data]:
     """Begin a session of *user_id* and send its tokens with the response. Sessions whose tokens the request brought end.
 
@@ -60,9 +61,9 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     sent only if that has committed before the response starts.
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
     says nothing, unless a page of another site sent the request. *lifetime* chooses how long it lives, and whether its cookies
-    outlive the browser: `Lifetime(kind="web", remember=False)`.
+    outlive the browser: `Lifetime(kind="web", remember=False)`. *label* is what the user calls it, as in `Sessions.set_label`.
 
-    Raises `PayloadError` if payload or data are no JSON or too long, `ConfigurationError` if `token_transfer_method` rules
+    Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules
     *method* out, the response has started or *lifetime* cannot be, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
@@ -81,6 +82,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
         lifetime=lifetime,
+        label=label,
     )
     begun = Begun(issued.access_token.session_handle, method, sessions)
     if within is not None:

@@ -78,7 +78,7 @@ class CreateSession(Generic[Payload, Data]):
         self._connection = connection
         self._types = types
 
-    async def __call__(
+    async def __call__(  # noqa: PLR0913 - all but one are named, and a session has that many sides
         self,
         user_id: str,
         *,
@@ -89,6 +89,7 @@ class CreateSession(Generic[Payload, Data]):
         within: object = None,
         method: Method | None = None,
         lifetime: Lifetime = AS_CONFIGURED,
+        label: str | None = None,
     ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
         return await create_new_session_in_request(
@@ -103,6 +104,7 @@ class CreateSession(Generic[Payload, Data]):
             within=within,
             method=method,
             lifetime=lifetime,
+            label=label,
         )
 
 

@@ -51,7 +51,9 @@ async def test_a_change_that_is_overtaken_is_made_again(clock: HandClock) -> Non
             reading = await super().get(session_id)
             if self.overtakes:
                 self.overtakes = False
-                await self.update(session_id, version=0, access_token_payload={}, session_data={"theirs": 1})
+                await self.update(
+                    session_id, version=0, access_token_payload={}, session_data={"theirs": 1}, label=None
+                )
             return reading
 
     store = Overtaken(clock=clock)

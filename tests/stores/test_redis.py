@@ -141,7 +141,7 @@ class TestExpiry:
         await timed_store.insert(record)
         key = await key_of(client, prefix, record)
         before = await expiry(client, key)
-        await timed_store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        await timed_store.update(record.session_id, version=0, access_token_payload={}, session_data={}, label=None)
         await timed_store.acknowledge(record.session_id, current=record.lineage.current, issue_id=b"used")
 
         assert await expiry(client, key) == pytest.approx(before, abs=100)
@@ -190,7 +190,7 @@ class TestKeeping:
         """What a script has counted is written digit by digit, as JSON like everything else."""
         record = new_session("a", now=clock())
         await store.insert(record)
-        await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        await store.update(record.session_id, version=0, access_token_payload={}, session_data={}, label=None)
         await store.rotate(next_rotation(record, debounce=0))
         fields = await client.hgetall(await key_of(client, prefix, record))
 
@@ -206,7 +206,7 @@ class TestKeeping:
         record = new_session("a", now=clock())
         await store.rotate(next_rotation(record, debounce=0))
         await store.replace(record.session_id, expected=record.lineage, lineage=record.lineage)
-        await store.update(record.session_id, version=0, access_token_payload={}, session_data={})
+        await store.update(record.session_id, version=0, access_token_payload={}, session_data={}, label=None)
         await store.acknowledge(record.session_id, current=record.lineage.current, issue_id=b"used")
         await store.delete(record.session_id)
 

@@ -147,7 +147,7 @@ class TestUnavailable:
                 store.replace(record.session_id, expected=record.lineage, lineage=record.lineage),
                 store.delete(record.session_id),
                 store.acknowledge(record.session_id, current=record.lineage.current, issue_id=b"used"),
-                store.update(record.session_id, version=0, access_token_payload={}, session_data={}),
+                store.update(record.session_id, version=0, access_token_payload={}, session_data={}, label=None),
                 store.sessions_of("user"),
                 store.delete_sessions_of("user", limit=100),
                 store.delete_expired(limit=1),

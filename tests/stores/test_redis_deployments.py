@@ -104,7 +104,9 @@ async def use_everything(store: RedisStore) -> None:
         record.session_id, expected=rotated.lineage, lineage=replace(rotated.lineage, window_at=1)
     )
     await store.acknowledge(record.session_id, current=rotated.lineage.current, issue_id=b"used")
-    assert await store.update(record.session_id, version=0, access_token_payload={}, session_data={}, marks_stale=True)
+    assert await store.update(
+        record.session_id, version=0, access_token_payload={}, session_data={}, label=None, marks_stale=True
+    )
     assert 1 == len(await store.sessions_of("user"))
     assert await store.delete(record.session_id)
     assert not await store.delete(record.session_id, expected=rotated.lineage)

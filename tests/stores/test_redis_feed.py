@@ -121,7 +121,12 @@ class TestAppending:
         [record] = await kept_sessions(store, number=1)
         for version in range(3):
             await store.update(
-                record.session_id, version=version, access_token_payload={}, session_data={}, marks_stale=True
+                record.session_id,
+                version=version,
+                access_token_payload={},
+                session_data={},
+                label=None,
+                marks_stale=True,
             )
             await asyncio.sleep(0.002)
 

@@ -14,11 +14,13 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
 from fastapi_session import (
+    Circumstances,
     ConfigurationError,
     PrimitiveClaim,
     Session,
     SessionConfig,
     Sessions,
+    devices_router,
     install,
     session_router,
     verify_session,
@@ -49,6 +51,23 @@ def app(sessions: Sessions) -> FastAPI:
         return session.user_id
 
     return app
+
+
+def test_a_device(sessions: Sessions) -> None:
+    """A session is as the test says: where it began, by which browser, and what it is called."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+    app = FastAPI()
+    install(app, sessions)
+    app.include_router(devices_router())
+    client = TestClient(app)
+    sign_in(client, sessions, "alice", label="At home", circumstances=Circumstances("192.0.2.1", agent))
+    [shown] = client.get("/auth/sessions").json()["sessions"]
+
+    assert ("At home", "192.0.2.1", "Firefox on Linux") == (
+        shown["label"],
+        shown["ip_address"],
+        shown["device"]["text"],
+    )
 
 
 ALICE = {"user_id": "alice", "claims": {"plan": "pro"}, "data": {"theme": "dark"}}

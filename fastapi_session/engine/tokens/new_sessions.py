@@ -7,7 +7,7 @@ from dataclasses import replace
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
-from fastapi_session.core.payload import checked_name, checked_tenant
+from fastapi_session.core.payload import checked_label, checked_name, checked_tenant
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
@@ -39,11 +39,12 @@ class NewSessions:
         session_data: Json,
         circumstances: Circumstances,
         lifetime: Lifetime,
+        label: str | None,
         now: int,
     ) -> SessionRecord:
         """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
 
-        *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user or tenant can have, and
+        *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user, tenant or session can have, and
         `ConfigurationError` for a *lifetime* that cannot be.
         """
         terms = self._lifetimes.terms(lifetime)
@@ -60,6 +61,9 @@ class NewSessions:
             lineage=self._first_lineage(token, terms, now=now),
             kind=terms.kind,
             persistent=terms.persistent,
+            first_ip_address=circumstances.ip_address,
+            first_user_agent=circumstances.user_agent,
+            label=checked_label(label),
         )
 
     def copied_record(self, token: RefreshToken, record: SessionRecord, *, now: int, restarts: bool) -> SessionRecord:

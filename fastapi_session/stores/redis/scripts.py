@@ -168,8 +168,8 @@ UPDATE = Script.of(f"""{COMMON}
 local version = redis.call('HGET', session, 'version')
 if version ~= ARGV[3] then return {{ARGV[1], 0}} end
 redis.call('HSET', session,
-    'version', integer(version + 1), 'access_token_payload', ARGV[4], 'session_data', ARGV[5])
-if ARGV[6] == 'true' then note(feed, redis.call('HGET', session, 'session_id'), '"session_stale"') end
+    'version', integer(version + 1), 'access_token_payload', ARGV[4], 'session_data', ARGV[5], 'label', ARGV[6])
+if ARGV[7] == 'true' then note(feed, redis.call('HGET', session, 'session_id'), '"session_stale"') end
 return {{ARGV[1], 1}}
 """)
 

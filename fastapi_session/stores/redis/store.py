@@ -147,11 +147,12 @@ class RedisStore:
         version: int,
         access_token_payload: Json,
         session_data: Json,
+        label: str | None,
         marks_stale: bool = False,
     ) -> bool:
-        """Write payload and data and version + 1, if the session's version is *version*; note it with *marks_stale*."""
+        """Write payload, data, label and version + 1, if the session's version is *version*; note it with *marks_stale*."""
         payloads = [field(dump_json(access_token_payload)), field(dump_json(session_data))]
-        fields = [field(version), *payloads, field(marks_stale)]
+        fields = [field(version), *payloads, field(label), field(marks_stale)]
         [updated] = await self._change(scripts.UPDATE, session_id, *fields)
         return bool(updated)
 

@@ -133,14 +133,16 @@ class SqlVerbs:
         version: int,
         access_token_payload: Json,
         session_data: Json,
+        label: str | None,
         marks_stale: bool = False,
     ) -> bool:
-        """Write payload and data and version + 1, if the session's version is *version*."""
+        """Write payload, data, label and version + 1, if the session's version is *version*."""
         parameters = {
             "given_session_id": session_id,
             "given_version": version,
             "access_token_payload": dump_json(access_token_payload),
             "session_data": dump_json(session_data),
+            "label": label,
         }
         if marks_stale:
             return await self._changes_noted(statements.UPDATE, parameters, kind="session_stale", subject=session_id)

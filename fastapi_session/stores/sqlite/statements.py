@@ -78,7 +78,8 @@ ACKNOWLEDGE = """
 """
 
 UPDATE = """
-    UPDATE session SET version = version + 1, access_token_payload = :access_token_payload, session_data = :session_data
+    UPDATE session
+    SET version = version + 1, access_token_payload = :access_token_payload, session_data = :session_data, label = :label
     WHERE session_id = :session_id AND version = :version
 """
 

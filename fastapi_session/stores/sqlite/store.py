@@ -129,14 +129,16 @@ class SqliteStore:
         version: int,
         access_token_payload: Json,
         session_data: Json,
+        label: str | None,
         marks_stale: bool = False,
     ) -> bool:
-        """Write payload and data and version + 1, if the session's version is *version*."""
+        """Write payload, data, label and version + 1, if the session's version is *version*."""
         parameters = {
             "session_id": session_id,
             "version": version,
             "access_token_payload": dump_json(access_token_payload),
             "session_data": dump_json(session_data),
+            "label": label,
         }
         if not marks_stale:
             return await self._changes(statements.UPDATE, parameters) == 1

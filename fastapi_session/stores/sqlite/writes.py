@@ -42,7 +42,7 @@ def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, no
 
 
 def update_stale(db: sqlite3.Connection, parameters: statements.Parameters, *, now: int) -> int:
-    """Write payload and data, and return how many sessions were changed."""
+    """Write payload, data and label, and return how many sessions were changed."""
     with _together(db):
         changed = db.execute(statements.UPDATE, parameters).rowcount
         _note(db, [(parameters["session_id"],)] * changed, "session_stale", now=now)

@@ -502,7 +502,7 @@ async def change(store: Store, session_id: str, *, version: int) -> None:
     """Change the claims of a session by its handle, as another process does."""
     claims = {"version": version}
     assert await store.update(
-        session_id, version=version, access_token_payload=claims, session_data={}, marks_stale=True
+        session_id, version=version, access_token_payload=claims, session_data={}, label=None, marks_stale=True
     )
 
 

@@ -36,6 +36,7 @@ def begun(made: NewSessions, lifetime: Lifetime) -> SessionRecord:
         session_data={"basket": [1]},
         circumstances=Circumstances("192.0.2.1", "Firefox"),
         lifetime=lifetime,
+        label="at work",
         now=NOW,
     )
     return replace(
@@ -43,9 +44,6 @@ def begun(made: NewSessions, lifetime: Lifetime) -> SessionRecord:
         version=7,
         factors={"pwd": NOW},
         acr="aal1",
-        first_ip_address="192.0.2.1",
-        first_user_agent="Firefox",
-        label="at work",
         external_session=b"e" * 32,
         external_subject=b"s" * 32,
     )

@@ -28,7 +28,7 @@ NOTED: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
     "a conditional delete": lambda store: store.delete(OLD.session_id, expected=OLD.lineage),
     "delete_sessions_of": lambda store: store.delete_sessions_of("user", limit=100),
     "update": lambda store: store.update(
-        OLD.session_id, version=0, access_token_payload={}, session_data={}, marks_stale=True
+        OLD.session_id, version=0, access_token_payload={}, session_data={}, label=None, marks_stale=True
     ),
     "delete_key": lambda store: store.delete_key("k1"),
 }

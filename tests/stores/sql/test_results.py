@@ -24,7 +24,9 @@ QUESTIONS: dict[str, Ask] = {
     "insert": lambda store, _: store.insert(new_session("new", now=0)),
     "rotate": lambda store, mine: store.rotate(next_rotation(mine, debounce=0)),
     "replace": lambda store, mine: store.replace(mine.session_id, expected=mine.lineage, lineage=mine.lineage),
-    "update": lambda store, mine: store.update(mine.session_id, version=0, access_token_payload={}, session_data={}),
+    "update": lambda store, mine: store.update(
+        mine.session_id, version=0, access_token_payload={}, session_data={}, label=None
+    ),
     "delete": lambda store, mine: store.delete(mine.session_id),
     "acknowledge": lambda store, mine: store.acknowledge(mine.session_id, current=mine.lineage.current, issue_id=b""),
     "sessions of": lambda store, mine: store.sessions_of(mine.user_id),
