@@ -63,6 +63,7 @@ def test_each_mark_leads_to_a_file_of_a_version() -> None:
     listed = re.findall(r"^- \[(\w+)\] `.+", SOURCES, re.MULTILINE)
     targets = dict(re.findall(r"^\[(\w+)\]: (https://\S+)$", SOURCES, re.MULTILINE))
 
+    assert "] [" not in PAGE, "Markdown takes the second mark for the target of the first"
     assert sorted(set(MARK.findall(PAGE))) == sorted(listed) == sorted(targets)
     assert [] == [mark for mark, url in targets.items() if not any(version in url for version in VERSIONS[mark[0]])]
 
