@@ -14,8 +14,16 @@ TEXT = TEXTS["docs/comparison.md"]
 PAGE, _, SOURCES = TEXT.partition("## Sources\n")
 LINES = re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE)
 OURS = "**this library**"
-PEERS = ["SuperTokens", "better-auth", "fastapi-users", "crudauth", "Supabase Auth", "Ory Kratos"]
-MARK = re.compile(r"\[([SBFCUK]\d+)\](?![:(])")
+PEERS = {
+    "SuperTokens": "S",
+    "better-auth": "B",
+    "fastapi-users": "F",
+    "crudauth": "C",
+    "Supabase Auth": "U",
+    "Ory Kratos": "K",
+}
+"""The other projects of the tables, each with the letter of its marks."""
+MARK = re.compile(r"\[([SBFCUKA]\d+)\](?![:(])")
 VERSIONS = {
     "S": ("v12.1.1", "0.31.4", "ca9b5754abec92b45a45be137245e353b9e185ca"),
     "B": ("@1.7.25", "v1.7.1"),
@@ -23,6 +31,7 @@ VERSIONS = {
     "C": ("0.8.2",),
     "U": ("v2.196.0",),
     "K": ("v26.2.0",),
+    "A": ("0.1.0", "0.2.1"),
 }
 """By the letter of their marks: the versions whose files were read."""
 
@@ -39,7 +48,7 @@ def test_each_table_has_every_project() -> None:
     assert [OURS, *PEERS] * (len(names) // 7) == names
 
 
-@pytest.mark.parametrize(("peer", "letter"), [*zip(PEERS, VERSIONS, strict=True)])
+@pytest.mark.parametrize(("peer", "letter"), [*PEERS.items()])
 def test_each_statement_has_its_source(peer: str, letter: str) -> None:
     """Each cell about another project has a mark of that project, or says that nothing was found, or that nothing can be."""
     cells = [cell for row in rows() if row[0] == peer for cell in row[1:]]
