@@ -33,6 +33,7 @@ from fastapi_session.events import (
     SessionRevoked,
     TokenTheftDetected,
 )
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.local_address import safe_next
 from fastapi_session.model import Actor, Circumstances, EndReason, Tokens
 from fastapi_session.session_information import SessionInformation
@@ -77,6 +78,7 @@ __all__ = [
     "Device",
     "DuplicateSessionCookiesError",
     "EndReason",
+    "ExternalSession",
     "InvalidClaimsError",
     "IssuedSession",
     "Lifetime",

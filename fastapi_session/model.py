@@ -200,6 +200,11 @@ class SessionRecord:
         return session_handle(self.session_id, self.tenant_id)
 
 
+def external_digests(record: SessionRecord) -> tuple[bytes | None, bytes | None]:
+    """Return by which digests of an identity provider the session can be found."""
+    return record.external_session, record.external_subject
+
+
 def session_handle(session_id: str, tenant_id: str) -> str:
     """Return the public name of the session *session_id* of *tenant_id*."""
     return session_id if tenant_id == PUBLIC_TENANT else f"{session_id}_{tenant_id}"

@@ -34,6 +34,7 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import Subscriber
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Actor, Circumstances, EndReason, Json, split_handle
 from fastapi_session.randomness import Random
 from fastapi_session.session_information import SessionInformation
@@ -141,13 +142,15 @@ class Sessions:
         circumstances: Circumstances = NOT_KNOWN,
         lifetime: Lifetime = AS_CONFIGURED,
         label: str | None = None,
+        external: ExternalSession | None = None,
     ) -> IssuedSession:
         """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
 
         Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. *lifetime* chooses how long it lives,
-        and whether its cookies outlive the browser. *label* is what its user calls it, as in `set_label`.
+        and whether its cookies outlive the browser. *label* is what its user calls it, as in
+        `set_label`. *external* is the provider's session by which the user signed in.
 
         Raises `PayloadError`, `ConfigurationError` for a *lifetime* that cannot be (nothing is written), and `StoreUnavailable`.
         """
@@ -166,6 +169,7 @@ class Sessions:
             circumstances=circumstances,
             lifetime=lifetime,
             label=label,
+            external=external,
             now=now,
         )
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
@@ -475,6 +479,17 @@ class Sessions:
         default = "all" if keep is None else "others"
         why = ending(default if reason is None else reason, by=by, circumstances=circumstances)
         return await self._parts.user_sessions.end(user_id, tenant_id=tenant_id, keep=keep, ending=why)
+
+    async def revoke_external(
+        self, external: ExternalSession, *, circumstances: Circumstances = NOT_KNOWN
+    ) -> list[str]:
+        """End the sessions that were created with this session at an identity provider, and return their handles.
+
+        If *external* names no `sid`, those are all of its subject. They end as by `revoke_all`, whosever they are, for the reason
+        `backchannel`; *circumstances* are those of the provider's request.
+        """
+        why = ending("backchannel", by=None, circumstances=circumstances)
+        return await self._parts.user_sessions.end_external(external, ending=why)
 
     async def merge_into_access_token_payload_of_all(
         self, user_id: str, changes: Json, *, tenant_id: str | None = None

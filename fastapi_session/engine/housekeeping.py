@@ -1,4 +1,4 @@
-"""Deleting expired sessions and old notices, now and then and in small batches."""
+"""Deleting expired sessions, old notices and digests whose time has passed, now and then and in small batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("fastapi_session")
 
 
 class Housekeeping:
-    """Deletes expired sessions and old notices when it is called, at most once an interval."""
+    """Deletes what nobody needs any more when it is called, at most once an interval."""
 
     def __init__(self, store: Store, *, feed: RevocationFeed, clock: Clock, background: Background) -> None:
         self._store = store
@@ -40,6 +40,8 @@ class Housekeeping:
             while await self._store.delete_expired(limit=BATCH) == BATCH:
                 pass
             while await self._store.delete_notices(until=self._feed.forgettable_until, limit=BATCH) == BATCH:
+                pass
+            while await self._store.delete_remembered(limit=BATCH) == BATCH:
                 pass
         except StoreUnavailable:
             logger.warning("expired sessions and old notices could not be cleared away")

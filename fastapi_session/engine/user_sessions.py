@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.payload import ensure_text, is_name
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.live_records import is_handle
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import Ending, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
 PIECE = 100
 """How many sessions of a user the store is asked to end at once."""
+
+
+class Delete(Protocol):
+    """Deletes sessions, and returns them: fewer than the limit only if there are no more."""
+
+    async def __call__(self, *, limit: int) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of them."""
 
 
 class UserSessions:
@@ -44,9 +54,19 @@ class UserSessions:
         kept = split_handle(keep)[0] if keep is not None and is_handle(keep) else None
         if not _can_have_sessions(user_id, tenant_id):
             return []
+        delete = self._store.delete_sessions_of
+        return await self._in_pieces(partial(delete, user_id, tenant_id=tenant_id, keep=kept), ending)
+
+    async def end_external(self, external: ExternalSession, *, ending: Ending) -> list[str]:
+        """End the sessions, whosever they are, that end with a provider's session, and return the handles. Raises as `end`."""
+        ensure_asyncio()
+        delete, digests = self._store.delete_external, external.ended_digests
+        return [handle for digest in digests for handle in await self._in_pieces(partial(delete, digest), ending)]
+
+    async def _in_pieces(self, delete: Delete, ending: Ending) -> list[str]:
         ended: list[str] = []
         while True:
-            deleted = await self._store.delete_sessions_of(user_id, tenant_id=tenant_id, keep=kept, limit=PIECE)
+            deleted = await delete(limit=PIECE)
             ended += self._announced(deleted, ending)
             if len(deleted) < PIECE:
                 return ended

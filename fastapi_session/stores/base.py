@@ -1,4 +1,4 @@
-"""What a store promises: three small contracts, one contract sentence a method.
+"""What a store promises: four small contracts, one contract sentence a method.
 
 A store keeps and compares; it never judges a token. Not-found is `None` or `False`, never an error.
 Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
@@ -112,6 +112,12 @@ class SessionStore(Protocol):
         transaction holds is waited for. So all are deleted by calls of bounded work, and others are served in between.
         """
 
+    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the sessions whose external session or external subject is *digest*, and return them.
+
+        As `delete_sessions_of` does: expired ones too, and fewer than *limit* only if none is left.
+        """
+
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
 
@@ -147,8 +153,24 @@ class NoticeStore(Protocol):
         """Delete at most *limit* notices of *until* or before (milliseconds of the store's clock), and return how many."""
 
 
-class Store(SessionStore, SigningKeyStore, NoticeStore, Protocol):
-    """What a deployment configures: one place for sessions, keys and the revocation feed."""
+class OnceStore(Protocol):
+    """Remembers what must not happen twice, by digests of 32 bytes. Moments are milliseconds of the store's clock."""
+
+    async def once(self, digest: bytes, *, until: int) -> bool:
+        """Remember *digest* and say whether it was not remembered yet: of any number of callers one is told so.
+
+        It is remembered at least *until* this moment, and afterwards until it is cleared away.
+        """
+
+    async def is_remembered(self, digest: bytes) -> bool:
+        """Say whether *digest* is remembered."""
+
+    async def delete_remembered(self, *, limit: int) -> int:
+        """Forget at most *limit* digests whose moment has passed, and return how many; 0 if the store forgets by itself."""
+
+
+class Store(SessionStore, SigningKeyStore, NoticeStore, OnceStore, Protocol):
+    """What a deployment configures: one place for sessions, keys, the revocation feed and what must not happen twice."""
 
 
 class JoinedStore(Store, Protocol):

@@ -21,6 +21,7 @@ from fastapi_session.model import (
     Rotation,
     SessionRecord,
     SigningKeyRecord,
+    external_digests,
 )
 from fastapi_session.stores.rows import compared_row, key_record, key_row, session_record, session_row
 
@@ -37,7 +38,8 @@ class MemoryStore:
         self._sessions: dict[str, SessionRecord] = {}
         self._keys: dict[str, SigningKeyRecord] = {}
         self._notices: list[Notice] = []
-        # The lock guards the three above. A lock for threads, since event loops of several may share the store. Nothing awaits
+        self._remembered: dict[bytes, int] = {}
+        # The lock guards the four above. A lock for threads, since event loops of several may share the store. Nothing awaits
         # while it is held.
         self._lock = threading.Lock()
 
@@ -149,6 +151,15 @@ class MemoryStore:
                 self._delete(record.session_id)
             return records
 
+    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
+        with self._lock:
+            found = (record for record in self._sessions.values() if digest in external_digests(record))
+            records = [*islice(found, limit)]
+            for record in records:
+                self._delete(record.session_id)
+            return records
+
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         with self._lock:
@@ -202,6 +213,27 @@ class MemoryStore:
             deleted = set(sorted(old)[:limit])
             self._notices = [notice for place, notice in enumerate(self._notices) if place not in deleted]
             return len(deleted)
+
+    async def once(self, digest: bytes, *, until: int) -> bool:
+        """Remember *digest* until then, and say whether it was not remembered yet."""
+        with self._lock:
+            is_new = digest not in self._remembered
+            self._remembered.setdefault(digest, until)
+            return is_new
+
+    async def is_remembered(self, digest: bytes) -> bool:
+        """Say whether *digest* is remembered."""
+        with self._lock:
+            return digest in self._remembered
+
+    async def delete_remembered(self, *, limit: int) -> int:
+        """Forget at most *limit* digests whose moment has passed, and return how many."""
+        with self._lock:
+            now = self._clock()
+            passed = [*islice((digest for digest, until in self._remembered.items() if until <= now), limit)]
+            for digest in passed:
+                del self._remembered[digest]
+            return len(passed)
 
     def _is_there(self, predecessor: Predecessor) -> bool:
         record = self._sessions.get(predecessor.session_id)

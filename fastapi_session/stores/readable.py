@@ -4,7 +4,7 @@
 |---|---|
 | a session, by its id | `StoreUnavailable`, until it is mended, superseded by a sign-in, or ended with all of its user |
 | the sessions of a user | is left out |
-| the sessions of a user, to delete them | is deleted with the others; a notice is in the feed, but no event is published |
+| the sessions of a user, or of an identity provider, to delete them | is deleted with the others; a notice is in the feed, but no event is published |
 | what is old, to delete it | is never read |
 | the signing keys | is left out: what it signed is refused with "try refresh token", and a new key is made if none is left |
 | the feed | is left out |
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Notice, SessionRecord, SigningKeyRecord
+from fastapi_session.model import Notice, SessionRecord, SigningKeyRecord, external_digests
 from fastapi_session.stores.rows import Row, Unreadable, key_record, notice_of, session_record
 
 T = TypeVar("T")
@@ -58,6 +58,14 @@ class Readable:
 
         def read(row: Row) -> SessionRecord:
             return _belonging(session_record(row), is_wanted=is_wanted)
+
+        return [*self._each(rows, read, what="session")]
+
+    def external(self, rows: Iterable[Row], *, digest: bytes) -> list[SessionRecord]:
+        """Return the sessions in *rows* that can be read, and whose external session or external subject is *digest*."""
+
+        def read(row: Row) -> SessionRecord:
+            return _belonging(session_record(row), is_wanted=lambda record: digest in external_digests(record))
 
         return [*self._each(rows, read, what="session")]
 

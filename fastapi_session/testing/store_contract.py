@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi_session.testing.changing_contract import ChangingContract
+from fastapi_session.testing.external_contract import ExternalContract
 from fastapi_session.testing.keeping_contract import KeepingContract
 from fastapi_session.testing.key_contract import KeyContract
 from fastapi_session.testing.notice_contract import NoticeContract
@@ -10,7 +11,9 @@ from fastapi_session.testing.rotation_contract import RotationContract
 from fastapi_session.testing.user_contract import UserContract
 
 
-class StoreContract(KeepingContract, ChangingContract, RotationContract, UserContract, KeyContract, NoticeContract):
+class StoreContract(
+    KeepingContract, ChangingContract, RotationContract, UserContract, ExternalContract, KeyContract, NoticeContract
+):
     """The tests of everything that `fastapi_session.stores.base` promises.
 
     Inherit it, and give it two fixtures: *store*, an empty store that has been opened, and *clock*, a `HandClock`

@@ -22,6 +22,7 @@ from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.circumstances import circumstances_of
@@ -52,6 +53,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     method: Method | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
     label: str | None = None,
+    external: ExternalSession | None = None,
 ) -> Session[Payload, Data]:
     """Begin a session of *user_id* and send its tokens with the response. Sessions whose tokens the request brought end.
 
@@ -62,6 +64,8 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
     says nothing, unless a page of another site sent the request. *lifetime* chooses how long it lives, and whether its cookies
     outlive the browser: `Lifetime(kind="web", remember=False)`. *label* is what the user calls it, as in `Sessions.set_label`.
+    *external* is the session at an identity provider by which the user signed in: the session ends with it, by
+    `backchannel_logout`.
 
     Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules
     *method* out, the response has started or *lifetime* cannot be, `StoreUnavailable`.
@@ -83,6 +87,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         circumstances=circumstances_of(connection),
         lifetime=lifetime,
         label=label,
+        external=external,
     )
     begun = Begun(issued.access_token.session_handle, method, sessions)
     if within is not None:

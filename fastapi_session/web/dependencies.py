@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.claims.validators import ClaimValidator
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.creating import create_new_session_in_request
@@ -90,6 +91,7 @@ class CreateSession(Generic[Payload, Data]):
         method: Method | None = None,
         lifetime: Lifetime = AS_CONFIGURED,
         label: str | None = None,
+        external: ExternalSession | None = None,
     ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
         return await create_new_session_in_request(
@@ -105,6 +107,7 @@ class CreateSession(Generic[Payload, Data]):
             method=method,
             lifetime=lifetime,
             label=label,
+            external=external,
         )
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
 
 from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
@@ -151,6 +154,9 @@ class TestUnavailable:
                 store.sessions_of("user"),
                 store.delete_sessions_of("user", limit=100),
                 store.delete_expired(limit=1),
+                store.delete_external(digest("external"), limit=1),
+                store.once(digest("once"), until=1),
+                store.is_remembered(digest("once")),
                 store.insert_key(new_signing_key("k", now=1)),
                 store.signing_keys(),
                 store.replace_key(new_signing_key("k", now=1), expected_secret_kid=1),
@@ -240,6 +246,38 @@ class TestUnavailable:
         await client.aclose()
 
         assert "Redis failed: the reply belongs to another request" == message
+
+
+class ForgetfulConnection(Connection):
+    """Loses one reply, once the server has done what it was asked."""
+
+    loses = False
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        reply = await super().read_response(*arguments, **options)
+        if ForgetfulConnection.loses and isinstance(reply, list):  # as scripts reply
+            ForgetfulConnection.loses = False
+            raise ConnectionError("the reply is lost")
+        return reply
+
+
+class TestRepeated:
+    async def test_what_must_not_happen_twice(self, server: Server, admin: Redis) -> None:
+        """A client that sends a command again, since its reply was lost, is told the same: it was the first. Another one is not."""
+        pool = ConnectionPool.from_url(
+            server.url,
+            connection_class=ForgetfulConnection,
+            retry=Retry(NoBackoff(), 3),
+            retry_on_error=[ConnectionError],
+        )
+        async with Redis.from_pool(pool) as client:
+            store = RedisStore(client)
+            await store.open()
+            ForgetfulConnection.loses = True
+            told = [await store.once(digest("once"), until=system_clock() + 60_000) for _ in range(2)]
+            assert not ForgetfulConnection.loses
+
+        assert [True, False] == told
 
 
 class TestConnections:

@@ -24,7 +24,7 @@ from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore, calls
-from fastapi_session.testing.records import new_session, new_signing_key, next_rotation
+from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.authority import Authority
 from tests.reliability.proxy import Proxy, proxied, to_address
 from tests.stores.redis_servers import (
@@ -113,11 +113,15 @@ async def use_everything(store: RedisStore) -> None:
     await store.insert(record)
     assert 1 == len(await store.delete_sessions_of("user", limit=100))
     assert 0 == await store.delete_expired(limit=1)
+    await store.insert(replace(record, external_session=digest("external")))
+    assert 1 == len(await store.delete_external(digest("external"), limit=100))
+    assert await store.once(digest("once"), until=0)
+    await store.is_remembered(digest("once"))
     key = new_signing_key("k", now=system_clock())
     assert await store.insert_key(key)
     assert await store.replace_key(key, expected_secret_kid=1)
     assert await store.delete_key("k")
-    assert 4 == await store.delete_notices(until=(await store.notices(after=0)).now, limit=10)
+    assert 5 == await store.delete_notices(until=(await store.notices(after=0)).now, limit=10)
 
 
 @pytest.fixture

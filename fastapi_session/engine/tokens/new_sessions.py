@@ -11,6 +11,7 @@ from fastapi_session.core.payload import checked_label, checked_name, checked_te
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord
 from fastapi_session.randomness import Random
 
@@ -40,6 +41,7 @@ class NewSessions:
         circumstances: Circumstances,
         lifetime: Lifetime,
         label: str | None,
+        external: ExternalSession | None,
         now: int,
     ) -> SessionRecord:
         """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
@@ -64,6 +66,8 @@ class NewSessions:
             first_ip_address=circumstances.ip_address,
             first_user_agent=circumstances.user_agent,
             label=checked_label(label),
+            external_session=None if external is None else external.session_digest,
+            external_subject=None if external is None else external.subject_digest,
         )
 
     def copied_record(self, token: RefreshToken, record: SessionRecord, *, now: int, restarts: bool) -> SessionRecord:

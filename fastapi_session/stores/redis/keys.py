@@ -5,7 +5,9 @@
 | `{prefix:n}:session:<session id>` | hash | one session, a field a column |
 | `{prefix:n}:by_user` | sorted set | the name of every session of the shard, in the order of their users |
 | `{prefix:n}:by_deadline` | sorted set | the same names, by the moment at which the session ends |
+| `{prefix:n}:by_external` | sorted set | of each session that an identity provider signed in, name and digest, in both orders |
 | `{prefix:n}:notices` | sorted set | what is to be heard of the sessions of the shard, by the moment it happened |
+| `{prefix:n}:once:<digest>` | hash | the ticket of the request that remembered the digest |
 | `{prefix}:signing_keys` | hash | a signing key's row, by its family and sequence |
 | `{prefix}:signing_key_places` | hash | that family and sequence, by kid |
 | `{prefix}:notices` | sorted set | what is to be heard of the signing keys, by the moment it happened |
@@ -40,6 +42,7 @@ class Shard:
         return [
             f"{self.tag}:by_user",
             f"{self.tag}:by_deadline",
+            f"{self.tag}:by_external",
             self.feed,
             *(f"{self.tag}:session:{each}" for each in session_ids),
         ]
@@ -61,6 +64,11 @@ class Keyspace:
     def shard_of(self, session_id: str) -> Shard:
         """Return the shard that keeps the session *session_id*."""
         return self.shards[crc32(session_id.encode()) % len(self.shards)]
+
+    def once(self, digest: bytes) -> str:
+        """Return the key of what must not happen twice, by its *digest*."""
+        text = digest.hex()
+        return f"{self.shard_of(text).tag}:once:{text}"
 
 
 def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """The Lua of the sessions: one short script an operation, each atomic.
 
-`KEYS` are those of `Shard.keys`: both indexes and the feed, then one key a session; the first of `ARGV` are described in
+`KEYS` are those of `Shard.keys`: the indexes and the feed, then one key a session; the first of `ARGV` are described in
 `script.py`. Nothing is ever written to the key of a session that is not there: that would bring it back.
 """
 
@@ -15,6 +15,9 @@ from fastapi_session.stores.rows import ADDED_COLUMNS, COMPARED_COLUMNS, SESSION
 LINGER = 24 * 60 * 60 * 1000
 """Milliseconds that the server keeps a session past its deadline, for the case that nobody clears it away."""
 
+FIRST = 5
+"""The place in `KEYS` of the first session."""
+
 EXISTS, DONE, HAS_MOVED = 0, 1, 2
 """What became of an insertion: the id is taken, it was done, or the session it was to succeed is another by now."""
 
@@ -25,7 +28,7 @@ def _names(columns: Sequence[str]) -> str:
 
 
 COMMON = f"""
-local by_user, by_deadline, feed, session = unpack(KEYS, 1, 4)
+local by_user, by_deadline, by_external, feed, session = unpack(KEYS, 1, {FIRST})
 
 -- What these fields count as in sessions that were kept before there were any.
 local absent = {{{", ".join(f"{name} = '{value}'" for name, value in ADDED_COLUMNS.items())}}}
@@ -60,7 +63,26 @@ local function end_later()
     redis.call('PEXPIRE', session, integer(math.max(moment - now(), 0) + {LINGER}))
 end
 
+-- A digest is of hexadecimal digits, a name begins and ends with a quote: so one sorted set has both orders.
+local function index_external()
+    local digests = redis.call('HMGET', session, 'external_session', 'external_subject')
+    for _, text in ipairs(digests) do
+        if text and text ~= 'null' then
+            local digest = string.sub(text, 2, -2)
+            redis.call('ZADD', by_external, 0, digest .. name(session), 0, name(session) .. digest)
+        end
+    end
+end
+
+-- Not by what the session says: the server may have expired it.
+local function forget_external(name)
+    for _, entry in ipairs(redis.call('ZRANGEBYLEX', by_external, '[' .. name, '(' .. name .. '~')) do
+        redis.call('ZREM', by_external, entry, string.sub(entry, #name + 1) .. name)
+    end
+end
+
 local function forget(key, name)
+    forget_external(name)
     redis.call('ZREM', by_user, name)
     redis.call('ZREM', by_deadline, name)
     return redis.call('DEL', key)
@@ -104,17 +126,18 @@ end
 
 INSERT = Script.of(f"""{SUPERSEDING}
 if redis.call('EXISTS', session) == 1 then return {{ARGV[1], {EXISTS}}} end
-if has_moved(5) then return {{ARGV[1], {HAS_MOVED}}} end
-supersede(5)
+if has_moved({FIRST + 1}) then return {{ARGV[1], {HAS_MOVED}}} end
+supersede({FIRST + 1})
 redis.call('HSET', session, unpack(ARGV, 5))
 redis.call('ZADD', by_user, 0, name(session))
+index_external()
 end_later()
 return {{ARGV[1], {DONE}}}
 """)
 
 SUPERSEDE = Script.of(f"""{SUPERSEDING}
-if has_moved(4) then return {{ARGV[1], {HAS_MOVED}}} end
-supersede(4)
+if has_moved({FIRST}) then return {{ARGV[1], {HAS_MOVED}}} end
+supersede({FIRST})
 return {{ARGV[1], {DONE}}}
 """)
 
@@ -137,7 +160,7 @@ return {{ARGV[1], record(session)}}
 
 READ = Script.of(f"""{COMMON}
 local records = {{}}
-for place = 4, #KEYS do records[place - 3] = record(KEYS[place]) end
+for place = {FIRST}, #KEYS do records[place - {FIRST - 1}] = record(KEYS[place]) end
 return {{ARGV[1], records, integer(now())}}
 """)
 
@@ -177,11 +200,18 @@ NAMES_OF_USER = Script.of(f"""{COMMON}
 return {{ARGV[1], redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4], 'LIMIT', 0, ARGV[5])}}
 """)
 
+NAMES_BY_DIGEST = Script.of(f"""{COMMON}
+local digest, limit = unpack(ARGV, 3)
+local names = redis.call('ZRANGEBYLEX', by_external, '[' .. digest, '(' .. digest .. '~', 'LIMIT', 0, limit)
+for place, entry in ipairs(names) do names[place] = string.sub(entry, #digest + 1) end
+return {{ARGV[1], names}}
+""")
+
 DELETE_NAMED = Script.of(f"""{COMMON}
 local records = {{}}
-for place = 4, #KEYS do
-    records[place - 3] = record(KEYS[place])
-    revoke(KEYS[place], ARGV[place - 1])
+for place = {FIRST}, #KEYS do
+    records[place - {FIRST - 1}] = record(KEYS[place])
+    revoke(KEYS[place], ARGV[place - {FIRST - 3}])
 end
 return {{ARGV[1], records}}
 """)
@@ -192,8 +222,8 @@ return {{ARGV[1], redis.call('ZRANGEBYSCORE', by_deadline, '-inf', integer(now()
 
 DELETE_EXPIRED = Script.of(f"""{COMMON}
 local deleted, moment = 0, now()
-for place = 4, #KEYS do
-    local name = ARGV[place - 1]
+for place = {FIRST}, #KEYS do
+    local name = ARGV[place - {FIRST - 3}]
     local score = redis.call('ZSCORE', by_deadline, name)
     if score and tonumber(score) <= moment then
         forget(KEYS[place], name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from operator import attrgetter
+from typing import Protocol
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import StoreUnavailable
@@ -24,7 +26,7 @@ from fastapi_session.store_url import unprinted
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.redis import feed_scripts, key_scripts, scripts
+from fastapi_session.stores.redis import feed_scripts, key_scripts, once_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, Reply, as_text, mistake_in_address
 from fastapi_session.stores.redis.fields import (
     circumstances_fields,
@@ -45,6 +47,17 @@ SESSIONS_PAGE = 100
 """How many of a user's sessions one script reads at most: no other command runs on the server meanwhile."""
 NOTICES_PAGE = 1_000
 """How many notices one script reads at most."""
+
+
+Belonging = Callable[[Sequence[Row]], Sequence[SessionRecord]]
+"""Returns of rows the sessions that were looked for."""
+
+
+class Find(Protocol):
+    """Returns the names of sessions that are looked for."""
+
+    async def __call__(self, *, limit: int) -> Sequence[str]:
+        """Return at most *limit* of them."""
 
 
 class RedisStore:
@@ -173,7 +186,18 @@ class RedisStore:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         for shard in self._keys.shards:
-            deleted += await self._delete_in(shard, user_id, tenant_id, keep=keep, limit=limit - len(deleted))
+            find = partial(self._names, scripts.NAMES_OF_USER, shard, *names_of_user(user_id, tenant_id))
+            belonging = partial(self._readable.sessions_of, user_id=user_id, tenant_id=tenant_id)
+            deleted += await self._delete_in(shard, find, belonging, keep=keep, limit=limit - len(deleted))
+        return deleted
+
+    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
+        deleted: list[SessionRecord] = []
+        for shard in self._keys.shards:
+            find = partial(self._names, scripts.NAMES_BY_DIGEST, shard, digest.hex())
+            belonging = partial(self._readable.external, digest=digest)
+            deleted += await self._delete_in(shard, find, belonging, limit=limit - len(deleted))
         return deleted
 
     async def delete_expired(self, *, limit: int) -> int:
@@ -226,6 +250,20 @@ class RedisStore:
             total += deleted
         return total
 
+    async def once(self, digest: bytes, *, until: int) -> bool:
+        """Remember *digest* until then, and say whether it was not remembered yet."""
+        [is_new] = await self._run(once_scripts.REMEMBER, [self._keys.once(digest)], field(until))
+        return bool(is_new)
+
+    async def is_remembered(self, digest: bytes) -> bool:
+        """Say whether *digest* is remembered."""
+        [is_there] = await self._run(once_scripts.IS_REMEMBERED, [self._keys.once(digest)])
+        return bool(is_there)
+
+    async def delete_remembered(self, *, limit: int) -> int:  # noqa: ARG002 - the server expires them
+        """Return 0: the server forgets by itself."""
+        return 0
+
     async def _run(self, script: Script, keys: Sequence[str], *arguments: str) -> Reply:
         now = "" if self._clock is None else field(self._clock())
         return await self._calls.run(script, keys=keys, arguments=[now, *arguments])
@@ -246,21 +284,24 @@ class RedisStore:
             yield names
             lowest = f"({as_text(names[-1])}" if names else lowest
 
-    async def _delete_in(
-        self, shard: Shard, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int
-    ) -> Sequence[SessionRecord]:
-        """Delete sessions until there are *limit*, or none but *keep* is left.
+    async def _names(self, script: Script, shard: Shard, *arguments: str, limit: int) -> list[str]:
+        """Return the names that *script* finds, at most so many."""
+        [names] = await self._run(script, shard.keys(), *arguments, field(limit))
+        return [*map(as_text, names)]
 
-        Those that others have deleted meanwhile do not count, nor do those that cannot be read.
+    async def _delete_in(
+        self, shard: Shard, find: Find, belonging: Belonging, *, limit: int, keep: str | None = None
+    ) -> Sequence[SessionRecord]:
+        """Delete sessions whose names *find* finds until there are *limit*, or none but *keep* is left.
+
+        Those that others have deleted meanwhile do not count, nor do those that are not *belonging* or cannot be read.
         """
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):
-            bounds = names_of_user(user_id, tenant_id)
-            [found] = await self._run(scripts.NAMES_OF_USER, shard.keys(), *bounds, field(wanted + (keep is not None)))
-            names = [name for name in map(as_text, found) if session_ids_of([name]) != [keep]][:wanted]
+            found = await find(limit=wanted + (keep is not None))
+            names = [name for name in found if session_ids_of([name]) != [keep]][:wanted]
             [records] = await self._run(scripts.DELETE_NAMED, shard.keys(*session_ids_of(names)), *names)
-            rows = [_session_row(record) for record in records if record is not None]
-            deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
+            deleted += belonging([_session_row(record) for record in records if record is not None])
             if len(names) < wanted:
                 break
         return deleted

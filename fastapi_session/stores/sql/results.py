@@ -8,6 +8,8 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | a session | that session, or none |
 | a rotation | that session with the successor, or none |
 | the sessions of a user | sessions of that user, and of the tenant |
+| the sessions of an external session or subject | sessions that have its digest |
+| a digest | that digest, or none |
 | the feed | notices between the moments given |
 | a change of one row | one row, or none |
 | a row to be kept | one row |
@@ -32,6 +34,7 @@ Result = CursorResult[Any]
 _SESSION_ID, _TENANT_ID, _USER_ID, _CURRENT = map(
     SESSION_COLUMNS.index, ("session_id", "tenant_id", "user_id", "current")
 )
+_EXTERNAL = SESSION_COLUMNS.index("external_session"), SESSION_COLUMNS.index("external_subject")
 _AT = NOTICE_COLUMNS.index("at")
 
 
@@ -68,6 +71,18 @@ def sessions_of(rows: Rows, *, user_id: str, tenant_id: str | None) -> Rows:
     _ensure(all(len(row) == len(SESSION_COLUMNS) and row[_USER_ID] == user_id for row in rows))
     _ensure(all(tenant_id in {None, row[_TENANT_ID]} for row in rows))
     return rows
+
+
+def external(rows: Rows, *, digest: bytes) -> Rows:
+    """Return *rows*, which have sessions whose external session or external subject is *digest*."""
+    _ensure(all(len(row) == len(SESSION_COLUMNS) and digest in [row[place] for place in _EXTERNAL] for row in rows))
+    return rows
+
+
+def remembered(rows: Rows, *, digest: bytes) -> bool:
+    """Say whether *rows* have the *digest*, in the one column that they have."""
+    _ensure(all([*row] == [digest] for row in rows))
+    return bool(rows)
 
 
 def notices(rows: Rows, *, after: int, until: int) -> Rows:

@@ -35,7 +35,7 @@ from fastapi_session.stores.rows import (
     compared_row,
 )
 from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
-from fastapi_session.stores.sql.tables import NOTICE, SESSION, SIGNING_KEY
+from fastapi_session.stores.sql.tables import NOTICE, ONCE, SESSION, SIGNING_KEY
 
 Parameters = Mapping[str, object]
 
@@ -88,6 +88,13 @@ LOCK_SESSIONS_OF = (
     .limit(_LIMIT)
     .with_for_update()
 )
+_DIGEST: BindParameter[bytes] = bindparam("digest", type_=ONCE.c.digest.type)
+LOCK_EXTERNAL = (
+    select(*SESSION_ROW)
+    .where(or_(SESSION.c.external_session == _DIGEST, SESSION.c.external_subject == _DIGEST))
+    .limit(_LIMIT)
+    .with_for_update()
+)
 DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
 
 INSERT_KEY = insert(SIGNING_KEY).execution_options(preserve_rowcount=True)
@@ -117,6 +124,10 @@ LOCK_NOTICES = (
 )
 DELETE_NOTICES = delete(NOTICE).where(NOTICE.c.notice_id.in_(bindparam("notice_ids", expanding=True)))
 
+REMEMBER = insert(ONCE).execution_options(preserve_rowcount=True)
+FIND_REMEMBERED = select(ONCE.c.digest).where(ONCE.c.digest == given(ONCE.c.digest))
+DELETE_REMEMBERED = delete(ONCE).where(ONCE.c.digest.in_(bindparam("digests", expanding=True)))
+
 
 class TimedStatements:
     """The statements that need the time: the database's, or with *now_given* that of the parameter `now`."""
@@ -143,6 +154,13 @@ class TimedStatements:
             select(SESSION.c.session_id)
             .where(SESSION.c.deadline <= began)
             .order_by(SESSION.c.deadline)
+            .limit(_LIMIT)
+            .with_for_update(skip_locked=True)
+        )
+        self.lock_passed = (
+            select(ONCE.c.digest)
+            .where(ONCE.c.until <= began)
+            .order_by(ONCE.c.until)
             .limit(_LIMIT)
             .with_for_update(skip_locked=True)
         )

@@ -174,6 +174,18 @@ class SqlVerbs:
                 break
         return deleted
 
+    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
+        belonging = partial(results.external, digest=digest)
+        deleted: list[SessionRecord] = []
+        while wanted := limit - len(deleted):
+            parameters = {"digest": digest, "limit": wanted}
+            rows = await self._delete_locked(statements.LOCK_EXTERNAL, parameters, belonging)
+            deleted += self._readable.external(rows, digest=digest)
+            if len(rows) < wanted:
+                break
+        return deleted
+
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many. Rows that another transaction holds are skipped."""
 
@@ -187,17 +199,7 @@ class SqlVerbs:
 
     async def insert_key(self, record: SigningKeyRecord) -> bool:
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
-        row = statements.columns(KEY_COLUMNS, key_row(record))
-
-        def work(connection: Connection) -> bool:
-            try:
-                with self._connections.savepoint(connection):
-                    results.ensure_kept(connection.execute(statements.INSERT_KEY, row))
-            except IntegrityError:
-                return False
-            return True
-
-        return await self._connections.run(work, alone=True)
+        return await self._keeps(statements.INSERT_KEY, statements.columns(KEY_COLUMNS, key_row(record)))
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Return every key, by family and sequence."""
@@ -238,6 +240,25 @@ class SqlVerbs:
 
         return await self._connections.run(work)
 
+    async def once(self, digest: bytes, *, until: int) -> bool:
+        """Remember *digest* until then, and say whether it was not remembered yet."""
+        return await self._keeps(statements.REMEMBER, {"digest": digest, "until": until})
+
+    async def is_remembered(self, digest: bytes) -> bool:
+        """Say whether *digest* is remembered."""
+        belonging = partial(results.remembered, digest=digest)
+        return await self._read(statements.FIND_REMEMBERED, {"given_digest": digest}, belonging)
+
+    async def delete_remembered(self, *, limit: int) -> int:
+        """Forget at most *limit* digests whose moment has passed, and return how many. Rows that another transaction holds are skipped."""
+
+        def work(connection: Connection) -> int:
+            digests = results.ids(connection.execute(self._timed.lock_passed, {**self._now(), "limit": limit}))
+            deleted = connection.execute(statements.DELETE_REMEMBERED, {"digests": digests})
+            return results.at_most(len(digests), deleted)
+
+        return await self._connections.run(work)
+
     def _supersedes(self, connection: Connection, predecessor: Predecessor) -> bool:
         parameters = {"given_session_id": predecessor.session_id, "given_version": predecessor.version}
         deleted = results.changed_one(connection.execute(statements.DELETE_VERSION, parameters))
@@ -249,12 +270,18 @@ class SqlVerbs:
     ) -> results.Rows:
         parameters = {**statements.user_parameters(user_id, tenant_id), "keep": keep or "", "limit": limit}
         lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
+        belonging = partial(results.sessions_of, user_id=user_id, tenant_id=tenant_id)
+        return await self._delete_locked(lock, parameters, belonging)
+
+    async def _delete_locked(
+        self, lock: statements.Sessions, parameters: Parameters, belonging: Callable[[results.Rows], results.Rows]
+    ) -> results.Rows:
+        """Delete the sessions that *lock* selects, and return them; *belonging* looks at the result."""
 
         def work(connection: Connection) -> results.Rows:
             returning = connection.dialect.update_returning
             statement = statements.delete_these(lock) if returning else lock
-            found = results.rows_of(connection.execute(statement, parameters))
-            rows = results.sessions_of(found, user_id=user_id, tenant_id=tenant_id)
+            rows = belonging(results.rows_of(connection.execute(statement, parameters)))
             session_ids = [row[0] for row in rows]
             if not returning:
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": session_ids})
@@ -263,6 +290,19 @@ class SqlVerbs:
             return rows
 
         return await self._connections.run(work)
+
+    async def _keeps(self, statement: Executable, row: Parameters) -> bool:
+        """Say whether *statement*, an insertion, keeps *row*: it does not if that would be there twice."""
+
+        def work(connection: Connection) -> bool:
+            try:
+                with self._connections.savepoint(connection):
+                    results.ensure_kept(connection.execute(statement, row))
+            except IntegrityError:
+                return False
+            return True
+
+        return await self._connections.run(work, alone=True)
 
     async def _changes_noted(
         self, statement: Executable, parameters: Parameters, *, kind: NoticeKind, subject: str

@@ -95,6 +95,17 @@ DELETE_SESSIONS_OF = f"""
     RETURNING {_SESSION}
 """
 
+# Two look-ups, one for each partial index.
+DELETE_EXTERNAL = f"""
+    DELETE FROM session
+    WHERE rowid IN (
+        SELECT rowid FROM session WHERE external_session = :digest
+        UNION SELECT rowid FROM session WHERE external_subject = :digest
+        LIMIT :limit
+    )
+    RETURNING {_SESSION}
+"""
+
 DELETE_EXPIRED = f"""
     DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {DEADLINE} <= :now LIMIT :limit)
 """
@@ -120,6 +131,12 @@ NOTICES = """
 """
 
 DELETE_NOTICES = "DELETE FROM notice WHERE rowid IN (SELECT rowid FROM notice WHERE at <= ? LIMIT ?)"
+
+ONCE = "INSERT INTO once (digest, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+IS_REMEMBERED = "SELECT 1 FROM once WHERE digest = ?"
+
+DELETE_REMEMBERED = "DELETE FROM once WHERE digest IN (SELECT digest FROM once WHERE until <= ? LIMIT ?)"
 
 
 def rotation_parameters(rotation: Rotation, *, now: int) -> Parameters:

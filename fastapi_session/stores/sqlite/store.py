@@ -168,6 +168,16 @@ class SqliteStore:
                 break
         return deleted
 
+    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+        """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
+        deleted: list[SessionRecord] = []
+        while wanted := limit - len(deleted):
+            rows = await self._delete(statements.DELETE_EXTERNAL, {"digest": digest, "limit": wanted})
+            deleted += self._readable.external(rows, digest=digest)
+            if len(rows) < wanted:
+                break
+        return deleted
+
     async def delete_expired(self, *, limit: int) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         deleted: int = await self._thread.write(
@@ -210,6 +220,18 @@ class SqliteStore:
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and return how many."""
         return await self._changes(statements.DELETE_NOTICES, (until, limit))
+
+    async def once(self, digest: bytes, *, until: int) -> bool:
+        """Remember *digest* until then, and say whether it was not remembered yet."""
+        return await self._changes(statements.ONCE, (digest, until)) == 1
+
+    async def is_remembered(self, digest: bytes) -> bool:
+        """Say whether *digest* is remembered."""
+        return bool(await self._thread.read(lambda db: db.execute(statements.IS_REMEMBERED, (digest,)).fetchall()))
+
+    async def delete_remembered(self, *, limit: int) -> int:
+        """Forget at most *limit* digests whose moment has passed, and return how many."""
+        return await self._changes(statements.DELETE_REMEMBERED, (self._clock(), limit))
 
     async def _page(
         self, statement: str, after: tuple[object, object], parameters: statements.Parameters

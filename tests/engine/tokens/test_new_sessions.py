@@ -37,6 +37,7 @@ def begun(made: NewSessions, lifetime: Lifetime) -> SessionRecord:
         circumstances=Circumstances("192.0.2.1", "Firefox"),
         lifetime=lifetime,
         label="at work",
+        external=None,
         now=NOW,
     )
     return replace(

@@ -17,16 +17,18 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.sql import METADATA, SqlStore
 from fastapi_session.stores.sql.tables import NOTICE
 from fastapi_session.testing import HandClock
-from fastapi_session.testing.records import duration, new_session, new_signing_key
+from fastapi_session.testing.records import digest, duration, new_session, new_signing_key
 from tests.stores.sql.conftest import PATIENCE
 
-OLD, NEW = new_session("old", now=0), new_session("new", now=0)
+EXTERNAL = digest("external")
+OLD, NEW = new_session("old", now=0, external_session=EXTERNAL), new_session("new", now=0)
 
 NOTED: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
     "insert": lambda store: store.insert(NEW, replacing=[OLD.session_id]),
     "delete": lambda store: store.delete(OLD.session_id),
     "a conditional delete": lambda store: store.delete(OLD.session_id, expected=OLD.lineage),
     "delete_sessions_of": lambda store: store.delete_sessions_of("user", limit=100),
+    "delete_external": lambda store: store.delete_external(EXTERNAL, limit=100),
     "update": lambda store: store.update(
         OLD.session_id, version=0, access_token_payload={}, session_data={}, label=None, marks_stale=True
     ),

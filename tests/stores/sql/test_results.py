@@ -32,6 +32,8 @@ QUESTIONS: dict[str, Ask] = {
     "sessions of": lambda store, mine: store.sessions_of(mine.user_id),
     "sessions of a tenant": lambda store, mine: store.sessions_of(mine.user_id, tenant_id=mine.tenant_id),
     "delete all of": lambda store, mine: store.delete_sessions_of(mine.user_id, limit=9),
+    "delete external": lambda store, _: store.delete_external(digest("external"), limit=9),
+    "is remembered": lambda store, _: store.is_remembered(digest("once")),
     "delete expired": lambda store, _: store.delete_expired(limit=1),
     "notices": lambda store, _: store.notices(after=5),
     "delete notices": lambda store, _: store.delete_notices(until=5, limit=1),
