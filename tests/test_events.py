@@ -515,7 +515,7 @@ class TestOverHttp:
         assert [SessionCreated, ClaimsRejected, SessionRevoked] == [type(event) for event in diary.events]
         created, _, signed_out = diary.events
         assert isinstance(signed_out, SessionRevoked)
-        assert ("signed_out", Actor("ada", created.handle), Circumstances("testclient", "testclient")) == (
+        assert ("signed_out", Actor("ada", created.handle), Circumstances(None, "testclient")) == (
             signed_out.reason,
             signed_out.by,
             signed_out.circumstances,

@@ -19,6 +19,7 @@ from fastapi_session.model import DEFAULT_KIND
 from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
+IpAddressPrecision = Literal["full", "network", "none"]
 SameSite = Literal["lax", "strict", "none"]
 
 
@@ -100,6 +101,12 @@ class Settings(BaseSettings):
     """How a request in cookie mode proves that no other site forged it."""
     expose_access_token_to_frontend_in_cookie_based_auth: bool = False
     """Send the access token in a header as well, where scripts can read it."""
+
+    client_address: Callable[[Any], str | None] | None = None
+    """A function of the connection that returns the client's address, from a header that only your CDN can set. Default: what the
+    server says, which knows which proxies to trust."""
+    ip_address_precision: IpAddressPrecision = "full"
+    """How much of an address is kept and told by events: all, its network (/24, for IPv6 /48), or nothing."""
 
     session_expired_status_code: int = 401
     """Status of "unauthorised", "try refresh token" and "token theft detected"."""

@@ -5,22 +5,15 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 
 from fastapi_session.model import Circumstances
+from fastapi_session.web.exchange import exchange_of
 
-LONGEST_ADDRESS = 64
-"""Characters. An IPv6 address has 45, and 61 with its zone; what a proxy forwards as one may be anything."""
 LONGEST_USER_AGENT = 255
 """Characters."""
 
 
 def circumstances_of(connection: HTTPConnection) -> Circumstances:
-    """Return the address that the server saw and the user agent, each cut to its longest and `None` if it is not known."""
-    client: tuple[str, int] | None = connection.scope.get("client")
-    return Circumstances(
-        _kept(client[0] if client else None, longest=LONGEST_ADDRESS),
-        _kept(connection.headers.get("user-agent"), longest=LONGEST_USER_AGENT),
-    )
-
-
-def _kept(text: str | None, *, longest: int) -> str | None:
-    """Return the beginning of *text*, without the zero bytes that PostgreSQL cannot store."""
-    return None if text is None else text.replace("\x00", "")[:longest]
+    """Return the address and the user agent of the request, each `None` if it is not known, the agent cut to its longest."""
+    agent = connection.headers.get("user-agent")
+    # Without the zero bytes that PostgreSQL cannot store.
+    kept = None if agent is None else agent.replace("\x00", "")[:LONGEST_USER_AGENT]
+    return Circumstances(exchange_of(connection).addresses.of(connection), kept)

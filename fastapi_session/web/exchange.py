@@ -22,6 +22,7 @@ from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
 from fastapi_session.web.cache_headers import for_one_user
+from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception
@@ -71,6 +72,7 @@ class Exchange:
         "_refused",
         "_transport",
         "_waiting",
+        "addresses",
         "begun",
         "guard",
         "handlers",
@@ -83,8 +85,11 @@ class Exchange:
         "was_asked",
     )
 
-    def __init__(self, sessions: Sessions, transport: Transport, header_cache: HeaderCache) -> None:
+    def __init__(
+        self, sessions: Sessions, transport: Transport, header_cache: HeaderCache, addresses: ClientAddresses
+    ) -> None:
         self.sessions = sessions
+        self.addresses = addresses
         self.header_cache = header_cache
         self._transport = transport
         self._credentials: Credentials | None = None

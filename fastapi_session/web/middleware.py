@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.cache_headers import PERSONAL, SILENT
+from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.sockets import GuardedSocket
@@ -28,6 +29,7 @@ class ExchangeMiddleware:
         self.sessions = sessions
         self._transport = transport
         self._header_cache = HeaderCache()
+        self._addresses = ClientAddresses(sessions.config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket or the lifespan."""
@@ -35,7 +37,7 @@ class ExchangeMiddleware:
             await self._serve_other(scope, receive, send)
             return
         app: Starlette = scope["app"]
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache)
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache, self._addresses)
 
         # Not `async`, but returning what `send` returns: a coroutine around it would cost each message of a response one more.
         def send_with_tokens(message: Message) -> Awaitable[None]:
@@ -67,7 +69,7 @@ class ExchangeMiddleware:
             await self.app(scope, receive, send)
             return
         app: Starlette = scope["app"]
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache)
+        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache, self._addresses)
         guarded = GuardedSocket(exchange, scope, receive, send)
         exchange.guard = guarded.add
         try:

@@ -8,28 +8,21 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from fastapi_session import Circumstances
-from fastapi_session.web.circumstances import LONGEST_ADDRESS, LONGEST_USER_AGENT, circumstances_of
+from fastapi_session.testing import HandClock
+from fastapi_session.web.circumstances import LONGEST_USER_AGENT, circumstances_of
+from fastapi_session.web.client_addresses import ClientAddresses
+from fastapi_session.web.exchange import SCOPE_KEY, Exchange
+from fastapi_session.web.header_cache import HeaderCache
+from fastapi_session.web.transport import Transport
+from tests.engines import engine
 
-ZONED = f"{'ffff:' * 6}255.255.255.255%{'z' * 15}"
-"""The longest address: IPv6 that ends like IPv4, with the zone of an interface (RFC 4007; Linux names have 15 characters)."""
 
-
-@pytest.mark.parametrize(
-    ("client", "address"),
-    [
-        (("192.0.2.1", 5000), "192.0.2.1"),
-        (["2001:db8::1", 5000], "2001:db8::1"),
-        ((ZONED, 5000), ZONED),
-        (("x" * 60_000, 0), "x" * LONGEST_ADDRESS),
-        (("\x00192.0.2.1", 0), "192.0.2.1"),
-        (None, None),
-    ],
-)
-def test_the_address(client: Any, address: str | None) -> None:
-    """The address is that which the server saw, as long as an address can be; over a Unix socket there is none."""
-    connection = HTTPConnection({"type": "http", "headers": [], "client": client})
-
-    assert Circumstances(address, None) == circumstances_of(connection)
+def connection(**scope: Any) -> HTTPConnection:
+    """A request of *scope* to an application with sessions."""
+    sessions = engine(HandClock())
+    addresses = ClientAddresses(sessions.config)
+    exchange = Exchange(sessions, Transport(sessions.config), HeaderCache(), addresses)
+    return HTTPConnection({"type": "http", "headers": [], SCOPE_KEY: exchange, **scope})
 
 
 @pytest.mark.parametrize(
@@ -46,6 +39,11 @@ def test_the_address(client: Any, address: str | None) -> None:
 )
 def test_the_user_agent(sent: list[bytes], agent: str | None) -> None:
     """The user agent is the first that came, as long as a store keeps it."""
-    connection = HTTPConnection({"type": "http", "headers": [(b"user-agent", value) for value in sent]})
+    came = connection(headers=[(b"user-agent", value) for value in sent])
 
-    assert Circumstances(None, agent) == circumstances_of(connection)
+    assert Circumstances(None, agent) == circumstances_of(came)
+
+
+def test_the_address() -> None:
+    """The address is that which the server saw."""
+    assert Circumstances("192.0.2.1", None) == circumstances_of(connection(client=("192.0.2.1", 5000)))

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from fastapi_session import SessionError, Sessions, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.testing import HandClock
+from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.header_cache import MAX_BYTES, HeaderCache, what_came
 from fastapi_session.web.token_choice import presented_access_token
@@ -45,7 +46,9 @@ class Client:
         return session.user_id
 
     def _request(self, headers: Headers) -> tuple[Request, Exchange]:
-        exchange = Exchange(self.sessions, Transport(self.sessions.config), self.header_cache)
+        exchange = Exchange(
+            self.sessions, Transport(self.sessions.config), self.header_cache, ClientAddresses(self.sessions.config)
+        )
         return Request({"type": "http", "method": "GET", "headers": headers, SCOPE_KEY: exchange}), exchange
 
 

@@ -14,6 +14,7 @@ from fastapi_session import Session, Sessions
 from fastapi_session.model import FeedReading
 from fastapi_session.testing import HandClock
 from fastapi_session.web import sockets
+from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.session_types import SessionTypes
@@ -35,7 +36,7 @@ class Socket:
         self.writable = asyncio.Event()
         self.writable.set()
         self.sessions = sessions
-        self.exchange = Exchange(sessions, Transport(sessions.config), HeaderCache())
+        self.exchange = Exchange(sessions, Transport(sessions.config), HeaderCache(), ClientAddresses(sessions.config))
         self.guard = GuardedSocket(self.exchange, {"type": "websocket"}, self.coming.get, self._send)
 
     async def _send(self, message: Message) -> None:
