@@ -5,8 +5,10 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime, SessionKind
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.ready_made import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
+from fastapi_session.core.claims.step_up import Acr, AnyOf, Factor, Fresh
 from fastapi_session.core.claims.validators import ClaimRule, ClaimValidator, PayloadRule
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.device import Device, describe_user_agent
@@ -16,10 +18,12 @@ from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     ConfigurationError,
     DuplicateSessionCookiesError,
+    ImpersonatedSessionError,
     InvalidClaimsError,
     PayloadError,
     SessionError,
     SessionSupersededError,
+    StepUpRequired,
     StoreUnavailable,
     TokenTheftError,
     TryRefreshTokenError,
@@ -28,6 +32,7 @@ from fastapi_session.errors import (
 from fastapi_session.events import (
     ClaimsRejected,
     SessionCreated,
+    SessionElevated,
     SessionEvent,
     SessionRefreshed,
     SessionRevoked,
@@ -62,8 +67,11 @@ from fastapi_session.web.verifying import get_session_from_request
 
 __all__ = [
     "AccessToken",
+    "Acr",
     "Actor",
     "AntiCsrfProof",
+    "AnyOf",
+    "Authentication",
     "BooleanClaim",
     "Circumstances",
     "Claim",
@@ -79,6 +87,9 @@ __all__ = [
     "DuplicateSessionCookiesError",
     "EndReason",
     "ExternalSession",
+    "Factor",
+    "Fresh",
+    "ImpersonatedSessionError",
     "InvalidClaimsError",
     "IssuedSession",
     "Lifetime",
@@ -91,6 +102,7 @@ __all__ = [
     "Session",
     "SessionConfig",
     "SessionCreated",
+    "SessionElevated",
     "SessionError",
     "SessionEvent",
     "SessionInformation",
@@ -101,6 +113,7 @@ __all__ = [
     "SessionTokens",
     "Sessions",
     "SqliteStore",
+    "StepUpRequired",
     "StoreUnavailable",
     "TokenTheftDetected",
     "TokenTheftError",

@@ -6,8 +6,10 @@ SessionError                          what a response says about a session
 ├── TryRefreshTokenError              401, there may be one: refresh
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
+├── ImpersonatedSessionError          403, an impersonated session cannot do this
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
 ├── InvalidClaimsError                403, the session does not satisfy the claims of the route
+│   └── StepUpRequired                401 or 403, it would if its user were authenticated again, or better
 └── ClearDuplicateSessionCookiesError 200, cookies of an older domain were cleared: refresh again
 ConfigurationError                    the application is set up wrongly; names the setting and the fix
 └── DuplicateSessionCookiesError      500, two session cookies came and no setting says which one is old
@@ -80,6 +82,13 @@ class SessionSupersededError(SessionError):
     message = "session superseded, come again"
 
 
+class ImpersonatedSessionError(SessionError):
+    """The session is that of somebody who acts as its user, and may not be elevated. Tokens are kept."""
+
+    code = "IMPERSONATED_SESSION"
+    message = "not while impersonating"
+
+
 class TokenTheftError(SessionError):
     """A refresh token came back that only a copy can explain.
 
@@ -105,6 +114,17 @@ class ClaimFailure:
     reason: Any = None  # for `object` would make every application cast what its own rule gave
 
 
+@dataclass(frozen=True, slots=True)
+class AuthenticationFailure(ClaimFailure):
+    """A demand on the user's authentication that was not met, and what would meet it (RFC 9470, section 3).
+
+    That is one of the levels *acr_values*, if there are any, and a factor that was checked at most *max_age* seconds ago.
+    """
+
+    acr_values: tuple[str, ...] = ()
+    max_age: int | None = None
+
+
 class InvalidClaimsError(SessionError):
     """The session is real, but does not satisfy the claims of the route. Carries every failure at once."""
 
@@ -114,6 +134,36 @@ class InvalidClaimsError(SessionError):
     def __init__(self, failures: Sequence[ClaimFailure]) -> None:
         super().__init__(", ".join(failure.id for failure in failures))
         self.failures = tuple(failures)
+
+
+class StepUpRequired(InvalidClaimsError):
+    """The session would satisfy the route if its user were authenticated again, or better. Tokens are kept.
+
+    `acr_values` are the levels of which one is demanded, none if no level is; `max_age` is how many seconds ago the
+    authentication may have been at most, `None` if its age is not the matter (RFC 9470, section 3).
+    """
+
+    code = "STEP_UP_REQUIRED"
+
+    def __init__(self, failures: Sequence[AuthenticationFailure]) -> None:
+        super().__init__(failures)
+        self.acr_values = _common([failure.acr_values for failure in failures if failure.acr_values])
+        ages = [failure.max_age for failure in failures if failure.max_age is not None]
+        self.max_age = min(ages, default=None)
+
+
+def _common(wanted: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the levels that meet all demands, each of which names those that meet it."""
+    if not wanted:
+        return ()
+    # Demands that exclude each other are the application's mistake: then the first says what it wants.
+    return tuple(level for level in wanted[0] if all(level in each for each in wanted)) or wanted[0]
+
+
+def claims_refusal(failures: Sequence[ClaimFailure]) -> InvalidClaimsError:
+    """Return the error for *failures*: that a step-up is required only if it would be enough."""
+    demands = [failure for failure in failures if isinstance(failure, AuthenticationFailure)]
+    return StepUpRequired(demands) if len(demands) == len(failures) else InvalidClaimsError(failures)
 
 
 class ClearDuplicateSessionCookiesError(SessionError):

@@ -6,6 +6,7 @@ they fail, changes nothing for the request they observe. No event carries a toke
 ```
 SessionEvent
 ├── SessionCreated       somebody signed in
+├── SessionElevated      a user was authenticated again, and a session with new tokens took the place of the one before
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended, for the reason it gives
 ├── TokenTheftDetected   a used refresh token came back; the session is already revoked
@@ -53,6 +54,15 @@ class SessionCreated(SessionEvent):
 
     circumstances: Circumstances
     replaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionElevated(SessionEvent):
+    """A user was authenticated again, by *methods*: the session took the place of *previous_handle*, and has the level *acr*."""
+
+    previous_handle: str
+    methods: tuple[str, ...]
+    acr: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

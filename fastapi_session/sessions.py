@@ -21,6 +21,7 @@ from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import refresh_token, service_jwt
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
+from fastapi_session.core.authentication import Authentication, authenticated
 from fastapi_session.core.claims.claim import Claim, claims_of
 from fastapi_session.core.claims.validators import ClaimValidator, failures, validators_of
 from fastapi_session.core.endings import ending
@@ -141,6 +142,7 @@ class Sessions:
         anti_csrf: bool | None = None,
         circumstances: Circumstances = NOT_KNOWN,
         lifetime: Lifetime = AS_CONFIGURED,
+        authentication: Authentication | None = None,
         label: str | None = None,
         external: ExternalSession | None = None,
     ) -> IssuedSession:
@@ -149,8 +151,9 @@ class Sessions:
         Those end as superseded: a request of theirs that is late leaves its client the tokens of the new one.
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. *lifetime* chooses how long it lives,
-        and whether its cookies outlive the browser. *label* is what its user calls it, as in
-        `set_label`. *external* is the provider's session by which the user signed in.
+        and whether its cookies outlive the browser. *authentication* says how the user was authenticated: then demands on that,
+        as `Fresh`, can hold. *label* is what its user calls it, as in `set_label`. *external* is the provider's session by which
+        the user signed in.
 
         Raises `PayloadError`, `ConfigurationError` for a *lifetime* that cannot be (nothing is written), and `StoreUnavailable`.
         """
@@ -168,6 +171,7 @@ class Sessions:
             session_data=json_object(session_data, "session_data"),
             circumstances=circumstances,
             lifetime=lifetime,
+            authentication=authentication,
             label=label,
             external=external,
             now=now,
@@ -242,6 +246,20 @@ class Sessions:
         record, to_send = await engine.refreshing.advance(presented, by=circumstances)
         return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
 
+    async def elevate(self, token: AccessToken, authentication: Authentication) -> IssuedSession:
+        """Put a session in the place of that of the verified *token*, with new tokens and that its user was authenticated so.
+
+        It has all that the one before has, but a new handle, and its deadlines begin anew. The level is never lowered. Late
+        requests with the tokens of before are treated as those of a superseded session.
+
+        Raises the error of a session that has ended, `ImpersonatedSessionError`, `PayloadError` if the new token would be too
+        long (nothing is written then), and `StoreUnavailable`.
+        """
+        issued = await self._parts.elevation.elevate(token, authentication)
+        if issued is None:
+            raise await self.refusal(token.session_handle)
+        return issued
+
     async def check_claims(
         self, token: AccessToken, validators: Sequence[ClaimValidator], *, marks_stale: bool = False
     ) -> CheckedClaims:
@@ -258,7 +276,11 @@ class Sessions:
             if issued is None:
                 raise await self.refusal(token.session_handle)
         # The claims as the store has them now: another request may have changed some since the token was issued.
-        failed = failures(validators, issued.access_token.custom if issued else token.custom, now=fetched.began)
+        known, parts = token.authenticated, self._parts
+        facts = parts.no_facts if known is None else parts.facts(known)
+        failed = failures(
+            validators, issued.access_token.custom if issued else token.custom, now=fetched.began, facts=facts
+        )
         if failed:
             self._parts.announcements.rejected(token, failed)
         return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
@@ -450,7 +472,8 @@ class Sessions:
         fetched = await fetch_due(validators, record.user_id, record.tenant_id, payload)
         if fetched.entries and not await self.merge_into_access_token_payload(handle, fetched.entries):
             return None
-        return failures(validators, merged(payload, fetched.entries), now=fetched.began)
+        facts = self._parts.facts(authenticated(record.factors, record.acr))
+        return failures(validators, merged(payload, fetched.entries), now=fetched.began, facts=facts)
 
     # All sessions of a user. They are changed one by one: one that begins meanwhile may be left out, and if `StoreUnavailable`
     # is raised in the middle, some are done, and to call the verb again does the rest.

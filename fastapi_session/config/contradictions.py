@@ -11,6 +11,7 @@ from fastapi_session.config import cookie_domain, cookie_prefix
 from fastapi_session.config.environment import Stranger, strangers
 from fastapi_session.config.lifetimes import SessionKind
 from fastapi_session.config.settings import Settings, are_one_site, is_https
+from fastapi_session.core.authentication import is_word
 from fastapi_session.local_address import is_local
 from fastapi_session.model import DEFAULT_KIND
 from fastapi_session.origin import Origin
@@ -36,6 +37,7 @@ def problems(config: Settings) -> Iterator[str]:
         _kinds,
         _feed,
         _statuses,
+        _levels,
         _secrets,
         _misspelt,
     ):
@@ -174,6 +176,12 @@ def _statuses(config: Settings) -> Iterator[str]:
             yield f"{field}: give a status from 400 to 499"
     if config.session_expired_status_code == config.invalid_claim_status_code:
         yield "invalid_claim_status_code: clients tell it from session_expired_status_code, so the two must differ"
+
+
+def _levels(config: Settings) -> Iterator[str]:
+    order = config.acr_order
+    if len(set(order)) != len(order) or not all(is_word(level) for level in order):
+        yield "acr_order: give each level once, the lowest first, without spaces or quotes: aal1, aal2, aal3"
 
 
 def _secrets(config: Settings) -> Iterator[str]:

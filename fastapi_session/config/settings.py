@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from fastapi_session import endpoint_paths
 from fastapi_session.config.cookie_prefix import is_secure_only
 from fastapi_session.config.lifetimes import Kinds, SessionKind
-from fastapi_session.config.values import Duration, SecretSetting, StoreSetting
+from fastapi_session.config.values import Duration, SecretSetting, StepUpStatus, StoreSetting
 from fastapi_session.core.anti_csrf import AntiCsrfMode
 from fastapi_session.core.signing_keys import Algorithm
 from fastapi_session.model import DEFAULT_KIND
@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     """Status of "unauthorised", "try refresh token" and "token theft detected"."""
     invalid_claim_status_code: int = 403
     """Status of "invalid claim"."""
+    step_up_status: StepUpStatus = "auto"
+    """Status if the user has to be authenticated again. Auto: 401, as RFC 9470 says, but `invalid_claim_status_code` for clients
+    that take a 401 for an access token that has expired."""
+    acr_order: tuple[str, ...] = ("aal1", "aal2", "aal3")
+    """The assurance levels of this deployment, the lowest first: who has a higher one meets a demand of a lower one."""
 
     access_token_validity: Duration = timedelta(hours=1)
     """How long an access token is accepted."""

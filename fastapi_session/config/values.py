@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, SkipValidation
 from pydantic_core import PydanticCustomError
@@ -27,6 +27,13 @@ def _list_of_secrets(value: object) -> object:
 def _printed(value: object) -> str:
     return value.printed if isinstance(value, StoreUrl) else str(value)
 
+
+def _plain_status(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+StepUpStatus = Annotated[Literal["auto", 401, 403], BeforeValidator(_plain_status)]
+"""A status, also as text, or "auto"."""
 
 Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 """A `timedelta`; as text a number of seconds, or ISO 8601 (`PT1H`)."""

@@ -3,7 +3,7 @@
 | part | content |
 |---|---|
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
-| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, then the custom claims |
+| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, those of `authentication` if its user's is known, then the custom claims |
 
 Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is trusted only once its
 signature is verified (`ParsedAccessToken.is_signed_by`) and it has not expired (`ensure_alive`).
@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from fastapi_session.core import base64url, jws
+from fastapi_session.core import authentication, base64url, jws
+from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.jws import Jws
 from fastapi_session.core.payload import copied
 from fastapi_session.core.signing_keys import SigningKey
@@ -37,8 +38,11 @@ STANDARD_CLAIMS = frozenset(
 
 _BROWSER_SESSION = "browserSession"
 
-RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti", _BROWSER_SESSION}
+RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti", _BROWSER_SESSION, authentication.AUTH_TIMES}
 """Claims that an application cannot set: in its payload they are dropped."""
+
+_RESERVED_IF_AUTHENTICATED = RESERVED_CLAIMS | authentication.CLAIMS
+"""The same, in a session that tells how its user was authenticated."""
 
 # No others, and above all none that brings a key (`jwk`, `jku`, `x5u`): anybody can sign with a key of their own (RFC 8725, section 3.10).
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
@@ -59,6 +63,7 @@ class AccessToken:
     *issue_id* is that of the refresh token it came with, `None` for the first of a session. As `jti` (RFC 7519, section
     4.1.7) it stays the same when the claims are changed in between. A token that is not *persistent* says so, as `true` under
     `browserSession`: whoever sends the client another one, with other claims, has to know without asking the store.
+    *authenticated* is how the user was, `None` if the application does not say.
     """
 
     user_id: str
@@ -74,6 +79,7 @@ class AccessToken:
     custom: Json = field(repr=False)
     issue_id: bytes | None = field(repr=False, default=None)
     persistent: bool = True
+    authenticated: Authenticated | None = None
 
     @property
     def session_id(self) -> str:
@@ -96,6 +102,7 @@ class AccessToken:
             "exp": self.expires_at,
             **({} if self.issue_id is None else {"jti": base64url.encode(self.issue_id)}),
             **({} if self.persistent else {_BROWSER_SESSION: True}),
+            **({} if self.authenticated is None else self.authenticated.claims()),
             **copied(self.custom),
         }
 
@@ -107,9 +114,10 @@ class ParsedAccessToken(Jws):
     content: AccessToken
 
 
-def custom_claims(payload: Json) -> JsonObject:
-    """Return *payload* without the names that are ours."""
-    return {name: value for name, value in payload.items() if name not in RESERVED_CLAIMS}
+def custom_claims(payload: Json, *, is_authenticated: bool) -> JsonObject:
+    """Return *payload* without the names that are ours. More of them are if the session tells how its user *is_authenticated*."""
+    reserved = _RESERVED_IF_AUTHENTICATED if is_authenticated else RESERVED_CLAIMS
+    return {name: value for name, value in payload.items() if name not in reserved}
 
 
 def mint(claims: JsonObject, key: SigningKey) -> str:
@@ -130,8 +138,11 @@ def parse(text: str) -> ParsedAccessToken | None:
     signature = base64url.decode(signature_text)
     if header is None or payload is None or not signature or not _has_our_claims(payload):
         return None
+    told = None
+    if authentication.AUTH_TIMES in payload and (told := authentication.take_from(payload)) is None:
+        return None
     kid, algorithm = header
-    return ParsedAccessToken(text, kid, algorithm, signature, _content(payload))
+    return ParsedAccessToken(text, kid, algorithm, signature, _content(payload, told))
 
 
 def ensure_alive(token: AccessToken, *, now: int) -> None:
@@ -166,8 +177,11 @@ def _is_known_version(version: JsonValue) -> bool:
     return type(version) is int and version >= OLDEST_VERSION
 
 
-def _content(payload: dict[str, Any]) -> AccessToken:
-    """Return the content that *payload* says, which has our claims. They are taken out: what is left are the custom ones."""
+def _content(payload: dict[str, Any], told: Authenticated | None) -> AccessToken:
+    """Return the content that *payload* says, which has our claims, and *told* of the user's authentication.
+
+    They are taken out: what is left are the custom ones.
+    """
     take = payload.pop
     user_id, issue_id, ends_with_browser = take("sub"), take("jti", None), take(_BROWSER_SESSION, None)
     return AccessToken(
@@ -184,6 +198,7 @@ def _content(payload: dict[str, Any]) -> AccessToken:
         custom=payload,
         issue_id=None if issue_id is None else base64url.decode(issue_id),
         persistent=ends_with_browser is None,
+        authenticated=told,
     )
 
 

@@ -17,6 +17,7 @@ from fastapi_session.errors import ClaimFailure
 from fastapi_session.events import (
     ClaimsRejected,
     SessionCreated,
+    SessionElevated,
     SessionEvent,
     SessionRefreshed,
     SessionRevoked,
@@ -79,6 +80,11 @@ class Announcements:
         for handle in replaced:
             self._when(partial(self._feed.superseded, split_handle(handle)[0]))
         self._say(SessionCreated, record, circumstances=record.circumstances, replaced=tuple(replaced))
+
+    def elevated(self, record: SessionRecord, *, previous: SessionRecord, methods: Sequence[str]) -> None:
+        """A session took the place of *previous*, since its user was authenticated again."""
+        self._when(partial(self._feed.superseded, previous.session_id))
+        self._say(SessionElevated, record, previous_handle=previous.handle, methods=tuple(methods), acr=record.acr)
 
     def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
         """A client exchanged its refresh token."""

@@ -8,9 +8,12 @@ from functools import partial
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
+from fastapi_session.core.authentication import Authenticated
+from fastapi_session.core.claims.validators import SessionFacts
 from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.claim_checks import ClaimChecks
+from fastapi_session.engine.elevation import Elevation
 from fastapi_session.engine.from_config import (
     configured_secrets,
     configured_store,
@@ -21,7 +24,7 @@ from fastapi_session.engine.from_config import (
 from fastapi_session.engine.housekeeping import Housekeeping
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.keys.published_keys import PublishedKeys
-from fastapi_session.engine.record_changes import RecordChanges
+from fastapi_session.engine.record_changes import RecordChanges, SessionLocks
 from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.session_listeners import SessionListeners
@@ -81,6 +84,7 @@ class Engine:
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
         self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
         self.claim_checks = ClaimChecks(clock=clock)
+        self.no_facts = SessionFacts(acr_order=config.acr_order)
         self._issuer = config.issuer
         self._use(self.store, joined=None)
 
@@ -94,6 +98,10 @@ class Engine:
         engine.ended_sessions = self.ended_sessions.within(store)
         engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
+
+    def facts(self, authenticated: Authenticated | None) -> SessionFacts:
+        """Return what demands on a session are given whose user was *authenticated* so."""
+        return SessionFacts(authenticated, self.no_facts.acr_order)
 
     def _use(self, store: Store, *, joined: JoinedStore | None) -> None:
         """Make the parts that read and write through *store*, which is *joined* if it does so in a transaction of the user's.
@@ -111,8 +119,21 @@ class Engine:
             token_check=self.token_check,
             clock=self.clock,
         )
+        # A transaction has locks of its own: the holder of a shared one may be waiting for a connection.
+        locks = SessionLocks()
         self.record_changes = RecordChanges(
-            store, joined=joined, mint=self.mint, keyring=self.keyring, announcements=self.announcements
+            store, joined=joined, mint=self.mint, keyring=self.keyring, locks=locks, announcements=self.announcements
+        )
+        self.elevation = Elevation(
+            store,
+            joined=joined,
+            new_sessions=self.new_sessions,
+            mint=self.mint,
+            keyring=self.keyring,
+            locks=locks,
+            announcements=self.announcements,
+            acr_order=self.no_facts.acr_order,
+            clock=self.clock,
         )
         self.user_sessions = UserSessions(store, announcements=self.announcements, clock=self.clock)
         self.published_keys = PublishedKeys(self._issuer, keyring=self.keyring, clock=self.clock, joined=joined)

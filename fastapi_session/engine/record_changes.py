@@ -54,6 +54,7 @@ class RecordChanges:
         joined: JoinedStore | None,
         mint: Mint,
         keyring: Keyring,
+        locks: SessionLocks,
         announcements: Announcements,
     ) -> None:
         self._store = store
@@ -61,8 +62,7 @@ class RecordChanges:
         self._mint = mint
         self._keyring = keyring
         self._announcements = announcements
-        # A transaction has locks of its own: the holder of a shared one may be waiting for a connection.
-        self._locks = SessionLocks()
+        self._locks = locks
 
     async def end(self, handle: str, ending: Ending) -> bool:
         """End the session named *handle* as *ending* says, and say whether it was alive. Raises `StoreUnavailable`."""
@@ -98,7 +98,8 @@ class RecordChanges:
 
         def changed(record: SessionRecord) -> SessionRecord:
             payload = _made(change, of=record.access_token_payload, what="access_token_payload")
-            with_payload = replace(record, access_token_payload=access_token.custom_claims(payload))
+            custom = access_token.custom_claims(payload, is_authenticated=bool(record.factors))
+            with_payload = replace(record, access_token_payload=custom)
             self._mint.ensure_fits(with_payload, key=key, before=record)
             return with_payload
 

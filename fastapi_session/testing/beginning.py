@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import LATEST_MOMENT, Claim
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json
@@ -28,6 +29,7 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
     anti_csrf: bool | None = None,
@@ -48,6 +50,7 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
         access_token_payload={**(access_token_payload or {}), **said},
         session_data=session_data,
         lifetime=lifetime,
+        authentication=authentication,
         label=label,
         circumstances=circumstances,
         anti_csrf=anti_csrf,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.model import Json
 from fastapi_session.testing.beginning import Claims, begin
 from fastapi_session.web.creating import attach_session_to_request
@@ -21,6 +22,7 @@ def session_of(
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    authentication: Authentication | None = None,
 ) -> Callable[[HTTPConnection], Awaitable[Session]]:
     """Return a provider for `app.dependency_overrides[verify_session()]`: every request has a new session of *user_id*.
 
@@ -37,6 +39,7 @@ def session_of(
             access_token_payload=access_token_payload,
             session_data=session_data,
             lifetime=lifetime,
+            authentication=authentication,
         )
         return attach_session_to_request(connection, issued)
 

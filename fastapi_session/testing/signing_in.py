@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi_session.client.flow import SessionFlow
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, Tokens
@@ -28,6 +29,7 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
 ) -> IssuedSession:
@@ -52,6 +54,7 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
         access_token_payload=access_token_payload,
         session_data=session_data,
         lifetime=lifetime,
+        authentication=authentication,
         label=label,
         circumstances=circumstances,
         anti_csrf=method == "cookie" and sessions.config.anti_csrf == "VIA_TOKEN",
@@ -71,6 +74,7 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
     access_token_payload: Json | None = None,
     session_data: Json | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
 ) -> IssuedSession:
@@ -89,6 +93,7 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
         access_token_payload=access_token_payload,
         session_data=session_data,
         lifetime=lifetime,
+        authentication=authentication,
         label=label,
         circumstances=circumstances,
     )

@@ -20,6 +20,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.external_session import ExternalSession
@@ -52,6 +53,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     within: object = None,
     method: Method | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
+    authentication: Authentication | None = None,
     label: str | None = None,
     external: ExternalSession | None = None,
 ) -> Session[Payload, Data]:
@@ -63,9 +65,10 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     sent only if that has committed before the response starts.
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
     says nothing, unless a page of another site sent the request. *lifetime* chooses how long it lives, and whether its cookies
-    outlive the browser: `Lifetime(kind="web", remember=False)`. *label* is what the user calls it, as in `Sessions.set_label`.
-    *external* is the session at an identity provider by which the user signed in: the session ends with it, by
-    `backchannel_logout`.
+    outlive the browser: `Lifetime(kind="web", remember=False)`. *authentication* says how the user was authenticated, as
+    `Authentication(("pwd", "otp"), acr="aal2")`: then demands on that, as `Fresh`, can hold. *label* is what the user calls
+    it, as in `Sessions.set_label`. *external* is the session at an identity provider by which the user signed in: the session
+    ends with it, by `backchannel_logout`.
 
     Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules
     *method* out, the response has started or *lifetime* cannot be, `StoreUnavailable`.
@@ -86,6 +89,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
         lifetime=lifetime,
+        authentication=authentication,
         label=label,
         external=external,
     )

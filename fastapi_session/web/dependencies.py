@@ -15,6 +15,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import PUBLIC_TENANT
@@ -90,6 +91,7 @@ class CreateSession(Generic[Payload, Data]):
         within: object = None,
         method: Method | None = None,
         lifetime: Lifetime = AS_CONFIGURED,
+        authentication: Authentication | None = None,
         label: str | None = None,
         external: ExternalSession | None = None,
     ) -> Session[Payload, Data]:
@@ -106,6 +108,7 @@ class CreateSession(Generic[Payload, Data]):
             within=within,
             method=method,
             lifetime=lifetime,
+            authentication=authentication,
             label=label,
             external=external,
         )

@@ -6,19 +6,28 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
+    ImpersonatedSessionError,
     InvalidClaimsError,
     SessionError,
     SessionSupersededError,
+    StepUpRequired,
     StoreUnavailable,
 )
+from fastapi_session.web.step_up import step_up_status
+from fastapi_session.web.transport import RawHeaders
 
 
-def status_of(kind: type[Exception], config: SessionConfig) -> int:
-    """Return the status of the response to an error of *kind*, one of the classes here or a subclass of one."""
+def status_of(kind: type[Exception], config: SessionConfig, request_headers: RawHeaders = ()) -> int:
+    """Return the status of the response to an error of *kind*, one of the classes here or a subclass of one.
+
+    Only that of a step-up depends on the headers of the request.
+    """
     statuses = {
         SessionError: config.session_expired_status_code,
         SessionSupersededError: 503,
+        ImpersonatedSessionError: config.invalid_claim_status_code,
         InvalidClaimsError: config.invalid_claim_status_code,
+        StepUpRequired: step_up_status(config, request_headers),
         ClearDuplicateSessionCookiesError: 200,
         DuplicateSessionCookiesError: 500,
         StoreUnavailable: 503,

@@ -26,7 +26,7 @@ from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception
-from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, Transport
+from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, RawHeaders, Transport
 
 SCOPE_KEY = "fastapi_session.exchange"
 
@@ -81,6 +81,7 @@ class Exchange:
         "held",
         "issued",
         "outcome",
+        "request_headers",
         "sessions",
         "was_asked",
     )
@@ -100,6 +101,7 @@ class Exchange:
         # Takes a `Session`, a module above this one: whoever opens a socket with it.
         self.guard: Callable[[Any], None] | None = None
         self.begun: Begun | None = None  # the session that this request began
+        self.request_headers: RawHeaders = ()
         self.handlers = NO_HANDLERS  # of the innermost application that asked for the session
         self.held: list[Message] | None = None  # a 500 that a mounted application may have made of an error of ours
         self._waiting: tuple[Waiting, ...] = ()
@@ -189,7 +191,8 @@ class Exchange:
             logger.debug(
                 "refused, %s: %s (session %s)", error.message, error.reason or "-", error.handle or "not known"
             )
-        become_http_exception(error, status=status_of(type(error), self.sessions.config), handlers=self.handlers)
+        status = status_of(type(error), self.sessions.config, self.request_headers)
+        become_http_exception(error, status=status, handlers=self.handlers)
 
     def write(self, message: Message, scope: Scope) -> Message:
         """Return *message*, the start of the response to the request of *scope*, with the outcome written onto it.
@@ -233,5 +236,6 @@ def exchange_of(connection: HTTPConnection) -> Exchange:
             "no sessions here: call fastapi_session.install(app, SessionConfig()) on the application that serves this route, and "
             "add a middleware that asks for sessions before that: what is added later is outside of them"
         )
+    exchange.request_headers = scope["headers"]
     exchange.handlers = scope[HANDLERS] if HANDLERS in scope else NO_HANDLERS  # noqa: SIM401  get() is a call more
     return exchange

@@ -3,6 +3,7 @@
 | error | body | header |
 |---|---|---|
 | `InvalidClaimsError` | `{"message": ..., "claimValidationErrors": [...]}` | |
+| `StepUpRequired` | the same, and `error`, `acr_values`, `max_age` | `WWW-Authenticate` |
 | `SessionSupersededError` | `{"message": ...}` | `Retry-After` |
 | any other `SessionError` | `{"message": ...}` | |
 | `DuplicateSessionCookiesError` | text that names the setting | |
@@ -32,12 +33,14 @@ from fastapi_session.errors import (
     InvalidClaimsError,
     SessionError,
     SessionSupersededError,
+    StepUpRequired,
     StoreUnavailable,
 )
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.answers import answer, visit_of
 from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
+from fastapi_session.web.step_up import challenge_headers, step_up_members
 from fastapi_session.web.transport import EXPOSE_HEADER, FAILED_CLAIMS, RETRY_AFTER_HEADER
 
 Respond = Callable[[HTTPConnection, Exception, int], Response]
@@ -67,7 +70,7 @@ def _on_pages_too(respond: Respond, app: FastAPI, config: SessionConfig) -> Hand
     """Return the handler that responds as *respond* does, and to a page with a page, with the same `Retry-After`."""
 
     async def handle(connection: HTTPConnection, error: Exception) -> Response:
-        response = respond(connection, error, status_of(type(error), config))
+        response = respond(connection, error, status_of(type(error), config, connection.scope["headers"]))
         visit = visit_of(connection, app, config)
         shown = None if visit is None else answer(visit, error)
         if shown is None:
@@ -105,9 +108,13 @@ def _session_error(connection: HTTPConnection, error: Exception, status: int) ->
     assert isinstance(error, SessionError)
     exchange_of(connection).refuse(error)  # a route may raise one too
     content: dict[str, object] = {"message": error.message}
+    headers = None
+    if isinstance(error, StepUpRequired):
+        content |= step_up_members(error)
+        headers = challenge_headers(error)
     if isinstance(error, InvalidClaimsError):
         content[FAILED_CLAIMS] = [_failure(failure.id, failure.reason) for failure in error.failures]
-    return JSONResponse(content, status)
+    return JSONResponse(content, status, headers)
 
 
 def _failure(claim: str, reason: object) -> dict[str, object]:

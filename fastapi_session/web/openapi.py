@@ -17,9 +17,10 @@ from fastapi import FastAPI
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.errors import InvalidClaimsError, StoreUnavailable, UnauthorisedError
+from fastapi_session.errors import InvalidClaimsError, StepUpRequired, StoreUnavailable, UnauthorisedError
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.error_statuses import status_of
+from fastapi_session.web.step_up import CHALLENGE_HEADER
 from fastapi_session.web.transport import FAILED_CLAIMS, RETRY_AFTER_HEADER
 
 REQUIRED = "SessionCookie"
@@ -50,7 +51,15 @@ _SCHEMES = {
 
 _UNAUTHORISED = "No session (`unauthorised`), or one to refresh (`try refresh token`)"
 _NOT_REFRESHED = "No session to refresh (`unauthorised`), or a stolen one (`token theft detected`)"
-_INVALID_CLAIM = "The session does not satisfy the claims asked for"
+_INVALID_CLAIM = (
+    "The session does not satisfy the claims asked for, or its user has to be authenticated again (`error`)"
+)
+_CHALLENGE = {
+    CHALLENGE_HEADER: {
+        "description": "If the user has to be authenticated again: what is asked for (RFC 9470).",
+        "schema": {"type": "string"},
+    }
+}
 _UNAVAILABLE = "The session store is down or too slow, nothing has changed: come again"
 
 _FAILURE = {
@@ -124,6 +133,8 @@ def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, Document]
     if is_guarded:
         failures = {FAILED_CLAIMS: {"type": "array", "items": _FAILURE}}
         refusals.setdefault(status_of(InvalidClaimsError, config), _response(_INVALID_CLAIM, **failures))
+        for status in {status_of(StepUpRequired, config), status_of(InvalidClaimsError, config)} & refusals.keys():
+            refusals[status]["headers"] = _CHALLENGE
     unavailable = _response(_UNAVAILABLE)
     unavailable["headers"] = {RETRY_AFTER_HEADER: {"description": "Seconds.", "schema": {"type": "integer"}}}
     return {**refusals, status_of(StoreUnavailable, config): unavailable}

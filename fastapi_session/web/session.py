@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, Generic, NoReturn, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.revocation.watched_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
-from fastapi_session.errors import InvalidClaimsError, SessionError, UnauthorisedError
+from fastapi_session.errors import SessionError, UnauthorisedError, claims_refusal
 from fastapi_session.model import NOT_KNOWN, Circumstances, EndReason, Json, Tokens, moment
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
@@ -92,6 +93,24 @@ class Session(Generic[Payload, Data]):
     def claims(self) -> Payload:
         """The application's own claims in the access token. Raises `InvalidClaimsError` if they do not fit the model."""
         return self._types.read_payload(self._content.custom)
+
+    @property
+    def authenticated_at(self) -> datetime | None:
+        """When the user was authenticated last, by whichever factor (UTC); `None` if the application did not say."""
+        known = self._content.authenticated
+        return None if known is None else moment(known.auth_time * 1000)
+
+    @property
+    def factors(self) -> dict[str, datetime]:
+        """When the user was authenticated last by each factor (UTC): names of RFC 8176, empty if the application said none."""
+        known = self._content.authenticated
+        return {} if known is None else {name: moment(at * 1000) for name, at in known.factors.items()}
+
+    @property
+    def acr(self) -> str | None:
+        """The assurance level that the session has reached, `None` if the application gave none."""
+        known = self._content.authenticated
+        return None if known is None else known.acr
 
     @property
     def expires_at(self) -> datetime:
@@ -174,9 +193,32 @@ class Session(Generic[Payload, Data]):
         if checked.issued is not None:
             self._send(checked.issued)
         if checked.failures:
-            refusal = InvalidClaimsError(checked.failures).about(self.handle)
+            refusal = claims_refusal(checked.failures).about(self.handle)
             self._exchange.refuse(refusal)
             raise refusal
+
+    async def elevate(self, *methods: str, acr: str | None = None) -> None:
+        """Note that the user was just authenticated again by *methods*, as "otp" (RFC 8176), which reach the level *acr*.
+
+        Another session takes the place of this one, with all that it has, and its tokens are sent with the response: whoever
+        holds the tokens of before, as a thief may, is not elevated. The handle changes, and the deadlines begin anew.
+
+        Raises `ConfigurationError` if the response has started, `ImpersonatedSessionError`, `UnauthorisedError` or
+        `TryRefreshTokenError` if the session has ended, `PayloadError` for what is no method or if the token would be too long,
+        `StoreUnavailable`.
+        """
+        exchange, sessions = self._exchange, self._sessions
+        exchange.ensure_not_started()
+        try:
+            issued = await sessions.elevate(self._content, Authentication(methods, acr))
+        except SessionError as error:
+            exchange.refuse(error)
+            raise
+        self._begun = Begun(issued.access_token.session_handle, self._method, sessions)
+        if sessions is not exchange.sessions:  # it began in a transaction that is still open
+            exchange.count_only_if_committed(self._begun)
+        exchange.begin(issued, self._begun)
+        self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
 
     async def information(self) -> SessionInformation:
         """Return what the store has of the session. Raises `UnauthorisedError` if it has ended, `StoreUnavailable`."""

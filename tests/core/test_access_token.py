@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import jwt
@@ -21,6 +22,7 @@ from joserfc.jws import JWSRegistry
 from fastapi_session.core import access_token, access_token_size, base64url
 from fastapi_session.core.access_token import LONGEST, RESERVED_CLAIMS, AccessToken, ParsedAccessToken
 from fastapi_session.core.access_token_size import MAX_LENGTH, RESERVE
+from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.key_encryption import generate_private_key
 from fastapi_session.core.signatures import sign
 from fastapi_session.core.signing_keys import Algorithm, SigningKey, SigningKeys
@@ -94,7 +96,9 @@ def read(text: str, by: SigningKey = KEY) -> AccessToken:
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-CUSTOM = OBJECTS.filter(lambda value: len(json.dumps(value)) < 1500).map(access_token.custom_claims)
+CUSTOM = OBJECTS.filter(lambda value: len(json.dumps(value)) < 1500).map(
+    partial(access_token.custom_claims, is_authenticated=False)
+)
 
 
 @pytest.mark.parametrize("by", [KEY, RSA], ids=["ES256", "RS256"])
@@ -431,7 +435,52 @@ def test_forms_that_are_not_ours(change: Any) -> None:
 
 def test_protected_names_are_dropped() -> None:
     """What an application says under our names is dropped."""
-    assert {"plan": "pro"} == access_token.custom_claims({**PAYLOAD, "plan": "pro"})
+    assert {"plan": "pro"} == access_token.custom_claims({**PAYLOAD, "plan": "pro"}, is_authenticated=False)
+
+
+@pytest.mark.parametrize("is_authenticated", [True, False])
+def test_names_of_authentication_are_the_applications_until_it_says_how(*, is_authenticated: bool) -> None:
+    """An application that copies `acr` and the like from elsewhere keeps them, but cannot have a demand believe them."""
+    own = {"acr": "gold", "amr": ["x"], "auth_time": 1}
+    kept = access_token.custom_claims({**own, "auth_times": {"x": 1}}, is_authenticated=is_authenticated)
+    assert kept == ({} if is_authenticated else own)
+    read_back = read(minted(token(custom=kept)))
+    assert read_back.authenticated is None
+    assert kept == read_back.custom
+
+
+def test_how_the_user_was_authenticated_is_read_back() -> None:
+    """The token tells it in four claims, and they are no claims of the application when it is read."""
+    told = Authenticated({"pwd": 1_000, "otp": 2_000}, "aal2")
+    content = token(authenticated=told, custom={"plan": "pro"})
+    claims = {"auth_time": 2_000, "amr": ["pwd", "otp"], "acr": "aal2", "auth_times": {"pwd": 1_000, "otp": 2_000}}
+    assert claims.items() <= content.claims().items()
+    assert content == read(minted(content))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"auth_times": []},
+        {"auth_times": {}},
+        {"auth_times": {"pwd": "1"}},
+        {"auth_times": {"pwd": True}},
+        {"auth_times": {"pwd": -1}},
+        {"auth_times": {"pwd": 1.5}},
+        {"amr": ["pwd", "otp"]},
+        {"amr": "pwd"},
+        {"auth_time": 2},
+        {"auth_time": None},
+        {"acr": 2},
+    ],
+    ids=str,
+)
+def test_how_the_user_was_authenticated_is_read_strictly(forged: dict[str, Any]) -> None:
+    """Claims of ours that contradict each other, or are of another type, are no token of ours."""
+    told: dict[str, Any] = {"auth_time": 1, "amr": ["pwd"], "acr": "aal1", "auth_times": {"pwd": 1}}
+    claims = token().claims()
+    assert access_token.parse(access_token.mint({**claims, **told}, KEY)) is not None
+    assert access_token.parse(access_token.mint({**claims, **told, **forged}, KEY)) is None
 
 
 @pytest.mark.parametrize("by", [KEY, RSA], ids=["ES256", "RS256"])

@@ -11,11 +11,13 @@ Validators are frozen values: two that say the same are equal, so that FastAPI r
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, Protocol
 
+from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.claims.claim import AnyClaim, Claim, T
 from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.model import Json
@@ -31,6 +33,36 @@ class ClaimValidator(Protocol):
 
     def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
         """Return what is wrong with *payload* at *now* (milliseconds), `None` if nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What is known of a session beside its claims: how its user was *authenticated*, `None` if the application did not say.
+
+    *acr_order* are the configured assurance levels, the lowest first.
+    """
+
+    authenticated: Authenticated | None = None
+    acr_order: tuple[str, ...] = ()
+
+
+NOTHING_KNOWN = SessionFacts()
+
+
+class SessionRule(ABC):
+    """A validator that asks for facts of the session which no application can put into its payload."""
+
+    def claim_to_fetch(self, payload: Json, *, now: int) -> None:
+        """Fetch nothing: the facts are what they are."""
+        return
+
+    def failure(self, payload: Json, *, now: int) -> ClaimFailure | None:
+        """Fail as for a session of which nothing is known. A payload alone says nothing of its sign-in."""
+        return self.failure_of(NOTHING_KNOWN, now=now)
+
+    @abstractmethod
+    def failure_of(self, facts: SessionFacts, *, now: int) -> ClaimFailure | None:
+        """Return what is wrong with *facts* at *now* (milliseconds), `None` if nothing is."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +210,16 @@ def claims_to_fetch(validators: Iterable[ClaimValidator], payload: Json, *, now:
     return list({claim.key: claim for claim in wanted if claim is not None}.values())
 
 
-def failures(validators: Iterable[ClaimValidator], payload: Json, *, now: int) -> list[ClaimFailure]:
-    """Return every validator's failure on *payload* at *now* (milliseconds)."""
-    found = (validator.failure(payload, now=now) for validator in validators)
+def failures(
+    validators: Iterable[ClaimValidator], payload: Json, *, now: int, facts: SessionFacts = NOTHING_KNOWN
+) -> list[ClaimFailure]:
+    """Return every validator's failure at *now* (milliseconds), on *payload* or on the *facts* of the session."""
+    found = (
+        validator.failure_of(facts, now=now)
+        if isinstance(validator, SessionRule)
+        else validator.failure(payload, now=now)
+        for validator in validators
+    )
     return [failure for failure in found if failure is not None]
 
 

@@ -9,6 +9,7 @@ from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, access_token_size, refresh_token
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.authentication import authenticated
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import SigningKey
@@ -93,7 +94,7 @@ class Mint:
             content,
             issuer=self._issuer,
             issued_at=self._clock() // 1000,
-            custom=access_token.custom_claims(payload),
+            custom=access_token.custom_claims(payload, is_authenticated=content.authenticated is not None),
         )
         return IssuedSession(changed, _tokens(changed, key))
 
@@ -145,9 +146,10 @@ class Mint:
             issuer=self._issuer,
             issued_at=now // 1000,
             expires_at=self._expires_at(now, record, key),
-            custom=access_token.custom_claims(record.access_token_payload),
+            custom=access_token.custom_claims(record.access_token_payload, is_authenticated=bool(record.factors)),
             issue_id=links.issue_id,
             persistent=record.persistent,
+            authenticated=authenticated(record.factors, record.acr) if record.factors else None,
         )
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:

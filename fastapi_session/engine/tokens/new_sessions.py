@@ -7,6 +7,7 @@ from dataclasses import replace
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.payload import checked_label, checked_name, checked_tenant
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
@@ -40,6 +41,7 @@ class NewSessions:
         session_data: Json,
         circumstances: Circumstances,
         lifetime: Lifetime,
+        authentication: Authentication | None,
         label: str | None,
         external: ExternalSession | None,
         now: int,
@@ -55,7 +57,7 @@ class NewSessions:
             tenant_id=checked_tenant(tenant_id),
             user_id=checked_name(user_id, "user_id"),
             recipe_user_id=checked_name(recipe_user_id or user_id, "recipe_user_id"),
-            access_token_payload=access_token.custom_claims(payload),
+            access_token_payload=access_token.custom_claims(payload, is_authenticated=authentication is not None),
             session_data=session_data,
             version=0,
             created_at=now,
@@ -63,6 +65,8 @@ class NewSessions:
             lineage=self._first_lineage(token, terms, now=now),
             kind=terms.kind,
             persistent=terms.persistent,
+            factors={} if authentication is None else authentication.factors(now),
+            acr=None if authentication is None else authentication.acr,
             first_ip_address=circumstances.ip_address,
             first_user_agent=circumstances.user_agent,
             label=checked_label(label),

@@ -36,6 +36,7 @@ def begun(made: NewSessions, lifetime: Lifetime) -> SessionRecord:
         session_data={"basket": [1]},
         circumstances=Circumstances("192.0.2.1", "Firefox"),
         lifetime=lifetime,
+        authentication=None,
         label="at work",
         external=None,
         now=NOW,
