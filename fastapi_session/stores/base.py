@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from fastapi_session.insertion import Insertion, Limit
 from fastapi_session.model import (
     LATEST,
     FeedReading,
@@ -32,9 +33,13 @@ class SessionStore(Protocol):
     """Keeps one record a session. Its clock (milliseconds since the epoch) decides about windows and deadlines.
 
     Whatever deletes a session (but for `delete_expired`: no access token outlives the deadline) appends the notice
-    `session_revoked` in the same transaction, and `insert` the notice `session_superseded`, so that no process can miss
-    what another one did.
+    `session_revoked` in the same transaction, and `insert` the notice `session_superseded` for what it replaces, so
+    that no process can miss what another one did.
     """
+
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether `insert` may be given a limit: not if a user's sessions are on servers that have no transaction in common."""
 
     async def open(self) -> None:
         """Make the store ready: connect, create tables. Called again, it does nothing."""
@@ -43,16 +48,25 @@ class SessionStore(Protocol):
         """Let go of what `open` took; writes that have returned are durable. The store may be opened again."""
 
     async def insert(
-        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
-    ) -> bool:
+        self,
+        record: SessionRecord,
+        *,
+        replacing: Sequence[str] = (),
+        succeeding: Predecessor | None = None,
+        limit: Limit | None = None,
+    ) -> Insertion:
         """Keep a new *record* and, in the same transaction, delete the sessions whose ids are *replacing*.
 
         For each of those append the notice `session_superseded`, whether it was still there or not: its client may have
         the tokens of the new one. An id that exists already is never overwritten: `StoreUnavailable`.
 
         *succeeding* is deleted and noted in the same way, but only if it is there in that version: else nothing at all is
-        written, and false is returned. So what the new session took over is never older than what anybody wrote to the
+        written, as is returned. So what the new session took over is never older than what anybody wrote to the
         other. Of *succeeding* and *replacing* none is in the other.
+
+        With a *limit*, also in that transaction, delete the sessions that make room, as the table of `stores.limits` says, append
+        `session_revoked` for each, and return them; nothing at all is written if the limit refuses *record*. At no moment does
+        anybody see more sessions than the limit, however many are inserted at once.
         """
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:

@@ -9,6 +9,7 @@ from itertools import islice
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
+from fastapi_session.insertion import HAS_MOVED, REFUSED, Insertion, Limit
 from fastapi_session.model import (
     LATEST,
     FeedReading,
@@ -23,6 +24,7 @@ from fastapi_session.model import (
     SigningKeyRecord,
     external_digests,
 )
+from fastapi_session.stores.limits import Living, making_room
 from fastapi_session.stores.rows import compared_row, key_record, key_row, session_record, session_row
 
 
@@ -32,6 +34,8 @@ class MemoryStore:
     *clock* returns milliseconds since the epoch. What goes in comes out as from any other store:
     payloads go through JSON and back, and what is not JSON is refused with ValueError or TypeError.
     """
+
+    keeps_limits = True
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
         self._clock = clock
@@ -50,21 +54,33 @@ class MemoryStore:
         """Do nothing: what is kept stays as long as the store itself."""
 
     async def insert(
-        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
-    ) -> bool:
-        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
+        self,
+        record: SessionRecord,
+        *,
+        replacing: Sequence[str] = (),
+        succeeding: Predecessor | None = None,
+        limit: Limit | None = None,
+    ) -> Insertion:
+        """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room. Raises StoreUnavailable if its id exists."""
         # Through JSON, as in any other store: what the caller changes afterwards is not changed here.
         copy = session_record(session_row(record))
+        earlier = [*replacing, *([] if succeeding is None else [succeeding.session_id])]
         with self._lock:
             if copy.session_id in self._sessions:
                 raise StoreUnavailable("the session id exists already")
             if succeeding is not None and not self._is_there(succeeding):
-                return False
-            for superseded in [*replacing, *([] if succeeding is None else [succeeding.session_id])]:
+                return HAS_MOVED
+            ending = [] if limit is None else self._making_room(copy, limit, replacing=earlier)
+            if ending is None:
+                return REFUSED
+            for superseded in earlier:
                 self._sessions.pop(superseded, None)
                 self._note(superseded, "session_superseded")
+            evicted = tuple(self._sessions[session_id] for session_id in ending)
+            for session_id in ending:
+                self._delete(session_id)
             self._sessions[copy.session_id] = copy
-            return True
+            return Insertion("kept", evicted)
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
@@ -238,6 +254,12 @@ class MemoryStore:
     def _is_there(self, predecessor: Predecessor) -> bool:
         record = self._sessions.get(predecessor.session_id)
         return record is not None and record.version == predecessor.version
+
+    def _making_room(self, record: SessionRecord, limit: Limit, *, replacing: Sequence[str]) -> list[str] | None:
+        now = self._clock()
+        of_user = self._of(record.user_id, record.tenant_id)
+        living = (Living.of(each) for each in of_user if not each.lineage.expired(now))
+        return making_room(living, limit, replacing=replacing)
 
     def _delete(self, session_id: str) -> bool:
         if self._sessions.pop(session_id, None) is None:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from fastapi_session.testing.fresh_engine import fresh_sessions
 from fastapi_session.testing.given_session import session_of
 from fastapi_session.testing.hand_clock import HandClock
+from fastapi_session.testing.limit_contract import LimitContract
 from fastapi_session.testing.refreshing import auto_refresh
 from fastapi_session.testing.signing_in import sign_in, sign_in_async
 from fastapi_session.testing.store_contract import StoreContract
 
-__all__ = ["HandClock", "StoreContract", "auto_refresh", "fresh_sessions", "session_of", "sign_in", "sign_in_async"]
+__all__ = [
+    "HandClock",
+    "LimitContract",
+    "StoreContract",
+    "auto_refresh",
+    "fresh_sessions",
+    "session_of",
+    "sign_in",
+    "sign_in_async",
+]

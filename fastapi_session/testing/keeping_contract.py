@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
 
-from fastapi_session.errors import StoreUnavailable
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.insertion import HAS_MOVED, KEPT, Insertion, Limit
 from fastapi_session.model import MAX_NAME, MAX_OBJECT, Predecessor, Reading
 from fastapi_session.stores.base import Store
 from fastapi_session.testing.hand_clock import HandClock
@@ -132,7 +133,7 @@ class KeepingContract:
         for record in (first, second, other):
             await store.insert(record)
 
-        assert await store.insert(
+        assert KEPT == await store.insert(
             new, replacing=[second.session_id], succeeding=Predecessor(first.session_id, version=7)
         )
         kept = [(await store.get(record.session_id)).record for record in (first, second, other, new)]
@@ -149,7 +150,7 @@ class KeepingContract:
             Predecessor(first.session_id, version=8),
             Predecessor("0" * 32, version=0),
         ):
-            assert not await store.insert(new, replacing=[second.session_id], succeeding=moved_on)
+            assert HAS_MOVED == await store.insert(new, replacing=[second.session_id], succeeding=moved_on)
 
         kept = [(await store.get(record.session_id)).record for record in (first, second, new)]
         assert [first, second, None] == kept
@@ -164,9 +165,19 @@ class KeepingContract:
 
         succeeded = await asyncio.gather(*(store.insert(new, succeeding=succeeding) for new in news))
 
-        assert 1 == succeeded.count(True)
+        assert 1 == succeeded.count(KEPT)
         kept = [(await store.get(new.session_id)).record is not None for new in news]
-        assert succeeded == kept
+        assert [each.is_kept for each in succeeded] == kept
+
+    async def test_a_limit_is_kept_or_not_taken(self, store: Store, clock: HandClock) -> None:
+        """A store that says so keeps a limit; any other takes none, and writes nothing."""
+        first, second = new_session("a", now=clock()), new_session("b", now=clock())
+        await store.insert(first)
+        [outcome] = await asyncio.gather(store.insert(second, limit=Limit(1)), return_exceptions=True)
+
+        ended, kept = (first, second) if store.keeps_limits else (second, first)
+        assert [None, kept] == [(await store.get(each.session_id)).record for each in (ended, kept)]
+        assert outcome == Insertion("kept", (first,)) if store.keeps_limits else isinstance(outcome, ConfigurationError)
 
     async def test_delete_says_whether_it_was_there(self, store: Store, clock: HandClock) -> None:
         """Deleting returns true once, and leaves other sessions alone."""

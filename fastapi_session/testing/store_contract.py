@@ -17,7 +17,8 @@ class StoreContract(
     """The tests of everything that `fastapi_session.stores.base` promises.
 
     Inherit it, and give it two fixtures: *store*, an empty store that has been opened, and *clock*, a `HandClock`
-    that this store goes by. The tests are coroutines, for pytest-asyncio in its auto mode.
+    that this store goes by. The tests are coroutines, for pytest-asyncio in its auto mode. If its `keeps_limits` is true,
+    inherit `LimitContract` too.
 
         class TestMyStore(StoreContract):
             @pytest.fixture

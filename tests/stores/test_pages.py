@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from itertools import product
 
 import pytest
 
@@ -16,14 +15,19 @@ from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
 from tests.conftest import Place
 
-MODULES = ("sql.verbs", "sqlite.store", "redis.store")
+PAGES = {
+    "SESSIONS_PAGE": ("sql.verbs", "sqlite.store", "redis.store"),
+    "NOTICES_PAGE": ("sql.notice_verbs", "sqlite.store", "redis.notice_verbs"),
+}
+"""Each page, and the modules that read by it."""
 
 
 @pytest.fixture
 async def store(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
     """A store that reads three at once."""
-    for module, name in product(MODULES, ("SESSIONS_PAGE", "NOTICES_PAGE")):
-        monkeypatch.setattr(f"fastapi_session.stores.{module}.{name}", 3)
+    for name, modules in PAGES.items():
+        for module in modules:
+            monkeypatch.setattr(f"fastapi_session.stores.{module}.{name}", 3)
     store = place.store(HandClock())
     await store.open()
     yield store

@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
 
 from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.insertion import KEPT, Insertion
 from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.redis.calls import MAX_CONNECTIONS
@@ -180,11 +181,11 @@ class TestUnavailable:
             server.kill()
             outcomes = await asyncio.gather(*inserts, return_exceptions=True)
             await asyncio.to_thread(server.restart)
-            answered = [record for record, outcome in zip(records, outcomes, strict=True) if outcome is True]
+            answered = [record for record, outcome in zip(records, outcomes, strict=True) if outcome == KEPT]
             kept = await asyncio.gather(*(store.get(record.session_id) for record in answered))
             await store.close()
 
-        assert {bool, StoreUnavailable} == {type(outcome) for outcome in outcomes}
+        assert {Insertion, StoreUnavailable} == {type(outcome) for outcome in outcomes}
         assert answered == [reading.record for reading in kept]
 
     async def test_idle_connections_are_opened_anew(self, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from redis.asyncio import Redis
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.redis import RedisStore
-from fastapi_session.stores.redis import store as redis_store
+from fastapi_session.stores.redis import RedisStore, notice_verbs
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
 from tests.stores.damage import SECRET_VALUE, Damage, DamagedKeysAndFeed, DamagedSessions, DamageFeed, DamageKey
@@ -79,7 +78,7 @@ class TestKeysAndFeed(DamagedKeysAndFeed):
     @pytest.fixture(params=["x", "[\n]x", "7", "[1,2]", '[null,"session_revoked",1]'])
     def damage_feed(self, request: pytest.FixtureRequest, client: Redis, monkeypatch: pytest.MonkeyPatch) -> DamageFeed:
         # So that pages end at damaged notices, and in the middle of a moment.
-        monkeypatch.setattr(redis_store, "NOTICES_PAGE", 2)
+        monkeypatch.setattr(notice_verbs, "NOTICES_PAGE", 2)
 
         async def damage(at: int) -> None:
             await client.zadd(FEED, {f"{request.param}": at})

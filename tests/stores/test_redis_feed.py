@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 
 from fastapi_session.clock import system_clock
 from fastapi_session.model import Notice, SessionRecord
-from fastapi_session.stores.redis import RedisStore
-from fastapi_session.stores.redis import store as redis_store
+from fastapi_session.stores.redis import RedisStore, notice_verbs
 from fastapi_session.testing.records import new_session, new_signing_key
 from tests.stores.redis_servers import Server, patient, running
 
@@ -113,7 +112,7 @@ class TestAppending:
         records = await kept_sessions(store, number=13)
         await store.delete_sessions_of("user", limit=100)
         for page in (1, 2, 5, 13, 100):
-            monkeypatch.setattr(redis_store, "NOTICES_PAGE", page)
+            monkeypatch.setattr(notice_verbs, "NOTICES_PAGE", page)
             assert revoked(records) == await heard(store)
 
     async def test_the_same_session_may_be_noted_often(self, store: RedisStore) -> None:

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.insertion import Insertion
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.rows import KEY, NOTICE, SESSION
 from fastapi_session.stores.sqlite import SqliteStore, statements
 from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
-from fastapi_session.testing import HandClock, StoreContract
+from fastapi_session.testing import HandClock, LimitContract, StoreContract
 from fastapi_session.testing.records import digest, new_session, next_rotation
 
 
@@ -53,7 +54,7 @@ async def open_and_close(store: Store) -> None:
         await store.close()
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, LimitContract):
     """The whole contract, on a file."""
 
 
@@ -250,7 +251,7 @@ class TestSharing:
             store.insert(new, replacing=[old.session_id]), store.insert(other), return_exceptions=True
         )
 
-        assert [StoreUnavailable, bool] == [type(answer) for answer in answers]
+        assert [StoreUnavailable, Insertion] == [type(answer) for answer in answers]
         kept = await store.sessions_of("user")
         assert {old.session_id, other.session_id} == {record.session_id for record in kept}
 
@@ -261,7 +262,7 @@ class TestSharing:
             store.insert(new, replacing=["\ud800"]), store.insert(other), return_exceptions=True
         )
 
-        assert [UnicodeEncodeError, bool] == [type(answer) for answer in answers]
+        assert [UnicodeEncodeError, Insertion] == [type(answer) for answer in answers]
         assert [other] == list(await store.sessions_of("user"))
 
     async def test_stores_on_one_file_write_one_successor(self, path: Path, clock: HandClock) -> None:

@@ -20,6 +20,7 @@ from fastapi_session import (
     UnauthorisedError,
     install,
 )
+from fastapi_session.insertion import Insertion
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.engines import engine
@@ -38,7 +39,7 @@ async def teapot(_request: Request, error: Exception) -> Response:
 class BrokenStore(MemoryStore):
     """A store of the public contract that is down."""
 
-    async def insert(self, *_: object, **__: object) -> bool:
+    async def insert(self, *_: object, **__: object) -> Insertion:
         raise StoreUnavailable("connection refused")
 
 

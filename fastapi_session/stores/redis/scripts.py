@@ -18,8 +18,9 @@ LINGER = 24 * 60 * 60 * 1000
 FIRST = 5
 """The place in `KEYS` of the first session."""
 
-EXISTS, DONE, HAS_MOVED = 0, 1, 2
-"""What became of an insertion: the id is taken, it was done, or the session it was to succeed is another by now."""
+EXISTS, DONE, HAS_MOVED, REFUSED, UNNAMED = range(5)
+"""What became of an insertion: the id is taken, it was done, the session it was to succeed is another by now, a limit refused it, or
+the user has a session whose key it was not given."""
 
 
 def _names(columns: Sequence[str]) -> str:
@@ -109,7 +110,7 @@ end
 """
 
 
-SUPERSEDING = f"""{COMMON}
+INSERTING = f"""{COMMON}
 -- With a version, ARGV[4], the first session has to be there in that version.
 local function has_moved(first)
     return ARGV[4] ~= 'null' and redis.call('HGET', KEYS[first], 'version') ~= ARGV[4]
@@ -122,20 +123,24 @@ local function supersede(first)  -- the key in this place and those after it; AR
         note(feed, cjson.encode(id), '"session_superseded"')
     end
 end
+
+local function insert(first)  -- its fields are in this place of ARGV and those after it
+    redis.call('HSET', session, unpack(ARGV, first))
+    redis.call('ZADD', by_user, 0, name(session))
+    index_external()
+    end_later()
+end
 """
 
-INSERT = Script.of(f"""{SUPERSEDING}
+INSERT = Script.of(f"""{INSERTING}
 if redis.call('EXISTS', session) == 1 then return {{ARGV[1], {EXISTS}}} end
 if has_moved({FIRST + 1}) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede({FIRST + 1})
-redis.call('HSET', session, unpack(ARGV, 5))
-redis.call('ZADD', by_user, 0, name(session))
-index_external()
-end_later()
+insert(5)
 return {{ARGV[1], {DONE}}}
 """)
 
-SUPERSEDE = Script.of(f"""{SUPERSEDING}
+SUPERSEDE = Script.of(f"""{INSERTING}
 if has_moved({FIRST}) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede({FIRST})
 return {{ARGV[1], {DONE}}}

@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from operator import attrgetter
 from typing import Protocol
 
 from fastapi_session.clock import Clock
-from fastapi_session.errors import StoreUnavailable
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
 from fastapi_session.model import (
-    LATEST,
-    FeedReading,
     Json,
     Lineage,
-    Notice,
     Predecessor,
     Reading,
     Rotation,
     SessionRecord,
-    SigningKeyRecord,
 )
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
-from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.redis import feed_scripts, key_scripts, once_scripts, scripts
+from fastapi_session.stores.redis import once_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, Reply, as_text, mistake_in_address
 from fastapi_session.stores.redis.fields import (
     circumstances_fields,
     expected_fields,
     field,
-    key_row_of,
-    key_text,
     lineage_fields,
-    notice_rows_of,
     session_fields,
     session_row_of,
 )
+from fastapi_session.stores.redis.key_verbs import KeyVerbs
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
+from fastapi_session.stores.redis.limit_script import INSERT_LIMITED, said_of
+from fastapi_session.stores.redis.notice_verbs import NoticeVerbs
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.rows import Row
 
 SESSIONS_PAGE = 100
 """How many of a user's sessions one script reads at most: no other command runs on the server meanwhile."""
-NOTICES_PAGE = 1_000
-"""How many notices one script reads at most."""
+SIGN_INS_AT_ONCE = 1_000
+"""How many other sign-ins of its user may come before one under a limit, while that tries."""
+
+_EXISTS = "the session id exists already"
 
 
 Belonging = Callable[[Sequence[Row]], Sequence[SessionRecord]]
@@ -60,7 +56,7 @@ class Find(Protocol):
         """Return at most *limit* of them."""
 
 
-class RedisStore:
+class RedisStore(KeyVerbs, NoticeVerbs):
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.
@@ -73,11 +69,7 @@ class RedisStore:
     def __init__(
         self, server: str | Client, *, clock: Clock | None = None, prefix: str = "fastapi_session", shards: int = 1
     ) -> None:
-        server = unprinted(server)
-        self._calls = Calls(server)
-        self._clock = clock
-        self._keys = Keyspace(prefix, shards=shards)
-        self._readable = Readable("Redis")
+        super().__init__(Calls(unprinted(server)), Keyspace(prefix, shards=shards), clock=clock)
 
     async def open(self) -> None:
         """Find out whether the server responds. Raises ConfigurationError if it refuses the user, or has no such database."""
@@ -88,13 +80,29 @@ class RedisStore:
         """Finish what was begun and close the connections of this event loop. The store may be used again."""
         await self._calls.close()
 
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether all sessions of a user are in one shard: no script can touch several."""
+        return len(self._keys.shards) == 1
+
     async def insert(
-        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
-    ) -> bool:
-        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
+        self,
+        record: SessionRecord,
+        *,
+        replacing: Sequence[str] = (),
+        succeeding: Predecessor | None = None,
+        limit: Limit | None = None,
+    ) -> Insertion:
+        """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room.
+
+        Raises StoreUnavailable if its id exists, ConfigurationError for a limit if there are several shards.
+        """
         # In this order: what may have changed comes first.
         versions = {} if succeeding is None else {succeeding.session_id: succeeding.version}
-        earlier, shard = [*versions, *replacing], self._keys.shard_of(record.session_id)
+        earlier = [*versions, *replacing]
+        if limit is not None:
+            return await self._insert_limited(record, limit, earlier=earlier, versions=versions)
+        shard = self._keys.shard_of(record.session_id)
         together = [each for each in earlier if self._keys.shard_of(each) == shard]
         if not versions.keys() <= {*together}:
             together = []  # those that are replaced have to wait for the outcome
@@ -102,13 +110,35 @@ class RedisStore:
         version = field(versions.get(together[0]) if together else None)
         outcome = int(*await self._run(scripts.INSERT, keys, field(together), version, *fields))
         if outcome == scripts.EXISTS:
-            raise StoreUnavailable("the session id exists already")
+            raise StoreUnavailable(_EXISTS)
         for elsewhere in earlier:
             if outcome == scripts.DONE and elsewhere not in together:
                 outcome = await self._supersede(elsewhere, versions.get(elsewhere))
                 if outcome == scripts.HAS_MOVED:
                     await self.delete(record.session_id)  # nobody has its tokens yet
-        return outcome == scripts.DONE
+        return KEPT if outcome == scripts.DONE else HAS_MOVED
+
+    async def _insert_limited(
+        self, record: SessionRecord, limit: Limit, *, earlier: Sequence[str], versions: Mapping[str, int]
+    ) -> Insertion:
+        if not self.keeps_limits:
+            raise ConfigurationError("RedisStore: no script can count sessions of several shards: give shards=1")
+        [shard], user = self._keys.shards, {"user_id": record.user_id, "tenant_id": record.tenant_id}
+        version, fields = field(versions.get(earlier[0]) if earlier else None), session_fields(record)
+        names = list[str]()
+        for _ in range(SIGN_INS_AT_ONCE):
+            keys = shard.keys(record.session_id, *earlier, *session_ids_of(names))
+            said = said_of(limit, bounds=names_of_user(**user), names=names)
+            outcome, found = await self._run(INSERT_LIMITED, keys, field(earlier), version, said, *fields)
+            if outcome == scripts.EXISTS:
+                raise StoreUnavailable(_EXISTS)
+            if outcome == scripts.DONE:
+                evicted = self._readable.sessions_of(map(_session_row, found), **user)
+                return Insertion("kept", tuple(evicted))
+            if outcome != scripts.UNNAMED:
+                return REFUSED if outcome == scripts.REFUSED else HAS_MOVED
+            names = [*map(as_text, found)]
+        raise StoreUnavailable("Redis failed: too many sign-ins of one user at once")
 
     async def _supersede(self, session_id: str, version: int | None) -> int:
         [outcome] = await self._change(scripts.SUPERSEDE, session_id, field([session_id]), field(version))
@@ -210,46 +240,6 @@ class RedisStore:
             total += deleted
         return total
 
-    async def insert_key(self, record: SigningKeyRecord) -> bool:
-        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
-        place = f"{record.family} {record.sequence}"
-        [inserted] = await self._run(
-            key_scripts.INSERT_KEY, self._keys.signing_keys, record.kid, place, key_text(record)
-        )
-        return bool(inserted)
-
-    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Return every key, by family and sequence."""
-        [rows] = await self._run(key_scripts.SIGNING_KEYS, self._keys.signing_keys)
-        keys = self._readable.signing_keys(key_row_of(as_text(row)) for row in rows)
-        return sorted(keys, key=attrgetter("family", "sequence"))
-
-    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
-        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
-        [replaced] = await self._run(
-            key_scripts.REPLACE_KEY, self._keys.signing_keys, record.kid, key_text(record), field(expected_secret_kid)
-        )
-        return bool(replaced)
-
-    async def delete_key(self, kid: str) -> bool:
-        """Delete the key, and say whether it was there."""
-        [deleted] = await self._run(key_scripts.DELETE_KEY, self._keys.signing_keys, kid, field(kid))
-        return bool(deleted)
-
-    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
-        readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
-        notices = [notice for reading in readings for notice in reading.notices]
-        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
-
-    async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and return how many."""
-        total = 0
-        for feed in self._keys.feeds:
-            [deleted] = await self._run(feed_scripts.DELETE_NOTICES, [feed], field(until), field(limit - total))
-            total += deleted
-        return total
-
     async def once(self, digest: bytes, *, until: int) -> bool:
         """Remember *digest* until then, and say whether it was not remembered yet."""
         [is_new] = await self._run(once_scripts.REMEMBER, [self._keys.once(digest)], field(until))
@@ -263,10 +253,6 @@ class RedisStore:
     async def delete_remembered(self, *, limit: int) -> int:  # noqa: ARG002 - the server expires them
         """Return 0: the server forgets by itself."""
         return 0
-
-    async def _run(self, script: Script, keys: Sequence[str], *arguments: str) -> Reply:
-        now = "" if self._clock is None else field(self._clock())
-        return await self._calls.run(script, keys=keys, arguments=[now, *arguments])
 
     async def _change(self, script: Script, session_id: str, *arguments: str) -> Reply:
         return await self._run(script, self._keys.shard_of(session_id).keys(session_id), *arguments)
@@ -305,17 +291,6 @@ class RedisStore:
             if len(names) < wanted:
                 break
         return deleted
-
-    async def _notices_in(self, feed: str, after: int, until: int) -> FeedReading:
-        """Read a feed page by page, and return it with the clock of before."""
-        notices, clocks, begins, passed, count = list[Notice](), list[int](), f"({after}", field(0), NOTICES_PAGE
-        while count == NOTICES_PAGE:
-            page = [begins, field(until), passed, field(NOTICES_PAGE)]
-            now, appended, count, *ends = await self._run(feed_scripts.NOTICES, [feed], *page)
-            begins, passed = map(as_text, ends)
-            clocks.append(int(as_text(now)))
-            notices += self._readable.notices(notice_rows_of(as_text(appended)) if count else [])
-        return FeedReading(tuple(notices), clocks[0])
 
 
 def _session_row(record: object) -> Row:

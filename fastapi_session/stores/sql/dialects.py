@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Dialect, String
-from sqlalchemy.dialects import mysql
+from sqlalchemy import BigInteger, Dialect, Insert, String, Table
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -186,6 +186,18 @@ def _statement_moment(_: StatementMoment, compiler: SQLCompiler, **_options: obj
 @compiles(Least)
 def _least(element: Least, compiler: SQLCompiler, **options: object) -> str:
     return f"{DIFFERENCES[compiler.dialect.name].least}({compiler.process(element.clauses, **options)})"
+
+
+def insert_or_lock(table: Table, *, dialect: str) -> Insert:
+    """Return what inserts a row of *table*, all of it the key, unless it is there, and locks it until the transaction ends."""
+    key = [*table.primary_key]
+    first = key[0].name
+    if dialect in _BINARY_TEXT:
+        locking: Insert = mysql.insert(table).on_duplicate_key_update({first: table.c[first]})
+    else:
+        statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+        locking = statement.on_conflict_do_update(index_elements=key, set_={first: statement.excluded[first]})
+    return locking
 
 
 def error_code(error: BaseException) -> str | int | None:

@@ -10,6 +10,8 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | the sessions of a user | sessions of that user, and of the tenant |
 | the sessions of an external session or subject | sessions that have its digest |
 | a digest | that digest, or none |
+| sessions of some ids | those, or fewer |
+| what lives of a user, to be counted | sessions of that user in that tenant |
 | the feed | notices between the moments given |
 | a change of one row | one row, or none |
 | a row to be kept | one row |
@@ -18,12 +20,13 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult
 
 from fastapi_session.model import Rotation
+from fastapi_session.stores.limits import Living
 from fastapi_session.stores.rows import KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COLUMNS, Row
 
 Rows = Sequence[Row]
@@ -83,6 +86,20 @@ def remembered(rows: Rows, *, digest: bytes) -> bool:
     """Say whether *rows* have the *digest*, in the one column that they have."""
     _ensure(all([*row] == [digest] for row in rows))
     return bool(rows)
+
+
+def these(result: Result, session_ids: Sequence[str]) -> Rows:
+    """Return the rows of *result*, which has sessions of these ids and no others."""
+    rows = rows_of(result)
+    _ensure(all(len(row) == len(SESSION_COLUMNS) and row[_SESSION_ID] in session_ids for row in rows))
+    return rows
+
+
+def living_of(rows: Rows, *, user_id: str, tenant_id: str) -> Iterator[Living]:
+    """Yield what *rows*, which have sessions of the user in the tenant, say of each."""
+    for *living, of_user, in_tenant in rows:
+        _ensure((of_user, in_tenant) == (user_id, tenant_id))
+        yield Living(*living)
 
 
 def notices(rows: Rows, *, after: int, until: int) -> Rows:

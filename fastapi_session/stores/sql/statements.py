@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import coalesce
 
 from fastapi_session.model import CROSSED_EXCHANGES, Lineage, Rotation
+from fastapi_session.stores.limits import Living
 from fastapi_session.stores.rows import (
     CIRCUMSTANCES_COLUMNS,
     COMPARED_COLUMNS,
@@ -34,8 +35,8 @@ from fastapi_session.stores.rows import (
     circumstances_row,
     compared_row,
 )
-from fastapi_session.stores.sql.dialects import Least, Moment, StatementMoment
-from fastapi_session.stores.sql.tables import NOTICE, ONCE, SESSION, SIGNING_KEY
+from fastapi_session.stores.sql.dialects import DIFFERENCES, Least, Moment, StatementMoment, insert_or_lock
+from fastapi_session.stores.sql.tables import NOTICE, ONCE, SESSION, SIGNING_KEY, USER
 
 Parameters = Mapping[str, object]
 
@@ -45,6 +46,7 @@ Sessions = Select[Any]
 """A statement that selects sessions, or their ids."""
 
 SESSION_ROW = [SESSION.c[name] for name in SESSION_COLUMNS]
+LIVING_ROW = [SESSION.c[name] for name in (*Living._fields, "user_id", "tenant_id")]
 KEY_ROW = [SIGNING_KEY.c[name] for name in KEY_COLUMNS]
 _CIRCUMSTANCES = [SESSION.c[name] for name in CIRCUMSTANCES_COLUMNS]
 _NEW_CIRCUMSTANCES = [f"new_{name}" for name in CIRCUMSTANCES_COLUMNS]
@@ -95,7 +97,14 @@ LOCK_EXTERNAL = (
     .limit(_LIMIT)
     .with_for_update()
 )
+LOCK_USER = {
+    dialect: insert_or_lock(USER, dialect=dialect).execution_options(preserve_rowcount=True) for dialect in DIFFERENCES
+}
+"""By dialect: locks the row of a user in a tenant."""
 DELETE_THESE = delete(SESSION).where(SESSION.c.session_id.in_(_SESSION_IDS))
+
+DELETE_THESE_RETURNING = DELETE_THESE.returning(*SESSION_ROW)
+LOCK_THESE = select(*SESSION_ROW).where(SESSION.c.session_id.in_(_SESSION_IDS)).with_for_update()
 
 INSERT_KEY = insert(SIGNING_KEY).execution_options(preserve_rowcount=True)
 SIGNING_KEYS = select(*KEY_ROW).order_by(SIGNING_KEY.c.family, SIGNING_KEY.c.sequence)
@@ -149,6 +158,11 @@ class TimedStatements:
             .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began, _AFTER)
             .order_by(SESSION.c.session_id)
             .limit(_LIMIT)
+        )
+        self.living = select(*LIVING_ROW).where(
+            SESSION.c.user_id == given(SESSION.c.user_id),
+            SESSION.c.tenant_id == given(SESSION.c.tenant_id),
+            SESSION.c.deadline > began,
         )
         self.lock_expired = (
             select(SESSION.c.session_id)

@@ -8,73 +8,69 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter, itemgetter
-from typing import TypeVar
 
 from sqlalchemy import Connection, Executable
-from sqlalchemy.exc import IntegrityError
 
-from fastapi_session.clock import Clock
+from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
 from fastapi_session.model import (
-    LATEST,
-    FeedReading,
     Json,
     Lineage,
-    Notice,
-    NoticeKind,
     Predecessor,
     Reading,
     Rotation,
     SessionRecord,
-    SigningKeyRecord,
 )
 from fastapi_session.stores.json_text import dump_json
-from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
-from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.limits import making_room
+from fastapi_session.stores.pages import SESSIONS_PAGE, pages
 from fastapi_session.stores.rows import (
-    KEY_COLUMNS,
     LINEAGE_COLUMNS,
     SESSION_COLUMNS,
     Row,
-    key_row,
     lineage_row,
     session_row,
 )
 from fastapi_session.stores.sql import results, statements
-from fastapi_session.stores.sql.connections import Connections
-from fastapi_session.stores.sql.statements import Parameters, TimedStatements
-
-T = TypeVar("T")
+from fastapi_session.stores.sql.key_verbs import KeyVerbs
+from fastapi_session.stores.sql.limiting import count_alone, delete_counted
+from fastapi_session.stores.sql.notice_verbs import NoticeVerbs
+from fastapi_session.stores.sql.statements import Parameters
 
 PLACE = itemgetter(SESSION_COLUMNS.index("session_id"))
 
 
-class SqlVerbs:
+class SqlVerbs(KeyVerbs, NoticeVerbs):
     """Keeps sessions, signing keys and the revocation feed through *connections*. The database's clock decides, unless *clock* is given."""
 
-    def __init__(self, connections: Connections, *, clock: Clock | None, readable: Readable) -> None:
-        self._connections = connections
-        self._readable = readable
-        self._clock = clock
-        self._timed = TimedStatements(now_given=clock is not None)
+    keeps_limits = True
 
     async def insert(
-        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
-    ) -> bool:
-        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
+        self,
+        record: SessionRecord,
+        *,
+        replacing: Sequence[str] = (),
+        succeeding: Predecessor | None = None,
+        limit: Limit | None = None,
+    ) -> Insertion:
+        """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room. Raises StoreUnavailable if its id exists."""
         row = statements.columns(SESSION_COLUMNS, session_row(record))
+        earlier = [*replacing, *([] if succeeding is None else [succeeding.session_id])]
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> Insertion:
+            ending = [] if limit is None else self._making_room(connection, record, limit, replacing=earlier)
+            if ending is None:
+                return REFUSED
             # First: if it deletes nothing, nothing else has been written yet.
             if succeeding is not None and not self._supersedes(connection, succeeding):
-                return False
+                return HAS_MOVED
             results.ensure_kept(connection.execute(statements.INSERT, row))
             if replacing:
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
                 results.at_most(len(replacing), deleted)
                 self._note(connection, "session_superseded", replacing)
-            return True
+            return self._kept(connection, record, evicting=ending) if ending else KEPT
 
-        return await self._connections.run(work, alone=not replacing and succeeding is None)
+        return await self._connections.run(work, alone=not earlier and limit is None)
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
@@ -197,49 +193,6 @@ class SqlVerbs:
 
         return await self._connections.run(work)
 
-    async def insert_key(self, record: SigningKeyRecord) -> bool:
-        """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
-        return await self._keeps(statements.INSERT_KEY, statements.columns(KEY_COLUMNS, key_row(record)))
-
-    async def signing_keys(self) -> Sequence[SigningKeyRecord]:
-        """Return every key, by family and sequence."""
-        return self._readable.signing_keys(await self._read(statements.SIGNING_KEYS, {}, results.signing_keys))
-
-    async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
-        """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
-        row = statements.columns(KEY_COLUMNS, key_row(record))
-        condition = {"given_kid": record.kid, "given_secret_kid": expected_secret_kid}
-        return await self._changes(statements.REPLACE_KEY, {**row, **condition})
-
-    async def delete_key(self, kid: str) -> bool:
-        """Delete the key, and say whether it was there."""
-        return await self._changes_noted(statements.DELETE_KEY, {"given_kid": kid}, kind="key_deleted", subject=kid)
-
-    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
-        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock, which is read before."""
-        # Two statements: in one, PostgreSQL would read the clock after it has settled which rows the statement sees.
-        now = self._clock() if self._clock is not None else await self._read(statements.CLOCK, {}, results.moment)
-        belonging = partial(results.notices, after=after, until=until)
-
-        async def read(after: tuple[int, int]) -> results.Rows:
-            parameters = {"from_at": after[0], "after_id": after[1], "until": until, "limit": NOTICES_PAGE}
-            return await self._read(statements.NOTICES, parameters, belonging)
-
-        found: list[Notice] = []
-        async for rows in pages(read, size=NOTICES_PAGE, first=(after + 1, -1), place=lambda row: (row[-2], row[-1])):
-            found += self._readable.notices(row[:-1] for row in rows)
-        return FeedReading(tuple(found), now)
-
-    async def delete_notices(self, *, until: int, limit: int) -> int:
-        """Delete at most *limit* notices of *until* or before, and return how many. Rows that another transaction holds are skipped."""
-
-        def work(connection: Connection) -> int:
-            ids = results.ids(connection.execute(statements.LOCK_NOTICES, {"until": until, "limit": limit}))
-            deleted = connection.execute(statements.DELETE_NOTICES, {"notice_ids": ids})
-            return results.at_most(len(ids), deleted)
-
-        return await self._connections.run(work)
-
     async def once(self, digest: bytes, *, until: int) -> bool:
         """Remember *digest* until then, and say whether it was not remembered yet."""
         return await self._keeps(statements.REMEMBER, {"digest": digest, "until": until})
@@ -291,47 +244,14 @@ class SqlVerbs:
 
         return await self._connections.run(work)
 
-    async def _keeps(self, statement: Executable, row: Parameters) -> bool:
-        """Say whether *statement*, an insertion, keeps *row*: it does not if that would be there twice."""
+    def _making_room(
+        self, connection: Connection, record: SessionRecord, limit: Limit, *, replacing: Sequence[str]
+    ) -> list[str] | None:
+        living = count_alone(connection, record, living=self._timed.living, now=self._now())
+        return making_room(living, limit, replacing=replacing)
 
-        def work(connection: Connection) -> bool:
-            try:
-                with self._connections.savepoint(connection):
-                    results.ensure_kept(connection.execute(statement, row))
-            except IntegrityError:
-                return False
-            return True
-
-        return await self._connections.run(work, alone=True)
-
-    async def _changes_noted(
-        self, statement: Executable, parameters: Parameters, *, kind: NoticeKind, subject: str
-    ) -> bool:
-        """Say whether *statement* changed a row, and if so let everybody hear of it."""
-
-        def work(connection: Connection) -> bool:
-            changed = results.changed_one(connection.execute(statement, parameters))
-            self._note(connection, kind, [subject] if changed else [])
-            return changed
-
-        return await self._connections.run(work)
-
-    def _note(self, connection: Connection, kind: NoticeKind, subjects: Sequence[str]) -> None:
-        if subjects:
-            now = self._now()
-            connection.execute(self._timed.note, [{"subject": subject, "kind": kind, **now} for subject in subjects])
-
-    def _now(self) -> Parameters:
-        return {} if self._clock is None else {"now": self._clock()}
-
-    async def _read(self, statement: Executable, parameters: Parameters, read: Callable[[results.Rows], T]) -> T:
-        """Return what *read* makes of the rows of *statement*. What it raises is a failure of the connection."""
-        return await self._connections.run(
-            lambda connection: read(results.rows_of(connection.execute(statement, parameters))), alone=True
-        )
-
-    async def _changes(self, statement: Executable, parameters: Parameters) -> bool:
-        """Say whether *statement* changed its one row."""
-        return await self._connections.run(
-            lambda connection: results.changed_one(connection.execute(statement, parameters)), alone=True
-        )
+    def _kept(self, connection: Connection, record: SessionRecord, *, evicting: Sequence[str]) -> Insertion:
+        rows = delete_counted(connection, evicting)
+        self._note(connection, "session_revoked", [row[0] for row in rows])
+        evicted = self._readable.sessions_of(rows, user_id=record.user_id, tenant_id=record.tenant_id)
+        return Insertion("kept", tuple(evicted))

@@ -89,6 +89,12 @@ SESSIONS_OF = f"""
     ORDER BY tenant_id, rowid LIMIT :limit
 """
 
+LIVING = f"""
+    SELECT session_id, kind, actor, window_at FROM session WHERE {_OF_USER} AND {DEADLINE} > :now
+"""
+
+DELETE_RETURNING = f"DELETE FROM session WHERE session_id = ? RETURNING {_SESSION}"
+
 DELETE_SESSIONS_OF = f"""
     DELETE FROM session
     WHERE rowid IN (SELECT rowid FROM session WHERE {_OF_USER} AND session_id IS NOT :keep LIMIT :limit)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
 from fastapi_session.model import (
     LATEST,
     FeedReading,
@@ -50,6 +51,8 @@ class SqliteStore:
     Raises ConfigurationError if SQLite is too old, *path* names no file, or the file is of a newer version.
     """
 
+    keeps_limits = True
+
     def __init__(
         self, path: str | Path, *, clock: Clock = system_clock, busy_timeout: timedelta = timedelta(seconds=5)
     ) -> None:
@@ -77,16 +80,33 @@ class SqliteStore:
         await self._thread.close()
 
     async def insert(
-        self, record: SessionRecord, *, replacing: Sequence[str] = (), succeeding: Predecessor | None = None
-    ) -> bool:
-        """Keep a new *record* in the place of others, if that of *succeeding* has not changed. Raises StoreUnavailable if its id exists."""
+        self,
+        record: SessionRecord,
+        *,
+        replacing: Sequence[str] = (),
+        succeeding: Predecessor | None = None,
+        limit: Limit | None = None,
+    ) -> Insertion:
+        """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room. Raises StoreUnavailable if its id exists."""
         # An id that exists violates the primary key, which is a StoreUnavailable like every error of SQLite.
-        row = session_row(record)
-        if not replacing and succeeding is None:
-            return await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount) == 1
-        return await self._thread.write(
-            lambda db: writes.insert_replacing(db, row, replacing=replacing, succeeding=succeeding, now=self._clock())
-        )
+        row, earlier = session_row(record), [*replacing, *([] if succeeding is None else [succeeding.session_id])]
+        if not earlier and limit is None:
+            await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
+            return KEPT
+
+        def write(db: sqlite3.Connection) -> Sequence[Row] | Insertion:
+            now = self._clock()
+            ending = [] if limit is None else writes.ending_for(db, record, limit, replacing=earlier, now=now)
+            if ending is None:
+                return REFUSED
+            rows = writes.insert_replacing(db, row, replacing=replacing, succeeding=succeeding, ending=ending, now=now)
+            return HAS_MOVED if rows is None else rows
+
+        written = await self._thread.write(write)
+        if isinstance(written, Insertion):
+            return written
+        evicted = self._readable.sessions_of(written, user_id=record.user_id, tenant_id=record.tenant_id)
+        return Insertion("kept", tuple(evicted))
 
     async def rotate(self, rotation: Rotation) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""

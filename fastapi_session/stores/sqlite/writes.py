@@ -9,28 +9,48 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from fastapi_session.model import NoticeKind, Predecessor
+from fastapi_session.insertion import Limit
+from fastapi_session.model import NoticeKind, Predecessor, SessionRecord
+from fastapi_session.stores.limits import Living, making_room
 from fastapi_session.stores.rows import Row
 from fastapi_session.stores.sqlite import statements
 
 Parameters = Row | statements.Parameters
 
 
+def ending_for(
+    db: sqlite3.Connection, record: SessionRecord, limit: Limit, *, replacing: Sequence[str], now: int
+) -> list[str] | None:
+    """Return the ids of the sessions that make room for *record*, `None` if *limit* refuses it."""
+    # Nobody else writes meanwhile: the transaction was begun for writing.
+    user = {"user_id": record.user_id, "tenant_id": record.tenant_id, "now": now}
+    living = (Living(*row) for row in db.execute(statements.LIVING, user))
+    return making_room(living, limit, replacing=replacing)
+
+
 def insert_replacing(
-    db: sqlite3.Connection, row: Row, *, replacing: Sequence[str], succeeding: Predecessor | None, now: int
-) -> bool:
-    """Insert a session, and delete those whose place it takes, unless *succeeding* has changed. Say whether that was done."""
+    db: sqlite3.Connection,
+    row: Row,
+    *,
+    replacing: Sequence[str],
+    succeeding: Predecessor | None,
+    ending: Sequence[str],
+    now: int,
+) -> Sequence[Row] | None:
+    """Insert a session, and delete those whose place it takes and those *ending*. Return the latter, `None` if *succeeding* has changed."""
     superseded = [(session_id,) for session_id in replacing]
     with _together(db):
         if succeeding is not None:
             # First: if it deletes nothing, nothing else has been written yet.
             if not db.execute(statements.DELETE_VERSION, (succeeding.session_id, succeeding.version)).rowcount:
-                return False
+                return None
             _note(db, [(succeeding.session_id,)], "session_superseded", now=now)
         db.execute(statements.INSERT, row)
         db.executemany(statements.DELETE_SUPERSEDED, superseded)
         _note(db, superseded, "session_superseded", now=now)
-        return True
+        evicted = [db.execute(statements.DELETE_RETURNING, (session_id,)).fetchone() for session_id in ending]
+        _note(db, evicted, "session_revoked", now=now)
+        return evicted
 
 
 def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int) -> Sequence[Row]:

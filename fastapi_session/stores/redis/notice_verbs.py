@@ -1,0 +1,44 @@
+"""The verbs about the revocation feed, as scripts: it is in as many places as there are shards."""
+
+from __future__ import annotations
+
+import asyncio
+from operator import attrgetter
+
+from fastapi_session.model import LATEST, FeedReading, Notice
+from fastapi_session.stores.redis import feed_scripts
+from fastapi_session.stores.redis.asking import Asking
+from fastapi_session.stores.redis.calls import as_text
+from fastapi_session.stores.redis.fields import field, notice_rows_of
+
+NOTICES_PAGE = 1_000
+"""How many notices one script reads at most."""
+
+
+class NoticeVerbs(Asking):
+    """Reads the revocation feed, and clears it."""
+
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        """Return what was appended to the feed later than *after* and until *until*, oldest first, and the earliest clock of its shards."""
+        readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
+        notices = [notice for reading in readings for notice in reading.notices]
+        return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
+
+    async def delete_notices(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* notices of *until* or before, and return how many."""
+        total = 0
+        for feed in self._keys.feeds:
+            [deleted] = await self._run(feed_scripts.DELETE_NOTICES, [feed], field(until), field(limit - total))
+            total += deleted
+        return total
+
+    async def _notices_in(self, feed: str, after: int, until: int) -> FeedReading:
+        """Read a feed page by page, and return it with the clock of before."""
+        notices, clocks, begins, passed, count = list[Notice](), list[int](), f"({after}", field(0), NOTICES_PAGE
+        while count == NOTICES_PAGE:
+            page = [begins, field(until), passed, field(NOTICES_PAGE)]
+            now, appended, count, *ends = await self._run(feed_scripts.NOTICES, [feed], *page)
+            begins, passed = map(as_text, ends)
+            clocks.append(int(as_text(now)))
+            notices += self._readable.notices(notice_rows_of(as_text(appended)) if count else [])
+        return FeedReading(tuple(notices), clocks[0])
