@@ -26,7 +26,16 @@ from fastapi_session import (
     SessionTokens,
 )
 from fastapi_session.testing import HandClock
-from tests.supertokens import claims, errors, in_a_request, overrides, setting_up, the_session, without_a_request
+from tests.supertokens import (
+    claims,
+    errors,
+    in_a_request,
+    new_words,
+    overrides,
+    setting_up,
+    the_session,
+    without_a_request,
+)
 from tests.supertokens.rows import (
     PROOFS,
     Serve,
@@ -47,6 +56,7 @@ SECTIONS: dict[str, ModuleType] = {
     "Claims": claims,
     "Errors": errors,
     "Overrides": overrides,
+    "What SuperTokens has no word for": new_words,
 }
 SET_UP = {"SessionConfig", "install"}
 """What every test does before it begins."""

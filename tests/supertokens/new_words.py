@@ -1,0 +1,97 @@
+"""What SuperTokens has no word for: what one wrote by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from fastapi_session import (
+    Actor,
+    CreateSession,
+    ExternalSession,
+    Fresh,
+    Lifetime,
+    SessionEvent,
+    SessionKind,
+    SessionRevoked,
+    create_session,
+    devices_router,
+    verify_session,
+)
+from tests.moments import MINUTE
+from tests.supertokens.rows import Serve, Verified, Visit, cookies_of, row, welcome
+from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE
+
+Creating = Annotated[CreateSession, Depends(create_session())]
+
+
+@row("create_new_session(...)")
+def lifetime(serve: Serve) -> None:
+    async def sign_in(create: Creating, remember: bool) -> None:
+        await create("ada", lifetime=Lifetime(kind="web", remember=remember))
+
+    site = serve(kinds={"web": SessionKind.aal1()})
+    site.app.post("/sign-in")(sign_in)
+    remembered, not_remembered = (
+        cookies_of(site.client.post("/sign-in", params={"remember": remember})) for remember in (True, False)
+    )
+    for name in (ACCESS_COOKIE, REFRESH_COOKIE):
+        assert [True, False] == ["Expires=" in cookies[name] for cookies in (remembered, not_remembered)]
+
+
+@row("SessionClaimValidator")
+def step_up(serve: Serve) -> None:
+    async def elevate(session: Verified) -> None:
+        await session.elevate("otp")
+
+    site = serve()
+    site.app.post("/elevate")(elevate)
+    site.app.get("/vault", dependencies=[Depends(verify_session(Fresh(minutes=5)))])(welcome)
+    site.sign_in()
+    assert "insufficient_user_authentication" in site.client.get("/vault").headers["WWW-Authenticate"]
+    assert 200 == site.client.post("/elevate").status_code
+    assert 200 == site.client.get("/vault").status_code
+    site.clock.advance(6 * MINUTE)
+    assert 403 == site.client.get("/vault").status_code
+
+
+@row("get_all_session_handles_for_user(user_id)")
+def devices(serve: Serve) -> None:
+    site = serve(prepare=lambda app: app.include_router(devices_router()))
+    site.sign_in()
+    other = site.ask(lambda: site.sessions.create("ada", label="tablet")).access_token.session_handle
+    mine = site.client.get("/auth/sessions").json()["sessions"][0]["handle"]
+    site.ask(lambda: site.sessions.set_label(mine, "laptop"))
+    listed = site.client.get("/auth/sessions").json()["sessions"]
+
+    assert [(mine, "laptop"), (other, "tablet")] == [(each["handle"], each["label"]) for each in listed]
+    assert 204 == site.client.delete(f"/auth/sessions/{other}").status_code
+    assert 1 == len(site.client.get("/auth/sessions").json()["sessions"])
+
+
+@row("revoke_session(...)")
+def reasons(serve: Serve) -> None:
+    events: list[SessionEvent] = []
+
+    async def subscriber(event: SessionEvent) -> None:
+        events.append(event)
+
+    site = serve(parts={"subscribers": [subscriber]})
+    handle = site.ask(lambda: site.sessions.create("ada")).access_token.session_handle
+    site.ask(lambda: site.sessions.revoke(handle, reason="fraud", by=Actor("grace")))
+    site.ask(site.sessions._parts.background.finish)
+    ended = [event for event in events if isinstance(event, SessionRevoked)]
+
+    assert [("fraud", Actor("grace"))] == [(event.reason, event.by) for event in ended]
+
+
+@row("sid")
+async def external(visit: Visit) -> None:
+    mine = ExternalSession("https://idp.example.com", sid="s-1", subject="a-1")
+    issued = await visit.sessions.create("ada", external=mine)
+
+    handle = issued.access_token.session_handle
+
+    assert [handle] == await visit.sessions.revoke_external(ExternalSession("https://idp.example.com", sid="s-1"))
+    assert await visit.sessions.information(handle) is None
