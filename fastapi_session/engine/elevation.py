@@ -80,7 +80,8 @@ class Elevation:
                 by_token = token.anti_csrf_token is not None
                 issued = self._mint.issue(elevated, refresh_token, key=key, anti_csrf=by_token)
                 predecessor = Predecessor(record.session_id, record.version)
-                if await self._store.insert(elevated, succeeding=predecessor):
+                inserted = await self._store.insert(elevated, succeeding=predecessor)
+                if inserted.is_kept:
                     self._announcements.elevated(elevated, previous=record, methods=by.methods)
                     return issued
         raise StoreUnavailable("the session kept changing while it was elevated")
