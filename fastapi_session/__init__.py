@@ -45,6 +45,7 @@ from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.web.backchannel_logout import backchannel_logout
 from fastapi_session.web.blocking import blocking
 from fastapi_session.web.cors import get_all_cors_headers
 from fastapi_session.web.creating import attach_session_to_request, create_new_session_in_request
@@ -122,6 +123,7 @@ __all__ = [
     "UnauthorisedError",
     "Verdict",
     "attach_session_to_request",
+    "backchannel_logout",
     "blocking",
     "create_new_session_in_request",
     "create_session",

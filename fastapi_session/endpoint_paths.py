@@ -4,6 +4,7 @@ from __future__ import annotations
 
 REFRESH = "/session/refresh"
 SIGN_OUT = "/signout"
+BACKCHANNEL_LOGOUT = "/backchannel-logout"
 JWKS = "/jwt/jwks.json"
 DISCOVERY = "/.well-known/openid-configuration"
 

@@ -33,8 +33,10 @@ Run = Callable[[str], ModuleType]
 
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a secret as the pages ask for it, in the environment."""
+    """Give secrets and the data of a provider as the pages ask for them, in the environment."""
     monkeypatch.setenv("FASTAPI_SESSION_SECRET", secrets.token_urlsafe(48))
+    for name in ("OAUTH_COOKIE_SECRET", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "as the provider says")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A small OpenID provider that lets one user in: what RFC 6749, RFC 7636 (S256) and OpenID Connect Core 1.0 ask of a code flow."""
+"""A small OpenID provider that lets one user in: what OpenID Connect asks of a code flow and a logout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 CLIENT_ID, CLIENT_SECRET = "my-application", secrets.token_urlsafe()
-USER = {"sub": "4711", "email": "ada@example.com"}
+USER = {"sub": "4711", "email": "ada@example.com", "sid": "at the provider"}
 
 
 @dataclass
@@ -59,6 +59,14 @@ class Provider:
         claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 60, "nonce": asked["nonce"], **USER}
         id_token = jwt.encode({"alg": "RS256", "kid": "1"}, claims, self.key)
         return {"access_token": "for the provider", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}
+
+    def logout_token(self, **said: str) -> str:
+        """Return the token by which it ends the session of what is *said*, `sid` or `sub` (Back-Channel Logout 1.0, section 2.4)."""
+        now = int(time.time())
+        events: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 60, "jti": secrets.token_hex(), **said}
+        header = {"alg": "RS256", "kid": "1", "typ": "logout+jwt"}
+        return jwt.encode(header, {**claims, "events": events}, self.key)
 
     def app(self) -> FastAPI:
         app = FastAPI()

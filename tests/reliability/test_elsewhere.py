@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.sessions import Sessions
 from tests.conftest import Place
 from tests.reliability.side_by_side import WORKERS, side_by_side
@@ -21,12 +22,19 @@ PATIENCE = 5.0
 """Seconds: the promise is two, and a machine that does other things besides is forgiven the rest."""
 
 
-async def undo(sessions: Sessions, handle: str, *, is_revoked: bool) -> float:
-    """Revoke the session or change its claims, and answer when that was done."""
-    done = (
-        sessions.revoke(handle) if is_revoked else sessions.merge_into_access_token_payload(handle, {"role": "guest"})
-    )
-    assert await done
+def external(number: int) -> ExternalSession:
+    """The session of an identity provider that began the one of this *number*."""
+    return ExternalSession("https://id.example.com", sid=f"session-{number}", subject="everybody")
+
+
+async def undo(sessions: Sessions, handle: str, number: int) -> float:
+    """Revoke the session, by its handle or by its provider's, or change its claims, and answer when that was done."""
+    deeds: dict[int, Callable[[str], Awaitable[object]]] = {
+        0: sessions.revoke,
+        1: lambda _: sessions.revoke_external(external(number)),
+        2: lambda handle: sessions.merge_into_access_token_payload(handle, {"role": "guest"}),
+    }
+    assert await deeds[number % 3](handle)
     return time.monotonic()
 
 
@@ -42,15 +50,14 @@ async def test_other_processes_hear_of_it(
     """A token of a revoked session is unauthorised in other processes too, one with changed claims is told to refresh."""
     luck = random.Random(SEED)
     async with side_by_side(place, by_server=True) as processes:
-        issued = [await processes.sessions.create(f"user-{n}") for n in range(amount(10, full=100))]
+        issued = [await processes.sessions.create(f"user-{n}", external=external(n)) for n in range(amount(9, full=99))]
         processes.begin([Task("outlive", {"token": each.tokens.access_token}) for each in issued])
         done = []
         for number, each in enumerate(issued):
             await asyncio.sleep(luck.uniform(0, SPREAD))
-            handle = each.access_token.session_handle
-            done.append(await undo(processes.sessions, handle, is_revoked=number % 4 < 2))
+            done.append(await undo(processes.sessions, each.access_token.session_handle, number))
         seen = as_they_were_given(await asyncio.to_thread(processes.results))
-    codes = [UnauthorisedError.code if number % 4 < 2 else TryRefreshTokenError.code for number in range(len(issued))]
+    codes = [UnauthorisedError.code if number % 3 < 2 else TryRefreshTokenError.code for number in range(len(issued))]
     delays = sorted(heard - told for told, (_, heard) in zip(done, seen, strict=True))
     at = {f"p{part}": f"{1000 * delays[len(delays) * part // 100]:.0f} ms" for part in (50, 99)}
     figures(sessions=len(issued), **at, max=f"{1000 * delays[-1]:.0f} ms")
