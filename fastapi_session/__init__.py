@@ -7,6 +7,7 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import Claim
+from fastapi_session.core.claims.persons import NotGuest, NotImpersonated
 from fastapi_session.core.claims.ready_made import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
 from fastapi_session.core.claims.step_up import Acr, AnyOf, Factor, Fresh
 from fastapi_session.core.claims.validators import ClaimRule, ClaimValidator, PayloadRule
@@ -18,7 +19,7 @@ from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     ConfigurationError,
     DuplicateSessionCookiesError,
-    ImpersonatedSessionError,
+    ImpersonationError,
     InvalidClaimsError,
     PayloadError,
     SessionError,
@@ -31,6 +32,8 @@ from fastapi_session.errors import (
 )
 from fastapi_session.events import (
     ClaimsRejected,
+    ImpersonationEnded,
+    ImpersonationStarted,
     SessionCreated,
     SessionElevated,
     SessionEvent,
@@ -90,11 +93,15 @@ __all__ = [
     "ExternalSession",
     "Factor",
     "Fresh",
-    "ImpersonatedSessionError",
+    "ImpersonationEnded",
+    "ImpersonationError",
+    "ImpersonationStarted",
     "InvalidClaimsError",
     "IssuedSession",
     "Lifetime",
     "MemoryStore",
+    "NotGuest",
+    "NotImpersonated",
     "PayloadError",
     "PayloadRule",
     "PrimitiveArrayClaim",

@@ -6,10 +6,10 @@ SessionError                          what a response says about a session
 ├── TryRefreshTokenError              401, there may be one: refresh
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
-├── ImpersonatedSessionError          403, an impersonated session cannot do this
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
 ├── InvalidClaimsError                403, the session does not satisfy the claims of the route
 │   └── StepUpRequired                401 or 403, it would if its user were authenticated again, or better
+├── ImpersonationError                409, nobody can act as another user from this session, or stop doing so
 └── ClearDuplicateSessionCookiesError 200, cookies of an older domain were cleared: refresh again
 ConfigurationError                    the application is set up wrongly; names the setting and the fix
 └── DuplicateSessionCookiesError      500, two session cookies came and no setting says which one is old
@@ -82,13 +82,6 @@ class SessionSupersededError(SessionError):
     message = "session superseded, come again"
 
 
-class ImpersonatedSessionError(SessionError):
-    """The session is that of somebody who acts as its user, and may not be elevated. Tokens are kept."""
-
-    code = "IMPERSONATED_SESSION"
-    message = "not while impersonating"
-
-
 class TokenTheftError(SessionError):
     """A refresh token came back that only a copy can explain.
 
@@ -134,6 +127,16 @@ class InvalidClaimsError(SessionError):
     def __init__(self, failures: Sequence[ClaimFailure]) -> None:
         super().__init__(", ".join(failure.id for failure in failures))
         self.failures = tuple(failures)
+
+
+class ImpersonationError(SessionError):
+    """An impersonation cannot begin or end in this session, or what was asked for is not done in one. Tokens are kept.
+
+    `reason` says which.
+    """
+
+    code = "IMPERSONATION"
+    message = "not possible in this session"
 
 
 class StepUpRequired(InvalidClaimsError):

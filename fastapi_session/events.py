@@ -10,7 +10,9 @@ SessionEvent
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended, for the reason it gives
 ├── TokenTheftDetected   a used refresh token came back; the session is already revoked
-└── ClaimsRejected       a session did not satisfy the claims of a route
+├── ClaimsRejected       a session did not satisfy the claims of a route
+├── ImpersonationStarted a user acts as another one from now on
+└── ImpersonationEnded   he stopped, or was stopped
 ```
 """
 
@@ -31,6 +33,7 @@ class SessionEvent:
 
     *kind* is the kind of the session, `None` where only its access token was seen. *event_id* is random, 32 hexadecimal
     characters: whoever is told of an event twice knows by it that it is one.
+    *actor* is who acted as that user by impersonation, if anybody did.
     """
 
     handle: str
@@ -39,6 +42,7 @@ class SessionEvent:
     at: datetime
     kind: str | None
     event_id: str
+    actor: Actor | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as a JSON object: its class as `event`, and its attributes by their names. No token is in it.
@@ -50,10 +54,14 @@ class SessionEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCreated(SessionEvent):
-    """Somebody signed in. *replaced* are the handles of the sessions whose place this one took: those the client had."""
+    """Somebody signed in. *replaced* are the handles of the sessions whose place this one took: those the client had.
+
+    *upgraded_from* is the one among them, if any, that was a guest's, and whose data this session took over.
+    """
 
     circumstances: Circumstances
     replaced: tuple[str, ...] = ()
+    upgraded_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +124,24 @@ class ClaimsRejected(SessionEvent):
     """A session did not satisfy the claims of a route."""
 
     failures: tuple[ClaimFailure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpersonationStarted(SessionEvent):
+    """*actor* acts as *user_id* from now on, in the session *handle*; his own waits for him. *actor* has the reason he gave."""
+
+    circumstances: Circumstances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpersonationEnded(SessionEvent):
+    """*actor* no longer acts as *user_id*: he stopped, or the session *handle* was revoked.
+
+    *resumed* is the handle of the session in which he goes on as himself, `None` if there is none. An impersonation that
+    simply reaches its deadline ends without an event: nobody is there to notice.
+    """
+
+    resumed: str | None = None
 
 
 Subscriber = Callable[[SessionEvent], Awaitable[None]]

@@ -16,6 +16,12 @@ PUBLIC_TENANT = "public"
 DEFAULT_KIND = "default"
 """The kind of a session of which nothing else was said."""
 
+GUEST_KIND = "guest"
+"""The kind of a guest's session: of a visitor who has not signed in. Whoever has one is a guest."""
+
+IMPERSONATION_KIND = "impersonation"
+"""The kind of a session in which a user acts as another one."""
+
 Json = Mapping[str, Any]
 """A JSON object: string keys, values that JSON can say. Shared between tasks, so never changed in place."""
 
@@ -120,10 +126,19 @@ NOT_KNOWN = Circumstances()
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something to a session: *user_id*, in the session *handle* if it is known."""
+    """Who did something to a session, or acts in it: *user_id*, in the session *handle* if it is known.
+
+    *reason* is what he gave for acting as another user, where it is known.
+    """
 
     user_id: str
     handle: str | None = None
+    reason: str | None = None
+
+    @property
+    def session_id(self) -> str:
+        """The id of that session, empty if it is not known."""
+        return split_handle(self.handle or "")[0]
 
 
 EndReason = Literal[
@@ -198,6 +213,11 @@ class SessionRecord:
     def handle(self) -> str:
         """The session's public name: its id, and its tenant unless that is the public one."""
         return session_handle(self.session_id, self.tenant_id)
+
+    @property
+    def acted_by(self) -> Actor | None:
+        """Who acts as its user by impersonation, if anybody does."""
+        return None if self.actor is None else Actor(self.actor, self.actor_session, self.impersonation_reason)
 
 
 def external_digests(record: SessionRecord) -> tuple[bytes | None, bytes | None]:

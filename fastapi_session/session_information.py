@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi_session.device import Device, describe_user_agent
-from fastapi_session.model import Circumstances, Json, SessionRecord, moment
+from fastapi_session.model import Actor, Circumstances, Json, SessionRecord, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,9 @@ class SessionInformation:
     """What the store knows of a session: neither its tokens nor what verifies them.
 
     *first_seen* says whose request began it, *last_seen* whose was given its newest refresh token, *last_seen_at* when (UTC). It
-    ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies
-    outlive the browser.
+    ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of
+    `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies outlive the browser. *actor* is who acts as the
+    user by impersonation, with the reason he gave.
     """
 
     handle: str
@@ -32,6 +33,7 @@ class SessionInformation:
     remembered: bool
     first_seen: Circumstances
     label: str | None
+    actor: Actor | None = None
 
     @property
     def device(self) -> Device:
@@ -56,4 +58,5 @@ class SessionInformation:
             remembered=record.persistent,
             first_seen=Circumstances(record.first_ip_address, record.first_user_agent),
             label=record.label,
+            actor=record.acted_by,
         )

@@ -25,18 +25,30 @@ from fastapi_session.core.authentication import Authentication, authenticated
 from fastapi_session.core.claims.claim import Claim, claims_of
 from fastapi_session.core.claims.validators import ClaimValidator, failures, validators_of
 from fastapi_session.core.endings import ending
+from fastapi_session.core.guests import Merge, guest_user_id
+from fastapi_session.core.impersonation import checked_lifetime
 from fastapi_session.core.payload import json_object, merged
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
-from fastapi_session.engine.live_records import handles_in, live_record
+from fastapi_session.engine.live_records import handles_in, is_handle, live_record
 from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import Subscriber
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Actor, Circumstances, EndReason, Json, split_handle
+from fastapi_session.model import (
+    GUEST_KIND,
+    IMPERSONATION_KIND,
+    NOT_KNOWN,
+    PUBLIC_TENANT,
+    Actor,
+    Circumstances,
+    EndReason,
+    Json,
+    split_handle,
+)
 from fastapi_session.randomness import Random
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import Store, TransactionalStore
@@ -143,6 +155,8 @@ class Sessions:
         circumstances: Circumstances = NOT_KNOWN,
         lifetime: Lifetime = AS_CONFIGURED,
         authentication: Authentication | None = None,
+        upgrading: str | None = None,
+        merge: Merge = "keep",
         label: str | None = None,
         external: ExternalSession | None = None,
     ) -> IssuedSession:
@@ -152,15 +166,16 @@ class Sessions:
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. *lifetime* chooses how long it lives,
         and whether its cookies outlive the browser. *authentication* says how the user was authenticated: then demands on that,
-        as `Fresh`, can hold. *label* is what its user calls it, as in `set_label`. *external* is the provider's session by which
-        the user signed in.
+        as `Fresh`, can hold. *upgrading* is the handle of a session that ends too: if it is a guest's, *merge* makes the session
+        data of the guest's and of *session_data*, as the table of `core.guests` says, and no change of the guest's that was
+        written is lost. Nothing is merged of any other session. *label* is what its user calls it, as in `set_label`.
+        *external* is the provider's session by which the user signed in.
 
-        Raises `PayloadError`, `ConfigurationError` for a *lifetime* that cannot be (nothing is written), and `StoreUnavailable`.
+        Raises `PayloadError`, `ConfigurationError` for a *lifetime* or *merge* that cannot be (nothing is written), and
+        `StoreUnavailable`.
         """
         engine, now, replaced = self._parts, self.now(), handles_in(replacing)
-        payload = json_object(access_token_payload, "access_token_payload")
-        if fetched := await engine.claim_checks.fetch(self.claims, user_id, tenant_id, payload):
-            payload = json_object(merged(payload, fetched), "access_token_payload")
+        payload = await self._first_payload(access_token_payload, user_id, tenant_id)
         token = engine.new_sessions.refresh_token()
         record = engine.new_sessions.record(
             token,
@@ -179,10 +194,50 @@ class Sessions:
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
         key = await engine.keyring.signing_key(through=engine.joined)
         issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)  # before the write: it may be too long
-        await engine.store.insert(record, replacing=[split_handle(handle)[0] for handle in replaced])
-        engine.announcements.created(record, replaced=replaced)
+        others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
+        if upgrading is None or not is_handle(upgrading):
+            upgraded_from = None
+            await engine.store.insert(record, replacing=others)
+        else:
+            replaced = [*dict.fromkeys([*replaced, upgrading])]
+            is_guest = await engine.guests.insert_upgraded(record, upgrading, merge=merge, replacing=others)
+            upgraded_from = upgrading if is_guest else None
+        engine.announcements.created(record, replaced=replaced, upgraded_from=upgraded_from)
         engine.housekeeping.tidy()  # here, since only what adds rows makes it necessary to delete old ones
         return issued
+
+    async def create_guest(
+        self,
+        *,
+        tenant_id: str = PUBLIC_TENANT,
+        access_token_payload: Json | None = None,
+        session_data: Json | None = None,
+        anti_csrf: bool | None = None,
+        circumstances: Circumstances = NOT_KNOWN,
+    ) -> IssuedSession:
+        """Begin a session of a guest, who has a user id of his own: of the kind "guest", with the claim `is_anonymous`.
+
+        Claims are fetched for him too. All else as `create`.
+        """
+        return await self.create(
+            self.new_guest_id(),
+            tenant_id=tenant_id,
+            access_token_payload=access_token_payload,
+            session_data=session_data,
+            anti_csrf=anti_csrf,
+            circumstances=circumstances,
+            lifetime=Lifetime(GUEST_KIND),
+        )
+
+    def new_guest_id(self) -> str:
+        """Return a user id for a guest. It is random, so that none is given out twice."""
+        return guest_user_id(self._parts.random(16))
+
+    async def _first_payload(self, given: Json | None, user_id: str, tenant_id: str) -> Json:
+        """Return the *given* payload with the claims of *user_id* fetched. Raises `PayloadError`."""
+        payload = json_object(given, "access_token_payload")
+        fetched = await self._parts.claim_checks.fetch(self.claims, user_id, tenant_id, payload)
+        return json_object(merged(payload, fetched), "access_token_payload") if fetched else payload
 
     async def verify(
         self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
@@ -217,6 +272,8 @@ class Sessions:
                 raise ForgedRequestError("anti-CSRF: the request does not prove that no other site forged it")
             if (notice := feed.about(parsed.session_id)) is not None:
                 await engine.token_check.check_notice(notice, content)
+            if content.actor is not None:
+                engine.token_check.check_actor(content.actor)
             if check_database:
                 content = await engine.token_check.check_database(content)
         except SessionError as error:
@@ -244,6 +301,8 @@ class Sessions:
             raise refused.about(presented.session_id)
         key = await engine.keyring.signing_key(through=engine.joined)  # before the write, since it can fail
         record, to_send = await engine.refreshing.advance(presented, by=circumstances)
+        if record.actor is not None:
+            await engine.impersonation.ensure_actor(record)
         return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
 
     async def elevate(self, token: AccessToken, authentication: Authentication) -> IssuedSession:
@@ -252,7 +311,7 @@ class Sessions:
         It has all that the one before has, but a new handle, and its deadlines begin anew. The level is never lowered. Late
         requests with the tokens of before are treated as those of a superseded session.
 
-        Raises the error of a session that has ended, `ImpersonatedSessionError`, `PayloadError` if the new token would be too
+        Raises the error of a session that has ended, `ImpersonationError`, `PayloadError` if the new token would be too
         long (nothing is written then), and `StoreUnavailable`.
         """
         issued = await self._parts.elevation.elevate(token, authentication)
@@ -276,8 +335,10 @@ class Sessions:
             if issued is None:
                 raise await self.refusal(token.session_handle)
         # The claims as the store has them now: another request may have changed some since the token was issued.
-        known, parts = token.authenticated, self._parts
-        facts = parts.no_facts if known is None else parts.facts(known)
+        parts, known = self._parts, token.authenticated
+        facts = parts.no_facts
+        if known is not None or token.actor is not None or token.is_guest:
+            facts = parts.facts(known, actor=token.actor, is_guest=token.is_guest)
         failed = failures(
             validators, issued.access_token.custom if issued else token.custom, now=fetched.began, facts=facts
         )
@@ -336,6 +397,62 @@ class Sessions:
         """
         key = await self._parts.keyring.signing_key(through=self._parts.joined)
         return self._parts.mint.reissue(token, claims, key=key)
+
+    async def impersonate(
+        self,
+        token: AccessToken,
+        user_id: str,
+        *,
+        reason: str,
+        lifetime: timedelta = timedelta(minutes=30),
+        tenant_id: str | None = None,
+        access_token_payload: Json | None = None,
+        session_data: Json | None = None,
+    ) -> IssuedSession:
+        """Begin a session in which the user of the verified *token*, the actor, acts as *user_id*. His own waits for him.
+
+        **Whether he may is for the application to say, before.** *reason* is kept with the session. It ends after *lifetime*, an
+        hour at most, and with the actor's own session. *tenant_id* is by default the actor's.
+
+        Raises `ImpersonationError` if he acts as another already, is a guest or *user_id* himself; `UnauthorisedError` or
+        `TryRefreshTokenError` if his session has ended; `PayloadError`, also for a *reason* that says nothing;
+        `ConfigurationError` for a *lifetime* that is none; `StoreUnavailable`.
+        """
+        engine = self._parts
+        actor = await engine.impersonation.actor_of(token, user_id=user_id)
+        tenant_id = actor.tenant_id if tenant_id is None else tenant_id
+        first = engine.new_sessions.refresh_token()
+        record = engine.new_sessions.record(
+            first,
+            user_id=user_id,
+            recipe_user_id=None,
+            tenant_id=tenant_id,
+            payload=await self._first_payload(access_token_payload, user_id, tenant_id),
+            session_data=json_object(session_data, "session_data"),
+            circumstances=actor.circumstances,
+            lifetime=Lifetime(IMPERSONATION_KIND, remember=False, absolute=checked_lifetime(lifetime)),
+            authentication=None,  # nobody has proved to be that user
+            label=None,
+            external=None,
+            now=self.now(),
+        )
+        by_token = token.anti_csrf_token is not None
+        return await engine.impersonation.begin(record, first, actor=actor, reason=reason, by_token=by_token)
+
+    async def stop_impersonating(self, token: AccessToken) -> IssuedSession:
+        """End the impersonation of the verified *token*: a session of the actor takes its place, with all that his own has.
+
+        Both are superseded in one transaction. If his own has ended meanwhile, this one ends too. Raises `ImpersonationError`
+        if nobody acts in this session, `UnauthorisedError` if either has ended, clearing the tokens;
+        `TryRefreshTokenError` if another request has just stopped it; `StoreUnavailable`.
+        """
+        issued = await self._parts.impersonation.stop(token)
+        if issued is not None:
+            return issued
+        refusal = await self.refusal(token.session_handle)
+        if refusal.clears_tokens:
+            await self.revoke(token.session_handle)
+        raise refusal
 
     def issued_now(self, issued: IssuedSession) -> IssuedSession:
         """Return *issued*, which may have been made a while ago, with the current time as its `iat`, by which clients set their clock.
@@ -472,7 +589,8 @@ class Sessions:
         fetched = await fetch_due(validators, record.user_id, record.tenant_id, payload)
         if fetched.entries and not await self.merge_into_access_token_payload(handle, fetched.entries):
             return None
-        facts = self._parts.facts(authenticated(record.factors, record.acr))
+        known = authenticated(record.factors, record.acr)
+        facts = self._parts.facts(known, actor=record.acted_by, is_guest=record.kind == GUEST_KIND)
         return failures(validators, merged(payload, fetched.entries), now=fetched.began, facts=facts)
 
     # All sessions of a user. They are changed one by one: one that begins meanwhile may be left out, and if `StoreUnavailable`

@@ -242,6 +242,7 @@ class TestJson:
         "tenant_id": "public",
         "kind": "web",
         "event_id": "b" * 32,
+        "actor": None,
     }
     IN_JSON: Mapping[str, Any] = {**WHOSE, "at": "2033-05-18T03:33:20.005Z"}
     NOBODY: Mapping[str, None] = {"ip_address": None, "user_agent": None}
@@ -252,7 +253,10 @@ class TestJson:
             (SessionCreated, {"circumstances": (LAPTOP, {"ip_address": "192.0.2.1", "user_agent": "laptop"})}),
             (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "replaced": (("c", "d"), ["c", "d"])}),
             (SessionRefreshed, {"circumstances": (Circumstances(), NOBODY), "is_rotated": (True, True)}),
-            (SessionRevoked, {"reason": ("all", "all"), "by": (ADMIN, {"user_id": "grace", "handle": "e" * 32})}),
+            (
+                SessionRevoked,
+                {"reason": ("all", "all"), "by": (ADMIN, {"user_id": "grace", "handle": "e" * 32, "reason": None})},
+            ),
             (
                 TokenTheftDetected,
                 {
@@ -271,7 +275,7 @@ class TestJson:
         """It is named after its class, and has the attributes of the event."""
         given = {name: value for name, (value, _) in more.items()}
         defaults: Mapping[type[SessionEvent], Mapping[str, Any]] = {
-            SessionCreated: {"replaced": []},
+            SessionCreated: {"replaced": [], "upgraded_from": None},
             SessionRevoked: {"by": None, "circumstances": self.NOBODY},
         }
         expected = {
@@ -302,9 +306,13 @@ class TestLog:
             ("INFO", f"SessionCreated: session {handle}"),
             ("INFO", f"SessionRevoked: session {handle}"),
         ] == [(record.levelname, record.getMessage()) for record in records]
-        assert ("SessionRevoked", handle, "ada", "by_handle", {"user_id": "grace", "handle": "e" * 32}) == (
-            *(records[-1].__dict__[name] for name in ("event", "handle", "user_id", "reason", "by")),
-        )
+        assert (
+            "SessionRevoked",
+            handle,
+            "ada",
+            "by_handle",
+            {"user_id": "grace", "handle": "e" * 32, "reason": None},
+        ) == (*(records[-1].__dict__[name] for name in ("event", "handle", "user_id", "reason", "by")),)
 
     async def test_a_theft(self, begin: Begin, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
         """A theft is a warning, and no record has a token."""

@@ -117,7 +117,7 @@ def _access_tokens(config: Settings) -> Iterator[str]:
 
 
 def _durations(config: Settings) -> Iterator[str]:
-    for name, kind in config.all_kinds.items():
+    for name, kind in config.configured_kinds.items():
         field = "" if name == DEFAULT_KIND else f"kinds.{name}."
         yield from (f"{field}{problem}" for problem in _deadlines(kind, config))
     if config.access_token_dynamic_signing_key_update_interval > _LONGEST:

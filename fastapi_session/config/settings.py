@@ -14,13 +14,17 @@ from fastapi_session.config.cookie_prefix import is_secure_only
 from fastapi_session.config.lifetimes import Kinds, SessionKind
 from fastapi_session.config.values import Duration, SecretSetting, StepUpStatus, StoreSetting
 from fastapi_session.core.anti_csrf import AntiCsrfMode
+from fastapi_session.core.impersonation import LONGEST
 from fastapi_session.core.signing_keys import Algorithm
-from fastapi_session.model import DEFAULT_KIND
+from fastapi_session.model import DEFAULT_KIND, GUEST_KIND, IMPERSONATION_KIND
 from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
 IpAddressPrecision = Literal["full", "network", "none"]
 SameSite = Literal["lax", "strict", "none"]
+
+GUEST_IDLE_TIMEOUT = timedelta(days=30)
+"""How long a guest's session lives without a refresh, unless all sessions live shorter."""
 
 
 def is_https(origin: str) -> bool:
@@ -162,7 +166,17 @@ class Settings(BaseSettings):
 
     @property
     def all_kinds(self) -> dict[str, SessionKind]:
-        """The kinds of sessions by name, with the one that is as the settings themselves say."""
+        """The kinds of sessions by name: those configured, the one that is as the settings themselves say, and those built in.
+
+        A kind that is built in is as configured, if one of its name is.
+        """
+        guest = SessionKind(idle_timeout=min(GUEST_IDLE_TIMEOUT, self.idle_timeout))
+        impersonation = SessionKind(absolute_timeout=LONGEST, persistent=False)
+        return {GUEST_KIND: guest, IMPERSONATION_KIND: impersonation, **self.configured_kinds}
+
+    @property
+    def configured_kinds(self) -> dict[str, SessionKind]:
+        """The kinds of sessions by name that are as the settings say."""
         return {DEFAULT_KIND: SessionKind(), **self.kinds}
 
     @property

@@ -3,7 +3,7 @@
 | part | content |
 |---|---|
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
-| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, those of `authentication` if its user's is known, then the custom claims |
+| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, `act` if another user acts as this one, `is_anonymous` if this is a guest, those of `authentication` if its user's is known, then the custom claims |
 
 Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is trusted only once its
 signature is verified (`ParsedAccessToken.is_signed_by`) and it has not expired (`ensure_alive`).
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from fastapi_session.core import authentication, base64url, jws
+from fastapi_session.core import authentication, base64url, impersonation, jws
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.jws import Jws
 from fastapi_session.core.payload import copied
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.json_types import JsonObject, JsonValue
-from fastapi_session.model import PUBLIC_TENANT, Json
+from fastapi_session.model import PUBLIC_TENANT, Actor, Json
 
 LONGEST = 8_192
 """Characters of the longest access token that is read: far more than a browser keeps, so no genuine one is refused."""
@@ -38,7 +38,15 @@ STANDARD_CLAIMS = frozenset(
 
 _BROWSER_SESSION = "browserSession"
 
-RESERVED_CLAIMS = STANDARD_CLAIMS | {"jti", _BROWSER_SESSION, authentication.AUTH_TIMES}
+_IS_ANONYMOUS = "is_anonymous"
+
+RESERVED_CLAIMS = STANDARD_CLAIMS | {
+    "jti",
+    _BROWSER_SESSION,
+    impersonation.CLAIM,
+    _IS_ANONYMOUS,
+    authentication.AUTH_TIMES,
+}
 """Claims that an application cannot set: in its payload they are dropped."""
 
 _RESERVED_IF_AUTHENTICATED = RESERVED_CLAIMS | authentication.CLAIMS
@@ -64,6 +72,8 @@ class AccessToken:
     4.1.7) it stays the same when the claims are changed in between. A token that is not *persistent* says so, as `true` under
     `browserSession`: whoever sends the client another one, with other claims, has to know without asking the store.
     *authenticated* is how the user was, `None` if the application does not say.
+    *actor* is who acts as the user, in the session that waits for him meanwhile; as `act`. A guest's token says so, as `true`
+    under `is_anonymous`.
     """
 
     user_id: str
@@ -80,6 +90,8 @@ class AccessToken:
     issue_id: bytes | None = field(repr=False, default=None)
     persistent: bool = True
     authenticated: Authenticated | None = None
+    actor: Actor | None = None
+    is_guest: bool = False
 
     @property
     def session_id(self) -> str:
@@ -103,6 +115,8 @@ class AccessToken:
             **({} if self.issue_id is None else {"jti": base64url.encode(self.issue_id)}),
             **({} if self.persistent else {_BROWSER_SESSION: True}),
             **({} if self.authenticated is None else self.authenticated.claims()),
+            **({} if self.actor is None else {impersonation.CLAIM: impersonation.act_claim(self.actor)}),
+            **({_IS_ANONYMOUS: True} if self.is_guest else {}),
             **copied(self.custom),
         }
 
@@ -184,6 +198,7 @@ def _content(payload: dict[str, Any], told: Authenticated | None) -> AccessToken
     """
     take = payload.pop
     user_id, issue_id, ends_with_browser = take("sub"), take("jti", None), take(_BROWSER_SESSION, None)
+    act = take(impersonation.CLAIM, None)
     return AccessToken(
         user_id=user_id,
         recipe_user_id=take("rsub", user_id),
@@ -199,6 +214,8 @@ def _content(payload: dict[str, Any], told: Authenticated | None) -> AccessToken
         issue_id=None if issue_id is None else base64url.decode(issue_id),
         persistent=ends_with_browser is None,
         authenticated=told,
+        actor=None if act is None else impersonation.actor_in(act),
+        is_guest=take(_IS_ANONYMOUS, False),
     )
 
 
@@ -222,4 +239,6 @@ def _has_our_claims(payload: dict[str, Any]) -> bool:
         and (anti_csrf is None or type(anti_csrf) is str)
         and ("jti" not in payload or _ISSUE_ID.fullmatch(payload["jti"]) is not None)
         and payload.get(_BROWSER_SESSION, True) is True  # false is never written, but left out
+        and payload.get(_IS_ANONYMOUS, True) is True
+        and (impersonation.CLAIM not in payload or impersonation.actor_in(payload[impersonation.CLAIM]) is not None)
     )

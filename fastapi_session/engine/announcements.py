@@ -16,6 +16,8 @@ from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.events import (
     ClaimsRejected,
+    ImpersonationEnded,
+    ImpersonationStarted,
     SessionCreated,
     SessionElevated,
     SessionEvent,
@@ -75,11 +77,11 @@ class Announcements:
         """Return a copy in which *when* calls what announces."""
         return Announcements(self._publish, feed=self._feed, clock=self._clock, random=self._random, when=when)
 
-    def created(self, record: SessionRecord, *, replaced: Sequence[str]) -> None:
-        """A session was created. It superseded those whose handles are *replaced*."""
-        for handle in replaced:
-            self._when(partial(self._feed.superseded, split_handle(handle)[0]))
-        self._say(SessionCreated, record, circumstances=record.circumstances, replaced=tuple(replaced))
+    def created(self, record: SessionRecord, *, replaced: Sequence[str], upgraded_from: str | None = None) -> None:
+        """A session was created. It superseded those whose handles are *replaced*, and took over the data of one of them."""
+        self._superseded(replaced)
+        more = {"replaced": tuple(replaced), "upgraded_from": upgraded_from}
+        self._say(SessionCreated, record, circumstances=record.circumstances, **more)
 
     def elevated(self, record: SessionRecord, *, previous: SessionRecord, methods: Sequence[str]) -> None:
         """A session took the place of *previous*, since its user was authenticated again."""
@@ -96,6 +98,19 @@ class Announcements:
         self._ended(record.session_id)
         why = attributed(ending, record)
         self._say(SessionRevoked, record, reason=why.reason, by=why.by, circumstances=why.circumstances)
+        if record.actor is not None:
+            self._say(ImpersonationEnded, record)
+
+    def impersonation_started(self, record: SessionRecord) -> None:
+        """A user began to act as another one, in the session of *record*."""
+        self._say(ImpersonationStarted, record, circumstances=record.circumstances)
+
+    def impersonation_stopped(
+        self, session: SessionRecord | AccessToken, *, replaced: Sequence[str], resumed: str
+    ) -> None:
+        """Who acted in *session* goes on as himself in that whose handle is *resumed*: it superseded those *replaced*."""
+        self._superseded(replaced)
+        self._say(ImpersonationEnded, session, resumed=resumed)
 
     def changed(self, record: SessionRecord) -> None:
         """The claims of a session were changed by handle. There is no event for it."""
@@ -113,6 +128,10 @@ class Announcements:
         """A session did not satisfy the validators of a route."""
         self._say(ClaimsRejected, token, failures=tuple(failures))
 
+    def _superseded(self, handles: Sequence[str]) -> None:
+        for handle in handles:
+            self._when(partial(self._feed.superseded, split_handle(handle)[0]))
+
     def _ended(self, session_id: str) -> None:
         self._when(partial(self._feed.revoked, session_id))
 
@@ -127,8 +146,10 @@ class Announcements:
     def _event(
         self, kind: type[SessionEvent], session: SessionRecord | AccessToken, more: Mapping[str, Any]
     ) -> SessionEvent:
-        handle, kept_as = (
-            (session.handle, session.kind) if isinstance(session, SessionRecord) else (session.session_handle, None)
+        handle, kept_as, actor = (
+            (session.handle, session.kind, session.acted_by)
+            if isinstance(session, SessionRecord)
+            else (session.session_handle, None, session.actor)
         )
         return kind(
             handle=handle,
@@ -136,6 +157,7 @@ class Announcements:
             tenant_id=session.tenant_id,
             at=moment(self._clock()),
             kind=kept_as,
+            actor=actor,
             event_id=self._random(16).hex(),
             **more,
         )

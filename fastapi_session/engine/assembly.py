@@ -21,7 +21,9 @@ from fastapi_session.engine.from_config import (
     milliseconds,
     rotation_policy,
 )
+from fastapi_session.engine.guests import Guests
 from fastapi_session.engine.housekeeping import Housekeeping
+from fastapi_session.engine.impersonation import Impersonation
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.keys.published_keys import PublishedKeys
 from fastapi_session.engine.record_changes import RecordChanges, SessionLocks
@@ -38,6 +40,7 @@ from fastapi_session.engine.tokens.slow_verifying import SlowVerifying
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.engine.user_sessions import UserSessions
 from fastapi_session.events import Subscriber
+from fastapi_session.model import Actor
 from fastapi_session.randomness import Random
 from fastapi_session.stores.base import JoinedStore, Store
 
@@ -50,6 +53,7 @@ class Engine:
     ) -> None:
         """Put the parts together. Raises `ConfigurationError` if there is no store or no secret."""
         self.clock = clock
+        self.random = random
         self.on_end = _committed
         self.store: Store = configured_store(config, clock=clock)
         self.secrets = configured_secrets(config, self.store, random=random)
@@ -99,9 +103,9 @@ class Engine:
         engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
 
-    def facts(self, authenticated: Authenticated | None) -> SessionFacts:
-        """Return what demands on a session are given whose user was *authenticated* so."""
-        return SessionFacts(authenticated, self.no_facts.acr_order)
+    def facts(self, authenticated: Authenticated | None, *, actor: Actor | None, is_guest: bool) -> SessionFacts:
+        """Return what demands on a session are given whose user was *authenticated* so, and as whom somebody may act."""
+        return SessionFacts(authenticated, self.no_facts.acr_order, actor, is_guest)
 
     def _use(self, store: Store, *, joined: JoinedStore | None) -> None:
         """Make the parts that read and write through *store*, which is *joined* if it does so in a transaction of the user's.
@@ -133,6 +137,18 @@ class Engine:
             locks=locks,
             announcements=self.announcements,
             acr_order=self.no_facts.acr_order,
+            clock=self.clock,
+        )
+        self.guests = Guests(store, record_changes=self.record_changes)
+        self.impersonation = Impersonation(
+            store,
+            joined=joined,
+            new_sessions=self.new_sessions,
+            mint=self.mint,
+            keyring=self.keyring,
+            record_changes=self.record_changes,
+            ended_sessions=self.ended_sessions,
+            announcements=self.announcements,
             clock=self.clock,
         )
         self.user_sessions = UserSessions(store, announcements=self.announcements, clock=self.clock)

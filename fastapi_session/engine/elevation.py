@@ -25,7 +25,7 @@ from fastapi_session.engine.live_records import live_record
 from fastapi_session.engine.record_changes import ATTEMPTS, SessionLocks
 from fastapi_session.engine.tokens.issuing import IssuedSession, Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
-from fastapi_session.errors import ImpersonatedSessionError, StoreUnavailable
+from fastapi_session.errors import ImpersonationError, StoreUnavailable
 from fastapi_session.model import Predecessor, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
 
@@ -62,7 +62,7 @@ class Elevation:
     async def elevate(self, token: AccessToken, by: Authentication) -> IssuedSession | None:
         """Put a session that has also what *by* says in the place of that of the verified *token*; `None` if it has ended.
 
-        Raises `ImpersonatedSessionError`, `PayloadError` if its token would be too long (nothing is written then),
+        Raises `ImpersonationError`, `PayloadError` if its token would be too long (nothing is written then),
         `StoreUnavailable`.
         """
         key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
@@ -72,7 +72,7 @@ class Elevation:
                 if record is None:
                     return None
                 if record.actor is not None:
-                    raise ImpersonatedSessionError("an impersonated session cannot be elevated", handle=record.handle)
+                    raise ImpersonationError("an impersonated session cannot be elevated", handle=record.handle)
                 refresh_token = self._new_sessions.refresh_token()
                 now = self._clock()
                 copy = self._new_sessions.copied_record(refresh_token, record, now=now, restarts=True)

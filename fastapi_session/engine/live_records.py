@@ -26,8 +26,17 @@ def handles_in(given: Sequence[str]) -> list[str]:
 async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
     """Return the record that *handle* names, tenant included, if no deadline of it has passed.
 
-    Raises `StoreUnavailable`, and `ConfigurationError` if asyncio is not running.
+    An impersonation ends with the session of who acts, so that one is read too. Raises `StoreUnavailable`, and
+    `ConfigurationError` if asyncio is not running.
     """
+    record = await kept_record(store, handle)
+    if record is None or record.actor_session is None or await kept_record(store, record.actor_session) is not None:
+        return record
+    return None
+
+
+async def kept_record(store: SessionStore, handle: str) -> SessionRecord | None:
+    """Return what `live_record` does, but also an impersonation that has ended with the session of who acted."""
     ensure_asyncio()
     if not is_handle(handle):
         return None

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from fastapi_session.core import access_token
@@ -18,11 +19,13 @@ from fastapi_session.core.payload import checked_label, copied, is_same, json_ob
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.keys.keyring import Keyring
-from fastapi_session.engine.live_records import live_record
+from fastapi_session.engine.live_records import kept_record, live_record
 from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.errors import PayloadError, StoreUnavailable
-from fastapi_session.model import Ending, Json, SessionRecord
+from fastapi_session.model import Ending, Json, Predecessor, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
+
+T = TypeVar("T")
 
 ATTEMPTS = 1_000
 """How often a change is tried again. Each attempt that fails is another writer's that succeeded."""
@@ -66,11 +69,33 @@ class RecordChanges:
 
     async def end(self, handle: str, ending: Ending) -> bool:
         """End the session named *handle* as *ending* says, and say whether it was alive. Raises `StoreUnavailable`."""
-        record = await live_record(self._store, handle)
+        record = await kept_record(self._store, handle)
         if record is None or not await self._store.delete(record.session_id):
             return False  # whoever deleted it announces it
         self._announcements.revoked(record, ending)
         return True
+
+    async def take_over(
+        self, handle: str, make: Callable[[SessionRecord], tuple[SessionRecord, T] | None], *, replacing: Sequence[str]
+    ) -> T | None:
+        """Put the session that *make* makes of that named *handle* in its place and in that of those *replacing* (ids), in one transaction.
+
+        No change of the session is lost, whoever makes it: one that was written before is in the record that *make* is given,
+        and one that comes later finds that the session was superseded. If another writer came first, *make* is called again.
+        Returns what *make* returned beside the record; `None` if it returned `None`, or the session has ended, and then nothing
+        was written. Raises `StoreUnavailable`.
+        """
+        async with self._locks.of(handle):
+            for _ in range(ATTEMPTS):
+                record = await live_record(self._store, handle)
+                made = None if record is None else make(record)
+                if record is None or made is None:
+                    return None
+                predecessor = Predecessor(record.session_id, record.version)
+                inserted = await self._store.insert(made[0], replacing=replacing, succeeding=predecessor)
+                if inserted.is_kept:
+                    return made[1]
+        raise StoreUnavailable("the session kept changing while another one was to take its place")
 
     async def change_data(self, handle: str, change: Callable[[Json], Json]) -> SessionRecord | None:
         """Write what *change* makes of the session data. Returns and raises as `change_record`, and `PayloadError`."""

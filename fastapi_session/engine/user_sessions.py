@@ -10,7 +10,7 @@ from fastapi_session.clock import Clock
 from fastapi_session.core.payload import ensure_text, is_name
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
-from fastapi_session.engine.live_records import is_handle
+from fastapi_session.engine.live_records import is_handle, live_record
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import Ending, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
@@ -39,7 +39,8 @@ class UserSessions:
         ensure_asyncio()
         if not _can_have_sessions(user_id, tenant_id):
             return []
-        return await self._store.sessions_of(user_id, tenant_id=tenant_id)
+        records = await self._store.sessions_of(user_id, tenant_id=tenant_id)
+        return [each for each in records if each.actor_session is None or await self._acts_on(each.actor_session)]
 
     async def handles(self, user_id: str, *, tenant_id: str | None) -> list[str]:
         """Return the handles of the same sessions, which need less memory than the records."""
@@ -79,6 +80,9 @@ class UserSessions:
         for record in alive:
             self._announcements.revoked(record, ending)
         return [record.handle for record in alive]
+
+    async def _acts_on(self, actor_session: str) -> bool:
+        return await live_record(self._store, actor_session) is not None
 
 
 def _can_have_sessions(user_id: str, tenant_id: str | None) -> bool:

@@ -15,12 +15,15 @@ By which method its tokens travel:
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.authentication import Authentication
+from fastapi_session.core.guests import Merge
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.external_session import ExternalSession
@@ -29,7 +32,7 @@ from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange, exchange_of
 from fastapi_session.web.session import Session, begun_session
-from fastapi_session.web.session_types import Data, Payload, SessionTypes
+from fastapi_session.web.session_types import Data, Payload, SessionTypes, plain
 from fastapi_session.web.token_choice import (
     allowed_method,
     anti_csrf_mode,
@@ -54,6 +57,8 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     method: Method | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
     authentication: Authentication | None = None,
+    upgrading: Session[Any, Any] | None = None,
+    merge: Merge = "keep",
     label: str | None = None,
     external: ExternalSession | None = None,
 ) -> Session[Payload, Data]:
@@ -66,12 +71,15 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     By *method* the tokens travel in cookies or in headers; by default as the client wishes, and in cookies to a browser that
     says nothing, unless a page of another site sent the request. *lifetime* chooses how long it lives, and whether its cookies
     outlive the browser: `Lifetime(kind="web", remember=False)`. *authentication* says how the user was authenticated, as
-    `Authentication(("pwd", "otp"), acr="aal2")`: then demands on that, as `Fresh`, can hold. *label* is what the user calls
-    it, as in `Sessions.set_label`. *external* is the session at an identity provider by which the user signed in: the session
-    ends with it, by `backchannel_logout`.
+    `Authentication(("pwd", "otp"), acr="aal2")`: then demands on that, as `Fresh`, can hold.
+    *upgrading* is the session that the client has, if any: it ends. Of a guest's, and of no other, the session data are taken
+    over: *merge* lays what is given over them (`"keep"`), drops them (`"drop"`), or is a function of both that returns the data
+    to keep. It may be called again, if the guest's data change meanwhile: so no change of them is lost.
+    *label* is what the user calls it, as in `Sessions.set_label`. *external* is the session at an identity provider by which the
+    user signed in: the session ends with it, by `backchannel_logout`.
 
-    Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules
-    *method* out, the response has started or *lifetime* cannot be, `StoreUnavailable`.
+    Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if
+    `token_transfer_method` rules *method* out, the response has started or *lifetime* or *merge* cannot be, `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     exchange.ensure_not_started()
@@ -84,12 +92,14 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         tenant_id=tenant_id,
         recipe_user_id=recipe_user_id,
         access_token_payload=types.write_payload(access_token_payload),
-        session_data=types.write_data(session_data),
+        session_data=types.write_data(session_data) if upgrading is None else plain(session_data),
         replacing=earlier,
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
         lifetime=lifetime,
         authentication=authentication,
+        upgrading=None if upgrading is None else upgrading.handle,
+        merge=types.merging(merge),
         label=label,
         external=external,
     )

@@ -17,8 +17,9 @@ from starlette.requests import HTTPConnection
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.validators import ClaimValidator
+from fastapi_session.core.guests import Merge
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import PUBLIC_TENANT
+from fastapi_session.model import GUEST_KIND, PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.creating import create_new_session_in_request
 from fastapi_session.web.exchange import exchange_of
@@ -74,7 +75,7 @@ def verify_session(
 
 
 class CreateSession(Generic[Payload, Data]):
-    """Begins a session in this request: `session = await create(user_id)`."""
+    """Begins a session in this request: `session = await create(user_id)`, or that of a guest: `await create.guest()`."""
 
     def __init__(self, connection: HTTPConnection, types: SessionTypes[Payload, Data]) -> None:
         self._connection = connection
@@ -92,6 +93,8 @@ class CreateSession(Generic[Payload, Data]):
         method: Method | None = None,
         lifetime: Lifetime = AS_CONFIGURED,
         authentication: Authentication | None = None,
+        upgrading: Session[Any, Any] | None = None,
+        merge: Merge = "keep",
         label: str | None = None,
         external: ExternalSession | None = None,
     ) -> Session[Payload, Data]:
@@ -109,8 +112,33 @@ class CreateSession(Generic[Payload, Data]):
             method=method,
             lifetime=lifetime,
             authentication=authentication,
+            upgrading=upgrading,
+            merge=merge,
             label=label,
             external=external,
+        )
+
+    async def guest(
+        self,
+        *,
+        tenant_id: str = PUBLIC_TENANT,
+        access_token_payload: object = None,
+        session_data: object = None,
+        within: object = None,
+        method: Method | None = None,
+    ) -> Session[Payload, Data]:
+        """Begin a session of a guest, who has a user id of his own, and send its tokens with the response.
+
+        Its kind is "guest", `session.is_guest` is true, and its token has the claim `is_anonymous`. All else as in a call.
+        """
+        return await self(
+            exchange_of(self._connection).sessions.new_guest_id(),
+            tenant_id=tenant_id,
+            access_token_payload=access_token_payload,
+            session_data=session_data,
+            within=within,
+            method=method,
+            lifetime=Lifetime(GUEST_KIND),
         )
 
 

@@ -6,7 +6,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
-    ImpersonatedSessionError,
+    ImpersonationError,
     InvalidClaimsError,
     SessionError,
     SessionSupersededError,
@@ -25,9 +25,9 @@ def status_of(kind: type[Exception], config: SessionConfig, request_headers: Raw
     statuses = {
         SessionError: config.session_expired_status_code,
         SessionSupersededError: 503,
-        ImpersonatedSessionError: config.invalid_claim_status_code,
         InvalidClaimsError: config.invalid_claim_status_code,
         StepUpRequired: step_up_status(config, request_headers),
+        ImpersonationError: 409,
         ClearDuplicateSessionCookiesError: 200,
         DuplicateSessionCookiesError: 500,
         StoreUnavailable: 503,

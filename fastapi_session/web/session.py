@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Generic, NoReturn, TypeVar
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar
 
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.authentication import Authentication
@@ -15,25 +15,25 @@ from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.revocation.watched_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import SessionError, UnauthorisedError, claims_refusal
-from fastapi_session.model import NOT_KNOWN, Circumstances, EndReason, Json, Tokens, moment
+from fastapi_session.model import NOT_KNOWN, Circumstances, EndReason, Json, Tokens
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.exchange import Begun, Exchange
-from fastapi_session.web.session_tokens import SessionTokens
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.session_watch import SessionWatch, until_end
-from fastapi_session.web.transport import Method, front_token
+from fastapi_session.web.transport import Method
+from fastapi_session.web.verified_session import VerifiedSession
 
 T = TypeVar("T")
 
 
-class Session(Generic[Payload, Data]):
+class Session(VerifiedSession[Payload, Data]):
     """One request's session. Its facts are those of its access token; a verb that changes them sends a new one by itself.
 
     `Session[MyClaims, MyData]` has *claims* and session data as Pydantic models, `Session` has them as plain JSON.
     """
 
-    __slots__ = ("_begun", "_content", "_exchange", "_method", "_text", "_tokens", "_types", "validators")
+    __slots__ = ("_begun", "_exchange", "_method", "validators")
 
     def __init__(
         self,
@@ -59,95 +59,68 @@ class Session(Generic[Payload, Data]):
     def __repr__(self) -> str:
         return f"Session(user_id={self.user_id!r}, handle={self.handle!r})"
 
-    @property
-    def user_id(self) -> str:
-        """Whose session it is."""
-        return self._content.user_id
-
-    @property
-    def recipe_user_id(self) -> str:
-        """By which of the user's sign-in methods it began; the user id unless `create` was given another."""
-        return self._content.recipe_user_id
-
-    @property
-    def tenant_id(self) -> str:
-        """The tenant it belongs to, `public` unless `create` was given another."""
-        return self._content.tenant_id
-
-    @property
-    def handle(self) -> str:
-        """Its public name. It is no secret: it can be shown, logged and used to revoke."""
-        return self._content.session_handle
-
-    @property
-    def access_token(self) -> str:
-        """The access token as text. Whoever has it is the user until it expires: never log it."""
-        return self._text
-
-    @property
-    def access_token_payload(self) -> dict[str, Any]:
-        """A copy of the whole payload of the access token, standard and custom claims."""
-        return self._content.claims()
-
-    @property
-    def claims(self) -> Payload:
-        """The application's own claims in the access token. Raises `InvalidClaimsError` if they do not fit the model."""
-        return self._types.read_payload(self._content.custom)
-
-    @property
-    def authenticated_at(self) -> datetime | None:
-        """When the user was authenticated last, by whichever factor (UTC); `None` if the application did not say."""
-        known = self._content.authenticated
-        return None if known is None else moment(known.auth_time * 1000)
-
-    @property
-    def factors(self) -> dict[str, datetime]:
-        """When the user was authenticated last by each factor (UTC): names of RFC 8176, empty if the application said none."""
-        known = self._content.authenticated
-        return {} if known is None else {name: moment(at * 1000) for name, at in known.factors.items()}
-
-    @property
-    def acr(self) -> str | None:
-        """The assurance level that the session has reached, `None` if the application gave none."""
-        known = self._content.authenticated
-        return None if known is None else known.acr
-
-    @property
-    def expires_at(self) -> datetime:
-        """When the access token ends (UTC). The session itself goes on with the next refresh."""
-        return moment(self._content.expires_at * 1000)
-
-    @property
-    def tokens(self) -> SessionTokens:
-        """All tokens, for a caller that attaches them itself; the response of this request has them in any case."""
-        tokens = self._tokens or Tokens(
-            access_token=self._text,
-            access_token_expires_at=self._content.expires_at * 1000,
-            claims=self._content.claims(),
-            anti_csrf_token=self._content.anti_csrf_token,
-        )
-        return SessionTokens(
-            access_token=tokens.access_token,
-            refresh_token=tokens.refresh_token,
-            front_token=front_token(tokens),
-            anti_csrf_token=tokens.anti_csrf_token,
-            is_new=self._tokens is not None,
-        )
-
     async def revoke(self, *, reason: EndReason | str = "signed_out", circumstances: Circumstances = NOT_KNOWN) -> None:
         """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended.
 
         *reason* and *circumstances* are told by the event `SessionRevoked`.
+        If somebody acts as its user, his own session ends too: nobody is left signed in.
 
         If another one has taken its place, that one goes on and the tokens are kept: raises `TryRefreshTokenError`, or after a
         while `UnauthorisedError`.
         """
+        if self.actor is not None and self.actor.handle is not None:
+            # First: whatever fails after it, the impersonation is over.
+            await self._sessions.revoke(self.actor.handle, reason=reason, circumstances=circumstances)
         if not await self._sessions.revoke(self.handle, reason=reason, circumstances=circumstances):
             refusal = await self._refusal()
             if not refusal.clears_tokens:
                 self._exchange.refuse(refusal)
                 raise refusal
         self._exchange.clear()
+
+    async def impersonate(
+        self,
+        user_id: str,
+        *,
+        reason: str,
+        lifetime: timedelta = timedelta(minutes=30),
+        tenant_id: str | None = None,
+        access_token_payload: object = None,
+        session_data: object = None,
+    ) -> Session[Payload, Data]:
+        """Act as *user_id* from now on: return a session of that user, and send its tokens with the response.
+
+        **Whether the user of this session may do that is for you to check, before.** This session waits in the store, and
+        `stop_impersonating` brings its user back. *reason*, 1 to 255 characters, is kept with the session and told by the event.
+        The impersonation ends after *lifetime*, an hour at most, and with this session; its cookies end with the browser.
+
+        Raises `ImpersonationError` (409) if somebody acts in this session already, it is a guest's, or *user_id* its own;
+        `PayloadError` for a *reason* that says nothing, and for payload or data as `create`; `ConfigurationError` if the
+        response has started or *lifetime* is none; `UnauthorisedError` if this session has ended; `StoreUnavailable`.
+        """
+        self._exchange.ensure_not_started()
+        beginning = self._sessions.impersonate(
+            self._content,
+            user_id,
+            reason=reason,
+            lifetime=lifetime,
+            tenant_id=tenant_id,
+            access_token_payload=self._types.write_payload(access_token_payload),
+            session_data=self._types.write_data(session_data),
+        )
+        await self._handing_over(beginning)
+        return begun_session(self._exchange, self._types)
+
+    async def stop_impersonating(self) -> Session[Payload, Data]:
+        """Be oneself again: return a session of who acted here, with all that his own had, and send its tokens with the response.
+
+        Only in a route that changes something, as by POST: it needs the anti-CSRF check. Raises `ImpersonationError` (409) if
+        nobody acts in this session; `UnauthorisedError` if his own has ended, with the tokens cleared; `TryRefreshTokenError`
+        if another request has just stopped it; `ConfigurationError` if the response has started; `StoreUnavailable`.
+        """
+        self._exchange.ensure_not_started()
+        await self._handing_over(self._sessions.stop_impersonating(self._content))
+        return begun_session(self._exchange, self._types)
 
     async def merge_into_access_token_payload(self, changes: Json) -> None:
         """Lay *changes* over the custom claims (`None` removes one) and send the new access token with the response.
@@ -203,21 +176,14 @@ class Session(Generic[Payload, Data]):
         Another session takes the place of this one, with all that it has, and its tokens are sent with the response: whoever
         holds the tokens of before, as a thief may, is not elevated. The handle changes, and the deadlines begin anew.
 
-        Raises `ConfigurationError` if the response has started, `ImpersonatedSessionError`, `UnauthorisedError` or
+        Raises `ConfigurationError` if the response has started, `ImpersonationError`, `UnauthorisedError` or
         `TryRefreshTokenError` if the session has ended, `PayloadError` for what is no method or if the token would be too long,
         `StoreUnavailable`.
         """
-        exchange, sessions = self._exchange, self._sessions
-        exchange.ensure_not_started()
-        try:
-            issued = await sessions.elevate(self._content, Authentication(methods, acr))
-        except SessionError as error:
-            exchange.refuse(error)
-            raise
-        self._begun = Begun(issued.access_token.session_handle, self._method, sessions)
-        if sessions is not exchange.sessions:  # it began in a transaction that is still open
-            exchange.count_only_if_committed(self._begun)
-        exchange.begin(issued, self._begun)
+        self._exchange.ensure_not_started()
+        issued, self._begun = await self._handing_over(
+            self._sessions.elevate(self._content, Authentication(methods, acr))
+        )
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
 
     async def information(self) -> SessionInformation:
@@ -281,6 +247,20 @@ class Session(Generic[Payload, Data]):
             self._send(changed)
         if stored is not None and not is_same(stored, self._content.custom):
             self._send(await self._sessions.reissue(self._content, stored))
+
+    async def _handing_over(self, beginning: Awaitable[IssuedSession]) -> tuple[IssuedSession, Begun]:
+        """Return the session that takes over the client from this one, once it has begun, and send its tokens."""
+        exchange, sessions = self._exchange, self._sessions
+        try:
+            issued = await beginning
+        except SessionError as error:
+            exchange.refuse(error.about(self.handle))
+            raise
+        begun = Begun(issued.access_token.session_handle, self._method, sessions)
+        if sessions is not exchange.sessions:  # it began in a transaction that is still open
+            exchange.count_only_if_committed(begun)
+        exchange.begin(issued, begun)
+        return issued, begun
 
     def _send(self, issued: IssuedSession) -> None:
         """Be *issued* from here on, and send its tokens with the response."""

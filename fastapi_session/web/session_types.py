@@ -9,6 +9,7 @@ from typing import Any, Generic, cast
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypeVar
 
+from fastapi_session.core.guests import Merge, merged_data
 from fastapi_session.core.payload import copied
 from fastapi_session.errors import ClaimFailure, InvalidClaimsError, PayloadError
 from fastapi_session.model import Json
@@ -51,6 +52,10 @@ class SessionTypes(Generic[Payload, Data]):
         """Return *value*, a model or plain JSON, as session data. Raises `PayloadError` if it does not fit the model."""
         return _written(self.data, value, "session_data")
 
+    def merging(self, merge: Merge) -> Merge:
+        """Return *merge* so that what it makes of a guest's data and the new ones fits the model. It raises `PayloadError` if not."""
+        return lambda guest, new: self.write_data(merged_data(merge, guest, new)) or {}
+
     def change_data(self, data: Json, change: Callable[[Data], object]) -> Json:
         """Return what *change* returns for *data*. Raises `PayloadError` if either does not fit the model, or it returned `None`."""
         value = change(self.read_data(data))
@@ -66,12 +71,18 @@ def _read(model: type[object] | None, value: Json) -> object:
     return _model(model).model_validate(dict(value))
 
 
-def _written(model: type[object] | None, value: object, what: str) -> Json | None:
+def plain(value: object) -> Json | None:
+    """Return *value*, a model or plain JSON, as plain JSON. Nothing is validated."""
     if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json", by_alias=True)
+        return value.model_dump(mode="json", by_alias=True)
+    return cast("Json | None", value)
+
+
+def _written(model: type[object] | None, value: object, what: str) -> Json | None:
+    value = plain(value)
     if model is None:
-        return cast("Json | None", value)
-    given = {} if value is None else cast("Json", value)
+        return value
+    given = {} if value is None else value
     try:
         checked = _model(model).model_validate(given).model_dump(mode="json", by_alias=True)
     except ValidationError as error:

@@ -60,9 +60,13 @@ async def verified_handles(
 ) -> list[str]:
     """Return the handles of the sessions whose tokens *presented* are, and of one that this request has begun, each once.
 
-    Expired ones count too; *sessions* verify them. Raises `StoreUnavailable`.
+    With an impersonation comes the session that waits for who acts. Expired ones count too; *sessions* verify them. Raises
+    `StoreUnavailable`.
     """
-    handles = [await sessions.verified_handle(token) for _, token in presented]
+    handles: list[str | None] = []
+    for _, token in presented:
+        handle, actor = await sessions.verified_handle(token), token.content.actor
+        handles += [handle, actor.handle if actor is not None and handle is not None else None]
     if exchange.begun is not None:
         handles.append(exchange.begun.handle)
     return list(dict.fromkeys(handle for handle in handles if handle is not None))

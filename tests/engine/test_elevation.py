@@ -12,7 +12,7 @@ import pytest
 from fastapi_session import (
     Authentication,
     Fresh,
-    ImpersonatedSessionError,
+    ImpersonationError,
     IssuedSession,
     Lifetime,
     PayloadError,
@@ -234,7 +234,7 @@ async def test_an_impersonated_session_is_not_elevated(sessions: Sessions) -> No
     record = await record_of(sessions, issued)
     await sessions.store.delete(record.session_id)
     await sessions.store.insert(replace(record, actor="admin"))
-    with pytest.raises(ImpersonatedSessionError):
+    with pytest.raises(ImpersonationError):
         await sessions.elevate(issued.access_token, OTP)
     assert record.factors == (await record_of(sessions, issued)).factors
 

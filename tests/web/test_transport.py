@@ -75,8 +75,10 @@ def is_of_its_type(name: str, value: object) -> bool:  # noqa: PLR0911 - one for
             return value == "0" * 12
         case "parentRefreshTokenHash1":
             return value in (None, "0" * 64)
-        case "browserSession":
+        case "browserSession" | "is_anonymous":
             return value is True
+        case "act" | "auth_times":
+            return False  # an object, which is never among the values here
         case _:
             return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < 253_402_300_800
 

@@ -20,7 +20,7 @@ from typing import Any, Generic, Protocol
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.claims.claim import AnyClaim, Claim, T
 from fastapi_session.errors import ClaimFailure, ConfigurationError
-from fastapi_session.model import Json
+from fastapi_session.model import Actor, Json
 
 _EXAMPLES = 'Role.has_value("admin") or Roles.includes("admin")'
 
@@ -39,11 +39,13 @@ class ClaimValidator(Protocol):
 class SessionFacts:
     """What is known of a session beside its claims: how its user was *authenticated*, `None` if the application did not say.
 
-    *acr_order* are the configured assurance levels, the lowest first.
+    *acr_order* are the configured assurance levels, the lowest first. *actor* is who acts as its user, if anybody does.
     """
 
     authenticated: Authenticated | None = None
     acr_order: tuple[str, ...] = ()
+    actor: Actor | None = None
+    is_guest: bool = False
 
 
 NOTHING_KNOWN = SessionFacts()

@@ -6,6 +6,9 @@
 | it was superseded | as the table of `ended_sessions` says, tokens kept; nothing is read |
 | its claims were changed by handle | the store is asked, once a token: good if the token has the current claims, else try refresh token |
 | nothing | it is good; the store is asked only if the route wants that, and then the claims of the store count |
+
+If the token says who acts as the user, the session that waits for him must not have ended either: the same rows decide, but for
+changed claims, which are of no matter there.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from fastapi_session.engine.live_records import live_record
 from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.known_notices import ENDED
-from fastapi_session.errors import StoreUnavailable, TryRefreshTokenError
-from fastapi_session.model import Json, Notice, SessionRecord, split_handle
+from fastapi_session.errors import SessionError, StoreUnavailable, TryRefreshTokenError
+from fastapi_session.model import Actor, Json, Notice, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
 _ENTRY = 1_000
@@ -58,6 +61,21 @@ class TokenCheck:
         if not is_same(claims, token.custom):
             raise TryRefreshTokenError("access token: the claims of its session were changed")
         self._up_to_date.keep(notice.subject, (notice, token))
+
+    def check_actor(self, actor: Actor) -> None:
+        """Refuse a token by which *actor* acts if the feed says that his own session has ended. Raises as `check_notice`."""
+        notice = self._actor_notice(actor)
+        if notice is not None:
+            raise self._ended_sessions.refusal(notice)
+
+    def ended_with(self, actor: Actor) -> SessionError | None:
+        """Return the error with which a socket or a stream closes if the session of *actor* has ended."""
+        notice = self._actor_notice(actor)
+        return None if notice is None else self._ended_sessions.closing(notice)
+
+    def _actor_notice(self, actor: Actor) -> Notice | None:
+        notice = self._feed.about(actor.session_id)
+        return notice if notice is not None and notice.kind in ENDED else None
 
     async def claims_of_now(self, token: AccessToken, notice: Notice) -> Json | None:
         """Return the claims that the session of the verified *token* has after *notice*, `None` while the store is down.

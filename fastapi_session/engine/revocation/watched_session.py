@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from fastapi_session.clock import Clock
@@ -32,6 +32,7 @@ class WatchedSession:
     ) -> None:
         self._token = token
         self._session_id = token.session_id
+        self._actor = token.actor
         self._feed = feed
         self._token_check = token_check
         self._clock = clock
@@ -52,11 +53,17 @@ class WatchedSession:
             feed.trusted_from <= now < feed.trusted_until
             and now < self._token.expires_at * 1000
             and ((notice := feed.about(self._session_id)) is None or notice is self._seen)
+            and (self._actor is None or self._token_check.ended_with(self._actor) is None)
         )
 
-    def listening(self, wake: Wake) -> AbstractContextManager[None]:
+    @contextmanager
+    def listening(self, wake: Wake) -> Iterator[None]:
         """Call *wake* on this event loop whenever there may be something to `catch_up` with, whichever process it happened in."""
-        return self._feed.listening(self._session_id, wake)
+        with ExitStack() as stack:
+            stack.enter_context(self._feed.listening(self._session_id, wake))
+            if self._actor is not None:
+                stack.enter_context(self._feed.listening(self._actor.session_id, wake))
+            yield
 
     async def catch_up(self) -> None:
         """Catch up with what happened to the session.
@@ -67,6 +74,8 @@ class WatchedSession:
         if not self._feed.trusted_from <= self._clock() < self._feed.trusted_until:
             await self._feed.catch_up()
         access_token.ensure_alive(self._token, now=self._clock())
+        if self._actor is not None and (ended := self._token_check.ended_with(self._actor)) is not None:
+            raise ended
         async with self._lock:
             notice = self._feed.about(self._session_id)
             if notice is not None and notice is not self._seen:

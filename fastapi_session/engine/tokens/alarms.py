@@ -14,11 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
 
-from fastapi_session.core.rotation import Decision, Verdict
+from fastapi_session.core.rotation import THEFT, Decision, Verdict
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.live_records import kept_record
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import Circumstances, Reading, SessionRecord
+from fastapi_session.model import Circumstances, Ending, Reading, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 FIRST_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -111,6 +112,18 @@ class Alarms:
         self._unknown.discard(alarm.record.session_id)
         logger.warning("refresh of session %s: %s", alarm.record.handle, alarm.verdict)
         self._announcements.refused(alarm.record, verdict=alarm.verdict, by=alarm.by)
+        if alarm.record.actor_session is not None and alarm.verdict in THEFT:
+            self._background.start(self._end_actor(alarm.record.actor_session))
+
+    async def _end_actor(self, handle: str) -> None:
+        """End the session of who acted in the one that ended: a thief could have stopped acting, and had that one."""
+        for pause in chain([0], _pauses()):
+            await asyncio.sleep(pause)
+            with suppress(StoreUnavailable):
+                record = await kept_record(self._store, handle)
+                if record is not None and await self._store.delete(record.session_id):
+                    self._announcements.revoked(record, Ending("theft"))
+                return
 
 
 def _pauses() -> Iterator[float]:

@@ -15,7 +15,7 @@ from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.from_config import access_token_validities, milliseconds
 from fastapi_session.errors import PayloadError
-from fastapi_session.model import Json, SessionRecord, Tokens
+from fastapi_session.model import GUEST_KIND, Actor, Json, SessionRecord, Tokens
 from fastapi_session.randomness import Random
 
 
@@ -150,6 +150,8 @@ class Mint:
             issue_id=links.issue_id,
             persistent=record.persistent,
             authenticated=authenticated(record.factors, record.acr) if record.factors else None,
+            actor=None if record.actor is None else Actor(record.actor, record.actor_session),
+            is_guest=record.kind == GUEST_KIND,
         )
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:

@@ -1,0 +1,57 @@
+"""A guest who signs in: the session of the user takes the place of the guest's, and takes over what the guest put into it.
+
+| the guest's data are changed | then |
+|---|---|
+| before they are read | the change is merged |
+| in this process, while they are merged | it waits for the session's lock, and finds that the session was superseded |
+| in another process, while they are merged | nothing is written, since the version of the record has moved: they are read and merged again |
+| after that | it finds that the session was superseded |
+
+So no change that was written is lost, and who comes too late is told so: his client comes again, with the tokens of the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fastapi_session.core.guests import Merge, merged_data
+from fastapi_session.core.payload import json_object
+from fastapi_session.engine.record_changes import RecordChanges
+from fastapi_session.errors import PayloadError
+from fastapi_session.model import GUEST_KIND, Json, SessionRecord, split_handle
+from fastapi_session.stores.base import SessionStore
+
+
+class Guests:
+    """Lets sessions in *store* take the place of guests'."""
+
+    def __init__(self, store: SessionStore, *, record_changes: RecordChanges) -> None:
+        self._store = store
+        self._record_changes = record_changes
+
+    async def insert_upgraded(
+        self, record: SessionRecord, handle: str, *, merge: Merge, replacing: Sequence[str]
+    ) -> bool:
+        """Keep *record* in the place of the session named *handle* and of those *replacing* (ids); say if the first was a guest's.
+
+        If so, its data are merged into those of *record*; else only *merge* is applied, to no data. Raises `PayloadError` for
+        what *merge* returns, and what that raises: then nothing was written. Raises `StoreUnavailable`.
+        """
+
+        def upgraded(guest: SessionRecord) -> tuple[SessionRecord, bool] | None:
+            return (_with_data(record, merge, guest.session_data), True) if guest.kind == GUEST_KIND else None
+
+        if await self._record_changes.take_over(handle, upgraded, replacing=replacing):
+            return True
+        # Nobody's basket, but the sign-in goes on.
+        await self._store.insert(_with_data(record, merge, {}), replacing=[*replacing, split_handle(handle)[0]])
+        return False
+
+
+def _with_data(record: SessionRecord, merge: Merge, guest: Json) -> SessionRecord:
+    data = merged_data(merge, guest, record.session_data)
+    # Most likely `None`, after a change in place: nobody wants to delete all by that.
+    if not isinstance(data, Mapping):
+        raise PayloadError(f"session_data: merge returned {type(data).__name__}, return the data as they are to be")
+    return replace(record, session_data=json_object(data, "session_data"))
