@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import Depends
 
@@ -12,15 +13,18 @@ from fastapi_session import (
     ExternalSession,
     Fresh,
     Lifetime,
+    NotImpersonated,
     SessionEvent,
     SessionKind,
     SessionRevoked,
+    backchannel_logout,
     create_session,
     devices_router,
     verify_session,
 )
+from tests.core import provider
 from tests.moments import MINUTE
-from tests.supertokens.rows import Serve, Verified, Visit, cookies_of, row, welcome
+from tests.supertokens.rows import DATA, Serve, Verified, cookies_of, row, welcome
 from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE
 
 Creating = Annotated[CreateSession, Depends(create_session())]
@@ -56,6 +60,43 @@ def step_up(serve: Serve) -> None:
     assert 403 == site.client.get("/vault").status_code
 
 
+@row("create_jwt(payload, ten_years)")
+def guests(serve: Serve) -> None:
+    async def sign_in(session: Verified, create: Creating) -> None:
+        await create("ada", upgrading=session)
+
+    async def come(create: Creating) -> None:
+        await create.guest(session_data=DATA)
+
+    site = serve()
+    site.app.post("/come")(come)
+    site.app.post("/sign-in")(sign_in)
+    site.client.post("/come")
+    assert site.client.get("/me").json().startswith("guest_")
+    assert 200 == site.client.post("/sign-in").status_code
+    mine = site.ask(lambda: site.sessions.of_user("ada"))
+    assert ("ada", [DATA]) == (site.client.get("/me").json(), [each.session_data for each in mine])
+
+
+@row("isImpersonation")
+def impersonation(serve: Serve) -> None:
+    async def view_as(session: Verified) -> None:
+        await session.impersonate("bob", reason="ticket 4711")
+
+    async def stop(session: Verified) -> None:
+        await session.stop_impersonating()
+
+    site = serve()
+    site.app.post("/view-as")(view_as)
+    site.app.post("/stop")(stop)
+    site.app.post("/password", dependencies=[Depends(verify_session(NotImpersonated()))])(welcome)
+    site.sign_in()
+    site.client.post("/view-as")
+    assert ("bob", 403) == (site.client.get("/me").json(), site.client.post("/password").status_code)
+    site.client.post("/stop")
+    assert ("ada", 200) == (site.client.get("/me").json(), site.client.post("/password").status_code)
+
+
 @row("get_all_session_handles_for_user(user_id)")
 def devices(serve: Serve) -> None:
     site = serve(prepare=lambda app: app.include_router(devices_router()))
@@ -87,11 +128,17 @@ def reasons(serve: Serve) -> None:
 
 
 @row("sid")
-async def external(visit: Visit) -> None:
-    mine = ExternalSession("https://idp.example.com", sid="s-1", subject="a-1")
-    issued = await visit.sessions.create("ada", external=mine)
+def external(serve: Serve) -> None:
+    async def keys() -> dict[str, Any]:
+        return provider.jwks()
 
-    handle = issued.access_token.session_handle
+    said = backchannel_logout(issuer=provider.ISSUER, audience=provider.CLIENT, keys=keys)
+    site = serve(prepare=lambda app: app.include_router(said))
+    laptop, phone = (ExternalSession(provider.ISSUER, sid=sid, subject="4711") for sid in ("laptop", "phone"))
+    for each in (laptop, phone):
+        site.ask(partial(site.sessions.create, "ada", external=each))
+    logout = {"logout_token": provider.signed(provider.claims(sid="laptop"))}
 
-    assert [handle] == await visit.sessions.revoke_external(ExternalSession("https://idp.example.com", sid="s-1"))
-    assert await visit.sessions.information(handle) is None
+    assert 200 == site.client.post("/auth/backchannel-logout", data=logout).status_code
+    assert [] == site.ask(lambda: site.sessions.revoke_external(laptop))
+    assert 1 == len(site.ask(lambda: site.sessions.revoke_external(phone)))
