@@ -11,7 +11,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, Response
 
 from fastapi_session import (
+    Authentication,
     CreateSession,
+    Factor,
     Session,
     SessionConfig,
     create_session,
@@ -41,12 +43,23 @@ def api_app(config: SessionConfig) -> FastAPI:
 
     @app.post("/login")
     async def login(create: Annotated[CreateSession, Depends(create_session())]) -> dict[str, str]:
-        session = await create(user_id="alice", access_token_payload={"plan": "free"})
+        session = await create(
+            user_id="alice", access_token_payload={"plan": "free"}, authentication=Authentication(("pwd",))
+        )
         return {"handle": session.handle}
 
     @app.get("/me")
     async def me(session: Annotated[Session, Depends(verify_session())]) -> dict[str, str]:
         return {"user_id": session.user_id}
+
+    @app.post("/sudo")
+    async def sudo(session: Annotated[Session, Depends(verify_session())]) -> dict[str, str]:
+        await session.elevate("otp")
+        return {"handle": session.handle}
+
+    @app.get("/vault")
+    async def vault(session: Annotated[Session, Depends(verify_session(Factor("otp")))]) -> list[str]:
+        return sorted(session.factors)
 
     @app.post("/plan")
     async def change_plan(session: Annotated[Session, Depends(verify_session())]) -> dict[str, str]:

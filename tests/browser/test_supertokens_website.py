@@ -187,6 +187,17 @@ def test_a_changed_payload_tells_the_client_the_time(client: Client) -> None:
     assert before < client.ask("getAccessTokenPayloadSecurely")["iat"] * 1000 + 1000
 
 
+def test_a_step_up_is_shown_once(client: Client) -> None:
+    """The client shows the refusal to the page, and neither refreshes for it nor sends the request again."""
+    status, body = client.call("GET", "/vault")
+    assert (403, "invalid claim", ["st-factor"]) == (
+        status,
+        body["message"],
+        [failure["id"] for failure in body["claimValidationErrors"]],
+    )
+    assert (1, 0) == (client.server.answers.count("GET /vault 403"), client.server.refreshes)
+
+
 def test_a_replayed_refresh_token_ends_the_session(client: Client) -> None:
     """A copy of a used refresh token is theft, and the client learns that its session has ended."""
     answer = client.replay_until_refused(client.rotate())
