@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -9,12 +10,23 @@ from fastapi import APIRouter, Depends, Header, HTTPException, WebSocket
 from pydantic import BaseModel
 
 from example_app.users import ROLES, USERS, RoleName, password_is_right
-from fastapi_session import CreateSession, Lifetime, Session, Sessions, create_session, get_sessions, verify_session
+from fastapi_session import (
+    Authentication,
+    CreateSession,
+    Fresh,
+    Lifetime,
+    Session,
+    Sessions,
+    create_session,
+    get_sessions,
+    verify_session,
+)
 
 api = APIRouter(prefix="/api", tags=["example"])
 
 SignedIn = Annotated[Session, Depends(verify_session())]
 StillSignedIn = Annotated[Session, Depends(verify_session(check_database=True))]
+JustAuthenticated = Annotated[Session, Depends(verify_session(Fresh(minutes=1)))]
 Admin = Annotated[Session, Depends(verify_session(ROLES.includes("admin")))]
 Engine = Annotated[Sessions, Depends(get_sessions())]
 
@@ -25,6 +37,12 @@ class Credentials(BaseModel):
     user_name: str
     password: str
     remember: bool = False
+
+
+class Password(BaseModel):
+    """What the dialog sends that asks for the password again."""
+
+    password: str
 
 
 class Plan(BaseModel):
@@ -70,6 +88,7 @@ async def sign_in(
         access_token_payload={"plan": "free"},
         session_data={"device": device_name(user_agent)},
         lifetime=Lifetime(remember=credentials.remember),
+        authentication=Authentication(("pwd",)),
     )
     return Message(message=f"Welcome, {session.user_id}.")
 
@@ -105,6 +124,21 @@ async def change_role(change: Role, session: SignedIn) -> Message:
     USERS[session.user_id].roles = ("user", "admin") if change.role == "admin" else ("user",)
     await session.fetch_and_set_claim(ROLES)
     return Message(message=f"You are now {'an admin' if change.role == 'admin' else 'a user'}.")
+
+
+@api.post("/confirm", responses={403: {"description": "The password is not the user's"}})
+async def confirm(again: Password, session: SignedIn) -> Message:
+    """Take the password again: another session with new tokens takes the place of this one. Yours limits how often one may try."""
+    if not await password_is_right(session.user_id, again.password):
+        raise HTTPException(403, "This is not your password.")
+    await session.elevate("pwd")
+    return Message(message="Thank you.")
+
+
+@api.post("/recovery-codes")
+async def new_recovery_codes(session: JustAuthenticated) -> list[str]:  # noqa: ARG001 - it has to be fresh, no more
+    """Make new recovery codes. Whoever has them gets in without a second factor, so a stolen session is not enough."""
+    return [f"{secrets.token_hex(2)}-{secrets.token_hex(2)}" for _ in range(4)]
 
 
 @api.websocket("/live")

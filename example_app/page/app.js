@@ -9,7 +9,7 @@ import { createSession } from "/auth/client.js";
 const REFRESH = "/auth/session/refresh";
 const LAB = `${REFRESH}/theft-lab`;
 
-const session = createSession({ fetch: recorded, onEnd: () => ended().catch(failed) });
+const session = createSession({ fetch: recorded, onEnd: () => ended().catch(failed), onStepUp: askAgain });
 
 const count = { requests: 0, refreshes: 0 };
 let lab = { stage: "copy" };
@@ -121,6 +121,39 @@ async function changeRole(role) {
   const { ok, json } = await call("/api/role", { method: "POST", body: { role } });
   await show(ok ? json.message : undefined);
   if (ok) byId("door").replaceChildren();
+}
+
+/* Only you: an action that is refused until the password was typed just now. Then the client makes the call again. */
+
+async function recoveryCodes() {
+  const { ok, status, json } = await call("/api/recovery-codes", { method: "POST" });
+  if (ok) byId("codes").replaceChildren(...json.map((code) => element("li", {}, element("code", { textContent: code }))));
+  if (ok) await show("Keep these codes somewhere else.");
+  else if (status === 403) say("No codes were made: your password was not confirmed.");
+}
+
+/* Of what may be missing, only a password can be asked for here. */
+function askAgain(failures) {
+  if (failures.some(({ id }) => id !== "st-fresh")) return false;
+  byId("confirm").reset();
+  byId("again-error").textContent = "";
+  byId("ask").returnValue = "";
+  byId("ask").showModal();
+  return new Promise((done) => {
+    byId("ask").addEventListener("close", () => done(byId("ask").returnValue === "confirmed"), { once: true });
+  });
+}
+
+async function confirmAgain(form) {
+  const { ok, json } = await send("/api/confirm", { method: "POST", body: Object.fromEntries(new FormData(form)) });
+  byId("again-error").textContent = ok ? "" : json.detail ?? json.message;
+  if (!ok) return byId("again").select();
+  lab = { stage: "copy" }; // a copied token was one of the session before
+  byId("ask").close("confirmed");
+}
+
+async function doNotConfirm() {
+  byId("ask").close();
 }
 
 /* The live line: a WebSocket on which nothing is said. The server closes it when the session ends, with the reason.
@@ -303,6 +336,8 @@ async function show(text) {
   }
   all("[name=role]").forEach((choice) => (choice.checked = now?.roles.includes("admin") === (choice.value === "admin")));
   if (changed) byId("door").replaceChildren();
+  if (changed) byId("codes").replaceChildren();
+  if (changed) byId("ask").close();
   if (now) listen();
   else hangUp();
   showLab(view);
@@ -384,7 +419,9 @@ function enable(button, usable) {
 
 /* Wiring */
 
-const actions = { signOut, hello, tenCalls, vault, changePlan, admin, revoke, revokeOthers, copy, rotate, replay, startAgain };
+const actions = {
+  signOut, hello, tenCalls, vault, changePlan, admin, recoveryCodes, doNotConfirm, revoke, revokeOthers, copy, rotate, replay, startAgain,
+};
 const failed = () => say("The server cannot be reached.", true);
 
 document.addEventListener("click", ({ target }) => {
@@ -394,6 +431,10 @@ document.addEventListener("click", ({ target }) => {
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   signIn(event.target).catch(failed);
+});
+byId("confirm").addEventListener("submit", (event) => {
+  event.preventDefault();
+  confirmAgain(event.target).catch(failed);
 });
 document.addEventListener("change", ({ target }) => {
   if (target.name === "role") changeRole(target.value).catch(failed);

@@ -18,7 +18,7 @@ from tests.browser.conftest import FLAGS
 from tests.browser.server import Server, serve
 from tests.browser.setup import chromium
 from tests.browser.waiting import until
-from tests.moments import HOUR
+from tests.moments import HOUR, SECOND
 from tests.reliability.worker import OffsetClock
 from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, REFRESH_PATH
 
@@ -90,7 +90,7 @@ def sign_in(page: Page, server: Server, *, name: str = "alice", password: str = 
 
 def fill_in(page: Page, *, name: str = "alice", password: str = "wonderland") -> Page:
     page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(password)
+    page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Live session")).to_be_visible()
     return page
@@ -124,7 +124,7 @@ def test_a_wrong_password_is_refused(page: Page, server: Server) -> None:
     """Signing in with a wrong password says so, and begins no session."""
     page.goto(server.origin)
     page.get_by_label("User name").fill("alice")
-    page.get_by_label("Password").fill("looking-glass")
+    page.get_by_label("Password", exact=True).fill("looking-glass")
     press(page, "Sign in")
 
     expect(page.get_by_role("alert")).to_have_text("This user name and this password do not belong together.")
@@ -393,6 +393,39 @@ def test_a_role_takes_effect_while_signed_in(alice: Page, server: Server) -> Non
     assert 0 == server.refreshes
 
 
+def test_a_dangerous_action_asks_for_the_password_again(alice: Page, server: Server, let_pass: Pass) -> None:
+    """A minute after it was typed the password is asked for again, on a small screen and by the keyboard; then the action is done."""
+    alice.set_viewport_size({"width": 390, "height": 844})
+    codes, dialog, handle = alice.locator("#codes li"), alice.get_by_role("dialog"), text(alice, "handle")
+    make = alice.get_by_role("button", name="Make recovery codes")
+    make.focus()
+    alice.keyboard.press("Enter")
+    expect(codes).to_have_count(4)
+    first = codes.all_inner_texts()
+
+    let_pass(61 * SECOND)
+    alice.keyboard.press("Enter")
+    expect(dialog.get_by_label("Your password")).to_be_focused()
+    assert 390 >= alice.evaluate("document.documentElement.scrollWidth")
+    alice.keyboard.press("Escape")
+    wait_for_status(alice, "your password was not confirmed")
+    expect(make).to_be_focused()
+
+    alice.keyboard.press("Enter")
+    alice.keyboard.type("looking-glass")
+    alice.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_text("This is not your password.")
+    alice.keyboard.type("wonderland")
+    alice.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    wait_for_status(alice, "Keep these codes")
+    expect(make).to_be_focused()
+    assert (4, False) == (codes.count(), first == codes.all_inner_texts())
+    assert handle != text(alice, "handle")
+    asked = [line[-3:] for line in server.answers if " /api/recovery-codes " in line]
+    assert (["200", "403", "403", "200"], 0) == (asked, server.refreshes)
+
+
 def test_a_role_is_changed_by_the_keyboard(alice: Page) -> None:
     """The choice is reached by Tab and made by an arrow key."""
     alice.get_by_label("User", exact=True).focus()
@@ -493,7 +526,7 @@ def test_a_late_refusal_takes_no_field(page: Page, server: Server) -> None:
     held = hold(page, "**/api/sign-in")
     page.goto(server.origin)
     page.get_by_label("User name").fill("alise")
-    page.get_by_label("Password").fill("wonderland")
+    page.get_by_label("Password", exact=True).fill("wonderland")
     page.keyboard.press("Enter")
     wait_for_request(page, held)
     page.get_by_label("User name").fill("")
@@ -503,19 +536,19 @@ def test_a_late_refusal_takes_no_field(page: Page, server: Server) -> None:
     page.keyboard.type("ce")
 
     expect(page.get_by_label("User name")).to_have_value("alice")
-    expect(page.get_by_label("Password")).to_have_value("wonderland")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("wonderland")
 
 
 def test_a_wrong_password_is_ready_to_be_typed_again(page: Page, server: Server) -> None:
     """Who waits for the refusal finds the password selected: typing replaces it."""
     page.goto(server.origin)
     page.get_by_label("User name").fill("alice")
-    page.get_by_label("Password").fill("looking-glass")
+    page.get_by_label("Password", exact=True).fill("looking-glass")
     press(page, "Sign in")
-    expect(page.get_by_label("Password")).to_be_focused()
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
     page.keyboard.type("wonderland")
 
-    expect(page.get_by_label("Password")).to_have_value("wonderland")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("wonderland")
 
 
 def test_the_page_needs_nobody_else(context: BrowserContext, server: Server) -> None:
