@@ -31,7 +31,9 @@ from fastapi_session.errors import (
     UnauthorisedError,
 )
 from fastapi_session.events import (
+    AuditEvent,
     ClaimsRejected,
+    EventPage,
     ImpersonationEnded,
     ImpersonationStarted,
     SessionCreated,
@@ -75,6 +77,7 @@ __all__ = [
     "Actor",
     "AntiCsrfProof",
     "AnyOf",
+    "AuditEvent",
     "Authentication",
     "BooleanClaim",
     "Circumstances",
@@ -90,6 +93,7 @@ __all__ = [
     "Device",
     "DuplicateSessionCookiesError",
     "EndReason",
+    "EventPage",
     "ExternalSession",
     "Factor",
     "Fresh",

@@ -18,13 +18,14 @@ SessionEvent
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fastapi_session.audit import EventRecord
 from fastapi_session.errors import ClaimFailure
-from fastapi_session.model import NOT_KNOWN, Actor, Circumstances, EndReason
+from fastapi_session.model import NOT_KNOWN, Actor, Circumstances, EndReason, Json, moment, session_handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,58 @@ class ImpersonationEnded(SessionEvent):
 
 Subscriber = Callable[[SessionEvent], Awaitable[None]]
 """An async function that is called with every event; it picks those it wants with `isinstance` or `match`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """An event as the store has kept it, whatever version wrote it: *name* is the class of the event, *details* what only that has.
+
+    *at* is the store's clock (UTC).
+    """
+
+    event_id: str
+    at: datetime
+    name: str
+    handle: str
+    user_id: str
+    tenant_id: str
+    kind: str
+    details: Json
+
+    @classmethod
+    def of(cls, record: EventRecord) -> AuditEvent:
+        """Return the event that a store has kept as *record*."""
+        return cls(
+            event_id=record.event_id,
+            at=moment(record.at),
+            name=record.name,
+            handle=session_handle(record.session_id, record.tenant_id),
+            user_id=record.user_id,
+            tenant_id=record.tenant_id,
+            kind=record.kind,
+            details=record.body,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as a JSON object, as `SessionEvent.to_json` does."""
+        own = {field.name: _json_of(getattr(self, field.name)) for field in fields(self)}
+        del own["name"], own["details"]
+        return {"event": self.name, **own, **self.details}
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some *events* of the audit, and what to give as *after* for those that follow. There are none for now if it has none."""
+
+    events: tuple[AuditEvent, ...]
+    after: str | None
+
+
+def details(kind: type[SessionEvent], actor: Actor | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not of the session itself in an event of *kind*, as JSON: the *actor* and what is *said*, else its defaults."""
+    common = {field.name for field in fields(SessionEvent)}
+    own = [field for field in fields(kind) if field.name not in common]
+    return {"actor": _json_of(actor), **{field.name: _json_of(said.get(field.name, field.default)) for field in own}}
 
 
 def _json_of(value: Any) -> Any:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from secrets import token_bytes
 from typing import Any, Self, TypeVar
 
+from fastapi_session.audit import EventQuery
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
@@ -28,6 +30,7 @@ from fastapi_session.core.endings import ending
 from fastapi_session.core.guests import Merge, guest_user_id
 from fastapi_session.core.impersonation import checked_lifetime
 from fastapi_session.core.payload import json_object, merged
+from fastapi_session.engine import audit_trail
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
@@ -36,7 +39,7 @@ from fastapi_session.engine.revocation.watched_session import Ask, WatchedSessio
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
-from fastapi_session.events import Subscriber
+from fastapi_session.events import EventPage, Subscriber
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import (
     GUEST_KIND,
@@ -47,6 +50,7 @@ from fastapi_session.model import (
     Circumstances,
     EndReason,
     Json,
+    SessionRecord,
     split_handle,
 )
 from fastapi_session.randomness import Random
@@ -194,15 +198,7 @@ class Sessions:
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
         key = await engine.keyring.signing_key(through=engine.joined)
         issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)  # before the write: it may be too long
-        others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
-        if upgrading is None or not is_handle(upgrading):
-            upgraded_from = None
-            await engine.store.insert(record, replacing=others)
-        else:
-            replaced = [*dict.fromkeys([*replaced, upgrading])]
-            is_guest = await engine.guests.insert_upgraded(record, upgrading, merge=merge, replacing=others)
-            upgraded_from = upgrading if is_guest else None
-        engine.announcements.created(record, replaced=replaced, upgraded_from=upgraded_from)
+        await self._begin(record, replaced=replaced, upgrading=upgrading, merge=merge)
         engine.housekeeping.tidy()  # here, since only what adds rows makes it necessary to delete old ones
         return issued
 
@@ -232,6 +228,26 @@ class Sessions:
     def new_guest_id(self) -> str:
         """Return a user id for a guest. It is random, so that none is given out twice."""
         return guest_user_id(self._parts.random(16))
+
+    async def _begin(
+        self, record: SessionRecord, *, replaced: Sequence[str], upgrading: str | None, merge: Merge
+    ) -> None:
+        """Keep *record* in the place of the sessions *replaced* and *upgrading* (handles), and announce it."""
+        engine = self._parts
+        others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
+        upgraded_from, announcements = None, engine.announcements
+        if upgrading is None or not is_handle(upgrading):
+            audit = announcements.audit_of_creation(record, replaced=replaced) if announcements.audits else None
+            await engine.store.insert(record, replacing=others, audit=audit)
+        else:
+            replaced = [*dict.fromkeys([*replaced, upgrading])]
+            audit_of = partial(announcements.audit_of_creation, record, replaced=replaced)
+            audits = audit_of(upgraded_from=upgrading), audit_of()
+            is_guest = await engine.guests.insert_upgraded(
+                record, upgrading, merge=merge, replacing=others, audits=audits
+            )
+            upgraded_from, audit = (upgrading, audits[0]) if is_guest else (None, audits[1])
+        announcements.created(record, replaced=replaced, upgraded_from=upgraded_from, audit=audit)
 
     async def _first_payload(self, given: Json | None, user_id: str, tenant_id: str) -> Json:
         """Return the *given* payload with the claims of *user_id* fetched. Raises `PayloadError`."""
@@ -664,6 +680,29 @@ class Sessions:
         """
         changes = claim.entry(value, now=self.now())
         return await self.merge_into_access_token_payload_of_all(user_id, changes, tenant_id=tenant_id)
+
+    # What happened.
+
+    async def events(
+        self,
+        *,
+        user_id: str | None = None,
+        tenant_id: str | None = None,
+        after: str | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+    ) -> EventPage:
+        """Return a page of what happened, as the store has kept it with `audit`: of a user, of a tenant, or all of it.
+
+        Give `EventPage.after` of one page as *after* for the next, in the same order. Oldest first, no event is written before
+        a page that was returned, but one of a transaction that was open for more than a minute; for that a `SqlStore` returns
+        nothing of the last minute. *newest_first* returns all that is there.
+
+        Raises `PayloadError` if *after* is none, or *limit* is not 1 to 1,000, `ConfigurationError` if the store keeps no
+        events, and `StoreUnavailable`.
+        """
+        query = EventQuery(limit, user_id=user_id, tenant_id=tenant_id, after=after, newest_first=newest_first)
+        return await audit_trail.page(audit_trail.event_store(self.store), query)
 
     # The keys: published, used beside sessions, and revoked.
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.secret import Secret, Secrets
@@ -105,9 +106,9 @@ class TroubledStore(MemoryStore):
         await self._turn("notices")
         return await super().notices(after=after, until=until)
 
-    async def delete_expired(self, *, limit: int) -> int:
+    async def delete_expired(self, *, limit: int, audit: Audit | None = None) -> int:
         await self._turn("delete_expired")
-        return await super().delete_expired(limit=limit)
+        return await super().delete_expired(limit=limit, audit=audit)
 
     async def _turn(self, question: str) -> None:
         self.asked[question] += 1

@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 MODULE_LINES = 350
 LONGER_MODULES = {
-    "fastapi_session/sessions.py": 710,  # all verbs of the engine with what each raises, a line or two of code for most
+    "fastapi_session/sessions.py": 750,  # all verbs of the engine with what each raises, a line or two of code for most
 }
 FUNCTION_LINES = 50
 FUNCTION_LINES_P90 = 20

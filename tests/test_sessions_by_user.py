@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fastapi_session import PrimitiveArrayClaim, PrimitiveClaim, SessionConfig, SessionError, Sessions, StoreUnavailable
+from fastapi_session.audit import Audit
 from fastapi_session.engine.user_sessions import PIECE
 from fastapi_session.model import Json, SessionRecord
 from fastapi_session.stores.memory import MemoryStore
@@ -27,13 +28,19 @@ class Interrupted(MemoryStore):
         self.fails_after = -1
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        limit: int,
+        audit: Audit | None = None,
     ) -> Sequence[SessionRecord]:
         self.limits.append(limit)
         self.fails_after -= 1
         if self.fails_after == -1:
             raise StoreUnavailable("the store is down")
-        return await super().delete_sessions_of(user_id, tenant_id=tenant_id, keep=keep, limit=limit)
+        return await super().delete_sessions_of(user_id, tenant_id=tenant_id, keep=keep, limit=limit, audit=audit)
 
 
 class Users:

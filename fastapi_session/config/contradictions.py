@@ -36,6 +36,7 @@ def problems(config: Settings) -> Iterator[str]:
         _durations,
         _kinds,
         _feed,
+        _audit,
         _statuses,
         _levels,
         _secrets,
@@ -168,6 +169,11 @@ def _feed(config: Settings) -> Iterator[str]:
         yield "revocation_feed_interval: give 0.1 to 60 seconds"
     if max_age is not None and max_age <= interval:
         yield "revocation_feed_max_age: it must be longer than revocation_feed_interval, or None"
+
+
+def _audit(config: Settings) -> Iterator[str]:
+    if not timedelta(hours=1) <= config.audit_retention <= _LONGEST:
+        yield "audit_retention: give one hour to ten years"
 
 
 def _statuses(config: Settings) -> Iterator[str]:

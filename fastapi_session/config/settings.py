@@ -20,6 +20,7 @@ from fastapi_session.model import DEFAULT_KIND, GUEST_KIND, IMPERSONATION_KIND
 from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
+AuditSetting = bool | Literal["all"]
 IpAddressPrecision = Literal["full", "network", "none"]
 SameSite = Literal["lax", "strict", "none"]
 
@@ -146,6 +147,11 @@ class Settings(BaseSettings):
     """How often each process reads what others revoked. It counts everywhere within this and one second more."""
     revocation_feed_max_age: Duration | None = None
     """Return 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
+
+    audit: AuditSetting = False
+    """Keep events in the store, each in the transaction of its change: of all but refreshes, or with "all" of those too."""
+    audit_retention: Duration = timedelta(days=90)
+    """How long events are kept."""
 
     use_dynamic_access_token_signing_key: bool = True
     """Sign with rotating keys; otherwise with one that stays."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.clock import Clock
+from fastapi_session.config.settings import AuditSetting
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.core.endings import attributed
 from fastapi_session.core.rotation import THEFT, Verdict
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.revocation.feed import RevocationFeed
@@ -25,8 +27,9 @@ from fastapi_session.events import (
     SessionRevoked,
     Subscriber,
     TokenTheftDetected,
+    details,
 )
-from fastapi_session.model import Circumstances, Ending, SessionRecord, moment, split_handle
+from fastapi_session.model import Actor, Circumstances, Ending, EndReason, SessionRecord, moment, split_handle
 from fastapi_session.randomness import Random
 
 logger = logging.getLogger("fastapi_session")
@@ -55,7 +58,8 @@ class Announcements:
     """Announces what happened to a session: one method for each thing that can happen.
 
     *publish* is called with events; if it is `None` nobody subscribed, and unless they are logged no event is made. *when* calls
-    what announces: at once, or when what happened has been committed.
+    what announces: at once, or when what happened has been committed. *audit* says which events the store is to write, in the
+    transaction of the change: those are made before it, and announced under the same id.
     """
 
     def __init__(
@@ -65,8 +69,12 @@ class Announcements:
         feed: RevocationFeed,
         clock: Clock,
         random: Random,
+        audit: AuditSetting = False,
         when: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
+        self.audits = audit is not False
+        self.audits_refreshes = audit == "all"
+        self._audit: AuditSetting = audit
         self._publish = publish
         self._feed = feed
         self._clock = clock
@@ -75,58 +83,129 @@ class Announcements:
 
     def deferred(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
         """Return a copy in which *when* calls what announces."""
-        return Announcements(self._publish, feed=self._feed, clock=self._clock, random=self._random, when=when)
+        return Announcements(
+            self._publish, feed=self._feed, clock=self._clock, random=self._random, audit=self._audit, when=when
+        )
 
-    def created(self, record: SessionRecord, *, replaced: Sequence[str], upgraded_from: str | None = None) -> None:
+    def audit_of(self, kind: type[SessionEvent], *, actor: Actor | None = None, **said: Any) -> Audit | None:
+        """Return what the store is to write of an event of *kind*, `None` if the deployment does not audit."""
+        return Audit(self._random(16).hex(), kind.__name__, details(kind, actor, said)) if self.audits else None
+
+    def audit_of_insertion(
+        self, kind: type[SessionEvent], record: SessionRecord, *, superseded: EndReason = "superseded", **said: Any
+    ) -> InsertionAudit | None:
+        """Return what the store is to write of *record*, which begins, and of those that end for it."""
+        began = self.audit_of(kind, actor=record.acted_by, **said)
+        if began is None:
+            return None
+        endings = (Ending(reason, circumstances=record.circumstances) for reason in (superseded, "limit"))
+        bodies = (details(SessionRevoked, None, _said_of(ending)) for ending in endings)
+        return InsertionAudit(began, *(replace(began, name=SessionRevoked.__name__, body=body) for body in bodies))
+
+    def audit_of_creation(
+        self, record: SessionRecord, *, replaced: Sequence[str], upgraded_from: str | None = None
+    ) -> InsertionAudit | None:
+        """Return what the store is to write of a session that is created in the place of those *replaced*."""
+        return self.audit_of_insertion(SessionCreated, record, **_said_of_creation(record, replaced, upgraded_from))
+
+    def audit_of_impersonation(self, record: SessionRecord) -> InsertionAudit | None:
+        """Return what the store is to write of a session in which a user begins to act as another one."""
+        return self.audit_of_insertion(ImpersonationStarted, record, circumstances=record.circumstances)
+
+    def audit_of_resumption(self, record: SessionRecord, *, replaced: Sequence[str]) -> InsertionAudit | None:
+        """Return what the store is to write of the session in which who acted as another user goes on as himself."""
+        said = _said_of_creation(record, replaced, None)
+        return self.audit_of_insertion(SessionCreated, record, superseded="impersonation_ended", **said)
+
+    def audit_of_elevation(
+        self, record: SessionRecord, *, previous: SessionRecord, methods: Sequence[str]
+    ) -> InsertionAudit | None:
+        """Return what the store is to write of a session that takes the place of *previous*."""
+        said = _said_of_elevation(record, previous, methods)
+        return self.audit_of_insertion(SessionElevated, record, **said)
+
+    def audit_of_end(self, ending: Ending, record: SessionRecord | None = None) -> Audit | None:
+        """Return what the store is to write of a session that is ended as *ending* says, of *record* if it is known."""
+        return self.audit_of(SessionRevoked, actor=None if record is None else record.acted_by, **_said_of(ending))
+
+    def audit_of_refusal(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> Audit | None:
+        """Return what the store is to write of a session that is ended because of the refresh token that was presented."""
+        if verdict not in THEFT:
+            return self.audit_of_end(Ending("regressed", circumstances=by), record)
+        return self.audit_of(TokenTheftDetected, actor=record.acted_by, **_said_of_theft(record, verdict, by))
+
+    def audit_of_refresh(self, verdict: Verdict, *, by: Circumstances) -> Audit | None:
+        """Return what the store is to write of a refresh: nothing, unless those are audited too."""
+        return self.audit_of(SessionRefreshed, **_said_of_refresh(verdict, by)) if self.audits_refreshes else None
+
+    def created(
+        self,
+        record: SessionRecord,
+        *,
+        replaced: Sequence[str],
+        upgraded_from: str | None = None,
+        audit: InsertionAudit | None = None,
+    ) -> None:
         """A session was created. It superseded those whose handles are *replaced*, and took over the data of one of them."""
         self._superseded(replaced)
-        more = {"replaced": tuple(replaced), "upgraded_from": upgraded_from}
-        self._say(SessionCreated, record, circumstances=record.circumstances, **more)
+        began = None if audit is None else audit.began
+        self._say(SessionCreated, record, began, **_said_of_creation(record, replaced, upgraded_from))
 
-    def elevated(self, record: SessionRecord, *, previous: SessionRecord, methods: Sequence[str]) -> None:
+    def elevated(
+        self,
+        record: SessionRecord,
+        *,
+        previous: SessionRecord,
+        methods: Sequence[str],
+        audit: InsertionAudit | None = None,
+    ) -> None:
         """A session took the place of *previous*, since its user was authenticated again."""
         self._when(partial(self._feed.superseded, previous.session_id))
-        self._say(SessionElevated, record, previous_handle=previous.handle, methods=tuple(methods), acr=record.acr)
+        began = None if audit is None else audit.began
+        self._say(SessionElevated, record, began, **_said_of_elevation(record, previous, methods))
 
-    def refreshed(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
+    def refreshed(
+        self, record: SessionRecord, *, verdict: Verdict, by: Circumstances, audit: Audit | None = None
+    ) -> None:
         """A client exchanged its refresh token."""
-        is_rotated = verdict in (Verdict.ROTATED, Verdict.RECOVERED)
-        self._say(SessionRefreshed, record, circumstances=by, is_rotated=is_rotated)
+        self._say(SessionRefreshed, record, audit, **_said_of_refresh(verdict, by))
 
-    def revoked(self, record: SessionRecord, ending: Ending) -> None:
+    def revoked(self, record: SessionRecord, ending: Ending, *, audit: Audit | None = None) -> None:
         """A session was ended, as *ending* says."""
         self._ended(record.session_id)
-        why = attributed(ending, record)
-        self._say(SessionRevoked, record, reason=why.reason, by=why.by, circumstances=why.circumstances)
+        self._say(SessionRevoked, record, audit, **_said_of(ending))
         if record.actor is not None:
-            self._say(ImpersonationEnded, record)
+            self._say(ImpersonationEnded, record, None)
 
-    def impersonation_started(self, record: SessionRecord) -> None:
+    def impersonation_started(self, record: SessionRecord, *, audit: InsertionAudit | None = None) -> None:
         """A user began to act as another one, in the session of *record*."""
-        self._say(ImpersonationStarted, record, circumstances=record.circumstances)
+        began = None if audit is None else audit.began
+        self._say(ImpersonationStarted, record, began, circumstances=record.circumstances)
 
     def impersonation_stopped(
         self, session: SessionRecord | AccessToken, *, replaced: Sequence[str], resumed: str
     ) -> None:
         """Who acted in *session* goes on as himself in that whose handle is *resumed*: it superseded those *replaced*."""
         self._superseded(replaced)
-        self._say(ImpersonationEnded, session, resumed=resumed)
+        self._say(ImpersonationEnded, session, None, resumed=resumed)
 
     def changed(self, record: SessionRecord) -> None:
         """The claims of a session were changed by handle. There is no event for it."""
         self._when(partial(self._feed.stale, record.session_id))
 
-    def refused(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> None:
+    def refused(
+        self, record: SessionRecord, *, verdict: Verdict, by: Circumstances, audit: Audit | None = None
+    ) -> None:
         """A session was ended because of the refresh token that was presented."""
         if verdict not in THEFT:
-            self.revoked(record, Ending("regressed", circumstances=by))
+            self.revoked(record, Ending("regressed", circumstances=by), audit=audit)
             return
         self._ended(record.session_id)
-        self._say(TokenTheftDetected, record, reason=verdict.value, presented_by=by, last_seen=record.circumstances)
+        self._say(TokenTheftDetected, record, audit, **_said_of_theft(record, verdict, by))
 
     def rejected(self, token: AccessToken, failures: Sequence[ClaimFailure]) -> None:
         """A session did not satisfy the validators of a route."""
-        self._say(ClaimsRejected, token, failures=tuple(failures))
+        self._say(ClaimsRejected, token, None, failures=tuple(failures))
 
     def _superseded(self, handles: Sequence[str]) -> None:
         for handle in handles:
@@ -135,16 +214,19 @@ class Announcements:
     def _ended(self, session_id: str) -> None:
         self._when(partial(self._feed.revoked, session_id))
 
-    def _say(self, kind: type[SessionEvent], session: SessionRecord | AccessToken, **more: Any) -> None:
+    def _say(
+        self, kind: type[SessionEvent], session: SessionRecord | AccessToken, audit: Audit | None, **said: Any
+    ) -> None:
         level = logging.WARNING if kind is TokenTheftDetected else logging.INFO
         # Most applications have no subscriber and no such log, and should not pay for events.
         if self._publish is None and not audit_logger.isEnabledFor(level):
             return
-        event = self._event(kind, session, more)
+        event_id = self._random(16).hex() if audit is None else audit.event_id(session.session_id)
+        event = self._event(kind, session, event_id, said)
         self._when(partial(self._tell, event, level))
 
     def _event(
-        self, kind: type[SessionEvent], session: SessionRecord | AccessToken, more: Mapping[str, Any]
+        self, kind: type[SessionEvent], session: SessionRecord | AccessToken, event_id: str, said: Mapping[str, Any]
     ) -> SessionEvent:
         handle, kept_as, actor = (
             (session.handle, session.kind, session.acted_by)
@@ -158,8 +240,8 @@ class Announcements:
             at=moment(self._clock()),
             kind=kept_as,
             actor=actor,
-            event_id=self._random(16).hex(),
-            **more,
+            event_id=event_id,
+            **said,
         )
 
     def _tell(self, event: SessionEvent, level: int) -> None:
@@ -168,6 +250,26 @@ class Announcements:
             audit_logger.log(level, "%s: session %s", type(event).__name__, event.handle, extra=event.to_json())
         if self._publish is not None:
             self._publish(event)
+
+
+def _said_of(ending: Ending) -> dict[str, Any]:
+    return {"reason": ending.reason, "by": ending.by, "circumstances": ending.circumstances}
+
+
+def _said_of_creation(record: SessionRecord, replaced: Sequence[str], upgraded_from: str | None) -> dict[str, Any]:
+    return {"circumstances": record.circumstances, "replaced": tuple(replaced), "upgraded_from": upgraded_from}
+
+
+def _said_of_elevation(record: SessionRecord, previous: SessionRecord, methods: Sequence[str]) -> dict[str, Any]:
+    return {"previous_handle": previous.handle, "methods": tuple(methods), "acr": record.acr}
+
+
+def _said_of_refresh(verdict: Verdict, by: Circumstances) -> dict[str, Any]:
+    return {"circumstances": by, "is_rotated": verdict in (Verdict.ROTATED, Verdict.RECOVERED)}
+
+
+def _said_of_theft(record: SessionRecord, verdict: Verdict, by: Circumstances) -> dict[str, Any]:
+    return {"reason": verdict.value, "presented_by": by, "last_seen": record.circumstances}
 
 
 async def _call(subscriber: Subscriber, event: SessionEvent) -> None:

@@ -11,6 +11,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.claims.validators import SessionFacts
 from fastapi_session.engine.announcements import Announcements, Publisher
+from fastapi_session.engine.audit_trail import event_store
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.claim_checks import ClaimChecks
 from fastapi_session.engine.elevation import Elevation
@@ -22,7 +23,7 @@ from fastapi_session.engine.from_config import (
     rotation_policy,
 )
 from fastapi_session.engine.guests import Guests
-from fastapi_session.engine.housekeeping import Housekeeping
+from fastapi_session.engine.housekeeping import Audited, Housekeeping
 from fastapi_session.engine.impersonation import Impersonation
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.keys.published_keys import PublishedKeys
@@ -40,7 +41,7 @@ from fastapi_session.engine.tokens.slow_verifying import SlowVerifying
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.engine.user_sessions import UserSessions
 from fastapi_session.events import Subscriber
-from fastapi_session.model import Actor
+from fastapi_session.model import Actor, Ending
 from fastapi_session.randomness import Random
 from fastapi_session.stores.base import JoinedStore, Store
 
@@ -71,7 +72,7 @@ class Engine:
         )
         self.feed = self._feed(config)
         publish = Publisher(subscribers, background=self.background).publish if subscribers else None
-        self.announcements = Announcements(publish, feed=self.feed, clock=clock, random=random)
+        self.announcements = Announcements(publish, feed=self.feed, clock=clock, random=random, audit=config.audit)
         policy = rotation_policy(config)
         self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(
@@ -86,7 +87,9 @@ class Engine:
         )
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
-        self.housekeeping = Housekeeping(self.store, feed=self.feed, clock=clock, background=self.background)
+        self.housekeeping = Housekeeping(
+            self.store, feed=self.feed, clock=clock, background=self.background, audited=self._audited(config)
+        )
         self.claim_checks = ClaimChecks(clock=clock)
         self.no_facts = SessionFacts(acr_order=config.acr_order)
         self._issuer = config.issuer
@@ -153,6 +156,12 @@ class Engine:
         )
         self.user_sessions = UserSessions(store, announcements=self.announcements, clock=self.clock)
         self.published_keys = PublishedKeys(self._issuer, keyring=self.keyring, clock=self.clock, joined=joined)
+
+    def _audited(self, config: SessionConfig) -> Audited | None:
+        if not config.audit:
+            return None
+        expired = partial(self.announcements.audit_of_end, Ending("expired"))
+        return Audited(event_store(self.store), expired, kept_for=milliseconds(config.audit_retention))
 
     def _feed(self, config: SessionConfig) -> RevocationFeed:
         max_age = config.revocation_feed_max_age

@@ -80,9 +80,10 @@ class Elevation:
                 by_token = token.anti_csrf_token is not None
                 issued = self._mint.issue(elevated, refresh_token, key=key, anti_csrf=by_token)
                 predecessor = Predecessor(record.session_id, record.version)
-                inserted = await self._store.insert(elevated, succeeding=predecessor)
-                if inserted.is_kept:
-                    self._announcements.elevated(elevated, previous=record, methods=by.methods)
+                audit = self._announcements.audit_of_elevation(elevated, previous=record, methods=by.methods)
+                insertion = await self._store.insert(elevated, succeeding=predecessor, audit=audit)
+                if insertion.is_kept:
+                    self._announcements.elevated(elevated, previous=record, methods=by.methods, audit=audit)
                     return issued
         raise StoreUnavailable("the session kept changing while it was elevated")
 

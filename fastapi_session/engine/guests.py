@@ -15,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from fastapi_session.audit import InsertionAudit
 from fastapi_session.core.guests import Merge, merged_data
 from fastapi_session.core.payload import json_object
 from fastapi_session.engine.record_changes import RecordChanges
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import GUEST_KIND, Json, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
+
+UpgradeAudits = tuple[InsertionAudit | None, InsertionAudit | None]
+"""What the store is to write if the session was a guest's, and if not."""
 
 
 class Guests:
@@ -31,9 +35,11 @@ class Guests:
         self._record_changes = record_changes
 
     async def insert_upgraded(
-        self, record: SessionRecord, handle: str, *, merge: Merge, replacing: Sequence[str]
+        self, record: SessionRecord, handle: str, *, merge: Merge, replacing: Sequence[str], audits: UpgradeAudits
     ) -> bool:
         """Keep *record* in the place of the session named *handle* and of those *replacing* (ids); say if the first was a guest's.
+
+        The store writes the first of *audits* if it was, else the second.
 
         If so, its data are merged into those of *record*; else only *merge* is applied, to no data. Raises `PayloadError` for
         what *merge* returns, and what that raises: then nothing was written. Raises `StoreUnavailable`.
@@ -42,10 +48,12 @@ class Guests:
         def upgraded(guest: SessionRecord) -> tuple[SessionRecord, bool] | None:
             return (_with_data(record, merge, guest.session_data), True) if guest.kind == GUEST_KIND else None
 
-        if await self._record_changes.take_over(handle, upgraded, replacing=replacing):
+        as_guest, as_other = audits
+        if await self._record_changes.take_over(handle, upgraded, replacing=replacing, audit=lambda _: as_guest):
             return True
         # Nobody's basket, but the sign-in goes on.
-        await self._store.insert(_with_data(record, merge, {}), replacing=[*replacing, split_handle(handle)[0]])
+        earlier = [*replacing, split_handle(handle)[0]]
+        await self._store.insert(_with_data(record, merge, {}), replacing=earlier, audit=as_other)
         return False
 
 

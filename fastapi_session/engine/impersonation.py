@@ -19,6 +19,7 @@ session: they are worth as much as the actor's own.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.access_token import AccessToken
@@ -100,8 +101,9 @@ class Impersonation:
         key = await self._keyring.signing_key(through=self._joined)
         issued = self._mint.issue(begun, first, key=key, anti_csrf=by_token)  # before the write: it may be too long
         # Should the actor's session have ended since it was read, this one is refused from the beginning.
-        await self._store.insert(begun)
-        self._announcements.impersonation_started(begun)
+        audit = self._announcements.audit_of_impersonation(begun)
+        await self._store.insert(begun, audit=audit)
+        self._announcements.impersonation_started(begun, audit=audit)
         return issued
 
     async def stop(self, token: AccessToken) -> IssuedSession | None:
@@ -121,11 +123,14 @@ class Impersonation:
             record = self._new_sessions.copied_record(first, waiting, now=self._clock(), restarts=False)
             return record, (record, self._mint.issue(record, first, key=key, anti_csrf=by_token))
 
-        begun = await self._record_changes.take_over(token.actor.handle, resumed, replacing=[token.session_id])
+        replaced = (token.actor.handle, token.session_handle)
+        audit = partial(self._announcements.audit_of_resumption, replaced=replaced)
+        begun = await self._record_changes.take_over(
+            token.actor.handle, resumed, replacing=[token.session_id], audit=audit
+        )
         if begun is None:
             return None
         record, issued = begun
-        replaced = (token.actor.handle, token.session_handle)
         self._announcements.impersonation_stopped(acted or token, replaced=replaced, resumed=record.handle)
         return issued
 
@@ -137,8 +142,10 @@ class Impersonation:
         assert record.actor_session is not None
         if await kept_record(self._store, record.actor_session) is not None:
             return
-        if await self._store.delete(record.session_id):
-            self._announcements.revoked(record, Ending("impersonation_ended"))
+        ending = Ending("impersonation_ended")
+        audit = self._announcements.audit_of_end(ending, record)
+        if await self._store.delete(record.session_id, audit=audit):
+            self._announcements.revoked(record, ending, audit=audit)
         reason = "refresh token: the session of who acts as the user has ended"
         session_id = split_handle(record.actor_session)[0]
         raise (await self._ended_sessions.refusal_of_refresh_token(session_id, reason=reason)).about(record.handle)

@@ -14,7 +14,9 @@ from dataclasses import replace
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from fastapi_session.audit import InsertionAudit
 from fastapi_session.core import access_token
+from fastapi_session.core.endings import attributed
 from fastapi_session.core.payload import checked_label, copied, is_same, json_object
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
@@ -70,18 +72,28 @@ class RecordChanges:
     async def end(self, handle: str, ending: Ending) -> bool:
         """End the session named *handle* as *ending* says, and say whether it was alive. Raises `StoreUnavailable`."""
         record = await kept_record(self._store, handle)
-        if record is None or not await self._store.delete(record.session_id):
+        if record is None:
+            return False
+        ending = attributed(ending, record)
+        audit = self._announcements.audit_of_end(ending, record)
+        if not await self._store.delete(record.session_id, audit=audit):
             return False  # whoever deleted it announces it
-        self._announcements.revoked(record, ending)
+        self._announcements.revoked(record, ending, audit=audit)
         return True
 
     async def take_over(
-        self, handle: str, make: Callable[[SessionRecord], tuple[SessionRecord, T] | None], *, replacing: Sequence[str]
+        self,
+        handle: str,
+        make: Callable[[SessionRecord], tuple[SessionRecord, T] | None],
+        *,
+        replacing: Sequence[str],
+        audit: Callable[[SessionRecord], InsertionAudit | None],
     ) -> T | None:
         """Put the session that *make* makes of that named *handle* in its place and in that of those *replacing* (ids), in one transaction.
 
         No change of the session is lost, whoever makes it: one that was written before is in the record that *make* is given,
         and one that comes later finds that the session was superseded. If another writer came first, *make* is called again.
+        *audit* returns what the store is to write of the new one.
         Returns what *make* returned beside the record; `None` if it returned `None`, or the session has ended, and then nothing
         was written. Raises `StoreUnavailable`.
         """
@@ -92,7 +104,9 @@ class RecordChanges:
                 if record is None or made is None:
                     return None
                 predecessor = Predecessor(record.session_id, record.version)
-                inserted = await self._store.insert(made[0], replacing=replacing, succeeding=predecessor)
+                inserted = await self._store.insert(
+                    made[0], replacing=replacing, succeeding=predecessor, audit=audit(made[0])
+                )
                 if inserted.is_kept:
                     return made[1]
         raise StoreUnavailable("the session kept changing while another one was to take its place")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.core.payload import ensure_text, is_name
 from fastapi_session.engine.announcements import Announcements
@@ -22,7 +23,7 @@ PIECE = 100
 class Delete(Protocol):
     """Deletes sessions, and returns them: fewer than the limit only if there are no more."""
 
-    async def __call__(self, *, limit: int) -> Sequence[SessionRecord]:
+    async def __call__(self, *, limit: int, audit: Audit | None) -> Sequence[SessionRecord]:
         """Delete at most *limit* of them."""
 
 
@@ -67,18 +68,19 @@ class UserSessions:
     async def _in_pieces(self, delete: Delete, ending: Ending) -> list[str]:
         ended: list[str] = []
         while True:
-            deleted = await delete(limit=PIECE)
-            ended += self._announced(deleted, ending)
+            audit = self._announcements.audit_of_end(ending)
+            deleted = await delete(limit=PIECE, audit=audit)
+            ended += self._announced(deleted, ending, audit)
             if len(deleted) < PIECE:
                 return ended
 
-    def _announced(self, deleted: Sequence[SessionRecord], ending: Ending) -> list[str]:
+    def _announced(self, deleted: Sequence[SessionRecord], ending: Ending, audit: Audit | None) -> list[str]:
         """Announce the end of the sessions that were *deleted* while they were alive, and return their handles."""
         now = self._clock()
         # The store deletes expired ones as well. Nobody was signed in by those, so they are not announced.
         alive = [record for record in deleted if not record.lineage.expired(now)]
         for record in alive:
-            self._announcements.revoked(record, ending)
+            self._announcements.revoked(record, ending, audit=audit)
         return [record.handle for record in alive]
 
     async def _acts_on(self, actor_session: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a store promises: four small contracts, one contract sentence a method.
+"""What a store promises: small contracts, one contract sentence a method.
 
 A store keeps and compares; it never judges a token. Not-found is `None` or `False`, never an error.
 Any failure of the driver underneath surfaces as `StoreUnavailable`, and then nothing may be assumed about
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from fastapi_session.audit import Audit, EventQuery, EventReading, InsertionAudit
 from fastapi_session.insertion import Insertion, Limit
 from fastapi_session.model import (
     LATEST,
@@ -35,6 +36,9 @@ class SessionStore(Protocol):
     Whatever deletes a session (but for `delete_expired`: no access token outlives the deadline) appends the notice
     `session_revoked` in the same transaction, and `insert` the notice `session_superseded` for what it replaces, so
     that no process can miss what another one did.
+
+    A verb that is given an *audit* writes its event of each session that it changed, and of no other, in the same transaction.
+    It is given one only if the store is an `EventStore` too.
     """
 
     @property
@@ -54,6 +58,7 @@ class SessionStore(Protocol):
         replacing: Sequence[str] = (),
         succeeding: Predecessor | None = None,
         limit: Limit | None = None,
+        audit: InsertionAudit | None = None,
     ) -> Insertion:
         """Keep a new *record* and, in the same transaction, delete the sessions whose ids are *replacing*.
 
@@ -69,7 +74,7 @@ class SessionStore(Protocol):
         anybody see more sessions than the limit, however many are inserted at once.
         """
 
-    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, in one conditional write.
 
         The write happens only if the row's generation and current hash are those of *rotation*, the debounce has
@@ -83,14 +88,16 @@ class SessionStore(Protocol):
     async def get(self, session_id: str) -> Reading:
         """Return the record (expired or not) together with the store's clock, which is read no earlier than the row."""
 
-    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+    async def replace(
+        self, session_id: str, *, expected: Lineage, lineage: Lineage, audit: Audit | None = None
+    ) -> bool:
         """Write *lineage* if the row has not changed since it was *expected*: a compare-and-set.
 
         Compared are generation, current, acknowledged, window_at, exchanged and crossed, since whatever
         a verdict depends on changes one of them.
         """
 
-    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+    async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         """Delete the session, with *expected* only if `replace` would write. Say whether it was deleted."""
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
@@ -118,7 +125,13 @@ class SessionStore(Protocol):
         """
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        limit: int,
+        audit: Audit | None = None,
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions, expired ones too, but the one whose id is *keep*; return what was deleted.
 
@@ -126,13 +139,15 @@ class SessionStore(Protocol):
         transaction holds is waited for. So all are deleted by calls of bounded work, and others are served in between.
         """
 
-    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+    async def delete_external(
+        self, digest: bytes, *, limit: int, audit: Audit | None = None
+    ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the sessions whose external session or external subject is *digest*, and return them.
 
         As `delete_sessions_of` does: expired ones too, and fewer than *limit* only if none is left.
         """
 
-    async def delete_expired(self, *, limit: int) -> int:
+    async def delete_expired(self, *, limit: int, audit: Audit | None = None) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
 
 
@@ -181,6 +196,22 @@ class OnceStore(Protocol):
 
     async def delete_remembered(self, *, limit: int) -> int:
         """Forget at most *limit* digests whose moment has passed, and return how many; 0 if the store forgets by itself."""
+
+
+@runtime_checkable
+class EventStore(Protocol):
+    """A store that keeps events: what `SessionConfig(audit=...)` needs."""
+
+    async def events(self, query: EventQuery) -> EventReading:
+        """Return the events that *query* asks for, in the order in which they were written.
+
+        Oldest first, no event is ever written before the place at which a reading ended; so a store whose transactions commit
+        in another order than they write holds back the events of the last minute, and what was open for longer may be missed.
+        Newest first, all that is there is returned. Raises ValueError if *query* goes on after what is no place.
+        """
+
+    async def delete_events(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* events of *until* or before (milliseconds of the store's clock), and return how many."""
 
 
 class Store(SessionStore, SigningKeyStore, NoticeStore, OnceStore, Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from fastapi_session.audit import Audit, EventQuery, EventReading, InsertionAudit
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.insertion import HAS_MOVED, REFUSED, Insertion, Limit
@@ -24,8 +25,15 @@ from fastapi_session.model import (
     SigningKeyRecord,
     external_digests,
 )
+from fastapi_session.stores.event_list import EventList
 from fastapi_session.stores.limits import Living, making_room
-from fastapi_session.stores.rows import compared_row, key_record, key_row, session_record, session_row
+from fastapi_session.stores.rows import (
+    compared_row,
+    key_record,
+    key_row,
+    session_record,
+    session_row,
+)
 
 
 class MemoryStore:
@@ -43,7 +51,8 @@ class MemoryStore:
         self._keys: dict[str, SigningKeyRecord] = {}
         self._notices: list[Notice] = []
         self._remembered: dict[bytes, int] = {}
-        # The lock guards the four above. A lock for threads, since event loops of several may share the store. Nothing awaits
+        self._events = EventList()
+        # The lock guards those above. A lock for threads, since event loops of several may share the store. Nothing awaits
         # while it is held.
         self._lock = threading.Lock()
 
@@ -60,6 +69,7 @@ class MemoryStore:
         replacing: Sequence[str] = (),
         succeeding: Predecessor | None = None,
         limit: Limit | None = None,
+        audit: InsertionAudit | None = None,
     ) -> Insertion:
         """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room. Raises StoreUnavailable if its id exists."""
         # Through JSON, as in any other store: what the caller changes afterwards is not changed here.
@@ -74,15 +84,18 @@ class MemoryStore:
             if ending is None:
                 return REFUSED
             for superseded in earlier:
-                self._sessions.pop(superseded, None)
+                replaced = self._sessions.pop(superseded, None)
                 self._note(superseded, "session_superseded")
+                if replaced is not None and audit is not None:
+                    self._tell(audit.superseded, replaced)
             evicted = tuple(self._sessions[session_id] for session_id in ending)
             for session_id in ending:
-                self._delete(session_id)
+                self._delete(session_id, None if audit is None else audit.evicted)
             self._sessions[copy.session_id] = copy
+            self._tell(None if audit is None else audit.began, copy)
             return Insertion("kept", evicted)
 
-    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         with self._lock:
             record = self._sessions.get(rotation.session_id)
@@ -90,6 +103,7 @@ class MemoryStore:
             if record is None or not _applies(rotation, record.lineage, now=now):
                 return None
             lineage = _rotated(rotation, record.lineage, now=now)
+            self._tell(audit, record)
             return self._keep(replace(record, lineage=lineage, circumstances=rotation.circumstances))
 
     async def get(self, session_id: str) -> Reading:
@@ -97,22 +111,25 @@ class MemoryStore:
         with self._lock:
             return Reading(self._sessions.get(session_id), self._clock())
 
-    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+    async def replace(
+        self, session_id: str, *, expected: Lineage, lineage: Lineage, audit: Audit | None = None
+    ) -> bool:
         """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         with self._lock:
             record = self._sessions.get(session_id)
             if record is None or not _unmoved(record.lineage, expected):
                 return False
             self._keep(replace(record, lineage=lineage))
+            self._tell(audit, record)
             return True
 
-    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+    async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         with self._lock:
             record = self._sessions.get(session_id)
             if record is None or not (expected is None or _unmoved(record.lineage, expected)):
                 return False
-            return self._delete(session_id)
+            return self._delete(session_id, audit)
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
@@ -158,31 +175,39 @@ class MemoryStore:
             return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        limit: int,
+        audit: Audit | None = None,
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         with self._lock:
             records = [*islice((each for each in self._of(user_id, tenant_id) if each.session_id != keep), limit)]
             for record in records:
-                self._delete(record.session_id)
+                self._delete(record.session_id, audit)
             return records
 
-    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+    async def delete_external(
+        self, digest: bytes, *, limit: int, audit: Audit | None = None
+    ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
         with self._lock:
             found = (record for record in self._sessions.values() if digest in external_digests(record))
             records = [*islice(found, limit)]
             for record in records:
-                self._delete(record.session_id)
+                self._delete(record.session_id, audit)
             return records
 
-    async def delete_expired(self, *, limit: int) -> int:
+    async def delete_expired(self, *, limit: int, audit: Audit | None = None) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         with self._lock:
             now = self._clock()
             expired = [record.session_id for record in self._sessions.values() if record.lineage.expired(now)]
             for session_id in expired[:limit]:
-                del self._sessions[session_id]
+                self._tell(audit, self._sessions.pop(session_id))
             return len(expired[:limit])
 
     async def insert_key(self, record: SigningKeyRecord) -> bool:
@@ -255,17 +280,32 @@ class MemoryStore:
         record = self._sessions.get(predecessor.session_id)
         return record is not None and record.version == predecessor.version
 
+    async def events(self, query: EventQuery) -> EventReading:
+        """Return the events that *query* asks for, in the order in which they were written, or newest first."""
+        with self._lock:
+            return self._events.read(query)
+
+    async def delete_events(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* events of *until* or before, and return how many."""
+        with self._lock:
+            return self._events.delete(until=until, limit=limit)
+
     def _making_room(self, record: SessionRecord, limit: Limit, *, replacing: Sequence[str]) -> list[str] | None:
         now = self._clock()
         of_user = self._of(record.user_id, record.tenant_id)
         living = (Living.of(each) for each in of_user if not each.lineage.expired(now))
         return making_room(living, limit, replacing=replacing)
 
-    def _delete(self, session_id: str) -> bool:
-        if self._sessions.pop(session_id, None) is None:
+    def _delete(self, session_id: str, audit: Audit | None) -> bool:
+        record = self._sessions.pop(session_id, None)
+        if record is None:
             return False
         self._note(session_id, "session_revoked")
+        self._tell(audit, record)
         return True
+
+    def _tell(self, audit: Audit | None, record: SessionRecord) -> None:
+        self._events.tell(audit, record, at=self._clock())
 
     def _note(self, subject: str, kind: NoticeKind) -> None:
         self._notices.append(Notice(subject, kind, self._clock()))

@@ -7,7 +7,7 @@
 | the sessions of a user, or of an identity provider, to delete them | is deleted with the others; a notice is in the feed, but no event is published |
 | what is old, to delete it | is never read |
 | the signing keys | is left out: what it signed is refused with "try refresh token", and a new key is made if none is left |
-| the feed | is left out |
+| the feed, the events | is left out |
 
 So nobody is harmed by the row of another one. What is left out is logged, once a process. Neither the log nor an error
 has anything that the row holds, but for its own name.
@@ -20,9 +20,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from fastapi_session.audit import EventRecord
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import Notice, SessionRecord, SigningKeyRecord, external_digests
-from fastapi_session.stores.rows import Row, Unreadable, key_record, notice_of, session_record
+from fastapi_session.stores.rows import Row, Unreadable, event_of, key_record, notice_of, session_record
 
 T = TypeVar("T")
 
@@ -72,6 +73,10 @@ class Readable:
     def signing_keys(self, rows: Iterable[Row]) -> list[SigningKeyRecord]:
         """Return the signing keys in *rows* that can be read."""
         return [*self._each(rows, key_record, what="signing key")]
+
+    def events(self, rows: Iterable[Row]) -> tuple[EventRecord, ...]:
+        """Return the events in *rows* that can be read."""
+        return tuple(self._each(rows, event_of, what="event"))
 
     def notices(self, rows: Iterable[Row]) -> tuple[Notice, ...]:
         """Return the notices in *rows* that can be read."""

@@ -2,7 +2,7 @@
 
 A row has the fields of its record, in the order of the dataclasses of `model`: those of `Circumstances` and of `Lineage`
 are in the place of the field that holds them. Each column is named after its field. What a store has to know of a column is
-said once, in the tables `SESSION`, `KEY` and `NOTICE`. All else is derived from them at import, for sessions:
+said once, in the tables `SESSION`, `KEY`, `NOTICE` and `EVENT`. All else is derived from them at import, for sessions:
 
 | | |
 |---|---|
@@ -31,12 +31,13 @@ What a database keeps can be damaged, or changed by another hand. So each column
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from enum import Enum, auto
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from fastapi_session.audit import Audit, EventRecord
 from fastapi_session.model import DEFAULT_KIND, Circumstances, Json, Lineage, Notice, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.json_text import dump_json, load_json
 
@@ -140,6 +141,17 @@ KEY: Mapping[str, Column] = {
     "token_lifetime": Column(Kind.NUMBER),
 }
 
+EVENT: Mapping[str, Column] = {
+    "event_id": Column(Kind.TEXT),
+    "at": Column(Kind.DATETIME),
+    "name": Column(Kind.TEXT),
+    "session_id": Column(Kind.TEXT),
+    "tenant_id": Column(Kind.TEXT),
+    "user_id": Column(Kind.TEXT),
+    "kind": Column(Kind.TEXT),
+    "body": Column(Kind.JSON),
+}
+
 NOTICE: Mapping[str, Column] = {"subject": Column(Kind.TEXT), "kind": Column(Kind.TEXT), "at": Column(Kind.NUMBER)}
 
 
@@ -151,7 +163,9 @@ class Unreadable(ValueError):
         self.column = column
 
 
-def _names(record: type[SessionRecord | Circumstances | Lineage | SigningKeyRecord | Notice]) -> tuple[str, ...]:
+def _names(
+    record: type[SessionRecord | Circumstances | Lineage | SigningKeyRecord | Notice | EventRecord],
+) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
 
@@ -159,6 +173,9 @@ CIRCUMSTANCES_COLUMNS = _names(Circumstances)
 LINEAGE_COLUMNS = _names(Lineage)
 KEY_COLUMNS = _names(SigningKeyRecord)
 NOTICE_COLUMNS = _names(Notice)
+EVENT_COLUMNS = _names(EventRecord)
+WHOSE_COLUMNS = ("session_id", "tenant_id", "user_id", "kind")
+"""What an event has of the session that it is about."""
 
 _PARTS = {"circumstances": CIRCUMSTANCES_COLUMNS, "lineage": LINEAGE_COLUMNS}
 _PATHS = [
@@ -172,6 +189,8 @@ ADDED_COLUMNS = {name: column.before for name, column in SESSION.items() if colu
 
 # One call in C makes the whole row: a row is written at every sign-in.
 _values_of_session: Callable[[SessionRecord], Row] = attrgetter(*_PATHS)
+whose: Callable[[Row], Row] = itemgetter(*map(SESSION_COLUMNS.index, WHOSE_COLUMNS))
+"""Return what an event has of the session in a row."""
 _values_of_key: Callable[[SigningKeyRecord], Row] = attrgetter(*KEY_COLUMNS)
 circumstances_row: Callable[[Circumstances], Row] = attrgetter(*CIRCUMSTANCES_COLUMNS)
 lineage_row: Callable[[Lineage], Row] = attrgetter(*LINEAGE_COLUMNS)
@@ -235,6 +254,7 @@ _CIRCUMSTANCES, _LINEAGE = _slice(CIRCUMSTANCES_COLUMNS), _slice(LINEAGE_COLUMNS
 _SESSION_ROWS = Rows(SESSION_COLUMNS, SESSION)
 _KEY_ROWS = Rows(KEY_COLUMNS, KEY)
 _NOTICE_ROWS = Rows(NOTICE_COLUMNS, NOTICE)
+_EVENT_ROWS = Rows(EVENT_COLUMNS, EVENT)
 
 
 def session_row(record: SessionRecord) -> Row:
@@ -259,6 +279,19 @@ def key_row(record: SigningKeyRecord) -> Row:
 def key_record(row: Row) -> SigningKeyRecord:
     """Return the record that `key_row` wrote. Raises `Unreadable` for what it never writes."""
     return SigningKeyRecord(*_KEY_ROWS.read(row))
+
+
+def event_rows(audit: Audit, sessions: Iterable[Row], *, at: int) -> list[Row]:
+    """Return the rows of the events of *audit*, of the *sessions* that are said by `WHOSE_COLUMNS`, *at* a moment."""
+    return [
+        _EVENT_ROWS.write((audit.event_id(session_id), at, audit.name, session_id, *others, audit.body))
+        for session_id, *others in sessions
+    ]
+
+
+def event_of(row: Row) -> EventRecord:
+    """Return the event in *row*. Raises `Unreadable` for what `event_rows` never writes."""
+    return EventRecord(*_EVENT_ROWS.read(row))
 
 
 def notice_of(row: Row) -> Notice:

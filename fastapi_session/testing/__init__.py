@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi_session.testing.event_contract import EventContract
 from fastapi_session.testing.fresh_engine import fresh_sessions
 from fastapi_session.testing.given_session import session_of
 from fastapi_session.testing.hand_clock import HandClock
@@ -11,6 +12,7 @@ from fastapi_session.testing.signing_in import sign_in, sign_in_async
 from fastapi_session.testing.store_contract import StoreContract
 
 __all__ = [
+    "EventContract",
     "HandClock",
     "LimitContract",
     "StoreContract",

@@ -23,6 +23,7 @@ from fastapi_session import (
     install,
     session_router,
 )
+from fastapi_session.audit import Audit
 from fastapi_session.core.logout_token import MAX_AGE
 from fastapi_session.engine.provider_keys import PAUSE
 from fastapi_session.model import SessionRecord
@@ -67,9 +68,11 @@ class TroubledStore(MemoryStore):
         self._ensure_up("once")
         return await super().once(digest, until=until)
 
-    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+    async def delete_external(
+        self, digest: bytes, *, limit: int, audit: Audit | None = None
+    ) -> Sequence[SessionRecord]:
         self._ensure_up("delete_external")
-        return await super().delete_external(digest, limit=limit)
+        return await super().delete_external(digest, limit=limit, audit=audit)
 
     def _ensure_up(self, verb: str) -> None:
         if verb in self.down:

@@ -11,9 +11,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
+from fastapi_session.audit import Audit
 from fastapi_session.core.rotation import THEFT, Decision, Verdict
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
@@ -37,6 +38,7 @@ class Alarm:
     verdict: Verdict
     by: Circumstances
     judge: Callable[[Reading], Decision]
+    audit: Audit | None = None
 
 
 class Alarms:
@@ -55,9 +57,12 @@ class Alarms:
         Raises `StoreUnavailable`: then that is found out in the background, and announced as soon as it is known.
         """
         session_id = alarm.record.session_id
+        # Once for all attempts: whichever of them ends the session, its event has one id.
+        audit = self._announcements.audit_of_refusal(alarm.record, verdict=alarm.verdict, by=alarm.by)
+        alarm = replace(alarm, audit=audit)
         self._ending[session_id] += 1
         try:
-            ended = await self._store.delete(session_id, expected=alarm.record.lineage)
+            ended = await self._store.delete(session_id, expected=alarm.record.lineage, audit=audit)
         except (StoreUnavailable, asyncio.CancelledError):  # neither says whether the session was deleted
             self._find_out_later(alarm)
             raise
@@ -97,7 +102,7 @@ class Alarms:
                 return self._announce_unless_ending(alarm)
             if not alarm.judge(reading).revoke:
                 return True
-            if await self._store.delete(session_id, expected=reading.record.lineage):
+            if await self._store.delete(session_id, expected=reading.record.lineage, audit=alarm.audit):
                 self._announce(alarm)
                 return True
 
@@ -111,18 +116,20 @@ class Alarms:
     def _announce(self, alarm: Alarm) -> None:
         self._unknown.discard(alarm.record.session_id)
         logger.warning("refresh of session %s: %s", alarm.record.handle, alarm.verdict)
-        self._announcements.refused(alarm.record, verdict=alarm.verdict, by=alarm.by)
+        self._announcements.refused(alarm.record, verdict=alarm.verdict, by=alarm.by, audit=alarm.audit)
         if alarm.record.actor_session is not None and alarm.verdict in THEFT:
             self._background.start(self._end_actor(alarm.record.actor_session))
 
     async def _end_actor(self, handle: str) -> None:
         """End the session of who acted in the one that ended: a thief could have stopped acting, and had that one."""
+        ending = Ending("theft")
         for pause in chain([0], _pauses()):
             await asyncio.sleep(pause)
             with suppress(StoreUnavailable):
                 record = await kept_record(self._store, handle)
-                if record is not None and await self._store.delete(record.session_id):
-                    self._announcements.revoked(record, Ending("theft"))
+                audit = self._announcements.audit_of_end(ending)
+                if record is not None and await self._store.delete(record.session_id, audit=audit):
+                    self._announcements.revoked(record, ending, audit=audit)
                 return
 
 

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
+from fastapi_session.audit import Audit
 from fastapi_session.core import refresh_token
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, judge
@@ -61,11 +62,13 @@ class Refreshing:
         # One for all attempts: only one token is sent.
         issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
         successor = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
+        audits = self._announcements.audits_refreshes  # asked here: without them this costs no call
+        rotation = self._announcements.audit_of_refresh(Verdict.ROTATED, by=by) if audits else None
         lost: Verdict | None = None
         for _ in range(ATTEMPTS):
-            rotated = await self._store.rotate(self._rotation(token, successor, by))
+            rotated = await self._store.rotate(self._rotation(token, successor, by), audit=rotation)
             if rotated is not None:
-                self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by)
+                self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by, audit=rotation)
                 return rotated, successor
             reading = await self._store.get(token.session_id)
             decision = self._judge(token, issue_id, reading)
@@ -77,8 +80,9 @@ class Refreshing:
                 raise refusal.about(token.session_id)  # a handle without the tenant, which only the row knew
             is_served = lost is Verdict.REISSUE and _changes_only_the_window(decision, reading.record.lineage)
             alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))
-            if is_served or await self._write(decision, alarm):
-                return self._outcome(decision, reading.record, by)
+            audit = self._announcements.audit_of_refresh(decision.verdict, by=by)
+            if is_served or await self._write(decision, alarm, audit):
+                return self._outcome(decision, alarm, audit)
             lost = decision.verdict
         raise StoreUnavailable("the session kept moving while its refresh token was judged")
 
@@ -99,22 +103,22 @@ class Refreshing:
         row = None if reading.record is None else reading.record.lineage
         return judge(token, row, now=reading.now, policy=self._policy, secrets=self._secrets, issue_id=issue_id)
 
-    async def _write(self, decision: Decision, alarm: Alarm) -> bool:
+    async def _write(self, decision: Decision, alarm: Alarm, audit: Audit | None) -> bool:
         """Do what *decision* says, if the row has not changed since it was judged, and say whether that is so."""
         record = alarm.record
         if decision.revoke:
             return await self._alarms.end(alarm)
         if decision.write is None:
             return True
-        return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write)
+        told = None if decision.to_send is None else audit
+        return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write, audit=told)
 
-    def _outcome(
-        self, decision: Decision, record: SessionRecord, by: Circumstances
-    ) -> tuple[SessionRecord, RefreshToken]:
+    def _outcome(self, decision: Decision, alarm: Alarm, audit: Audit | None) -> tuple[SessionRecord, RefreshToken]:
+        record = alarm.record
         if decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
             logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
         if decision.to_send is not None:
-            self._announcements.refreshed(record, verdict=decision.verdict, by=by)
+            self._announcements.refreshed(record, verdict=decision.verdict, by=alarm.by, audit=audit)
             return replace(record, lineage=decision.write or record.lineage), decision.to_send
         if decision.verdict is Verdict.CLOCK_SET_BACK:
             raise StoreUnavailable("the store's clock was set back after the session was refreshed: come again")

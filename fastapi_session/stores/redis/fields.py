@@ -77,6 +77,11 @@ def key_row_of(text: str) -> Row:
     return _row(text, _KEY_BYTES)
 
 
+def event_row_of(text: str) -> Row:
+    """Return the row of an event, of which *text* is a JSON array, as `session_row_of` does."""
+    return _row(text)
+
+
 def notice_rows_of(text: str) -> Sequence[Row]:
     """Return the rows of a feed: *text* has one on each line, an array of subject, kind and moment, as `session_row_of` does."""
     try:

@@ -6,6 +6,8 @@
 | `{prefix:n}:by_user` | sorted set | the name of every session of the shard, in the order of their users |
 | `{prefix:n}:by_deadline` | sorted set | the same names, by the moment at which the session ends |
 | `{prefix:n}:by_external` | sorted set | of each session that an identity provider signed in, name and digest, in both orders |
+| `{prefix:n}:events` | stream | the events of the sessions of the shard, if they are audited |
+| `{prefix:n}:events_by_user` | sorted set | the place of each of these events, in the order of their users |
 | `{prefix:n}:notices` | sorted set | what is to be heard of the sessions of the shard, by the moment it happened |
 | `{prefix:n}:once:<digest>` | hash | the ticket of the request that remembered the digest |
 | `{prefix}:signing_keys` | hash | a signing key's row, by its family and sequence |
@@ -36,6 +38,11 @@ class Shard:
     def feed(self) -> str:
         """The key of what is to be heard of the sessions of the shard."""
         return f"{self.tag}:notices"
+
+    @property
+    def events(self) -> Sequence[str]:
+        """The keys of the events of the sessions of the shard, and of their index."""
+        return [f"{self.tag}:events", f"{self.tag}:events_by_user"]
 
     def keys(self, *session_ids: str) -> Sequence[str]:
         """Return the keys of a script about the sessions *session_ids*: the indexes, the feed, then one key a session."""

@@ -32,7 +32,7 @@ def said_of(limit: Limit, *, bounds: tuple[str, str], names: Sequence[str]) -> s
     return json.dumps(said)
 
 
-INSERT_LIMITED = Script.of(f"""{INSERTING}
+INSERT_LIMITED = Script.telling_or_not(f"""{INSERTING}
 local function set(values)
     local members = {{}}
     for _, each in ipairs(values) do members[each] = true end
@@ -80,7 +80,7 @@ local evicted = {{}}
 for place = 1, too_many do
     local name = counted[place].name
     evicted[place] = record(key_of[name])
-    revoke(key_of[name], name)
+    revoke(key_of[name], name, 'evicted')
 end
 insert(6)
 return {{ARGV[1], {DONE}, evicted}}

@@ -6,8 +6,10 @@ if the server's own clock decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha1
+
+from fastapi_session.model import DEFAULT_KIND
 
 BEGINNING = """
 local function now()
@@ -27,15 +29,60 @@ end
 """
 
 
+SILENT = """
+local function tell() end
+"""
+
+TELLING = """
+local audit = cjson.decode(table.remove(ARGV))
+local events_by_user, events = table.remove(KEYS), table.remove(KEYS)
+
+local function place(id)  -- a stream counts up a moment and a number in it; as many digits for each, since names are compared as text
+    local moment, number = string.match(id, '^(%d+)-(%d+)$')
+    return string.format('%016d-%016d', moment, number)
+end
+
+local function tell(key, what)
+    local whose, kind = redis.call('HMGET', key, 'session_id', 'tenant_id', 'user_id'), redis.call('HGET', key, 'kind')
+    if not whose[1] then return end  -- the server has expired it
+    local told, moment = audit[what], integer(now())
+    local event_id = string.sub(redis.sha1hex(audit.change .. string.sub(whose[1], 2, -2)), 1, 32)
+    local row = '["' .. event_id .. '",' .. moment .. ',' .. told[1] .. ',' .. table.concat(whose, ',') .. ','
+        .. (kind or DEFAULT_KIND) .. ',' .. told[2] .. ']'
+    local id = redis.call('XADD', events, '*', 'event', row, 'at', moment, 'user', whose[3], 'tenant', whose[2])
+    redis.call('ZADD', events_by_user, 0, whose[3] .. place(id))
+end
+""".replace("DEFAULT_KIND", f"'\"{DEFAULT_KIND}\"'")
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script, and the name under which a server that has run it before knows it."""
+    """A script, and the name under which a server that has run it before knows it.
+
+    *telling* does the same and writes the event of each session that it changes: the last of `ARGV` says of which audit, and the
+    last two of `KEYS` are the events and their index.
+    """
 
     text: str
     sha: str
+    telling: Script | None = None
 
     @classmethod
     def of(cls, text: str) -> Script:
         """Return *text*, after the common beginning, as a script."""
-        whole = BEGINNING + text
-        return cls(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
+        return cls._whole(BEGINNING + text)
+
+    @classmethod
+    def telling_or_not(cls, text: str) -> Script:
+        """Return *text*, which calls `tell(key, what)` for each session that it changes, as a script."""
+        return replace(cls._whole(BEGINNING + SILENT + text), telling=cls._whole(BEGINNING + TELLING + text))
+
+    @classmethod
+    def _whole(cls, text: str) -> Script:
+        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def telling(script: Script) -> Script:
+    """Return the script that does the same as *script*, and writes events."""
+    assert script.telling is not None
+    return script.telling

@@ -82,15 +82,16 @@ local function forget_external(name)
     end
 end
 
-local function forget(key, name)
+local function forget(key, name, what)
+    tell(key, what or 'changed')
     forget_external(name)
     redis.call('ZREM', by_user, name)
     redis.call('ZREM', by_deadline, name)
     return redis.call('DEL', key)
 end
 
-local function revoke(key, name)
-    if forget(key, name) == 0 then return 0 end  -- the server has expired it: nobody has to hear of that
+local function revoke(key, name, what)
+    if forget(key, name, what) == 0 then return 0 end  -- the server has expired it: nobody has to hear of that
     note(feed, string.sub(name, -34), '"session_revoked"')  -- a name ends with the session's id, as JSON
     return 1
 end
@@ -119,7 +120,7 @@ end
 local function supersede(first)  -- the key in this place and those after it; ARGV[3] has the ids of their sessions
     for place, id in ipairs(cjson.decode(ARGV[3])) do
         local key = KEYS[first + place - 1]
-        if redis.call('EXISTS', key) == 1 then forget(key, name(key)) end
+        if redis.call('EXISTS', key) == 1 then forget(key, name(key), 'superseded') end
         note(feed, cjson.encode(id), '"session_superseded"')
     end
 end
@@ -129,10 +130,11 @@ local function insert(first)  -- its fields are in this place of ARGV and those 
     redis.call('ZADD', by_user, 0, name(session))
     index_external()
     end_later()
+    tell(session, 'began')
 end
 """
 
-INSERT = Script.of(f"""{INSERTING}
+INSERT = Script.telling_or_not(f"""{INSERTING}
 if redis.call('EXISTS', session) == 1 then return {{ARGV[1], {EXISTS}}} end
 if has_moved({FIRST + 1}) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede({FIRST + 1})
@@ -140,13 +142,13 @@ insert(5)
 return {{ARGV[1], {DONE}}}
 """)
 
-SUPERSEDE = Script.of(f"""{INSERTING}
+SUPERSEDE = Script.telling_or_not(f"""{INSERTING}
 if has_moved({FIRST}) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede({FIRST})
 return {{ARGV[1], {DONE}}}
 """)
 
-ROTATE = Script.of(f"""{COMMON}
+ROTATE = Script.telling_or_not(f"""{COMMON}
 local generation, presented, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 9)
 local fields = read(session, 'generation', 'current', 'window_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
 local moment, absolute = now(), tonumber(fields[4])
@@ -160,31 +162,33 @@ redis.call('HSET', session,
     'exchanged', issue_id, 'crossed', integer(fields[5] * 2 % {2**CROSSED_EXCHANGES}),
     unpack(ARGV, 10))
 end_later()
+tell(session, 'changed')
 return {{ARGV[1], record(session)}}
 """)
 
-READ = Script.of(f"""{COMMON}
+READ = Script.telling_or_not(f"""{COMMON}
 local records = {{}}
 for place = {FIRST}, #KEYS do records[place - {FIRST - 1}] = record(KEYS[place]) end
 return {{ARGV[1], records, integer(now())}}
 """)
 
-REPLACE = Script.of(f"""{COMMON}
+REPLACE = Script.telling_or_not(f"""{COMMON}
 if not unmoved() then return {{ARGV[1], 0}} end
 redis.call('HSET', session, unpack(ARGV, {3 + len(COMPARED_COLUMNS)}))
 end_later()
+tell(session, 'changed')
 return {{ARGV[1], 1}}
 """)
 
-DELETE = Script.of(f"""{COMMON}
+DELETE = Script.telling_or_not(f"""{COMMON}
 return {{ARGV[1], delete(session)}}
 """)
 
-DELETE_UNMOVED = Script.of(f"""{COMMON}
+DELETE_UNMOVED = Script.telling_or_not(f"""{COMMON}
 return {{ARGV[1], unmoved() and delete(session) or 0}}
 """)
 
-ACKNOWLEDGE = Script.of(f"""{COMMON}
+ACKNOWLEDGE = Script.telling_or_not(f"""{COMMON}
 local fields = redis.call('HMGET', session, 'current', 'acknowledged')
 if fields[1] == ARGV[3] and fields[2] == 'false' then
     redis.call('HSET', session, 'acknowledged', 'true', 'used', ARGV[4], 'used_at', integer(now()))
@@ -192,7 +196,7 @@ end
 return {{ARGV[1]}}
 """)
 
-UPDATE = Script.of(f"""{COMMON}
+UPDATE = Script.telling_or_not(f"""{COMMON}
 local version = redis.call('HGET', session, 'version')
 if version ~= ARGV[3] then return {{ARGV[1], 0}} end
 redis.call('HSET', session,
@@ -201,18 +205,18 @@ if ARGV[7] == 'true' then note(feed, redis.call('HGET', session, 'session_id'), 
 return {{ARGV[1], 1}}
 """)
 
-NAMES_OF_USER = Script.of(f"""{COMMON}
+NAMES_OF_USER = Script.telling_or_not(f"""{COMMON}
 return {{ARGV[1], redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4], 'LIMIT', 0, ARGV[5])}}
 """)
 
-NAMES_BY_DIGEST = Script.of(f"""{COMMON}
+NAMES_BY_DIGEST = Script.telling_or_not(f"""{COMMON}
 local digest, limit = unpack(ARGV, 3)
 local names = redis.call('ZRANGEBYLEX', by_external, '[' .. digest, '(' .. digest .. '~', 'LIMIT', 0, limit)
 for place, entry in ipairs(names) do names[place] = string.sub(entry, #digest + 1) end
 return {{ARGV[1], names}}
 """)
 
-DELETE_NAMED = Script.of(f"""{COMMON}
+DELETE_NAMED = Script.telling_or_not(f"""{COMMON}
 local records = {{}}
 for place = {FIRST}, #KEYS do
     records[place - {FIRST - 1}] = record(KEYS[place])
@@ -221,11 +225,11 @@ end
 return {{ARGV[1], records}}
 """)
 
-NAMES_OF_EXPIRED = Script.of(f"""{COMMON}
+NAMES_OF_EXPIRED = Script.telling_or_not(f"""{COMMON}
 return {{ARGV[1], redis.call('ZRANGEBYSCORE', by_deadline, '-inf', integer(now()), 'LIMIT', 0, ARGV[3])}}
 """)
 
-DELETE_EXPIRED = Script.of(f"""{COMMON}
+DELETE_EXPIRED = Script.telling_or_not(f"""{COMMON}
 local deleted, moment = 0, now()
 for place = {FIRST}, #KEYS do
     local name = ARGV[place - {FIRST - 3}]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
@@ -22,6 +23,8 @@ from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import once_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, Reply, as_text, mistake_in_address
+from fastapi_session.stores.redis.event_verbs import EventVerbs
+from fastapi_session.stores.redis.events import Audits, audit_text, audits_of
 from fastapi_session.stores.redis.fields import (
     circumstances_fields,
     expected_fields,
@@ -34,7 +37,7 @@ from fastapi_session.stores.redis.key_verbs import KeyVerbs
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
 from fastapi_session.stores.redis.limit_script import INSERT_LIMITED, said_of
 from fastapi_session.stores.redis.notice_verbs import NoticeVerbs
-from fastapi_session.stores.redis.script import Script
+from fastapi_session.stores.redis.script import Script, telling
 from fastapi_session.stores.rows import Row
 
 SESSIONS_PAGE = 100
@@ -56,7 +59,7 @@ class Find(Protocol):
         """Return at most *limit* of them."""
 
 
-class RedisStore(KeyVerbs, NoticeVerbs):
+class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs):
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.
@@ -92,6 +95,7 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         replacing: Sequence[str] = (),
         succeeding: Predecessor | None = None,
         limit: Limit | None = None,
+        audit: InsertionAudit | None = None,
     ) -> Insertion:
         """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room.
 
@@ -101,25 +105,32 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         versions = {} if succeeding is None else {succeeding.session_id: succeeding.version}
         earlier = [*versions, *replacing]
         if limit is not None:
-            return await self._insert_limited(record, limit, earlier=earlier, versions=versions)
+            return await self._insert_limited(record, limit, earlier=earlier, versions=versions, audit=audit)
         shard = self._keys.shard_of(record.session_id)
         together = [each for each in earlier if self._keys.shard_of(each) == shard]
         if not versions.keys() <= {*together}:
             together = []  # those that are replaced have to wait for the outcome
         keys, fields = shard.keys(record.session_id, *together), session_fields(record)
         version = field(versions.get(together[0]) if together else None)
-        outcome = int(*await self._run(scripts.INSERT, keys, field(together), version, *fields))
+        told = audits_of(audit)
+        outcome = int(*await self._tell(shard, scripts.INSERT, keys, field(together), version, *fields, audits=told))
         if outcome == scripts.EXISTS:
             raise StoreUnavailable(_EXISTS)
         for elsewhere in earlier:
             if outcome == scripts.DONE and elsewhere not in together:
-                outcome = await self._supersede(elsewhere, versions.get(elsewhere))
-                if outcome == scripts.HAS_MOVED:
-                    await self.delete(record.session_id)  # nobody has its tokens yet
+                outcome = await self._supersede(elsewhere, versions.get(elsewhere), audits=told)
+                if outcome == scripts.HAS_MOVED:  # nobody has its tokens yet
+                    await self.delete(record.session_id, audit=None if audit is None else audit.superseded)
         return KEPT if outcome == scripts.DONE else HAS_MOVED
 
     async def _insert_limited(
-        self, record: SessionRecord, limit: Limit, *, earlier: Sequence[str], versions: Mapping[str, int]
+        self,
+        record: SessionRecord,
+        limit: Limit,
+        *,
+        earlier: Sequence[str],
+        versions: Mapping[str, int],
+        audit: InsertionAudit | None,
     ) -> Insertion:
         if not self.keeps_limits:
             raise ConfigurationError("RedisStore: no script can count sessions of several shards: give shards=1")
@@ -129,7 +140,8 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         for _ in range(SIGN_INS_AT_ONCE):
             keys = shard.keys(record.session_id, *earlier, *session_ids_of(names))
             said = said_of(limit, bounds=names_of_user(**user), names=names)
-            outcome, found = await self._run(INSERT_LIMITED, keys, field(earlier), version, said, *fields)
+            given = [field(earlier), version, said, *fields]
+            outcome, found = await self._tell(shard, INSERT_LIMITED, keys, *given, audits=audits_of(audit))
             if outcome == scripts.EXISTS:
                 raise StoreUnavailable(_EXISTS)
             if outcome == scripts.DONE:
@@ -140,11 +152,13 @@ class RedisStore(KeyVerbs, NoticeVerbs):
             names = [*map(as_text, found)]
         raise StoreUnavailable("Redis failed: too many sign-ins of one user at once")
 
-    async def _supersede(self, session_id: str, version: int | None) -> int:
-        [outcome] = await self._change(scripts.SUPERSEDE, session_id, field([session_id]), field(version))
+    async def _supersede(self, session_id: str, version: int | None, *, audits: Audits) -> int:
+        shard = self._keys.shard_of(session_id)
+        given = shard.keys(session_id), field([session_id]), field(version)
+        [outcome] = await self._tell(shard, scripts.SUPERSEDE, *given, audits=audits)
         return int(outcome)
 
-    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         [record] = await self._change(
             scripts.ROTATE,
@@ -157,6 +171,7 @@ class RedisStore(KeyVerbs, NoticeVerbs):
             field(rotation.idle_timeout),
             field(rotation.issue_id),
             *circumstances_fields(rotation.circumstances),
+            audit=audit,
         )
         return None if record is None else self._readable.session(_session_row(record), session_id=rotation.session_id)
 
@@ -165,18 +180,20 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         [row], now = await self._read(self._keys.shard_of(session_id), [session_id])
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
-    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+    async def replace(
+        self, session_id: str, *, expected: Lineage, lineage: Lineage, audit: Audit | None = None
+    ) -> bool:
         """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         fields = [*expected_fields(expected), *lineage_fields(lineage)]
-        [replaced] = await self._change(scripts.REPLACE, session_id, *fields)
+        [replaced] = await self._change(scripts.REPLACE, session_id, *fields, audit=audit)
         return bool(replaced)
 
-    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+    async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         if expected is None:
-            [deleted] = await self._change(scripts.DELETE, session_id)
+            [deleted] = await self._change(scripts.DELETE, session_id, audit=audit)
         else:
-            [deleted] = await self._change(scripts.DELETE_UNMOVED, session_id, *expected_fields(expected))
+            [deleted] = await self._change(scripts.DELETE_UNMOVED, session_id, *expected_fields(expected), audit=audit)
         return bool(deleted)
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
@@ -211,32 +228,43 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         return sorted(living, key=lambda record: (record.created_at, record.session_id))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        limit: int,
+        audit: Audit | None = None,
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         for shard in self._keys.shards:
             find = partial(self._names, scripts.NAMES_OF_USER, shard, *names_of_user(user_id, tenant_id))
             belonging = partial(self._readable.sessions_of, user_id=user_id, tenant_id=tenant_id)
-            deleted += await self._delete_in(shard, find, belonging, keep=keep, limit=limit - len(deleted))
+            wanted = limit - len(deleted)
+            deleted += await self._delete_in(shard, find, belonging, keep=keep, limit=wanted, audit=audit)
         return deleted
 
-    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+    async def delete_external(
+        self, digest: bytes, *, limit: int, audit: Audit | None = None
+    ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         for shard in self._keys.shards:
             find = partial(self._names, scripts.NAMES_BY_DIGEST, shard, digest.hex())
             belonging = partial(self._readable.external, digest=digest)
-            deleted += await self._delete_in(shard, find, belonging, limit=limit - len(deleted))
+            deleted += await self._delete_in(shard, find, belonging, limit=limit - len(deleted), audit=audit)
         return deleted
 
-    async def delete_expired(self, *, limit: int) -> int:
+    async def delete_expired(self, *, limit: int, audit: Audit | None = None) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
         total = 0
         for shard in self._keys.shards:
             [names] = await self._run(scripts.NAMES_OF_EXPIRED, shard.keys(), field(limit - total))
             keys = shard.keys(*session_ids_of(map(as_text, names)))
-            [deleted] = await self._run(scripts.DELETE_EXPIRED, keys, *map(as_text, names))
+            [deleted] = await self._tell(
+                shard, scripts.DELETE_EXPIRED, keys, *map(as_text, names), audits=audits_of(audit)
+            )
             total += deleted
         return total
 
@@ -254,8 +282,15 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         """Return 0: the server forgets by itself."""
         return 0
 
-    async def _change(self, script: Script, session_id: str, *arguments: str) -> Reply:
-        return await self._run(script, self._keys.shard_of(session_id).keys(session_id), *arguments)
+    async def _change(self, script: Script, session_id: str, *arguments: str, audit: Audit | None = None) -> Reply:
+        shard = self._keys.shard_of(session_id)
+        return await self._tell(shard, script, shard.keys(session_id), *arguments, audits=audits_of(audit))
+
+    async def _tell(self, shard: Shard, script: Script, keys: Sequence[str], *arguments: str, audits: Audits) -> Reply:
+        """Run *script*, which writes the event of *audits*, if there are any, of each session that it changes."""
+        if not audits:
+            return await self._run(script, keys, *arguments)
+        return await self._run(telling(script), [*keys, *shard.events], *arguments, audit_text(audits))
 
     async def _read(self, shard: Shard, session_ids: Sequence[str]) -> tuple[list[Row | None], int]:
         records, now = await self._run(scripts.READ, shard.keys(*session_ids))
@@ -276,7 +311,14 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         return [*map(as_text, names)]
 
     async def _delete_in(
-        self, shard: Shard, find: Find, belonging: Belonging, *, limit: int, keep: str | None = None
+        self,
+        shard: Shard,
+        find: Find,
+        belonging: Belonging,
+        *,
+        limit: int,
+        keep: str | None = None,
+        audit: Audit | None,
     ) -> Sequence[SessionRecord]:
         """Delete sessions whose names *find* finds until there are *limit*, or none but *keep* is left.
 
@@ -286,7 +328,8 @@ class RedisStore(KeyVerbs, NoticeVerbs):
         while wanted := limit - len(deleted):
             found = await find(limit=wanted + (keep is not None))
             names = [name for name in found if session_ids_of([name]) != [keep]][:wanted]
-            [records] = await self._run(scripts.DELETE_NAMED, shard.keys(*session_ids_of(names)), *names)
+            keys = shard.keys(*session_ids_of(names))
+            [records] = await self._tell(shard, scripts.DELETE_NAMED, keys, *names, audits=audits_of(audit))
             deleted += belonging([_session_row(record) for record in records if record is not None])
             if len(names) < wanted:
                 break

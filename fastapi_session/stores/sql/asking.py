@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import IntegrityError
 
+from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.model import NoticeKind
 from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.rows import Row
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.connections import Connections
+from fastapi_session.stores.sql.events import Events, whose_sessions
 from fastapi_session.stores.sql.statements import Parameters, TimedStatements
 
 T = TypeVar("T")
@@ -26,6 +29,7 @@ class Asking:
         self._readable = readable
         self._clock = clock
         self._timed = TimedStatements(now_given=clock is not None)
+        self._events = Events(now_given=clock is not None)
 
     async def _keeps(self, statement: Executable, row: Parameters) -> bool:
         """Say whether *statement*, an insertion, keeps *row*: it does not if that would be there twice."""
@@ -41,16 +45,40 @@ class Asking:
         return await self._connections.run(work, alone=True)
 
     async def _changes_noted(
-        self, statement: Executable, parameters: Parameters, *, kind: NoticeKind, subject: str
+        self,
+        statement: Executable,
+        parameters: Parameters,
+        *,
+        kind: NoticeKind,
+        subject: str,
+        audit: Audit | None = None,
     ) -> bool:
         """Say whether *statement* changed a row, and if so let everybody hear of it."""
 
         def work(connection: Connection) -> bool:
+            sessions = whose_sessions(connection, audit, [subject])
             changed = results.changed_one(connection.execute(statement, parameters))
             self._note(connection, kind, [subject] if changed else [])
+            self._tell(connection, audit, sessions if changed else [])
             return changed
 
         return await self._connections.run(work)
+
+    async def _changes_told(
+        self, statement: Executable, parameters: Parameters, *, subject: str, audit: Audit | None
+    ) -> bool:
+        """Say whether *statement* changed a row, of which others need not hear."""
+
+        def work(connection: Connection) -> bool:
+            sessions = whose_sessions(connection, audit, [subject])
+            changed = results.changed_one(connection.execute(statement, parameters))
+            self._tell(connection, audit, sessions if changed else [])
+            return changed
+
+        return await self._connections.run(work, alone=audit is None)
+
+    def _tell(self, connection: Connection, audit: Audit | None, sessions: Iterable[Row]) -> None:
+        self._events.tell(connection, audit, sessions, now=self._now())
 
     def _note(self, connection: Connection, kind: NoticeKind, subjects: Sequence[str]) -> None:
         if subjects:

@@ -13,6 +13,7 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | sessions of some ids | those, or fewer |
 | what lives of a user, to be counted | sessions of that user in that tenant |
 | the feed | notices between the moments given |
+| the events of a user | events of that user, and of the tenant |
 | a change of one row | one row, or none |
 | a row to be kept | one row |
 | a deletion of some | no more than those |
@@ -25,9 +26,10 @@ from typing import Any
 
 from sqlalchemy import CursorResult
 
+from fastapi_session.audit import EventQuery
 from fastapi_session.model import Rotation
 from fastapi_session.stores.limits import Living
-from fastapi_session.stores.rows import KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COLUMNS, Row
+from fastapi_session.stores.rows import EVENT_COLUMNS, KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COLUMNS, Row
 
 Rows = Sequence[Row]
 
@@ -39,6 +41,7 @@ _SESSION_ID, _TENANT_ID, _USER_ID, _CURRENT = map(
 )
 _EXTERNAL = SESSION_COLUMNS.index("external_session"), SESSION_COLUMNS.index("external_subject")
 _AT = NOTICE_COLUMNS.index("at")
+_EVENT_TENANT_ID, _EVENT_USER_ID = map(EVENT_COLUMNS.index, ("tenant_id", "user_id"))
 
 
 class ForeignResult(Exception):
@@ -105,6 +108,14 @@ def living_of(rows: Rows, *, user_id: str, tenant_id: str) -> Iterator[Living]:
 def notices(rows: Rows, *, after: int, until: int) -> Rows:
     """Return *rows*, which have notices later than *after* and not later than *until*, each with its place in the feed."""
     _ensure(all(len(row) == len(NOTICE_COLUMNS) + 1 and after < row[_AT] <= until for row in rows))
+    return rows
+
+
+def events(rows: Rows, query: EventQuery) -> Rows:
+    """Return *rows*, which have the events that *query* asks for, between the time and the place of each."""
+    _ensure(all(len(row) == len(EVENT_COLUMNS) + 2 for row in rows))
+    _ensure(all(query.user_id in {None, row[1 + _EVENT_USER_ID]} for row in rows))
+    _ensure(all(query.tenant_id in {None, row[1 + _EVENT_TENANT_ID]} for row in rows))
     return rows
 
 

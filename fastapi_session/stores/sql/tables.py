@@ -142,15 +142,17 @@ NOTICE = Table(
 EVENT = Table(
     "fastapi_session_event",
     TABLES,
-    Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("event_id", ExactText(32), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("name", ExactText(64), nullable=False),
     Column("session_id", ExactText(32), nullable=False),
     Column("tenant_id", ExactText(255), nullable=False),
     Column("user_id", ExactText(512, encoded=_NAME), nullable=False),
+    Column("kind", ExactText(32), nullable=False),
     Column("body", _JSON, nullable=False),
     Index("fastapi_session_event_at", "at"),
-    Index("fastapi_session_event_user", "user_id", "event_id"),
+    Index("fastapi_session_event_user", "user_id", "place"),
     **_OPTIONS,
 )
 

@@ -11,6 +11,7 @@ from operator import attrgetter, itemgetter
 
 from sqlalchemy import Connection, Executable
 
+from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
 from fastapi_session.model import (
     Json,
@@ -29,8 +30,11 @@ from fastapi_session.stores.rows import (
     Row,
     lineage_row,
     session_row,
+    whose,
 )
 from fastapi_session.stores.sql import results, statements
+from fastapi_session.stores.sql.event_verbs import EventVerbs
+from fastapi_session.stores.sql.events import whose_sessions
 from fastapi_session.stores.sql.key_verbs import KeyVerbs
 from fastapi_session.stores.sql.limiting import count_alone, delete_counted
 from fastapi_session.stores.sql.notice_verbs import NoticeVerbs
@@ -39,7 +43,7 @@ from fastapi_session.stores.sql.statements import Parameters
 PLACE = itemgetter(SESSION_COLUMNS.index("session_id"))
 
 
-class SqlVerbs(KeyVerbs, NoticeVerbs):
+class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs):
     """Keeps sessions, signing keys and the revocation feed through *connections*. The database's clock decides, unless *clock* is given."""
 
     keeps_limits = True
@@ -51,6 +55,7 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
         replacing: Sequence[str] = (),
         succeeding: Predecessor | None = None,
         limit: Limit | None = None,
+        audit: InsertionAudit | None = None,
     ) -> Insertion:
         """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room. Raises StoreUnavailable if its id exists."""
         row = statements.columns(SESSION_COLUMNS, session_row(record))
@@ -60,6 +65,7 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
             ending = [] if limit is None else self._making_room(connection, record, limit, replacing=earlier)
             if ending is None:
                 return REFUSED
+            superseded = [] if audit is None else whose_sessions(connection, audit.superseded, earlier)
             # First: if it deletes nothing, nothing else has been written yet.
             if succeeding is not None and not self._supersedes(connection, succeeding):
                 return HAS_MOVED
@@ -68,15 +74,19 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": replacing})
                 results.at_most(len(replacing), deleted)
                 self._note(connection, "session_superseded", replacing)
-            return self._kept(connection, record, evicting=ending) if ending else KEPT
+            if audit is not None:
+                self._tell(connection, audit.superseded, superseded)
+                self._tell(connection, audit.began, [whose(session_row(record))])
+            evicted = None if audit is None else audit.evicted
+            return self._kept(connection, record, evicting=ending, audit=evicted) if ending else KEPT
 
-        return await self._connections.run(work, alone=not earlier and limit is None)
+        return await self._connections.run(work, alone=not earlier and limit is None and audit is None)
 
-    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         parameters = statements.rotation_parameters(rotation)
 
-        def work(connection: Connection) -> Row | None:
+        def rotated(connection: Connection) -> Row | None:
             timed = {**parameters, **self._now()}
             if connection.dialect.update_returning:
                 return results.rotated(connection.execute(self._timed.rotate_returning, timed).one_or_none(), rotation)
@@ -88,7 +98,12 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
                 connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one(), rotation
             )
 
-        row = await self._connections.run(work, alone=True)
+        def work(connection: Connection) -> Row | None:
+            row = rotated(connection)
+            self._tell(connection, audit, [] if row is None else [whose(row)])
+            return row
+
+        row = await self._connections.run(work, alone=audit is None)
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
@@ -103,19 +118,21 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
         row, now = await self._read(self._timed.get, {"given_session_id": session_id}, read)
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
-    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+    async def replace(
+        self, session_id: str, *, expected: Lineage, lineage: Lineage, audit: Audit | None = None
+    ) -> bool:
         """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         new = statements.columns(LINEAGE_COLUMNS, lineage_row(lineage))
         parameters = {**new, **statements.unmoved_parameters(session_id, expected)}
-        return await self._changes(statements.REPLACE, parameters)
+        return await self._changes_told(statements.REPLACE, parameters, subject=session_id, audit=audit)
 
-    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+    async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         statement: Executable = statements.DELETE
         parameters: Parameters = {"given_session_id": session_id}
         if expected is not None:
             statement, parameters = statements.DELETE_UNMOVED, statements.unmoved_parameters(session_id, expected)
-        return await self._changes_noted(statement, parameters, kind="session_revoked", subject=session_id)
+        return await self._changes_noted(statement, parameters, kind="session_revoked", subject=session_id, audit=audit)
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
@@ -159,36 +176,46 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
         return sorted(found, key=attrgetter("created_at", "session_id"))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        limit: int,
+        audit: Audit | None = None,
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):  # again only if some could not be read, which are not returned
-            rows = await self._delete_some_of(user_id, tenant_id, keep=keep, limit=wanted)
+            rows = await self._delete_some_of(user_id, tenant_id, keep=keep, limit=wanted, audit=audit)
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(rows) < wanted:
                 break
         return deleted
 
-    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+    async def delete_external(
+        self, digest: bytes, *, limit: int, audit: Audit | None = None
+    ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
         belonging = partial(results.external, digest=digest)
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):
             parameters = {"digest": digest, "limit": wanted}
-            rows = await self._delete_locked(statements.LOCK_EXTERNAL, parameters, belonging)
+            rows = await self._delete_locked(statements.LOCK_EXTERNAL, parameters, belonging, audit)
             deleted += self._readable.external(rows, digest=digest)
             if len(rows) < wanted:
                 break
         return deleted
 
-    async def delete_expired(self, *, limit: int) -> int:
+    async def delete_expired(self, *, limit: int, audit: Audit | None = None) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many. Rows that another transaction holds are skipped."""
 
         def work(connection: Connection) -> int:
             now = self._now()
             ids = results.ids(connection.execute(self._timed.lock_expired, {**now, "limit": limit}))
+            sessions = whose_sessions(connection, audit, ids)
             deleted = connection.execute(self._timed.delete_expired, {**now, "session_ids": ids})
+            self._tell(connection, audit, sessions)
             return results.at_most(len(ids), deleted)
 
         return await self._connections.run(work)
@@ -219,15 +246,19 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
         return deleted
 
     async def _delete_some_of(
-        self, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int
+        self, user_id: str, tenant_id: str | None, *, keep: str | None, limit: int, audit: Audit | None
     ) -> results.Rows:
         parameters = {**statements.user_parameters(user_id, tenant_id), "keep": keep or "", "limit": limit}
         lock = statements.in_tenant(statements.LOCK_SESSIONS_OF, tenant_id)
         belonging = partial(results.sessions_of, user_id=user_id, tenant_id=tenant_id)
-        return await self._delete_locked(lock, parameters, belonging)
+        return await self._delete_locked(lock, parameters, belonging, audit)
 
     async def _delete_locked(
-        self, lock: statements.Sessions, parameters: Parameters, belonging: Callable[[results.Rows], results.Rows]
+        self,
+        lock: statements.Sessions,
+        parameters: Parameters,
+        belonging: Callable[[results.Rows], results.Rows],
+        audit: Audit | None,
     ) -> results.Rows:
         """Delete the sessions that *lock* selects, and return them; *belonging* looks at the result."""
 
@@ -240,6 +271,7 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
                 deleted = connection.execute(statements.DELETE_THESE, {"session_ids": session_ids})
                 results.at_most(len(session_ids), deleted)
             self._note(connection, "session_revoked", session_ids)
+            self._tell(connection, audit, map(whose, rows))
             return rows
 
         return await self._connections.run(work)
@@ -250,8 +282,11 @@ class SqlVerbs(KeyVerbs, NoticeVerbs):
         living = count_alone(connection, record, living=self._timed.living, now=self._now())
         return making_room(living, limit, replacing=replacing)
 
-    def _kept(self, connection: Connection, record: SessionRecord, *, evicting: Sequence[str]) -> Insertion:
+    def _kept(
+        self, connection: Connection, record: SessionRecord, *, evicting: Sequence[str], audit: Audit | None
+    ) -> Insertion:
         rows = delete_counted(connection, evicting)
         self._note(connection, "session_revoked", [row[0] for row in rows])
+        self._tell(connection, audit, map(whose, rows))
         evicted = self._readable.sessions_of(rows, user_id=record.user_id, tenant_id=record.tenant_id)
         return Insertion("kept", tuple(evicted))

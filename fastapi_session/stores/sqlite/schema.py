@@ -80,17 +80,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX session_external_subject ON session (external_subject) WHERE external_subject IS NOT NULL",
         """
         CREATE TABLE event (
-            event_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            place INTEGER PRIMARY KEY AUTOINCREMENT,
+            event_id TEXT NOT NULL,
             at INTEGER NOT NULL,
             name TEXT NOT NULL,
             session_id TEXT NOT NULL,
             tenant_id TEXT NOT NULL,
             user_id TEXT NOT NULL,
+            kind TEXT NOT NULL,
             body TEXT NOT NULL
         )
         """,
         "CREATE INDEX event_at ON event (at)",
-        "CREATE INDEX event_user ON event (user_id, event_id)",
+        "CREATE INDEX event_user ON event (user_id, place)",
         """
         CREATE TABLE device (
             user_id TEXT NOT NULL,

@@ -64,13 +64,11 @@ GET = f"SELECT {_SESSION} FROM session WHERE session_id = ?"
 
 REPLACE = f"UPDATE session SET {_set(LINEAGE_COLUMNS)} WHERE {_UNMOVED}"
 
-DELETE = "DELETE FROM session WHERE session_id = ? RETURNING session_id"
+DELETE = f"DELETE FROM session WHERE session_id = ? RETURNING {_SESSION}"
 
-DELETE_SUPERSEDED = "DELETE FROM session WHERE session_id = ?"
+DELETE_VERSION = f"DELETE FROM session WHERE session_id = ? AND version = ? RETURNING {_SESSION}"
 
-DELETE_VERSION = "DELETE FROM session WHERE session_id = ? AND version = ?"
-
-DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING session_id"
+DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING {_SESSION}"
 
 ACKNOWLEDGE = """
     UPDATE session SET acknowledged = TRUE, used = ?, used_at = ?
@@ -93,8 +91,6 @@ LIVING = f"""
     SELECT session_id, kind, actor, window_at FROM session WHERE {_OF_USER} AND {DEADLINE} > :now
 """
 
-DELETE_RETURNING = f"DELETE FROM session WHERE session_id = ? RETURNING {_SESSION}"
-
 DELETE_SESSIONS_OF = f"""
     DELETE FROM session
     WHERE rowid IN (SELECT rowid FROM session WHERE {_OF_USER} AND session_id IS NOT :keep LIMIT :limit)
@@ -115,6 +111,9 @@ DELETE_EXTERNAL = f"""
 DELETE_EXPIRED = f"""
     DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE {DEADLINE} <= :now LIMIT :limit)
 """
+
+RETURNING = f" RETURNING {_SESSION}"
+"""At the end of a statement that returns no sessions by itself, where events need them."""
 
 INSERT_KEY = f"""
     INSERT INTO signing_key ({_KEY}) VALUES ({", ".join("?" * len(KEY_COLUMNS))}) ON CONFLICT DO NOTHING

@@ -9,6 +9,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
+from fastapi_session.audit import Audit, EventQuery, EventReading, InsertionAudit
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
@@ -29,7 +30,7 @@ from fastapi_session.stores.opening import opening
 from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, key_row, session_row
-from fastapi_session.stores.sqlite import statements, writes
+from fastapi_session.stores.sqlite import events, statements, writes
 from fastapi_session.stores.sqlite.file import connect
 from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
@@ -86,11 +87,12 @@ class SqliteStore:
         replacing: Sequence[str] = (),
         succeeding: Predecessor | None = None,
         limit: Limit | None = None,
+        audit: InsertionAudit | None = None,
     ) -> Insertion:
         """Keep a new *record* in the place of others, if *succeeding* has not changed and there is room. Raises StoreUnavailable if its id exists."""
         # An id that exists violates the primary key, which is a StoreUnavailable like every error of SQLite.
         row, earlier = session_row(record), [*replacing, *([] if succeeding is None else [succeeding.session_id])]
-        if not earlier and limit is None:
+        if not earlier and limit is None and audit is None:
             await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
             return KEPT
 
@@ -99,7 +101,9 @@ class SqliteStore:
             ending = [] if limit is None else writes.ending_for(db, record, limit, replacing=earlier, now=now)
             if ending is None:
                 return REFUSED
-            rows = writes.insert_replacing(db, row, replacing=replacing, succeeding=succeeding, ending=ending, now=now)
+            rows = writes.insert_replacing(
+                db, row, replacing=replacing, succeeding=succeeding, ending=ending, now=now, audit=audit
+            )
             return HAS_MOVED if rows is None else rows
 
         written = await self._thread.write(write)
@@ -108,13 +112,19 @@ class SqliteStore:
         evicted = self._readable.sessions_of(written, user_id=record.user_id, tenant_id=record.tenant_id)
         return Insertion("kept", tuple(evicted))
 
-    async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
-        row = await self._thread.write(
-            lambda db: db.execute(
-                statements.ROTATE, statements.rotation_parameters(rotation, now=self._clock())
-            ).fetchone()
-        )
+
+        def write(db: sqlite3.Connection) -> Row | None:
+            parameters = statements.rotation_parameters(rotation, now=self._clock())
+            if audit is None:
+                row: Row | None = db.execute(statements.ROTATE, parameters).fetchone()
+                return row
+            return next(
+                iter(writes.change_told(db, statements.ROTATE, parameters, now=self._clock(), audit=audit)), None
+            )
+
+        row = await self._thread.write(write)
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
@@ -124,17 +134,19 @@ class SqliteStore:
         )
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
 
-    async def replace(self, session_id: str, *, expected: Lineage, lineage: Lineage) -> bool:
+    async def replace(
+        self, session_id: str, *, expected: Lineage, lineage: Lineage, audit: Audit | None = None
+    ) -> bool:
         """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         parameters = statements.replace_parameters(session_id, expected=expected, lineage=lineage)
-        return await self._changes(statements.REPLACE, parameters) == 1
+        return await self._changes(statements.REPLACE, parameters, audit=audit) == 1
 
-    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+    async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         if expected is None:
-            return len(await self._delete(statements.DELETE, (session_id,))) == 1
+            return len(await self._delete(statements.DELETE, (session_id,), audit=audit)) == 1
         parameters = statements.unmoved_parameters(session_id, expected)
-        return len(await self._delete(statements.DELETE_UNMOVED, parameters)) == 1
+        return len(await self._delete(statements.DELETE_UNMOVED, parameters, audit=audit)) == 1
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
@@ -177,33 +189,38 @@ class SqliteStore:
         return sorted(found, key=attrgetter("created_at", "session_id"))
 
     async def delete_sessions_of(
-        self, user_id: str, *, tenant_id: str | None = None, keep: str | None = None, limit: int
+        self,
+        user_id: str,
+        *,
+        tenant_id: str | None = None,
+        keep: str | None = None,
+        limit: int,
+        audit: Audit | None = None,
     ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the user's sessions but *keep*, expired ones too, and return them: fewer only if no more are left."""
         user, deleted = {"user_id": user_id, "tenant_id": tenant_id, "keep": keep}, list[SessionRecord]()
         while wanted := limit - len(deleted):  # again only if some could not be read, which are not returned
-            rows = await self._delete(statements.DELETE_SESSIONS_OF, {**user, "limit": wanted})
+            rows = await self._delete(statements.DELETE_SESSIONS_OF, {**user, "limit": wanted}, audit=audit)
             deleted += self._readable.sessions_of(rows, user_id=user_id, tenant_id=tenant_id)
             if len(rows) < wanted:
                 break
         return deleted
 
-    async def delete_external(self, digest: bytes, *, limit: int) -> Sequence[SessionRecord]:
+    async def delete_external(
+        self, digest: bytes, *, limit: int, audit: Audit | None = None
+    ) -> Sequence[SessionRecord]:
         """Delete at most *limit* of the sessions that have *digest*, expired ones too, and return them: fewer only if no more are left."""
         deleted: list[SessionRecord] = []
         while wanted := limit - len(deleted):
-            rows = await self._delete(statements.DELETE_EXTERNAL, {"digest": digest, "limit": wanted})
+            rows = await self._delete(statements.DELETE_EXTERNAL, {"digest": digest, "limit": wanted}, audit=audit)
             deleted += self._readable.external(rows, digest=digest)
             if len(rows) < wanted:
                 break
         return deleted
 
-    async def delete_expired(self, *, limit: int) -> int:
+    async def delete_expired(self, *, limit: int, audit: Audit | None = None) -> int:
         """Delete at most *limit* sessions whose deadline has passed, and return how many."""
-        deleted: int = await self._thread.write(
-            lambda db: db.execute(statements.DELETE_EXPIRED, {"now": self._clock(), "limit": limit}).rowcount
-        )
-        return deleted
+        return await self._changes(statements.DELETE_EXPIRED, {"now": self._clock(), "limit": limit}, audit=audit)
 
     async def insert_key(self, record: SigningKeyRecord) -> bool:
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
@@ -253,6 +270,15 @@ class SqliteStore:
         """Forget at most *limit* digests whose moment has passed, and return how many."""
         return await self._changes(statements.DELETE_REMEMBERED, (self._clock(), limit))
 
+    async def events(self, query: EventQuery) -> EventReading:
+        """Return the events that *query* asks for, in the order in which they were written, or newest first."""
+        rows = await self._thread.read(partial(events.events, query=query))
+        return EventReading(self._readable.events(row[:-1] for row in rows), str(rows[-1][-1]) if rows else query.after)
+
+    async def delete_events(self, *, until: int, limit: int) -> int:
+        """Delete at most *limit* events of *until* or before, and return how many."""
+        return await self._changes(events.DELETE_EVENTS, (until, limit))
+
     async def _page(
         self, statement: str, after: tuple[object, object], parameters: statements.Parameters
     ) -> Sequence[Row]:
@@ -260,9 +286,16 @@ class SqliteStore:
         rows: Sequence[Row] = await self._thread.read(lambda db: db.execute(statement, parameters).fetchall())
         return rows
 
-    async def _delete(self, statement: str, parameters: Parameters) -> Sequence[Row]:
-        return await self._thread.write(lambda db: writes.delete(db, statement, parameters, now=self._clock()))
+    async def _delete(self, statement: str, parameters: Parameters, *, audit: Audit | None) -> Sequence[Row]:
+        return await self._thread.write(
+            lambda db: writes.delete(db, statement, parameters, now=self._clock(), audit=audit)
+        )
 
-    async def _changes(self, statement: str, parameters: Parameters) -> int:
-        changed: int = await self._thread.write(lambda db: db.execute(statement, parameters).rowcount)
-        return changed
+    async def _changes(self, statement: str, parameters: Parameters, *, audit: Audit | None = None) -> int:
+        def write(db: sqlite3.Connection) -> int:
+            if audit is None:
+                return db.execute(statement, parameters).rowcount
+            told = writes.change_told(db, statement + statements.RETURNING, parameters, now=self._clock(), audit=audit)
+            return len(told)
+
+        return await self._thread.write(write)

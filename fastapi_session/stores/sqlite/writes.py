@@ -9,11 +9,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.insertion import Limit
 from fastapi_session.model import NoticeKind, Predecessor, SessionRecord
 from fastapi_session.stores.limits import Living, making_room
-from fastapi_session.stores.rows import Row
+from fastapi_session.stores.rows import Row, whose
 from fastapi_session.stores.sqlite import statements
+from fastapi_session.stores.sqlite.events import tell
 
 Parameters = Row | statements.Parameters
 
@@ -36,28 +38,48 @@ def insert_replacing(
     succeeding: Predecessor | None,
     ending: Sequence[str],
     now: int,
+    audit: InsertionAudit | None,
 ) -> Sequence[Row] | None:
     """Insert a session, and delete those whose place it takes and those *ending*. Return the latter, `None` if *succeeding* has changed."""
-    superseded = [(session_id,) for session_id in replacing]
+    superseded: list[Row] = []
     with _together(db):
         if succeeding is not None:
             # First: if it deletes nothing, nothing else has been written yet.
-            if not db.execute(statements.DELETE_VERSION, (succeeding.session_id, succeeding.version)).rowcount:
+            superseded += db.execute(statements.DELETE_VERSION, (succeeding.session_id, succeeding.version))
+            if not superseded:
                 return None
-            _note(db, [(succeeding.session_id,)], "session_superseded", now=now)
+            _note(db, superseded, "session_superseded", now=now)
         db.execute(statements.INSERT, row)
-        db.executemany(statements.DELETE_SUPERSEDED, superseded)
-        _note(db, superseded, "session_superseded", now=now)
-        evicted = [db.execute(statements.DELETE_RETURNING, (session_id,)).fetchone() for session_id in ending]
+        for session_id in replacing:
+            superseded += db.execute(statements.DELETE, (session_id,))
+        _note(db, [(session_id,) for session_id in replacing], "session_superseded", now=now)
+        evicted = [db.execute(statements.DELETE, (session_id,)).fetchone() for session_id in ending]
         _note(db, evicted, "session_revoked", now=now)
+        if audit is not None:
+            tell(db, audit.superseded, map(whose, superseded), now=now)
+            tell(db, audit.began, [whose(row)], now=now)
+            tell(db, audit.evicted, map(whose, evicted), now=now)
         return evicted
 
 
-def delete(db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int) -> Sequence[Row]:
-    """Return the rows of the sessions that *statement* deletes; its first column is the id."""
+def delete(
+    db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int, audit: Audit | None
+) -> Sequence[Row]:
+    """Return the rows of the sessions that *statement* deletes."""
     with _together(db):
         rows = db.execute(statement, parameters).fetchall()
         _note(db, rows, "session_revoked", now=now)
+        tell(db, audit, map(whose, rows), now=now)
+        return rows
+
+
+def change_told(
+    db: sqlite3.Connection, statement: str, parameters: Parameters, *, now: int, audit: Audit
+) -> Sequence[Row]:
+    """Return the rows of the sessions that *statement* changes, without a notice, and of which the events are written."""
+    with _together(db):
+        rows = db.execute(statement, parameters).fetchall()
+        tell(db, audit, map(whose, rows), now=now)
         return rows
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from fastapi_session.audit import Audit
 from fastapi_session.config import SessionConfig
 from fastapi_session.engine.tokens import alarms
 from fastapi_session.errors import StoreUnavailable, TokenTheftError, UnauthorisedError
@@ -30,11 +31,11 @@ class LossyStore(MemoryStore):
         self.what: Loss = "nothing"
         self.silent = 0
 
-    async def delete(self, session_id: str, *, expected: Lineage | None = None) -> bool:
+    async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         what, self.what = self.what, "nothing"
         if what == "the question":
             raise StoreUnavailable("lost")
-        done = await super().delete(session_id, expected=expected)
+        done = await super().delete(session_id, expected=expected, audit=audit)
         if what == "the answer":
             raise StoreUnavailable("lost")
         return done

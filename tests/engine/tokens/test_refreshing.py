@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fastapi_session.audit import Audit
 from fastapi_session.core import refresh_token
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.refresh_token import RefreshToken
@@ -104,7 +105,7 @@ async def test_garbage_is_refused_without_asking_the_store(text: str, clock: Han
     """D0: what this deployment never wrote is unauthorised, clears the tokens, and costs the store nothing."""
 
     class Untouched(MemoryStore):
-        async def rotate(self, rotation: Rotation) -> SessionRecord | None:
+        async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
             raise AssertionError
 
         async def get(self, session_id: str) -> Reading:

@@ -55,18 +55,20 @@ def _create_event(schema: str | None) -> None:
     table = "fastapi_session_event"
     op.create_table(
         table,
-        Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+        Column("place", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+        Column("event_id", ExactText(32), nullable=False),
         Column("at", BigInteger, nullable=False),
         Column("name", ExactText(64), nullable=False),
         Column("session_id", ExactText(32), nullable=False),
         _tenant_id(),
         _user_id(),
+        Column("kind", ExactText(32), nullable=False),
         Column("body", Text().with_variant(mysql.MEDIUMTEXT(), *_MYSQL), nullable=False),
         schema=schema,
         **_options(),
     )
     op.create_index(f"{table}_at", table, ["at"], schema=schema)
-    op.create_index(f"{table}_user", table, ["user_id", "event_id"], schema=schema)
+    op.create_index(f"{table}_user", table, ["user_id", "place"], schema=schema)
 
 
 def _create_device(schema: str | None) -> None:
