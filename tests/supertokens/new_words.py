@@ -127,6 +127,17 @@ def reasons(serve: Serve) -> None:
     assert [("fraud", Actor("grace"))] == [(event.reason, event.by) for event in ended]
 
 
+@row("RecipeInterface")
+def audit(serve: Serve) -> None:
+    site = serve(audit=True)
+    handle = site.ask(lambda: site.sessions.create("ada")).access_token.session_handle
+    site.ask(lambda: site.sessions.create("bob"))
+    site.ask(lambda: site.sessions.revoke(handle))
+    kept = site.ask(lambda: site.sessions.events(user_id="ada")).events
+
+    assert [("SessionCreated", handle), ("SessionRevoked", handle)] == [(event.name, event.handle) for event in kept]
+
+
 @row("sid")
 def external(serve: Serve) -> None:
     async def keys() -> dict[str, Any]:
