@@ -63,6 +63,15 @@ class Message(BaseModel):
     message: str
 
 
+class Happened(BaseModel):
+    """Something that happened to a session of the user: the name of the event, and why, if the session ended."""
+
+    event: str
+    at: datetime
+    handle: str
+    reason: str | None
+
+
 class OwnSession(BaseModel):
     """One of the user's sessions, *current* being the one that asks. *address* is from where it last refreshed or began."""
 
@@ -162,6 +171,16 @@ async def own_sessions(session: SignedIn, sessions: Engine) -> list[OwnSession]:
             current=each.handle == session.handle,
         )
         for each in await sessions.of_user(session.user_id)
+    ]
+
+
+@api.get("/history")
+async def history(session: SignedIn, sessions: Engine) -> list[Happened]:
+    """List what happened to the user's sessions, newest first, as the audit has kept it."""
+    page = await sessions.events(user_id=session.user_id, tenant_id=session.tenant_id, newest_first=True, limit=20)
+    return [
+        Happened(event=each.name, at=each.at, handle=each.handle, reason=each.details.get("reason"))
+        for each in page.events
     ]
 
 

@@ -42,4 +42,5 @@ def demo_config(origin: str = "http://localhost:8000") -> SessionConfig:
         store="sqlite:///example_app.db",
         access_token_validity=timedelta(seconds=60),
         refresh_token_rotation_grace_period=timedelta(seconds=10),
+        audit=True,
     )

@@ -229,6 +229,21 @@ function sessionRow({ handle, device, address, created_at, last_seen_at, current
   return element("li", {}, element("div", {}, name, from), element("div", {}, since, seen), code, button);
 }
 
+/* Asked for when it is opened, since most visitors do not. */
+async function listHistory() {
+  const { ok, json } = await call("/api/history");
+  if (ok) byId("history").replaceChildren(...json.map(historyRow));
+}
+
+const HAPPENED = { SessionCreated: "Signed in", SessionElevated: "Confirmed the password", TokenTheftDetected: "Theft detected" };
+const ENDED = { signed_out: "Signed out", by_handle: "Signed out from elsewhere", others: "Signed out with all others" };
+
+function historyRow({ event, at, handle, reason }) {
+  const what = HAPPENED[event] ?? ENDED[reason] ?? `${event}: ${reason}`;
+  const time = element("time", { dateTime: at, textContent: when(at) });
+  return element("li", {}, element("span", { textContent: what }), time, element("code", { textContent: handle.slice(0, 8), title: handle }));
+}
+
 /* The time of a moment of today, the day of any other. */
 function when(moment) {
   const date = new Date(moment);
@@ -435,6 +450,9 @@ byId("sign-in").addEventListener("submit", (event) => {
 byId("confirm").addEventListener("submit", (event) => {
   event.preventDefault();
   confirmAgain(event.target).catch(failed);
+});
+byId("happened").addEventListener("toggle", ({ target }) => {
+  if (target.open) listHistory().catch(failed);
 });
 document.addEventListener("change", ({ target }) => {
   if (target.name === "role") changeRole(target.value).catch(failed);

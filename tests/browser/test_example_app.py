@@ -66,6 +66,7 @@ def server(
         return create_app(
             SessionConfig(
                 api_domain=origin,
+                audit=True,
                 store=f"sqlite:///{tmp_path / 'example_app.db'}",
                 access_token_validity=access_token_validity,
                 refresh_token_rotation_grace_period=GRACE_PERIOD,
@@ -459,6 +460,10 @@ def test_all_other_sessions_are_revoked_at_once(alice: Page, browser: Browser, s
 
         wait_for_status(alice, "Signed out everywhere else: 1 ended.")
         expect(alice.locator("#sessions").get_by_role("listitem")).to_have_count(1)
+        alice.get_by_text("What happened").press("Enter")
+        happened = alice.locator("#history").get_by_role("listitem")
+        expect(happened.first).to_contain_text("Signed out with all others")
+        expect(happened).to_have_count(3)
         press(bob, "Ask the database")
         wait_for_status(bob, "The vault is open, bob")
 
