@@ -89,6 +89,7 @@ class Sessions:
         self.claims = claims_of(claims)
         self.validators = validators_of(validators)
         self.subscribers = tuple(subscribers)
+        self.telemetry_counts = self._parts.counts  # which OpenTelemetry reads
 
     @property
     def store(self) -> Store:
@@ -108,6 +109,8 @@ class Sessions:
         Raises `ConfigurationError` if the secret is not the store's or asyncio is not running, `StoreUnavailable`.
         """
         ensure_asyncio()
+        if self.config.telemetry != "off":
+            self._parts.metrics.begin()
         await self.store.open()
         await self._parts.keyring.signing_key()
         await self._parts.keyring.signing_key(static=True)  # so that it is published before it signs
@@ -118,6 +121,7 @@ class Sessions:
         await self._parts.feed.close()
         await self._parts.background.finish()
         await self.store.close()
+        self._parts.metrics.end()
 
     def within(self, connection: object) -> Self:
         """Return these sessions, with what creates, changes and ends them written in the open transaction of *connection*.

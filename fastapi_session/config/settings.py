@@ -22,6 +22,7 @@ from fastapi_session.origin import Origin
 TokenTransferMethod = Literal["cookie", "header", "any"]
 AuditSetting = bool | Literal["all"]
 IpAddressPrecision = Literal["full", "network", "none"]
+Telemetry = Literal["off", "metrics", "identity"]
 SameSite = Literal["lax", "strict", "none"]
 
 GUEST_IDLE_TIMEOUT = timedelta(days=30)
@@ -159,6 +160,9 @@ class Settings(BaseSettings):
     """How long each rotating key signs."""
     access_token_signing_algorithm: Algorithm = "ES256"
     """ES256 (P-256), or RS256 (RSA, 3072 bit) for verifiers that know nothing newer."""
+
+    telemetry: Telemetry = "metrics"
+    """What OpenTelemetry is told, if the application has set it up: metrics, those and whose session a request has, or nothing."""
 
     @property
     def issuer(self) -> str:

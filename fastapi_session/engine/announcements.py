@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,6 +32,7 @@ from fastapi_session.events import (
 )
 from fastapi_session.model import Actor, Circumstances, Ending, EndReason, SessionRecord, moment, split_handle
 from fastapi_session.randomness import Random
+from fastapi_session.telemetry.counts import Counts, What
 
 logger = logging.getLogger("fastapi_session")
 audit_logger = logging.getLogger("fastapi_session.audit")
@@ -69,23 +71,24 @@ class Announcements:
         feed: RevocationFeed,
         clock: Clock,
         random: Random,
+        counts: Counts,
         audit: AuditSetting = False,
         when: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
         self.audits = audit is not False
         self.audits_refreshes = audit == "all"
-        self._audit: AuditSetting = audit
         self._publish = publish
         self._feed = feed
         self._clock = clock
         self._random = random
+        self._counts = counts
         self._when = when
 
     def deferred(self, when: Callable[[Callable[[], None]], None]) -> Announcements:
         """Return a copy in which *when* calls what announces."""
-        return Announcements(
-            self._publish, feed=self._feed, clock=self._clock, random=self._random, audit=self._audit, when=when
-        )
+        copied = copy(self)
+        copied._when = when  # noqa: SLF001 - it is one of these
+        return copied
 
     def audit_of(self, kind: type[SessionEvent], *, actor: Actor | None = None, **said: Any) -> Audit | None:
         """Return what the store is to write of an event of *kind*, `None` if the deployment does not audit."""
@@ -148,6 +151,8 @@ class Announcements:
     ) -> None:
         """A session was created. It superseded those whose handles are *replaced*, and took over the data of one of them."""
         self._superseded(replaced)
+        if self._counts.is_on:
+            self._count("created", record.kind)
         began = None if audit is None else audit.began
         self._say(SessionCreated, record, began, **_said_of_creation(record, replaced, upgraded_from))
 
@@ -168,11 +173,15 @@ class Announcements:
         self, record: SessionRecord, *, verdict: Verdict, by: Circumstances, audit: Audit | None = None
     ) -> None:
         """A client exchanged its refresh token."""
+        if self._counts.is_on:
+            self._count("refreshes", verdict.value)
         self._say(SessionRefreshed, record, audit, **_said_of_refresh(verdict, by))
 
     def revoked(self, record: SessionRecord, ending: Ending, *, audit: Audit | None = None) -> None:
         """A session was ended, as *ending* says."""
         self._ended(record.session_id)
+        if self._counts.is_on:
+            self._count("revocations", ending.reason)
         self._say(SessionRevoked, record, audit, **_said_of(ending))
         if record.actor is not None:
             self._say(ImpersonationEnded, record, None)
@@ -197,6 +206,10 @@ class Announcements:
         self, record: SessionRecord, *, verdict: Verdict, by: Circumstances, audit: Audit | None = None
     ) -> None:
         """A session was ended because of the refresh token that was presented."""
+        if self._counts.is_on:
+            self._count("refreshes", verdict.value)
+            if verdict in THEFT:
+                self._count("thefts", verdict.value)
         if verdict not in THEFT:
             self.revoked(record, Ending("regressed", circumstances=by), audit=audit)
             return
@@ -210,6 +223,9 @@ class Announcements:
     def _superseded(self, handles: Sequence[str]) -> None:
         for handle in handles:
             self._when(partial(self._feed.superseded, split_handle(handle)[0]))
+
+    def _count(self, what: What, of: str) -> None:
+        self._when(partial(self._counts.add, what, of))
 
     def _ended(self, session_id: str) -> None:
         self._when(partial(self._feed.revoked, session_id))

@@ -10,6 +10,7 @@ from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.claims.validators import SessionFacts
+from fastapi_session.core.signing_keys import ROTATING, STATIC
 from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.audit_trail import event_store
 from fastapi_session.engine.background import Background
@@ -44,6 +45,8 @@ from fastapi_session.events import Subscriber
 from fastapi_session.model import Actor, Ending
 from fastapi_session.randomness import Random
 from fastapi_session.stores.base import JoinedStore, Store
+from fastapi_session.telemetry.counts import Counts
+from fastapi_session.telemetry.metrics import Metrics
 
 
 class Engine:
@@ -72,7 +75,11 @@ class Engine:
         )
         self.feed = self._feed(config)
         publish = Publisher(subscribers, background=self.background).publish if subscribers else None
-        self.announcements = Announcements(publish, feed=self.feed, clock=clock, random=random, audit=config.audit)
+        self.counts = Counts()
+        self.announcements = Announcements(
+            publish, feed=self.feed, clock=clock, random=random, counts=self.counts, audit=config.audit
+        )
+        self.metrics = self._metrics(config)
         policy = rotation_policy(config)
         self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
         self.refreshing = Refreshing(
@@ -162,6 +169,17 @@ class Engine:
             return None
         expired = partial(self.announcements.audit_of_end, Ending("expired"))
         return Audited(event_store(self.store), expired, kept_for=milliseconds(config.audit_retention))
+
+    def _metrics(self, config: SessionConfig) -> Metrics:
+        family = ROTATING if config.use_dynamic_access_token_signing_key else STATIC
+
+        def key_age() -> int | None:
+            now = self.clock()
+            key = self.keyring.keys.signing(family, now=now, algorithm=config.access_token_signing_algorithm)
+            return None if key is None else now - key.record.activates_at
+
+        ages = {"feed": lambda: self.feed.age, "signing_key": key_age}
+        return Metrics(self.counts, ages=ages, store=self.store, issuer=config.issuer)
 
     def _feed(self, config: SessionConfig) -> RevocationFeed:
         max_age = config.revocation_feed_max_age

@@ -25,6 +25,7 @@ from fastapi_session.web.cache_headers import for_one_user
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.header_cache import HeaderCache
+from fastapi_session.web.observed import Observed, Observing
 from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, RawHeaders, Transport
 
@@ -80,6 +81,7 @@ class Exchange:
         "header_cache",
         "held",
         "issued",
+        "observed",
         "outcome",
         "request_headers",
         "sessions",
@@ -87,7 +89,13 @@ class Exchange:
     )
 
     def __init__(
-        self, sessions: Sessions, transport: Transport, header_cache: HeaderCache, addresses: ClientAddresses
+        self,
+        sessions: Sessions,
+        transport: Transport,
+        header_cache: HeaderCache,
+        addresses: ClientAddresses,
+        *,
+        observing: Observing | None = None,
     ) -> None:
         self.sessions = sessions
         self.addresses = addresses
@@ -98,8 +106,13 @@ class Exchange:
         self.was_asked = False  # the tokens of the request were read, so the response is for its user alone
         self.has_started = False  # the response; or the socket is open: no tokens can be sent any more
         self.issued: IssuedSession | None = None  # the tokens that were recorded last for its session
-        # Takes a `Session`, a module above this one: whoever opens a socket with it.
+        # By telemetry, if that is on; asked here, since a function that says no would cost each request one call.
+        self.observed: Observed | None = None
+        # Takes a `Session`, a module above this one: whoever opens a socket with it, and telemetry.
         self.guard: Callable[[Any], None] | None = None
+        if observing is not None and (observing.identifies or observing.counts.is_on):
+            self.observed = observing.identifying() if observing.identifies else observing.counting
+            self.guard = self.observed.guard
         self.begun: Begun | None = None  # the session that this request began
         self.request_headers: RawHeaders = ()
         self.handlers = NO_HANDLERS  # of the innermost application that asked for the session
@@ -193,6 +206,12 @@ class Exchange:
             )
         status = status_of(type(error), self.sessions.config, self.request_headers)
         become_http_exception(error, status=status, handlers=self.handlers)
+
+    def refuse_token(self, error: SessionError, method: Method | None) -> None:
+        """Do as `refuse`, for an access token that came by *method*, or for none that came, and let telemetry know."""
+        if self.observed is not None:
+            self.observed.refused(error, method)
+        self.refuse(error)
 
     def write(self, message: Message, scope: Scope) -> Message:
         """Return *message*, the start of the response to the request of *scope*, with the outcome written onto it.

@@ -16,6 +16,7 @@ from fastapi_session.web.cache_headers import PERSONAL, SILENT
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.header_cache import HeaderCache
+from fastapi_session.web.observed import Observing
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
 from fastapi_session.web.uncaught_errors import SERVER_ERROR, answer_to, keep, release
@@ -30,6 +31,7 @@ class ExchangeMiddleware:
         self._transport = transport
         self._header_cache = HeaderCache()
         self._addresses = ClientAddresses(sessions.config)
+        self._observing = Observing(sessions.telemetry_counts, identifies=sessions.config.telemetry == "identity")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket or the lifespan."""
@@ -37,7 +39,9 @@ class ExchangeMiddleware:
             await self._serve_other(scope, receive, send)
             return
         app: Starlette = scope["app"]
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache, self._addresses)
+        exchange = scope[SCOPE_KEY] = Exchange(
+            self.sessions, self._transport, self._header_cache, self._addresses, observing=self._observing
+        )
 
         # Not `async`, but returning what `send` returns: a coroutine around it would cost each message of a response one more.
         def send_with_tokens(message: Message) -> Awaitable[None]:
@@ -69,9 +73,11 @@ class ExchangeMiddleware:
             await self.app(scope, receive, send)
             return
         app: Starlette = scope["app"]
-        exchange = scope[SCOPE_KEY] = Exchange(self.sessions, self._transport, self._header_cache, self._addresses)
+        exchange = scope[SCOPE_KEY] = Exchange(
+            self.sessions, self._transport, self._header_cache, self._addresses, observing=self._observing
+        )
         guarded = GuardedSocket(exchange, scope, receive, send)
-        exchange.guard = guarded.add
+        exchange.guard = guarded.add if exchange.observed is None else exchange.observed.after(guarded.add)
         try:
             await self.app(scope, guarded.receive, guarded.send)
         except Exception as error:  # noqa: BLE001 - as above

@@ -30,6 +30,7 @@ from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
 from fastapi_session.web.session import Session, begun_session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.token_choice import anti_csrf_proof, presented_access_token
+from fastapi_session.web.transport import Method
 
 OverrideValidators = Callable[[Sequence[ClaimValidator], Session[Any, Any]], Iterable[ClaimValidator]]
 """Returns the validators of one route, given the global ones and the session."""
@@ -64,12 +65,14 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
         http_method = connection.scope.get("method", "GET")  # a socket has none in its scope, and is opened by a GET
         exchange = exchange_of(connection)
         session: Session[Payload, Data] | None = None
+        method: Method | None = None
         try:
             if exchange.begun is not None:
                 session = begun_session(exchange, self.types)
             else:
                 method, presented = presented_access_token(connection, exchange)
                 if presented is None:
+                    method = None  # of no token
                     self._allow_none(connection, exchange)
                     return None
                 proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
@@ -87,7 +90,7 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
             if exchange.guard is not None:
                 exchange.guard(session)
         except SessionError as error:
-            exchange.refuse(error if session is None else error.about(session.handle))
+            exchange.refuse_token(error if session is None else error.about(session.handle), method)
             raise
         return session
 
