@@ -3,6 +3,7 @@
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime, SessionKind
+from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.authentication import Authentication
@@ -23,6 +24,7 @@ from fastapi_session.errors import (
     InvalidClaimsError,
     PayloadError,
     SessionError,
+    SessionLimitReached,
     SessionSupersededError,
     StepUpRequired,
     StoreUnavailable,
@@ -119,6 +121,8 @@ __all__ = [
     "SessionEvent",
     "SessionInformation",
     "SessionKind",
+    "SessionLimit",
+    "SessionLimitReached",
     "SessionRefreshed",
     "SessionRevoked",
     "SessionSupersededError",

@@ -7,6 +7,7 @@ SessionError                          what a response says about a session
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
+├── SessionLimitReached               409, the user has as many sessions as the limit allows
 ├── InvalidClaimsError                403, the session does not satisfy the claims of the route
 │   └── StepUpRequired                401 or 403, it would if its user were authenticated again, or better
 ├── ImpersonationError                409, nobody can act as another user from this session, or stop doing so
@@ -97,6 +98,20 @@ class TokenTheftError(SessionError):
     def __init__(self, reason: str, *, user_id: str, handle: str) -> None:
         super().__init__(reason, clears_tokens=True, handle=handle)
         self.user_id = user_id
+
+
+class SessionLimitReached(SessionError):
+    """A user has as many sessions as *limit* allows, which refuses another one. Nothing was written, tokens are kept.
+
+    `create(..., evict=[handle])` begins it in the place of one that the user chose.
+    """
+
+    code = "SESSION_LIMIT_REACHED"
+    message = "session limit reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"limit of sessions: {limit}")
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
-from functools import partial
 from secrets import token_bytes
 from typing import Any, Self, TypeVar
 
@@ -20,6 +19,7 @@ from fastapi_session.audit import EventQuery
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.core import refresh_token, service_jwt
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
@@ -34,7 +34,7 @@ from fastapi_session.engine import audit_trail
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
-from fastapi_session.engine.live_records import handles_in, is_handle, live_record
+from fastapi_session.engine.live_records import handles_in, live_record
 from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
@@ -50,7 +50,6 @@ from fastapi_session.model import (
     Circumstances,
     EndReason,
     Json,
-    SessionRecord,
     split_handle,
 )
 from fastapi_session.randomness import Random
@@ -163,6 +162,8 @@ class Sessions:
         circumstances: Circumstances = NOT_KNOWN,
         lifetime: Lifetime = AS_CONFIGURED,
         authentication: Authentication | None = None,
+        limit: SessionLimit | None = None,
+        evict: Sequence[str] = (),
         upgrading: str | None = None,
         merge: Merge = "keep",
         label: str | None = None,
@@ -174,13 +175,13 @@ class Sessions:
         *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
         *anti_csrf* asks for an anti-CSRF token, by default if `VIA_TOKEN` is configured. *lifetime* chooses how long it lives,
         and whether its cookies outlive the browser. *authentication* says how the user was authenticated: then demands on that,
-        as `Fresh`, can hold. *upgrading* is the handle of a session that ends too: if it is a guest's, *merge* makes the session
-        data of the guest's and of *session_data*, as the table of `core.guests` says, and no change of the guest's that was
-        written is lost. Nothing is merged of any other session. *label* is what its user calls it, as in `set_label`.
+        as `Fresh`, can hold. *limit* is that of the user's sessions in place of the configured one; if it is reached, those of his
+        whose handles are *evict* end first, and may end even if it refuses. *upgrading* is the handle of a session that ends too:
+        if it is a guest's, *merge* makes the session data of the guest's and of *session_data*, as the table of `core.guests`
+        says, and no change of the guest's that was written is lost. *label* is what its user calls it, as in `set_label`.
         *external* is the provider's session by which the user signed in.
 
-        Raises `PayloadError`, `ConfigurationError` for a *lifetime* or *merge* that cannot be (nothing is written), and
-        `StoreUnavailable`.
+        Raises `PayloadError`, `ConfigurationError` for what cannot be, `SessionLimitReached` (nothing is written), `StoreUnavailable`.
         """
         engine, now, replaced = self._parts, self.now(), handles_in(replacing)
         payload = await self._first_payload(access_token_payload, user_id, tenant_id)
@@ -199,10 +200,11 @@ class Sessions:
             external=external,
             now=now,
         )
+        room = engine.session_limits.limit_for(record, said=limit, evict=evict)
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
         key = await engine.keyring.signing_key(through=engine.joined)
         issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)  # before the write: it may be too long
-        await self._begin(record, replaced=replaced, upgrading=upgrading, merge=merge)
+        await engine.beginnings.begin(record, replaced=replaced, upgrading=upgrading, merge=merge, limit=room)
         engine.housekeeping.tidy()  # here, since only what adds rows makes it necessary to delete old ones
         return issued
 
@@ -232,26 +234,6 @@ class Sessions:
     def new_guest_id(self) -> str:
         """Return a user id for a guest. It is random, so that none is given out twice."""
         return guest_user_id(self._parts.random(16))
-
-    async def _begin(
-        self, record: SessionRecord, *, replaced: Sequence[str], upgrading: str | None, merge: Merge
-    ) -> None:
-        """Keep *record* in the place of the sessions *replaced* and *upgrading* (handles), and announce it."""
-        engine = self._parts
-        others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
-        upgraded_from, announcements = None, engine.announcements
-        if upgrading is None or not is_handle(upgrading):
-            audit = announcements.audit_of_creation(record, replaced=replaced) if announcements.audits else None
-            await engine.store.insert(record, replacing=others, audit=audit)
-        else:
-            replaced = [*dict.fromkeys([*replaced, upgrading])]
-            audit_of = partial(announcements.audit_of_creation, record, replaced=replaced)
-            audits = audit_of(upgraded_from=upgrading), audit_of()
-            is_guest = await engine.guests.insert_upgraded(
-                record, upgrading, merge=merge, replacing=others, audits=audits
-            )
-            upgraded_from, audit = (upgrading, audits[0]) if is_guest else (None, audits[1])
-        announcements.created(record, replaced=replaced, upgraded_from=upgraded_from, audit=audit)
 
     async def _first_payload(self, given: Json | None, user_id: str, tenant_id: str) -> Json:
         """Return the *given* payload with the claims of *user_id* fetched. Raises `PayloadError`."""

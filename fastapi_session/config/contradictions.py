@@ -35,6 +35,7 @@ def problems(config: Settings) -> Iterator[str]:
         _access_tokens,
         _durations,
         _kinds,
+        _limits,
         _feed,
         _audit,
         _statuses,
@@ -161,6 +162,14 @@ def _kinds(config: Settings) -> Iterator[str]:
                 f"kinds.{name}.idle_timeout: give one, as browsers that open their last tabs again bring back the cookies of "
                 "a kind that is not persistent"
             )
+
+
+def _limits(config: Settings) -> Iterator[str]:
+    # A store that is named by a URL keeps all sessions in one place.
+    if isinstance(config.store, str) or getattr(config.store, "keeps_limits", False):
+        return
+    for field in config.limits:
+        yield f"{field}: the store keeps no limit; give a RedisStore one of shards, any other store keeps_limits, or leave it out"
 
 
 def _feed(config: Settings) -> Iterator[str]:

@@ -31,6 +31,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from fastapi_session.config.session_limit import LimitSetting
 from fastapi_session.config.values import Duration
 from fastapi_session.config.wrong_values import wrong_values
 from fastapi_session.errors import ConfigurationError
@@ -53,6 +54,8 @@ class SessionKind(BaseModel):
     """How long an access token is believed."""
     persistent: bool = True
     """Whether the cookies may outlive the browser."""
+    limit: LimitSetting = None
+    """How many sessions of the kind a user may have at once. They do not count for `session_limit` then."""
 
     @model_validator(mode="wrap")
     @classmethod

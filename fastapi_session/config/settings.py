@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from fastapi_session import endpoint_paths
 from fastapi_session.config.cookie_prefix import is_secure_only
 from fastapi_session.config.lifetimes import Kinds, SessionKind
+from fastapi_session.config.session_limit import LimitSetting, SessionLimit
 from fastapi_session.config.values import Duration, SecretSetting, StepUpStatus, StoreSetting
 from fastapi_session.core.anti_csrf import AntiCsrfMode
 from fastapi_session.core.impersonation import LONGEST
@@ -134,6 +135,8 @@ class Settings(BaseSettings):
     """How long a session lives at all. Default: as long as it is refreshed."""
     kinds: Kinds = Field(default_factory=dict)
     """Kinds of sessions that live otherwise, by name; in the environment as JSON. A sign-in chooses one by its `lifetime`."""
+    session_limit: LimitSetting = None
+    """How many sessions a user may have at once; in the environment a number, or JSON. Default: as many as there may be."""
 
     refresh_token_rotation_grace_period: Duration = timedelta(seconds=30)
     """How long after a rotation the token before is still exchanged (for the same successor). 0 is strict."""
@@ -188,6 +191,12 @@ class Settings(BaseSettings):
     def configured_kinds(self) -> dict[str, SessionKind]:
         """The kinds of sessions by name that are as the settings say."""
         return {DEFAULT_KIND: SessionKind(), **self.kinds}
+
+    @property
+    def limits(self) -> dict[str, SessionLimit]:
+        """The limits of sessions that are configured, by their fields."""
+        of_kinds = {f"kinds.{name}.limit": kind.limit for name, kind in self.kinds.items()}
+        return {field: limit for field, limit in {"session_limit": self.session_limit, **of_kinds}.items() if limit}
 
     @property
     def secrets(self) -> tuple[bytes, ...]:

@@ -101,7 +101,7 @@ class Announcements:
         began = self.audit_of(kind, actor=record.acted_by, **said)
         if began is None:
             return None
-        endings = (Ending(reason, circumstances=record.circumstances) for reason in (superseded, "limit"))
+        endings = Ending(superseded, circumstances=record.circumstances), _making_room(record)
         bodies = (details(SessionRevoked, None, _said_of(ending)) for ending in endings)
         return InsertionAudit(began, *(replace(began, name=SessionRevoked.__name__, body=body) for body in bodies))
 
@@ -155,6 +155,10 @@ class Announcements:
             self._count("created", record.kind)
         began = None if audit is None else audit.began
         self._say(SessionCreated, record, began, **_said_of_creation(record, replaced, upgraded_from))
+
+    def evicted(self, record: SessionRecord, *, by: SessionRecord, audit: InsertionAudit | None = None) -> None:
+        """A session was ended to make room for that *by* which a user signed in."""
+        self.revoked(record, _making_room(by), audit=None if audit is None else audit.evicted)
 
     def elevated(
         self,
@@ -266,6 +270,11 @@ class Announcements:
             audit_logger.log(level, "%s: session %s", type(event).__name__, event.handle, extra=event.to_json())
         if self._publish is not None:
             self._publish(event)
+
+
+def _making_room(record: SessionRecord) -> Ending:
+    """Return why sessions end that make room for *record*."""
+    return Ending("limit", by=Actor(record.user_id, record.handle), circumstances=record.circumstances)
 
 
 def _said_of(ending: Ending) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from fastapi_session.core.signing_keys import ROTATING, STATIC
 from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.audit_trail import event_store
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.beginnings import Beginnings
 from fastapi_session.engine.claim_checks import ClaimChecks
 from fastapi_session.engine.elevation import Elevation
 from fastapi_session.engine.from_config import (
@@ -33,6 +34,7 @@ from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.session_listeners import SessionListeners
 from fastapi_session.engine.revocation.token_check import TokenCheck
+from fastapi_session.engine.session_limits import SessionLimits
 from fastapi_session.engine.tokens.acknowledgements import Acknowledgements
 from fastapi_session.engine.tokens.alarms import Alarms
 from fastapi_session.engine.tokens.issuing import Mint
@@ -64,6 +66,7 @@ class Engine:
         self.background = Background()
         self.listeners = SessionListeners()
         self.new_sessions = NewSessions(config, secrets=self.secrets, random=random)
+        self.session_limits = SessionLimits(config)
         self.mint = Mint(config, secrets=self.secrets, clock=clock, random=random)
         self.keyring = Keyring(
             self.store,
@@ -149,7 +152,8 @@ class Engine:
             acr_order=self.no_facts.acr_order,
             clock=self.clock,
         )
-        self.guests = Guests(store, record_changes=self.record_changes)
+        guests = Guests(store, record_changes=self.record_changes, announcements=self.announcements)
+        self.beginnings = Beginnings(store, guests=guests, announcements=self.announcements)
         self.impersonation = Impersonation(
             store,
             joined=joined,

@@ -18,8 +18,11 @@ from dataclasses import replace
 from fastapi_session.audit import InsertionAudit
 from fastapi_session.core.guests import Merge, merged_data
 from fastapi_session.core.payload import json_object
+from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.record_changes import RecordChanges
+from fastapi_session.engine.session_limits import insert_under
 from fastapi_session.errors import PayloadError
+from fastapi_session.insertion import Limit
 from fastapi_session.model import GUEST_KIND, Json, SessionRecord, split_handle
 from fastapi_session.stores.base import SessionStore
 
@@ -30,30 +33,45 @@ UpgradeAudits = tuple[InsertionAudit | None, InsertionAudit | None]
 class Guests:
     """Lets sessions in *store* take the place of guests'."""
 
-    def __init__(self, store: SessionStore, *, record_changes: RecordChanges) -> None:
+    def __init__(self, store: SessionStore, *, record_changes: RecordChanges, announcements: Announcements) -> None:
         self._store = store
+        self._announcements = announcements
         self._record_changes = record_changes
 
     async def insert_upgraded(
-        self, record: SessionRecord, handle: str, *, merge: Merge, replacing: Sequence[str], audits: UpgradeAudits
+        self,
+        record: SessionRecord,
+        handle: str,
+        *,
+        merge: Merge,
+        replacing: Sequence[str],
+        audits: UpgradeAudits,
+        limit: Limit | None,
     ) -> bool:
         """Keep *record* in the place of the session named *handle* and of those *replacing* (ids); say if the first was a guest's.
 
         The store writes the first of *audits* if it was, else the second.
 
         If so, its data are merged into those of *record*; else only *merge* is applied, to no data. Raises `PayloadError` for
-        what *merge* returns, and what that raises: then nothing was written. Raises `StoreUnavailable`.
+        what *merge* returns, and what that raises, and `SessionLimitReached` if *limit* refuses: then nothing was written. Raises
+        `StoreUnavailable`.
         """
 
         def upgraded(guest: SessionRecord) -> tuple[SessionRecord, bool] | None:
             return (_with_data(record, merge, guest.session_data), True) if guest.kind == GUEST_KIND else None
 
         as_guest, as_other = audits
-        if await self._record_changes.take_over(handle, upgraded, replacing=replacing, audit=lambda _: as_guest):
+        if await self._record_changes.take_over(
+            handle, upgraded, replacing=replacing, audit=lambda _: as_guest, limit=limit
+        ):
             return True
         # Nobody's basket, but the sign-in goes on.
         earlier = [*replacing, split_handle(handle)[0]]
-        await self._store.insert(_with_data(record, merge, {}), replacing=earlier, audit=as_other)
+        alone = _with_data(record, merge, {})
+        announcements = self._announcements
+        await insert_under(
+            limit, alone, store=self._store, announcements=announcements, replacing=earlier, audit=as_other
+        )
         return False
 
 

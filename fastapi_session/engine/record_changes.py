@@ -22,8 +22,10 @@ from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.live_records import kept_record, live_record
+from fastapi_session.engine.session_limits import insert_under
 from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.errors import PayloadError, StoreUnavailable
+from fastapi_session.insertion import Limit
 from fastapi_session.model import Ending, Json, Predecessor, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
 
@@ -88,6 +90,7 @@ class RecordChanges:
         *,
         replacing: Sequence[str],
         audit: Callable[[SessionRecord], InsertionAudit | None],
+        limit: Limit | None = None,
     ) -> T | None:
         """Put the session that *make* makes of that named *handle* in its place and in that of those *replacing* (ids), in one transaction.
 
@@ -95,7 +98,7 @@ class RecordChanges:
         and one that comes later finds that the session was superseded. If another writer came first, *make* is called again.
         *audit* returns what the store is to write of the new one.
         Returns what *make* returned beside the record; `None` if it returned `None`, or the session has ended, and then nothing
-        was written. Raises `StoreUnavailable`.
+        was written. Raises `SessionLimitReached` if *limit* refuses, and `StoreUnavailable`.
         """
         async with self._locks.of(handle):
             for _ in range(ATTEMPTS):
@@ -104,10 +107,15 @@ class RecordChanges:
                 if record is None or made is None:
                     return None
                 predecessor = Predecessor(record.session_id, record.version)
-                inserted = await self._store.insert(
-                    made[0], replacing=replacing, succeeding=predecessor, audit=audit(made[0])
-                )
-                if inserted.is_kept:
+                if await insert_under(
+                    limit,
+                    made[0],
+                    store=self._store,
+                    announcements=self._announcements,
+                    replacing=replacing,
+                    succeeding=predecessor,
+                    audit=audit(made[0]),
+                ):
                     return made[1]
         raise StoreUnavailable("the session kept changing while another one was to take its place")
 

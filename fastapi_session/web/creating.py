@@ -15,11 +15,13 @@ By which method its tokens travel:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.authentication import Authentication
@@ -57,6 +59,8 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     method: Method | None = None,
     lifetime: Lifetime = AS_CONFIGURED,
     authentication: Authentication | None = None,
+    limit: SessionLimit | None = None,
+    evict: Sequence[str] = (),
     upgrading: Session[Any, Any] | None = None,
     merge: Merge = "keep",
     label: str | None = None,
@@ -72,6 +76,8 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     says nothing, unless a page of another site sent the request. *lifetime* chooses how long it lives, and whether its cookies
     outlive the browser: `Lifetime(kind="web", remember=False)`. *authentication* says how the user was authenticated, as
     `Authentication(("pwd", "otp"), acr="aal2")`: then demands on that, as `Fresh`, can hold.
+    *limit* is the limit of the user's sessions in the place of the configured one; if it is reached, those of the user whose
+    handles are *evict* end first, and may end even if it refuses.
     *upgrading* is the session that the client has, if any: it ends. Of a guest's, and of no other, the session data are taken
     over: *merge* lays what is given over them (`"keep"`), drops them (`"drop"`), or is a function of both that returns the data
     to keep. It may be called again, if the guest's data change meanwhile: so no change of them is lost.
@@ -79,25 +85,27 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     user signed in: the session ends with it, by `backchannel_logout`.
 
     Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if
-    `token_transfer_method` rules *method* out, the response has started or *lifetime* or *merge* cannot be, `StoreUnavailable`.
+    `token_transfer_method` rules *method* out, the response has started or *lifetime*, *limit* or *merge* cannot be,
+    `SessionLimitReached` (the client keeps its tokens), `StoreUnavailable`.
     """
     exchange, types = exchange_of(connection), SessionTypes(payload, data)
     exchange.ensure_not_started()
     method = _method_of_new_session(connection, exchange, said=method)
     superseded = _superseded_access_tokens(connection, exchange, method=method)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
-    earlier = await verified_handles(exchange, superseded, sessions=sessions)
     issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,
         recipe_user_id=recipe_user_id,
         access_token_payload=types.write_payload(access_token_payload),
         session_data=types.write_data(session_data) if upgrading is None else plain(session_data),
-        replacing=earlier,
+        replacing=await verified_handles(exchange, superseded, sessions=sessions),
         anti_csrf=anti_csrf_mode(exchange, method) == "VIA_TOKEN",
         circumstances=circumstances_of(connection),
         lifetime=lifetime,
         authentication=authentication,
+        limit=limit,
+        evict=evict,
         upgrading=None if upgrading is None else upgrading.handle,
         merge=types.merging(merge),
         label=label,

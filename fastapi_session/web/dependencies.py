@@ -6,7 +6,7 @@ request, and `app.dependency_overrides[verify_session()]` finds it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic
 from weakref import WeakValueDictionary
@@ -15,6 +15,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
+from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.core.guests import Merge
@@ -93,6 +94,8 @@ class CreateSession(Generic[Payload, Data]):
         method: Method | None = None,
         lifetime: Lifetime = AS_CONFIGURED,
         authentication: Authentication | None = None,
+        limit: SessionLimit | None = None,
+        evict: Sequence[str] = (),
         upgrading: Session[Any, Any] | None = None,
         merge: Merge = "keep",
         label: str | None = None,
@@ -112,6 +115,8 @@ class CreateSession(Generic[Payload, Data]):
             method=method,
             lifetime=lifetime,
             authentication=authentication,
+            limit=limit,
+            evict=evict,
             upgrading=upgrading,
             merge=merge,
             label=label,

@@ -9,6 +9,7 @@ from fastapi_session.errors import (
     ImpersonationError,
     InvalidClaimsError,
     SessionError,
+    SessionLimitReached,
     SessionSupersededError,
     StepUpRequired,
     StoreUnavailable,
@@ -25,6 +26,7 @@ def status_of(kind: type[Exception], config: SessionConfig, request_headers: Raw
     statuses = {
         SessionError: config.session_expired_status_code,
         SessionSupersededError: 503,
+        SessionLimitReached: 409,
         InvalidClaimsError: config.invalid_claim_status_code,
         StepUpRequired: step_up_status(config, request_headers),
         ImpersonationError: 409,

@@ -5,6 +5,7 @@
 | `InvalidClaimsError` | `{"message": ..., "claimValidationErrors": [...]}` | |
 | `StepUpRequired` | the same, and `error`, `acr_values`, `max_age` | `WWW-Authenticate` |
 | `SessionSupersededError` | `{"message": ...}` | `Retry-After` |
+| `SessionLimitReached` | `{"message": ..., "limit": ...}` | |
 | any other `SessionError` | `{"message": ...}` | |
 | `DuplicateSessionCookiesError` | text that names the setting | |
 | `StoreUnavailable` | `{"message": ...}` | `Retry-After` |
@@ -32,6 +33,7 @@ from fastapi_session.errors import (
     DuplicateSessionCookiesError,
     InvalidClaimsError,
     SessionError,
+    SessionLimitReached,
     SessionSupersededError,
     StepUpRequired,
     StoreUnavailable,
@@ -112,6 +114,8 @@ def _session_error(connection: HTTPConnection, error: Exception, status: int) ->
     if isinstance(error, StepUpRequired):
         content |= step_up_members(error)
         headers = challenge_headers(error)
+    if isinstance(error, SessionLimitReached):
+        content["limit"] = error.limit
     if isinstance(error, InvalidClaimsError):
         content[FAILED_CLAIMS] = [_failure(failure.id, failure.reason) for failure in error.failures]
     return JSONResponse(content, status, headers)

@@ -6,6 +6,7 @@
 | the same, and the browser just comes from the refresh | as signed out | as signed out | as signed out |
 | is valid, but another site may have sent the request | a page that says so | the same | 401 |
 | signed out, stolen | 303 to `login_url`, or a page that says so | a page that says so | 401, and by GET `HX-Redirect` to `login_url` |
+| cannot begin, since the user has as many as the limit allows | 409, a page that says so | the same | 409 |
 | superseded, or the store is down | 503, a page | the same | 503 |
 
 A 307 has the browser send the form again after the refresh, and HTMX its request, whatever it was: nothing that was typed is
@@ -26,6 +27,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     ForgedRequestError,
+    SessionLimitReached,
     SessionSupersededError,
     StoreUnavailable,
     TokenTheftError,
@@ -100,6 +102,8 @@ def answer(visit: Visit, error: Exception) -> Response | None:
         return _signed_out(visit, error.message)
     if isinstance(error, StoreUnavailable | SessionSupersededError):
         return _come_again(visit, status=status_of(type(error), visit.config))
+    if isinstance(error, SessionLimitReached):
+        return _full(visit, error)
     return None
 
 
@@ -140,6 +144,14 @@ def _signed_out(visit: Visit, message: str) -> Response:
             _SIGNED_OUT, "Your session has ended, or you have not signed in yet.", status=visit.status, link=link
         )
     return redirect(visit, with_next(login, visit.address))
+
+
+def _full(visit: Visit, error: SessionLimitReached) -> Response | None:
+    if visit.asked == "part":
+        return None
+    places = "one place" if error.limit == 1 else f"{error.limit} places"
+    text = f"You are signed in in {places}, which is as many as there may be. Sign out in one of them, then try again."
+    return page("Signed in elsewhere", text, status=status_of(type(error), visit.config))
 
 
 def _part_signed_out(visit: Visit, message: str) -> Response:

@@ -1,0 +1,54 @@
+"""Beginning a session: its record is kept, whoever it replaces ends, and all that is announced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from fastapi_session.core.guests import Merge
+from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.guests import Guests
+from fastapi_session.engine.live_records import is_handle
+from fastapi_session.engine.session_limits import insert_under
+from fastapi_session.insertion import Limit
+from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.stores.base import SessionStore
+
+
+class Beginnings:
+    """Begins sessions in *store*."""
+
+    def __init__(self, store: SessionStore, *, guests: Guests, announcements: Announcements) -> None:
+        self._store = store
+        self._guests = guests
+        self._announcements = announcements
+
+    async def begin(
+        self,
+        record: SessionRecord,
+        *,
+        replaced: Sequence[str],
+        upgrading: str | None,
+        merge: Merge,
+        limit: Limit | None,
+    ) -> None:
+        """Keep *record* in the place of the sessions *replaced* and *upgrading* (handles), under *limit*, and announce it.
+
+        Raises `PayloadError` for what *merge* returns, and what that raises, `SessionLimitReached`, `StoreUnavailable`.
+        """
+        others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
+        upgraded_from, announcements = None, self._announcements
+        if upgrading is None or not is_handle(upgrading):
+            audit = announcements.audit_of_creation(record, replaced=replaced) if announcements.audits else None
+            await insert_under(
+                limit, record, store=self._store, announcements=announcements, replacing=others, audit=audit
+            )
+        else:
+            replaced = [*dict.fromkeys([*replaced, upgrading])]
+            audit_of = partial(announcements.audit_of_creation, record, replaced=replaced)
+            audits = audit_of(upgraded_from=upgrading), audit_of()
+            is_guest = await self._guests.insert_upgraded(
+                record, upgrading, merge=merge, replacing=others, audits=audits, limit=limit
+            )
+            upgraded_from, audit = (upgrading, audits[0]) if is_guest else (None, audits[1])
+        announcements.created(record, replaced=replaced, upgraded_from=upgraded_from, audit=audit)
