@@ -16,6 +16,7 @@ from fastapi_session import (
     NotImpersonated,
     SessionEvent,
     SessionKind,
+    SessionLimit,
     SessionRevoked,
     backchannel_logout,
     create_session,
@@ -136,6 +137,16 @@ def audit(serve: Serve) -> None:
     kept = site.ask(lambda: site.sessions.events(user_id="ada")).events
 
     assert [("SessionCreated", handle), ("SessionRevoked", handle)] == [(event.name, event.handle) for event in kept]
+
+
+@row("len(get_all_session_handles_for_user(user_id))")
+def limit(serve: Serve) -> None:
+    site = serve(session_limit=SessionLimit(2))
+    handles = [site.ask(lambda: site.sessions.create("ada")).access_token.session_handle for _ in range(4)]
+    kept = site.ask(lambda: site.sessions.of_user("ada"))
+
+    assert 2 == len(kept)
+    assert handles[-1] in {each.handle for each in kept}
 
 
 @row("sid")
