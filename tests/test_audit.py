@@ -220,6 +220,21 @@ def test_a_store_that_keeps_no_events(clock: HandClock) -> None:
         Sessions(config(store=store, audit=True), clock=clock)
 
 
+@pytest.mark.parametrize(("text", "audit"), [("true", True), ("false", False), ("all", "all")])
+def test_from_the_environment(text: str, audit: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is audited can be said by a variable, like any other setting."""
+    monkeypatch.setenv("FASTAPI_SESSION_AUDIT", text)
+
+    assert audit == config().audit
+
+
+@pytest.mark.parametrize("retention", [timedelta(minutes=59), timedelta(0), timedelta(days=-1), timedelta(days=3651)])
+def test_a_retention_that_cannot_be(retention: timedelta) -> None:
+    """Events are kept for an hour at least and for ten years at most."""
+    with pytest.raises(ConfigurationError, match=r"audit_retention: give one hour to ten years"):
+        config(audit=True, audit_retention=retention)
+
+
 class TestWithin:
     """An audit in the user's own transaction is part of it."""
 
