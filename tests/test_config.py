@@ -234,6 +234,8 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("idle_timeout", {"idle_timeout": timedelta.min}, "longer than access_token_validity"),
     ("refresh_token_rotation_grace_period", {"refresh_token_rotation_grace_period": timedelta.min}, "0 to 300"),
     ("kinds.Web", {"kinds": {"Web": SessionKind()}}, "name a kind with a-z"),
+    (r"kinds.'a\nb'", {"kinds": {"a\nb": SessionKind()}}, "name a kind with a-z"),
+    (r"kinds.'a\nb'.idle_timeout", {"kinds": {"a\nb": {"idle_timeout": "soon"}}}, "give a timedelta"),
     ("kinds.default", {"kinds": {"default": SessionKind()}}, "another name"),
     ("absolute_timeout", {"absolute_timeout": HOUR}, "longer than access_token_validity"),
     ("absolute_timeout", {"absolute_timeout": timedelta.max}, "ten years"),

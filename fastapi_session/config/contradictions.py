@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from fastapi_session.config import cookie_domain, cookie_prefix
 from fastapi_session.config.environment import Stranger, strangers
-from fastapi_session.config.lifetimes import SessionKind
+from fastapi_session.config.lifetimes import SessionKind, setting_of
 from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.core.authentication import is_word
 from fastapi_session.local_address import is_local
@@ -154,7 +154,7 @@ def _deadlines(kind: SessionKind, config: Settings) -> Iterator[str]:
 def _kinds(config: Settings) -> Iterator[str]:
     for name, kind in config.kinds.items():
         if not _KIND.fullmatch(name):
-            yield f"kinds.{name}: name a kind with a-z, 0-9, '_' and '-', at most 32 of them"
+            yield f"{setting_of(name)}: name a kind with a-z, 0-9, '_' and '-', at most 32 of them"
         if name == DEFAULT_KIND:
             yield f"kinds.{name}: that is what the settings themselves say; give it another name"
         if not kind.persistent and kind.idle_timeout is None:

@@ -114,6 +114,12 @@ class SessionKind(BaseModel):
         return cls(absolute_timeout=timedelta(days=90), access_token_validity=timedelta(hours=1))
 
 
+def setting_of(kind: object) -> str:
+    """Return how an error names the setting of *kind*: in one line, whatever it is called."""
+    text = str(kind)
+    return f"kinds.{text if text.isprintable() else ascii(text)}"
+
+
 def _kinds_by_name(given: object) -> object:
     """Return the value *given* to the setting `kinds` with a `SessionKind` for each name. Text is JSON.
 
@@ -129,7 +135,7 @@ def _kinds_by_name(given: object) -> object:
     kinds, found = {}, []
     for name, kind in given.items():
         try:
-            kinds[name] = SessionKind.model_validate(kind, context=f"kinds.{name}")
+            kinds[name] = SessionKind.model_validate(kind, context=setting_of(name))
         except ConfigurationError as refused:
             found.append(str(refused))
     if found:
