@@ -355,6 +355,24 @@ async def test_ending_the_impersonation_alone(sessions: Sessions) -> None:
     assert await lives(sessions, own)
 
 
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+async def test_nobody_comes_back_from_one_that_has_ended(how: str, sessions: Sessions, clock: HandClock) -> None:
+    """A token of it that is still believed brings no session of the actor's, as no refresh of it brings anything."""
+    elsewhere = engine(clock, store=sessions.store)
+    own = await staff(sessions)
+    ada = await acting(sessions, own)
+    if how == "revoked":
+        await sessions.verify(ada.tokens.access_token)
+        await elsewhere.revoke(handle(ada))
+        assert ada.access_token == await sessions.verify(ada.tokens.access_token)  # the feed has not been read since
+    else:
+        clock.advance(HOUR)
+    refusal = await refused(sessions.stop_impersonating(ada.access_token))
+
+    assert ("unauthorised", True) == (refusal.message, refusal.clears_tokens)
+    assert [handle(own)] == [each.handle for each in await sessions.of_user("staff")]
+
+
 async def test_a_stolen_token_ends_both(sessions: Sessions, clock: HandClock) -> None:
     """A copied refresh token of the impersonation ends the actor's session too: by it, a thief could have gone back there."""
     own = await staff(sessions)

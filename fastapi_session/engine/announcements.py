@@ -195,12 +195,10 @@ class Announcements:
         began = None if audit is None else audit.began
         self._say(ImpersonationStarted, record, began, circumstances=record.circumstances)
 
-    def impersonation_stopped(
-        self, session: SessionRecord | AccessToken, *, replaced: Sequence[str], resumed: str
-    ) -> None:
-        """Who acted in *session* goes on as himself in that whose handle is *resumed*: it superseded those *replaced*."""
+    def impersonation_stopped(self, record: SessionRecord, *, replaced: Sequence[str], resumed: str) -> None:
+        """Who acted in the session of *record* goes on as himself in that whose handle is *resumed*: it superseded those *replaced*."""
         self._superseded(replaced)
-        self._say(ImpersonationEnded, session, None, resumed=resumed)
+        self._say(ImpersonationEnded, record, None, resumed=resumed)
 
     def changed(self, record: SessionRecord) -> None:
         """The claims of a session were changed by handle. There is no event for it."""

@@ -109,14 +109,15 @@ class Impersonation:
     async def stop(self, token: AccessToken) -> IssuedSession | None:
         """Put a session of the actor's, with all that his own has, in the place of that and of the verified *token*'s.
 
-        `None` if his own has ended. Raises `ImpersonationError` if nobody acts in this session, `StoreUnavailable`.
+        `None` if either has ended. Raises `ImpersonationError` if nobody acts in this session, `StoreUnavailable`.
         """
         if token.actor is None or token.actor.handle is None:
             raise ImpersonationError("nobody acts as another user in this session")
         key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
-        acted = await kept_record(
-            self._store, token.session_handle
-        )  # for the event: the token does not have the reason
+        # From the store, as at a refresh: what is given for this token is worth a session of the actor's.
+        acted = await kept_record(self._store, token.session_handle)
+        if acted is None:
+            return None
         first, by_token = self._new_sessions.refresh_token(), token.anti_csrf_token is not None
 
         def resumed(waiting: SessionRecord) -> tuple[SessionRecord, tuple[SessionRecord, IssuedSession]]:
@@ -131,7 +132,7 @@ class Impersonation:
         if begun is None:
             return None
         record, issued = begun
-        self._announcements.impersonation_stopped(acted or token, replaced=replaced, resumed=record.handle)
+        self._announcements.impersonation_stopped(acted, replaced=replaced, resumed=record.handle)
         return issued
 
     async def ensure_actor(self, record: SessionRecord) -> None:
