@@ -59,7 +59,7 @@ class ForeignKeys:
 
     def find(self, kid: str | None, algorithm: str) -> ForeignKey | None:
         """Return the key named *kid*; without a name the only one that is for *algorithm*. `None` if there is none."""
-        fitting = [each for each in self._keys if _is_for(each, algorithm) and kid in {None, each.get("kid")}]
+        fitting = [each for each in self._keys if _is_for(each, algorithm) and kid in (None, each.get("kid"))]
         found = [key for key in (_read(each, algorithm) for each in fitting) if key is not None]
         return found[0] if len(found) == 1 else None
 

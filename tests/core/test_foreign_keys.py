@@ -21,6 +21,7 @@ FITS: list[tuple[str, dict[str, Any], bool]] = [
     ("RS256", {**RSA.as_dict(private=True)}, True),
     ("RS384", public(RSA), True),
     ("RS256", public(RSA, kid="other"), False),
+    ("RS256", public(RSA, kid=["RS256"]), False),
     ("RS256", public(RSA, use="enc"), False),
     ("RS256", public(RSA, key_ops=["wrapKey"]), False),
     ("RS256", public(RSA, key_ops="verify"), False),
