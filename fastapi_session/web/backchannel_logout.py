@@ -25,6 +25,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
 from fastapi_session import endpoint_paths
 from fastapi_session.core import logout_token
@@ -143,10 +144,13 @@ async def _form_token(request: Request) -> str:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise RefusedLogoutToken("no form")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise RefusedLogoutToken("too large")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise RefusedLogoutToken("too large")
+    except ClientDisconnect:  # anybody can hang up, and would fill the log with tracebacks
+        raise RefusedLogoutToken("not all of it came") from None
     try:
         fields = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=MOST_FIELDS)
     except ValueError:

@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from httpx2 import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive
 
 NOTHING: Mapping[str, str] = {}
 
 
-async def ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str] = NOTHING) -> Response:
-    """Return the head of the response of *app* to one request."""
+async def no_body() -> Message:
+    """Say that the request has no body."""
+    return {"type": "http.request"}
+
+
+async def ask(
+    app: ASGIApp, method: str, target: str, headers: Mapping[str, str] = NOTHING, *, receive: Receive = no_body
+) -> Response:
+    """Return the head of the response of *app* to one request, whose body is what *receive* returns."""
     path, _, query = target.partition("?")
     scope = {
         "type": "http",
@@ -23,9 +30,6 @@ async def ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str]
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
     sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request"}
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -32,6 +32,7 @@ from fastapi_session.testing.records import duration
 from fastapi_session.web.backchannel_logout import LARGEST_BODY, MOST_FIELDS
 from tests.core.provider import CLIENT, ISSUER, NOW, claims, jwks, provider_key, signed
 from tests.engines import engine
+from tests.web.asgi import ask
 
 PATH = "/auth/backchannel-logout"
 FORM = "application/x-www-form-urlencoded"
@@ -180,6 +181,19 @@ def test_what_is_no_form(client: TestClient, sessions: Sessions, keys: Keys, bod
     assert (*REFUSED, "no-store") == (response.status_code, response.content, response.headers["cache-control"])
     assert {handle} == alive(client, sessions)
     assert 0 == keys.asked
+
+
+async def test_a_sender_that_hangs_up(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a form is no form: nothing is logged that would let anybody fill the log."""
+    half = {"type": "http.request", "body": b"logout_token=", "more_body": True}
+    coming: list[dict[str, Any]] = [half, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0)
+
+    response = await ask(client.app, "POST", PATH, {"content-type": FORM}, receive=receive)
+
+    assert (400, []) == (response.status_code, [each for each in caplog.records if each.levelno > logging.DEBUG])
 
 
 def test_what_is_not_believed(
