@@ -54,14 +54,16 @@ class SessionTypes(Generic[Payload, Data]):
 
     def merging(self, merge: Merge) -> Merge:
         """Return *merge* so that what it makes of a guest's data and the new ones fits the model. It raises `PayloadError` if not."""
-        return lambda guest, new: self.write_data(merged_data(merge, guest, new)) or {}
+        return lambda guest, new: self._made(merged_data(merge, guest, new), by="merge")
 
     def change_data(self, data: Json, change: Callable[[Data], object]) -> Json:
         """Return what *change* returns for *data*. Raises `PayloadError` if either does not fit the model, or it returned `None`."""
-        value = change(self.read_data(data))
+        return self._made(change(self.read_data(data)), by="the change")
+
+    def _made(self, value: object, *, by: str) -> Json:
         written = None if value is None else self.write_data(value)
         if written is None:  # most likely it changed its copy in place; nobody means to delete everything by that
-            raise PayloadError("session_data: the change returned nothing, return the data as they are to be")
+            raise PayloadError(f"session_data: {by} returned nothing, return the data as they are to be")
         return written
 
 

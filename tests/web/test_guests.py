@@ -118,6 +118,24 @@ def test_data_with_a_model(shop: Deployment) -> None:
     assert 500 == shop.post("/sign_in_typed").status_code  # a basket is needed, and nobody gave one
 
 
+@METHODS
+def test_a_merge_that_returns_nothing(method: str, shop: Deployment) -> None:
+    """A function that changes its copies and returns nothing is a mistake, and the guest keeps his basket and his tokens."""
+
+    def in_place(guest: dict[str, Any], new: dict[str, Any]) -> Any:
+        new.update(guest)
+
+    async def sign_in_wrongly(create: Create, session: Maybe) -> None:
+        await create("ada", upgrading=session, merge=in_place)
+
+    shop.app.post("/sign_in_wrongly")(sign_in_wrongly)
+    guest = visited(shop, method)
+    response = shop.post("/sign_in_wrongly", guest.to_call())
+
+    assert (500, KEPT) == (response.status_code, change(response))
+    assert {"basket": ["tea"]} == shop.post("/sign_in", guest.to_call(), {AUTH_MODE: method}).json()["data"]
+
+
 def test_a_guest_over_http(shop: Deployment) -> None:
     """A guest has a session like any other, and is one until he signs in."""
     response = shop.post("/visit", {AUTH_MODE: "cookie"})
