@@ -422,3 +422,20 @@ async def test_its_events(clock: HandClock) -> None:
         if event.user_id == "ada"
     ]
     assert {None} == {event.actor for event in events if event.user_id == "staff"}
+
+
+async def test_who_goes_on_with_it_is_woken(sessions: Sessions) -> None:
+    """A socket or a stream of the impersonation is woken when the actor's own session ends, and is told that it is over."""
+
+    async def ask(_claims: object) -> None:
+        raise AssertionError
+
+    own = await staff(sessions)
+    watched, woken = sessions.lasting((await acting(sessions, own)).access_token, ask), asyncio.Event()
+    with watched.listening(woken.set):
+        await watched.catch_up()
+        await sessions.revoke(handle(own))
+        await asyncio.wait_for(woken.wait(), 10)
+
+    assert not watched.is_unchanged
+    assert isinstance(await refused(watched.catch_up()), UnauthorisedError)

@@ -33,10 +33,12 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
     anti_csrf: bool | None = None,
+    actor: str | None = None,
 ) -> IssuedSession:
     """Begin a session of *user_id* that has *claims*, which are not fetched: neither now, nor when they would be too old.
 
-    All other claims are fetched as at any sign-in. Raises what `Sessions.create` raises.
+    All other claims are fetched as at any sign-in. If an *actor* is given, the session is that user's, and he acts as *user_id*:
+    only claims, payload and data are those of *user_id*. Raises what `Sessions.create` raises, and `Sessions.impersonate`.
     """
     said: dict[str, object] = {}
     for claim, value in (claims or {}).items():
@@ -44,10 +46,25 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
     # A shallow copy shares store, keys and feed, so the application knows the session; only its claims are fewer.
     beginning = copy(sessions)
     beginning.claims = tuple(claim for claim in sessions.claims if claim.key not in said)
+    payload = {**(access_token_payload or {}), **said}
+    if actor is not None:
+        own = await begin(
+            sessions,
+            actor,
+            tenant_id=tenant_id,
+            lifetime=lifetime,
+            authentication=authentication,
+            label=label,
+            circumstances=circumstances,
+            anti_csrf=anti_csrf,
+        )
+        return await beginning.impersonate(
+            own.access_token, user_id, reason="a test", access_token_payload=payload, session_data=session_data
+        )
     return await beginning.create(
         user_id,
         tenant_id=tenant_id,
-        access_token_payload={**(access_token_payload or {}), **said},
+        access_token_payload=payload,
         session_data=session_data,
         lifetime=lifetime,
         authentication=authentication,

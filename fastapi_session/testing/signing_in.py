@@ -32,13 +32,15 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
     authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
+    actor: str | None = None,
 ) -> IssuedSession:
     """Begin a session of *user_id*, put its tokens on *client*, and return it.
 
     *sessions* is the engine that `install` or `fresh_sessions` gave. *claims*, as `{Roles: ["admin"]}`, are what the session has
     without their being fetched, however old they become; all others are fetched as at any sign-in. By *method* the tokens
     travel in headers or in cookies; by default in headers, or by the method of `auto_refresh`. *circumstances* are address and
-    browser of the sign-in, as a list of devices shows them, and *label* is what it calls the session.
+    browser of the sign-in, as a list of devices shows them, and *label* is what it calls the session. If an *actor* is given,
+    that user has signed in, and acts as *user_id*.
 
     Raises `ConfigurationError` if the client does not send the cookies back or `auto_refresh` got another *method*, and
     what `Sessions.create` raises.
@@ -57,6 +59,7 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
         authentication=authentication,
         label=label,
         circumstances=circumstances,
+        actor=actor,
         anti_csrf=method == "cookie" and sessions.config.anti_csrf == "VIA_TOKEN",
     )
     _put(issued.tokens, client, sessions=sessions, method=method)
@@ -77,6 +80,7 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
     authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
+    actor: str | None = None,
 ) -> IssuedSession:
     """Do as `sign_in_async` does, in a test that is not async itself. Raises `RuntimeError` in one that is.
 
@@ -96,6 +100,7 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
         authentication=authentication,
         label=label,
         circumstances=circumstances,
+        actor=actor,
     )
     if (portal := getattr(client, "portal", None)) is not None:
         # Connections of a store belong to the event loop that opened them.

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from fastapi_session import (
     Circumstances,
     ConfigurationError,
+    Lifetime,
     PrimitiveClaim,
     Session,
     SessionConfig,
@@ -71,6 +72,25 @@ def test_a_device(sessions: Sessions) -> None:
 
 
 ALICE = {"user_id": "alice", "claims": {"plan": "pro"}, "data": {"theme": "dark"}}
+
+
+@pytest.mark.parametrize("method", ["cookie", "header"])
+def test_a_guest_and_who_acts_as_another(method: Method, app: FastAPI, sessions: Sessions) -> None:
+    """A client may be a guest's, or that of somebody who acts as another user, and can stop."""
+
+    @app.post("/stop")
+    async def stop(session: Annotated[Session, Depends(verify_session())]) -> str:
+        return (await session.stop_impersonating()).user_id
+
+    guest, acting = TestClient(app), TestClient(app)
+    assert sign_in(guest, sessions, "guest_1", lifetime=Lifetime("guest"), method=method).access_token.is_guest
+    issued = sign_in(acting, sessions, "ada", actor="grace", session_data={"theme": "dark"}, method=method)
+
+    assert "guest_1" == guest.get("/me").json()["user_id"]
+    assert {"user_id": "ada", "claims": {}, "data": {"theme": "dark"}} == acting.get("/me").json()
+    assert issued.access_token.actor is not None
+    assert "grace" == issued.access_token.actor.user_id
+    assert "grace" == acting.post("/stop").json()
 
 
 @pytest.mark.parametrize("method", ["header", "cookie"])
