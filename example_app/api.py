@@ -15,6 +15,8 @@ from fastapi_session import (
     CreateSession,
     Fresh,
     Lifetime,
+    NotGuest,
+    NotImpersonated,
     Session,
     Sessions,
     create_session,
@@ -24,9 +26,11 @@ from fastapi_session import (
 
 api = APIRouter(prefix="/api", tags=["example"])
 
-SignedIn = Annotated[Session, Depends(verify_session())]
-StillSignedIn = Annotated[Session, Depends(verify_session(check_database=True))]
+SignedIn = Annotated[Session, Depends(verify_session(NotGuest()))]
+StillSignedIn = Annotated[Session, Depends(verify_session(NotGuest(), check_database=True))]
+Themselves = Annotated[Session, Depends(verify_session(NotGuest(), NotImpersonated()))]
 JustAuthenticated = Annotated[Session, Depends(verify_session(Fresh(minutes=1)))]
+Maybe = Annotated[Session | None, Depends(verify_session(session_required=False))]
 Admin = Annotated[Session, Depends(verify_session(ROLES.includes("admin")))]
 Engine = Annotated[Sessions, Depends(get_sessions())]
 
@@ -86,10 +90,11 @@ class OwnSession(BaseModel):
 @api.post("/sign-in", responses={403: {"description": "User name and password do not belong together"}})
 async def sign_in(
     credentials: Credentials,
+    before: Maybe,
     create: Annotated[CreateSession, Depends(create_session())],
     user_agent: Annotated[str, Header()] = "",
 ) -> Message:
-    """Begin a session. A refusal is no 401, by which a client would understand that it should refresh."""
+    """Begin a session, with the note of the guest. A refusal is no 401, by which a client would understand that it should refresh."""
     if not await password_is_right(credentials.user_name, credentials.password):
         raise HTTPException(403, "This user name and this password do not belong together.")
     session = await create(
@@ -98,6 +103,7 @@ async def sign_in(
         session_data={"device": device_name(user_agent)},
         lifetime=Lifetime(remember=credentials.remember),
         authentication=Authentication(("pwd",)),
+        upgrading=before,
     )
     return Message(message=f"Welcome, {session.user_id}.")
 
@@ -115,8 +121,8 @@ async def vault(session: StillSignedIn) -> Message:
 
 
 @api.post("/plan")
-async def change_plan(change: Plan, session: SignedIn) -> Message:
-    """Change a claim of the access token; the response carries the new token."""
+async def change_plan(change: Plan, session: Themselves) -> Message:
+    """Change a claim of the access token; the response carries the new token. Not for the staff: it costs money."""
     await session.merge_into_access_token_payload({"plan": change.plan})
     return Message(message=f"The plan is now {change.plan}.")
 

@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from example_app.api import api
+from example_app.notes import notes
+from example_app.staff import staff
 from example_app.theft_lab import theft_lab
 from example_app.users import ROLES
 from fastapi_session import Clock, SessionConfig, Sessions, install, session_router, system_clock
@@ -24,6 +26,8 @@ def create_app(config: SessionConfig | None = None, *, clock: Clock = system_clo
     install(app, Sessions(config, claims=[ROLES], clock=clock))
     app.include_router(session_router(client=True))
     app.include_router(api)
+    app.include_router(notes)
+    app.include_router(staff)
     app.include_router(theft_lab(config.refresh_token_rotation_grace_period))
     app.mount("/page", StaticFiles(directory=PAGE))
 

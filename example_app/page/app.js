@@ -42,9 +42,9 @@ async function recorded(request) {
 
 function current() {
   const claims = session.claims;
-  if (!claims) return null;
+  if (!claims || claims.is_anonymous) return null; // a guest has a session too, and has not signed in
   const { iat, exp, plan, roles, sessionHandle: handle, refreshTokenHash1: yours } = claims;
-  return { user: session.userId, plan, roles: roles?.v ?? [], handle, yours, starts: iat * 1000, ends: exp * 1000 };
+  return { user: session.userId, actor: claims.act?.sub, plan, roles: roles?.v ?? [], handle, yours, starts: iat * 1000, ends: exp * 1000 };
 }
 
 /* Signing in and out */
@@ -99,6 +99,7 @@ async function vault() {
 async function changePlan() {
   const plan = current().plan === "pro" ? "free" : "pro";
   const { ok } = await call("/api/plan", { method: "POST", body: { plan } });
+  if (!ok && current()?.actor) say("That is not for the staff.", true);
   if (ok) await show(`The plan is now ${plan}, in the access token too.`);
 }
 
@@ -154,6 +155,42 @@ async function confirmAgain(form) {
 
 async function doNotConfirm() {
   byId("ask").close();
+}
+
+/* The staff view: an admin acts as another user, who is shown in a banner until he stops. */
+
+async function viewAs(form) {
+  const { ok, json } = await call("/api/staff/view-as", { method: "POST", body: Object.fromEntries(new FormData(form)) });
+  if (!ok) return say(json.detail ?? "The control room is for admins: change your role first.", true);
+  form.reset();
+  await changeUser(`You see the app as ${json.user_name}.`);
+}
+
+async function stopViewing() {
+  const { ok, json } = await call("/api/staff/stop", { method: "POST" });
+  if (ok) await changeUser(`You are ${json.user_name} again.`);
+}
+
+async function changeUser(text) {
+  hangUp();
+  byId("door").replaceChildren();
+  await show(text);
+  byId("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
+  await Promise.all([listSessions(), readNote()]);
+}
+
+/* The note, which a guest keeps before he signs in. */
+
+async function keepNote(form) {
+  const { ok } = await call("/api/note", { method: "POST", body: Object.fromEntries(new FormData(form)) });
+  if (ok) say("Kept.");
+}
+
+async function readNote() {
+  if (!session.claims) return void (byId("note-text").value = "");
+  const { ok, json } = await send("/api/note");
+  if (ok) byId("note-text").value = json.note;
 }
 
 /* The live line: a WebSocket on which nothing is said. The server closes it when the session ends, with the reason.
@@ -348,7 +385,9 @@ async function show(text) {
     put("roles", now.roles.join(", "));
     put("plan", now.plan);
     put("handle", now.handle);
+    put("actor", now.actor);
   }
+  byId("acting").hidden = !now?.actor;
   all("[name=role]").forEach((choice) => (choice.checked = now?.roles.includes("admin") === (choice.value === "admin")));
   if (changed) byId("door").replaceChildren();
   if (changed) byId("codes").replaceChildren();
@@ -358,7 +397,7 @@ async function show(text) {
   showLab(view);
   tick();
   if (text) say(text, view === "ended");
-  if (now && changed) await listSessions();
+  if (changed) await Promise.all([readNote(), now && listSessions()]);
 }
 
 /* Moves a focus that the view has lost, before anything is awaited: later the visitor may have moved on. */
@@ -435,7 +474,8 @@ function enable(button, usable) {
 /* Wiring */
 
 const actions = {
-  signOut, hello, tenCalls, vault, changePlan, admin, recoveryCodes, doNotConfirm, revoke, revokeOthers, copy, rotate, replay, startAgain,
+  signOut, hello, tenCalls, vault, changePlan, admin, stopViewing, recoveryCodes, doNotConfirm, revoke, revokeOthers, copy, rotate, replay,
+  startAgain,
 };
 const failed = () => say("The server cannot be reached.", true);
 
@@ -447,10 +487,12 @@ byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   signIn(event.target).catch(failed);
 });
-byId("confirm").addEventListener("submit", (event) => {
-  event.preventDefault();
-  confirmAgain(event.target).catch(failed);
-});
+for (const [id, submit] of Object.entries({ confirm: confirmAgain, "view-as": viewAs, note: keepNote })) {
+  byId(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(event.target).catch(failed);
+  });
+}
 byId("happened").addEventListener("toggle", ({ target }) => {
   if (target.open) listHistory().catch(failed);
 });

@@ -556,6 +556,54 @@ def test_a_wrong_password_is_ready_to_be_typed_again(page: Page, server: Server)
     expect(page.get_by_label("Password", exact=True)).to_have_value("wonderland")
 
 
+def test_a_note_of_a_guest_survives_signing_in(page: Page, server: Server) -> None:
+    """Who keeps a note before signing in has it afterwards, and after another visit; a guest is not signed in."""
+    page.goto(server.origin)
+    note = page.get_by_label("Note", exact=True)
+    note.fill("buy tea")
+    note.press("Enter")
+    wait_for_status(page, "Kept.")
+    page.reload()
+    expect(note).to_have_value("buy tea")
+    expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    fill_in(page)
+    expect(note).to_have_value("buy tea")
+    page.reload()
+
+    expect(note).to_have_value("buy tea")
+    assert "alice" == text(page, "user")
+
+
+def test_the_staff_view_by_keyboard_on_a_phone(alice: Page, browser: Browser, server: Server) -> None:
+    """An admin sees the app as bob, with a banner that says so; what costs money is shut, and one button leads back."""
+    alice.set_viewport_size({"width": 390, "height": 844})
+    other = sign_in(browser.new_context().new_page(), server, name="bob", password="builder")
+    alice.get_by_label("Admin", exact=True).check()
+    wait_for_status(alice, "You are now an admin.")
+    alice.get_by_label("Reason").fill("ticket 4711")
+    alice.get_by_label("Reason").press("Enter")
+
+    banner = alice.get_by_role("region", name="Staff view")
+    expect(banner).to_contain_text("alice of the staff sees this app as bob.")
+    assert alice.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert "bob" == text(alice, "user")
+    wait_for_line(alice, "open")
+    press(alice, "Change the plan")
+    wait_for_status(alice, "That is not for the staff.")
+    other.reload()
+    expect(other.locator("#sessions")).to_contain_text("alice of the staff")
+
+    banner.get_by_role("button", name="Stop").focus()
+    alice.keyboard.press("Enter")
+    wait_for_status(alice, "You are alice again.")
+    expect(banner).to_be_hidden()
+    assert "alice" == text(alice, "user")
+    expect(alice.locator("#sessions").get_by_role("listitem")).to_have_count(1)
+    press(alice, "Call an endpoint")
+    wait_for_status(alice, "Hello alice, your access token is good.")
+    other.context.close()
+
+
 def test_the_page_needs_nobody_else(context: BrowserContext, server: Server) -> None:
     """Everything the page loads comes from the app itself, and nothing it runs fails."""
     asked: list[str] = []
