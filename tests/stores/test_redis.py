@@ -321,3 +321,23 @@ class TestConfiguration:
         """Sessions have to lie somewhere."""
         with pytest.raises(ConfigurationError, match="shards must be at least 1"):
             RedisStore("redis://localhost", shards=0)
+
+
+class TestExternal:
+    async def test_only_what_is_alive_is_in_the_index(
+        self, store: RedisStore, client: Redis, prefix: str, clock: HandClock
+    ) -> None:
+        """Nothing is written for a session that no provider began, and nothing stays of one that ended or that the server let go."""
+        index = f"{{{prefix}:0}}:by_external"
+        deleted, expired = (new_session(name, now=clock(), external_session=digest("external")) for name in "ab")
+        await store.insert(new_session("c", now=clock()))
+        assert 0 == await client.zcard(index)
+        for record in (deleted, expired):
+            await store.insert(record)
+        assert 4 == await client.zcard(index)
+        await store.delete(deleted.session_id)
+        await client.delete(await key_of(client, prefix, expired))
+        clock.advance(duration(IDLE_TIMEOUT))
+        await store.delete_expired(limit=10)
+
+        assert 0 == await client.zcard(index)
