@@ -19,7 +19,9 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core import refresh_token
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.errors import SessionError, StoreUnavailable
+from fastapi_session.insertion import Limit
 from fastapi_session.sessions import Sessions
+from fastapi_session.testing.records import new_session
 from tests.conftest import Place
 from tests.engines import engine
 from tests.reliability.history import OK, Answer
@@ -106,6 +108,28 @@ async def outlast(sessions: Sessions, _client: str, *, token: str) -> tuple[str,
         await asyncio.sleep(0.010)
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What became of a session that was to begin under a limit; moments are of `time.monotonic`, the same for all processes."""
+
+    session_id: str
+    group: tuple[str, str]
+    outcome: str
+    evicted: tuple[str, ...]
+    began: float
+    ended: float
+
+
+async def sign_in(sessions: Sessions, client: str, *, user_id: str, group: tuple[str, str], limit: Limit) -> SignIn:
+    """Let a session of the user begin, in the tenant and of the kind that *group* says."""
+    tenant_id, kind = group
+    record = new_session(f"{user_id} {client}", now=sessions.now(), user_id=user_id, tenant_id=tenant_id, kind=kind)
+    began = time.monotonic()
+    inserted = await sessions.store.insert(record, limit=limit)
+    evicted = tuple(each.session_id for each in inserted.evicted)
+    return SignIn(record.session_id, group, inserted.outcome, evicted, began, time.monotonic())
+
+
 async def block(_sessions: Sessions, _client: str, *, seconds: float) -> None:
     """Hold up the loop, as an application does that waits in it: nothing else runs in this process meanwhile."""
     time.sleep(seconds)  # noqa: ASYNC251
@@ -115,6 +139,7 @@ VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "refresh": refresh,
     "merge": merge,
     "count": count,
+    "sign_in": sign_in,
     "outlive": outlive,
     "outlast": outlast,
     "block": block,
