@@ -103,6 +103,11 @@ def describe_user_agent(text: str | None) -> Device:
     return Device(browser, system, _type(system, text), _on(browser or "a browser", place))
 
 
+def can_describe() -> bool:
+    """Say whether the extra `devices` is installed."""
+    return _parser() is not None
+
+
 @cache
 def _parser() -> Callable[[str], Any] | None:
     """Return what takes a user agent apart, `None` if it is not installed."""

@@ -58,11 +58,14 @@ class SessionCreated(SessionEvent):
     """Somebody signed in. *replaced* are the handles of the sessions whose place this one took: those the client had.
 
     *upgraded_from* is the one among them, if any, that was a guest's, and whose data this session took over.
+    *is_new_device* says whether the user has not signed in by this device before; it is `None` if that is not tracked, and at
+    the user's very first sign-in.
     """
 
     circumstances: Circumstances
     replaced: tuple[str, ...] = ()
     upgraded_from: str | None = None
+    is_new_device: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,7 @@ class SessionRecord:
     assurance level reached. *first_ip_address* and *first_user_agent* are those of the sign-in, *label* is what the user calls
     the session. *actor* is the user who acts as this one by impersonation, *actor_session* the handle of his own session, and
     *impersonation_reason* what he gave as a reason. *external_session* and *external_subject* are digests, 32 bytes, of the
-    session and the user at the identity provider that signed the user in.
+    session and the user at the identity provider that signed the user in. *last_seen_at* is when it was last used, if noted, else 0.
     """
 
     session_id: str
@@ -208,6 +208,7 @@ class SessionRecord:
     impersonation_reason: str | None = None
     external_session: bytes | None = None
     external_subject: bytes | None = None
+    last_seen_at: int = 0
 
     @property
     def handle(self) -> str:
@@ -278,6 +279,9 @@ MAX_NAME = 255
 
 MAX_OBJECT = 1_048_576
 """Bytes of a payload or of session data, as JSON in UTF-8: every store takes as many, be it a database that bounds a statement."""
+
+DEVICE_KEPT = 400 * 24 * 60 * 60 * 1000
+"""Milliseconds for which a device is known after its last sign-in: browsers keep no cookie for longer."""
 
 LATEST = 2**62
 """A moment (milliseconds) after every other."""

@@ -13,8 +13,8 @@ from fastapi_session.model import Actor, Circumstances, Json, SessionRecord, mom
 class SessionInformation:
     """What the store knows of a session: neither its tokens nor what verifies them.
 
-    *first_seen* says whose request began it, *last_seen* whose was given its newest refresh token, *last_seen_at* when (UTC). It
-    ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of
+    *first_seen* says whose request began it, *last_seen* whose was given its newest refresh token, *last_seen_at* when (UTC),
+    or when it was used after that, if `last_seen_resolution` is set. It ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of
     `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies outlive the browser. *actor* is who acts as the
     user by impersonation, with the reason he gave.
     """
@@ -51,7 +51,7 @@ class SessionInformation:
             access_token_payload=record.access_token_payload,
             session_data=record.session_data,
             created_at=moment(record.created_at),
-            last_seen_at=moment(record.lineage.window_at),
+            last_seen_at=moment(max(record.lineage.window_at, record.last_seen_at)),
             last_seen=record.circumstances,
             expires_at=moment(record.lineage.idle_expires_at),
             kind=record.kind,

@@ -118,6 +118,8 @@ class Sessions:
     async def close(self) -> None:
         """Finish what runs in the background and let go of the store."""
         await self._parts.feed.close()
+        if self._parts.last_seen is not None:
+            await self._parts.last_seen.close()
         await self._parts.background.finish()
         await self.store.close()
         self._parts.metrics.end()
@@ -167,6 +169,7 @@ class Sessions:
         upgrading: str | None = None,
         merge: Merge = "keep",
         label: str | None = None,
+        device: str | None = None,
         external: ExternalSession | None = None,
     ) -> IssuedSession:
         """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
@@ -179,11 +182,13 @@ class Sessions:
         whose handles are *evict* end first, and may end even if it refuses. *upgrading* is the handle of a session that ends too:
         if it is a guest's, *merge* makes the session data of the guest's and of *session_data*, as the table of `core.guests`
         says, and no change of the guest's that was written is lost. *label* is what its user calls it, as in `set_label`.
+        *device* is by what a client without cookies is known again at its next sign-in.
         *external* is the provider's session by which the user signed in.
 
         Raises `PayloadError`, `ConfigurationError` for what cannot be, `SessionLimitReached` (nothing is written), `StoreUnavailable`.
         """
         engine, now, replaced = self._parts, self.now(), handles_in(replacing)
+        engine.known_devices.ensure_device(device)
         payload = await self._first_payload(access_token_payload, user_id, tenant_id)
         token = engine.new_sessions.refresh_token()
         record = engine.new_sessions.record(
@@ -204,7 +209,9 @@ class Sessions:
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
         key = await engine.keyring.signing_key(through=engine.joined)
         issued = engine.mint.issue(record, token, key=key, anti_csrf=by_token)  # before the write: it may be too long
-        await engine.beginnings.begin(record, replaced=replaced, upgrading=upgrading, merge=merge, limit=room)
+        await engine.beginnings.begin(
+            record, replaced=replaced, upgrading=upgrading, merge=merge, limit=room, device=device
+        )
         engine.housekeeping.tidy()  # here, since only what adds rows makes it necessary to delete old ones
         return issued
 
@@ -280,7 +287,7 @@ class Sessions:
                 content = await engine.token_check.check_database(content)
         except SessionError as error:
             raise error.about(content.session_handle)  # noqa: B904  it is the same error
-        engine.acknowledgements.used(content)
+        engine.used(content)
         return content
 
     async def refresh(

@@ -219,6 +219,14 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("access_token_validity", {"access_token_validity": timedelta(milliseconds=999)}, "at least one second"),
     ("access_token_validity", {"access_token_validity": -HOUR}, "at least one second"),
     ("idle_timeout", {"idle_timeout": HOUR + 30 * SECOND}, "longer than access_token_validity"),
+    ("last_seen_resolution", {"last_seen_resolution": 59 * SECOND}, "at least 60 seconds"),
+    ("last_seen_resolution", {"last_seen_resolution": timedelta.max}, "at least 60 seconds"),
+    ("idle_by_activity", {"idle_by_activity": True}, "give last_seen_resolution"),
+    (
+        "last_seen_resolution",
+        {"last_seen_resolution": 2 * HOUR, "idle_by_activity": True, "idle_timeout": 2 * HOUR + 60 * SECOND},
+        "shorter than each idle_timeout",
+    ),
     ("idle_timeout", {"idle_timeout": timedelta(days=3651)}, "ten years"),
     ("kinds.web.idle_timeout", {"kinds": {"web": SessionKind(idle_timeout=HOUR)}}, "longer than access_token_validity"),
     (

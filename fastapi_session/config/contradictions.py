@@ -12,12 +12,14 @@ from fastapi_session.config.environment import Stranger, strangers
 from fastapi_session.config.lifetimes import SessionKind, setting_of
 from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.core.authentication import is_word
+from fastapi_session.device import can_describe
 from fastapi_session.local_address import is_local
 from fastapi_session.model import DEFAULT_KIND
 from fastapi_session.origin import Origin
 from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES, weakness
 
 _LONGEST = timedelta(days=3650)
+_SHORTEST_RESOLUTION = timedelta(seconds=60)
 _LONGEST_PATH = 255
 _KIND = re.compile(r"[a-z0-9_-]{1,32}")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -34,6 +36,7 @@ def problems(config: Settings) -> Iterator[str]:
         _cookies,
         _access_tokens,
         _durations,
+        _sightings,
         _kinds,
         _limits,
         _feed,
@@ -149,6 +152,21 @@ def _deadlines(kind: SessionKind, config: Settings) -> Iterator[str]:
     for field, timeout in (("idle_timeout", idle), ("absolute_timeout", absolute)):
         if timeout is not None and timeout > _LONGEST:
             yield f"{field}: give at most ten years"
+
+
+def _sightings(config: Settings) -> Iterator[str]:
+    if config.devices == "guess" and not can_describe():
+        yield "devices: a guess needs ua-parser, which comes with pip install 'fastapi-session-auth[devices]'"
+    resolution = config.last_seen_resolution
+    if resolution is None:
+        if config.idle_by_activity:
+            yield "idle_by_activity: activity is not noted; give last_seen_resolution, as in 300 seconds"
+        return
+    if not _SHORTEST_RESOLUTION <= resolution <= _LONGEST:
+        yield "last_seen_resolution: give at least 60 seconds, or None"
+    shortest = min(kind.idle_timeout or config.idle_timeout for kind in config.all_kinds.values())
+    if config.idle_by_activity and resolution + _SHORTEST_RESOLUTION >= shortest:
+        yield "last_seen_resolution: it must be shorter than each idle_timeout by more than a minute, which passes until it is written"
 
 
 def _kinds(config: Settings) -> Iterator[str]:

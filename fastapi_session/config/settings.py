@@ -22,6 +22,7 @@ from fastapi_session.origin import Origin
 
 TokenTransferMethod = Literal["cookie", "header", "any"]
 AuditSetting = bool | Literal["all"]
+DeviceTracking = Literal["off", "cookie", "guess"]
 IpAddressPrecision = Literal["full", "network", "none"]
 Telemetry = Literal["off", "metrics", "identity"]
 SameSite = Literal["lax", "strict", "none"]
@@ -114,6 +115,13 @@ class Settings(BaseSettings):
     server says, which knows which proxies to trust."""
     ip_address_precision: IpAddressPrecision = "full"
     """How much of an address is kept and told by events: all, its network (/24, for IPv6 /48), or nothing."""
+
+    devices: DeviceTracking = "off"
+    """How it is found out whether a user signs in by a new device: by a cookie, by a guess from the user agent, or not at all."""
+    last_seen_resolution: Duration | None = None
+    """How exactly the store knows when a session was last used, at least a minute. Default: when it was refreshed."""
+    idle_by_activity: bool = False
+    """Whether such a use moves the idle deadline too, as a refresh does."""
 
     session_expired_status_code: int = 401
     """Status of "unauthorised", "try refresh token" and "token theft detected"."""

@@ -106,10 +106,15 @@ class Announcements:
         return InsertionAudit(began, *(replace(began, name=SessionRevoked.__name__, body=body) for body in bodies))
 
     def audit_of_creation(
-        self, record: SessionRecord, *, replaced: Sequence[str], upgraded_from: str | None = None
+        self,
+        record: SessionRecord,
+        *,
+        replaced: Sequence[str],
+        upgraded_from: str | None = None,
     ) -> InsertionAudit | None:
         """Return what the store is to write of a session that is created in the place of those *replaced*."""
-        return self.audit_of_insertion(SessionCreated, record, **_said_of_creation(record, replaced, upgraded_from))
+        said = _said_of_creation(record, replaced, upgraded_from)
+        return self.audit_of_insertion(SessionCreated, record, **said)
 
     def audit_of_impersonation(self, record: SessionRecord) -> InsertionAudit | None:
         """Return what the store is to write of a session in which a user begins to act as another one."""
@@ -147,6 +152,7 @@ class Announcements:
         *,
         replaced: Sequence[str],
         upgraded_from: str | None = None,
+        is_new_device: bool | None = None,
         audit: InsertionAudit | None = None,
     ) -> None:
         """A session was created. It superseded those whose handles are *replaced*, and took over the data of one of them."""
@@ -154,7 +160,12 @@ class Announcements:
         if self._counts.is_on:
             self._count("created", record.kind)
         began = None if audit is None else audit.began
-        self._say(SessionCreated, record, began, **_said_of_creation(record, replaced, upgraded_from))
+        self._say(
+            SessionCreated,
+            record,
+            began,
+            **_said_of_creation(record, replaced, upgraded_from, is_new_device=is_new_device),
+        )
 
     def evicted(self, record: SessionRecord, *, by: SessionRecord, audit: InsertionAudit | None = None) -> None:
         """A session was ended to make room for that *by* which a user signed in."""
@@ -279,8 +290,11 @@ def _said_of(ending: Ending) -> dict[str, Any]:
     return {"reason": ending.reason, "by": ending.by, "circumstances": ending.circumstances}
 
 
-def _said_of_creation(record: SessionRecord, replaced: Sequence[str], upgraded_from: str | None) -> dict[str, Any]:
-    return {"circumstances": record.circumstances, "replaced": tuple(replaced), "upgraded_from": upgraded_from}
+def _said_of_creation(
+    record: SessionRecord, replaced: Sequence[str], upgraded_from: str | None, *, is_new_device: bool | None = None
+) -> dict[str, Any]:
+    places = {"replaced": tuple(replaced), "upgraded_from": upgraded_from}
+    return {"circumstances": record.circumstances, **places, "is_new_device": is_new_device}
 
 
 def _said_of_elevation(record: SessionRecord, previous: SessionRecord, methods: Sequence[str]) -> dict[str, Any]:

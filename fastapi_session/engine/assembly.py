@@ -29,6 +29,8 @@ from fastapi_session.engine.housekeeping import Audited, Housekeeping
 from fastapi_session.engine.impersonation import Impersonation
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.keys.published_keys import PublishedKeys
+from fastapi_session.engine.known_devices import KnownDevices
+from fastapi_session.engine.last_seen import configured_last_seen
 from fastapi_session.engine.record_changes import RecordChanges, SessionLocks
 from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
@@ -97,6 +99,7 @@ class Engine:
         )
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
+        self._see(config)
         self.housekeeping = Housekeeping(
             self.store, feed=self.feed, clock=clock, background=self.background, audited=self._audited(config)
         )
@@ -153,7 +156,9 @@ class Engine:
             clock=self.clock,
         )
         guests = Guests(store, record_changes=self.record_changes, announcements=self.announcements)
-        self.beginnings = Beginnings(store, guests=guests, announcements=self.announcements)
+        self.known_devices = KnownDevices(store, joined=joined, tracking=self._tracking)
+        devices = None if self._tracking == "off" else self.known_devices
+        self.beginnings = Beginnings(store, guests=guests, announcements=self.announcements, devices=devices)
         self.impersonation = Impersonation(
             store,
             joined=joined,
@@ -184,6 +189,12 @@ class Engine:
 
         ages = {"feed": lambda: self.feed.age, "signing_key": key_age}
         return Metrics(self.counts, ages=ages, store=self.store, issuer=config.issuer)
+
+    def _see(self, config: SessionConfig) -> None:
+        """Make what sees which sessions are in use, and which devices users have."""
+        self._tracking = config.devices
+        self.last_seen, used = configured_last_seen(config, self.store), self.acknowledgements.used
+        self.used = used if self.last_seen is None else self.last_seen.noting(used, clock=self.clock)
 
     def _feed(self, config: SessionConfig) -> RevocationFeed:
         max_age = config.revocation_feed_max_age

@@ -8,6 +8,7 @@ from functools import partial
 from fastapi_session.core.guests import Merge
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.guests import Guests
+from fastapi_session.engine.known_devices import KnownDevices
 from fastapi_session.engine.live_records import is_handle
 from fastapi_session.engine.session_limits import insert_under
 from fastapi_session.insertion import Limit
@@ -16,10 +17,13 @@ from fastapi_session.stores.base import SessionStore
 
 
 class Beginnings:
-    """Begins sessions in *store*."""
+    """Begins sessions in *store*. *devices* says whether that of a sign-in is new, `None` if it is not tracked."""
 
-    def __init__(self, store: SessionStore, *, guests: Guests, announcements: Announcements) -> None:
+    def __init__(
+        self, store: SessionStore, *, guests: Guests, announcements: Announcements, devices: KnownDevices | None
+    ) -> None:
         self._store = store
+        self._devices = devices
         self._guests = guests
         self._announcements = announcements
 
@@ -31,6 +35,7 @@ class Beginnings:
         upgrading: str | None,
         merge: Merge,
         limit: Limit | None,
+        device: str | None,
     ) -> None:
         """Keep *record* in the place of the sessions *replaced* and *upgrading* (handles), under *limit*, and announce it.
 
@@ -51,4 +56,6 @@ class Beginnings:
                 record, upgrading, merge=merge, replacing=others, audits=audits, limit=limit
             )
             upgraded_from, audit = (upgrading, audits[0]) if is_guest else (None, audits[1])
-        announcements.created(record, replaced=replaced, upgraded_from=upgraded_from, audit=audit)
+        # Last: a sign-in that is refused has been by no device.
+        is_new = None if self._devices is None else await self._devices.see(record, device)
+        announcements.created(record, replaced=replaced, upgraded_from=upgraded_from, is_new_device=is_new, audit=audit)

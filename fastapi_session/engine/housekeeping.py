@@ -64,6 +64,8 @@ class Housekeeping:
                 pass
             while await self._store.delete_remembered(limit=BATCH) == BATCH:
                 pass
+            while await self._store.delete_devices(limit=BATCH) == BATCH:
+                pass
             await self._delete_events()
         except StoreUnavailable:
             logger.warning("expired sessions and old notices could not be cleared away")

@@ -214,8 +214,28 @@ class EventStore(Protocol):
         """Delete at most *limit* events of *until* or before (milliseconds of the store's clock), and return how many."""
 
 
-class Store(SessionStore, SigningKeyStore, NoticeStore, OnceStore, Protocol):
-    """What a deployment configures: one place for sessions, keys, the revocation feed and what must not happen twice."""
+class SightingStore(Protocol):
+    """Keeps what was seen of users. Moments are milliseconds of the store's clock."""
+
+    async def touch(self, session_ids: Sequence[str], *, idle_timeout: int | None = None) -> int:
+        """Set last_seen_at = now for those of *session_ids* whose deadlines have not passed, and return how many.
+
+        With *idle_timeout* (milliseconds), set idle_expires_at = min(now + idle timeout, absolute) too, by the row's idle
+        timeout if it has one, else by this. Never brings a row back. Whatever `replace` compares stays as it is.
+        """
+
+    async def see_device(self, user_id: str, tenant_id: str, device: bytes) -> bool | None:
+        """Note that the user has signed in by *device*, a digest of 32 bytes.
+
+        Return false if it was known, true if it was not and others of the user were, `None` if none was.
+        """
+
+    async def delete_devices(self, *, limit: int) -> int:
+        """Forget at most *limit* devices that were not seen for `DEVICE_KEPT`, and return how many; 0 if the store forgets by itself."""
+
+
+class Store(SessionStore, SigningKeyStore, NoticeStore, OnceStore, SightingStore, Protocol):
+    """What a deployment configures: one place for sessions and what was seen of them, keys, the feed, and what must not happen twice."""
 
 
 class JoinedStore(Store, Protocol):

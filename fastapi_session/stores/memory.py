@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -34,9 +33,10 @@ from fastapi_session.stores.rows import (
     session_record,
     session_row,
 )
+from fastapi_session.stores.sightings import Sightings
 
 
-class MemoryStore:
+class MemoryStore(Sightings):
     """Keeps sessions and signing keys in this process. Thread-safe, from any number of event loops.
 
     *clock* returns milliseconds since the epoch. What goes in comes out as from any other store:
@@ -46,15 +46,11 @@ class MemoryStore:
     keeps_limits = True
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
-        self._clock = clock
-        self._sessions: dict[str, SessionRecord] = {}
+        super().__init__(clock=clock)
         self._keys: dict[str, SigningKeyRecord] = {}
         self._notices: list[Notice] = []
         self._remembered: dict[bytes, int] = {}
         self._events = EventList()
-        # The lock guards those above. A lock for threads, since event loops of several may share the store. Nothing awaits
-        # while it is held.
-        self._lock = threading.Lock()
 
     async def open(self) -> None:
         """Do nothing: there is nothing to connect to."""

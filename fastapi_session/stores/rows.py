@@ -125,6 +125,7 @@ SESSION: Mapping[str, Column] = {
     "impersonation_reason": Column(Kind.TEXT, optional=True, before="null"),
     "external_session": Column(Kind.BYTES, optional=True, before="null"),
     "external_subject": Column(Kind.BYTES, optional=True, before="null"),
+    "last_seen_at": Column(Kind.DATETIME, before="0"),
 }
 
 # Of this one the order counts too: Redis keeps a key's row as an array, so what comes is appended.

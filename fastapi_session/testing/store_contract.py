@@ -8,11 +8,19 @@ from fastapi_session.testing.keeping_contract import KeepingContract
 from fastapi_session.testing.key_contract import KeyContract
 from fastapi_session.testing.notice_contract import NoticeContract
 from fastapi_session.testing.rotation_contract import RotationContract
+from fastapi_session.testing.sighting_contract import SightingContract
 from fastapi_session.testing.user_contract import UserContract
 
 
 class StoreContract(
-    KeepingContract, ChangingContract, RotationContract, UserContract, ExternalContract, KeyContract, NoticeContract
+    KeepingContract,
+    ChangingContract,
+    RotationContract,
+    UserContract,
+    SightingContract,
+    ExternalContract,
+    KeyContract,
+    NoticeContract,
 ):
     """The tests of everything that `fastapi_session.stores.base` promises.
 

@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.cookie_prefix import below_a_path
 
 ACCESS_COOKIE = "sAccessToken"
 REFRESH_COOKIE = "sRefreshToken"
+DEVICE_COOKIE = "sDevice"
 LEGACY_COOKIE = "sIdRefreshToken"
 """A cookie of an earlier protocol, which had no prefixes: a deployment with a prefix never wrote it."""
 
@@ -31,6 +32,9 @@ class CookieNames:
             cookie: name for cookie, name in before.items() if name != self.on_wire[cookie]
         }
         """The older name of each cookie that has another one now."""
+        prefixes = [prefix] if older_prefix is None else [prefix, older_prefix]
+        self.device: Sequence[str] = [f"{each}{DEVICE_COOKIE}" for each in prefixes]
+        """The names of the cookie of a device, the present one first. It is looked for at a sign-in alone."""
         legacy = () if prefix else (LEGACY_COOKIE,)
         self.wanted = frozenset({*self.on_wire.values(), *self.older.values(), *legacy})
         """All names that are looked for in a request."""

@@ -30,8 +30,10 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import PUBLIC_TENANT
+from fastapi_session.sessions import Sessions
 from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.circumstances import circumstances_of
+from fastapi_session.web.device_cookie import device_of
 from fastapi_session.web.exchange import Begun, Exchange, exchange_of
 from fastapi_session.web.session import Session, begun_session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes, plain
@@ -64,6 +66,7 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     upgrading: Session[Any, Any] | None = None,
     merge: Merge = "keep",
     label: str | None = None,
+    device: str | None = None,
     external: ExternalSession | None = None,
 ) -> Session[Payload, Data]:
     """Begin a session of *user_id* and send its tokens with the response. Sessions whose tokens the request brought end.
@@ -81,18 +84,19 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     *upgrading* is the session that the client has, if any: it ends. Of a guest's, and of no other, the session data are taken
     over: *merge* lays what is given over them (`"keep"`), drops them (`"drop"`), or is a function of both that returns the data
     to keep. It may be called again, if the guest's data change meanwhile: so no change of them is lost.
-    *label* is what the user calls it, as in `Sessions.set_label`. *external* is the session at an identity provider by which the
+    *label* is what the user calls it, as in `Sessions.set_label`. *device* is by what a client without cookies is known again at
+    its next sign-in; browsers need none. *external* is the session at an identity provider by which the
     user signed in: the session ends with it, by `backchannel_logout`.
 
     Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if
     `token_transfer_method` rules *method* out, the response has started or *lifetime*, *limit* or *merge* cannot be,
     `SessionLimitReached` (the client keeps its tokens), `StoreUnavailable`.
     """
-    exchange, types = exchange_of(connection), SessionTypes(payload, data)
-    exchange.ensure_not_started()
+    exchange, types = _ready_exchange(connection), SessionTypes(payload, data)
     method = _method_of_new_session(connection, exchange, said=method)
     superseded = _superseded_access_tokens(connection, exchange, method=method)
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
+    browser = None if device is not None else device_of(connection, exchange, method=method)
     issued = await sessions.create(
         user_id,
         tenant_id=tenant_id,
@@ -109,13 +113,12 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         upgrading=None if upgrading is None else upgrading.handle,
         merge=types.merging(merge),
         label=label,
+        device=device if browser is None else browser,
         external=external,
     )
-    begun = Begun(issued.access_token.session_handle, method, sessions)
-    if within is not None:
-        exchange.count_only_if_committed(begun)
+    begun = _begun(exchange, issued, method=method, sessions=sessions, within=within)
     exchange.clear(other for other, _ in superseded if other != method)
-    exchange.begin(issued, begun)
+    exchange.begin(issued, begun, device=browser)
     return begun_session(exchange, types)
 
 
@@ -133,8 +136,7 @@ def attach_session_to_request(
     `ConfigurationError` if `token_transfer_method` rules *method* out, if the response has started, or if *issued* lacks the
     anti-CSRF token that the configuration requires.
     """
-    exchange = exchange_of(connection)
-    exchange.ensure_not_started()
+    exchange = _ready_exchange(connection)
     chosen = _method_of_new_session(connection, exchange, said=method)
     if anti_csrf_mode(exchange, chosen) == "VIA_TOKEN" and issued.access_token.anti_csrf_token is None:
         raise ConfigurationError(
@@ -144,6 +146,21 @@ def attach_session_to_request(
     begun = Begun(issued.access_token.session_handle, chosen, exchange.sessions)
     exchange.begin(exchange.sessions.issued_now(issued), begun)
     return begun_session(exchange, SessionTypes(payload, data))
+
+
+def _ready_exchange(connection: HTTPConnection) -> Exchange:
+    """Return the exchange of *connection*. Raises `ConfigurationError` if no response can carry tokens any more."""
+    exchange = exchange_of(connection)
+    exchange.ensure_not_started()
+    return exchange
+
+
+def _begun(exchange: Exchange, issued: IssuedSession, *, method: Method, sessions: Sessions, within: object) -> Begun:
+    """Return what begins with *issued*: if that was written in a transaction, it counts only if this commits."""
+    begun = Begun(issued.access_token.session_handle, method, sessions)
+    if within is not None:
+        exchange.count_only_if_committed(begun)
+    return begun
 
 
 def _method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, said: Method | None) -> Method:

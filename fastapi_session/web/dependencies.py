@@ -99,6 +99,7 @@ class CreateSession(Generic[Payload, Data]):
         upgrading: Session[Any, Any] | None = None,
         merge: Merge = "keep",
         label: str | None = None,
+        device: str | None = None,
         external: ExternalSession | None = None,
     ) -> Session[Payload, Data]:
         """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
@@ -120,6 +121,7 @@ class CreateSession(Generic[Payload, Data]):
             upgrading=upgrading,
             merge=merge,
             label=label,
+            device=device,
             external=external,
         )
 

@@ -9,7 +9,7 @@ A request *begins* a session if it creates, refreshes or attaches one: from then
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ReferenceType, ref
@@ -159,10 +159,15 @@ class Exchange:
                 "and refresh sessions in a route, before it responds"
             )
 
-    def begin(self, issued: IssuedSession, begun: Begun) -> None:
-        """Record the tokens of *issued*, the session that *begun* is about: from here on it is the session of this request."""
+    def begin(self, issued: IssuedSession, begun: Begun, *, device: str | None = None) -> None:
+        """Record the tokens of *issued*, the session that *begun* is about: from here on it is the session of this request.
+
+        *device* is what the cookie is to have by which the browser is known again at its next sign-in, `None` to send none.
+        """
         self.begun = begun
         self.record(issued, begun.method)
+        if device is not None:
+            self._recorded().device = device
 
     def record(self, issued: IssuedSession, method: Method) -> None:
         """Record the tokens of *issued*, to be sent with whatever response starts. What a request records last counts.
@@ -182,6 +187,11 @@ class Exchange:
         self.issued = self.begun = None
         for method in methods:
             self._recorded().tokens[method] = None
+
+    @property
+    def device_cookies(self) -> Sequence[str]:
+        """The names under which the cookie of a device may come, the present one first."""
+        return self._transport.names.device
 
     def clear_legacy_cookie(self) -> None:
         """Clear the cookie of clients from before there were front tokens."""

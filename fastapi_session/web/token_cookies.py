@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.model import Tokens
+from fastapi_session.model import DEVICE_KEPT, Tokens
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import EPOCH, lasting_until, set_cookie
 
@@ -49,6 +49,11 @@ class TokenCookies:
         for cookie in cookies:
             for name in filter(None, (self.names.on_wire[cookie], self.names.older.get(cookie))):
                 yield self._cleared(cookie, name, self._older_attributes + self._secure(https))
+
+    def device(self, value: str, *, now: int, https: bool) -> bytes:
+        """Return the cookie that has *value*, by which the browser is known again until it has not signed in for long."""
+        end, attributes = lasting_until(now + DEVICE_KEPT, now=now), self._attributes + self._secure(https)
+        return set_cookie(self.names.device[0], value, path="/", expires=end, attributes=attributes)
 
     def cleared_legacy(self, *, https: bool) -> bytes:
         """Return what clears the cookie of clients from before there were front tokens."""

@@ -126,12 +126,13 @@ def _bearer_among(subprotocols: Iterable[str]) -> str | None:
 class Outcome:
     """What a response does to the client's tokens: for each method new ones, or `None` to clear them.
 
-    *older_cookies* are those to clear under the older domain.
+    *older_cookies* are those to clear under the older domain. *device* is what the cookie of the browser's device is to have.
     """
 
     tokens: dict[Method, Tokens | None] = field(default_factory=dict)
     older_cookies: tuple[str, ...] = ()
     clears_legacy_cookie: bool = False
+    device: str | None = None
 
 
 class Transport:
@@ -178,6 +179,8 @@ class Transport:
         if "cookie" in outcome.tokens:
             tokens = outcome.tokens["cookie"]
             yield from self._token_cookies.changed(tokens, now=now, https=https, came_as_older=came_as_older)
+        if outcome.device is not None:
+            yield self._token_cookies.device(outcome.device, now=now, https=https)
         if outcome.clears_legacy_cookie:
             yield self._token_cookies.cleared_legacy(https=https)
         yield from self._token_cookies.cleared_under_older_domain(outcome.older_cookies, https=https)

@@ -9,6 +9,7 @@
 | `{prefix:n}:events` | stream | the events of the sessions of the shard, if they are audited |
 | `{prefix:n}:events_by_user` | sorted set | the place of each of these events, in the order of their users |
 | `{prefix:n}:notices` | sorted set | what is to be heard of the sessions of the shard, by the moment it happened |
+| `{prefix:n}:devices:<user><tenant>` | sorted set | the devices by which a user signs in, by when each was last seen |
 | `{prefix:n}:once:<digest>` | hash | the ticket of the request that remembered the digest |
 | `{prefix}:signing_keys` | hash | a signing key's row, by its family and sequence |
 | `{prefix}:signing_key_places` | hash | that family and sequence, by kid |
@@ -71,6 +72,11 @@ class Keyspace:
     def shard_of(self, session_id: str) -> Shard:
         """Return the shard that keeps the session *session_id*."""
         return self.shards[crc32(session_id.encode()) % len(self.shards)]
+
+    def devices(self, user_id: str, tenant_id: str) -> str:
+        """The key of the devices by which the user signs in."""
+        name = f"{json.dumps(user_id)}{json.dumps(tenant_id)}"
+        return f"{self.shard_of(name).tag}:devices:{name}"
 
     def once(self, digest: bytes) -> str:
         """Return the key of what must not happen twice, by its *digest*."""

@@ -38,6 +38,7 @@ from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, se
 from fastapi_session.stores.redis.limit_script import INSERT_LIMITED, said_of
 from fastapi_session.stores.redis.notice_verbs import NoticeVerbs
 from fastapi_session.stores.redis.script import Script, telling
+from fastapi_session.stores.redis.sighting_verbs import SightingVerbs
 from fastapi_session.stores.rows import Row
 
 SESSIONS_PAGE = 100
@@ -59,7 +60,7 @@ class Find(Protocol):
         """Return at most *limit* of them."""
 
 
-class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs):
+class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.

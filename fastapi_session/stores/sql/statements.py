@@ -20,11 +20,12 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.sql.functions import coalesce
 
-from fastapi_session.model import CROSSED_EXCHANGES, Lineage, Rotation
+from fastapi_session.model import CROSSED_EXCHANGES, DEVICE_KEPT, Lineage, Rotation
 from fastapi_session.stores.limits import Living
 from fastapi_session.stores.rows import (
     CIRCUMSTANCES_COLUMNS,
@@ -36,7 +37,7 @@ from fastapi_session.stores.rows import (
     compared_row,
 )
 from fastapi_session.stores.sql.dialects import DIFFERENCES, Least, Moment, StatementMoment, insert_or_lock
-from fastapi_session.stores.sql.tables import NOTICE, ONCE, SESSION, SIGNING_KEY, USER
+from fastapi_session.stores.sql.tables import DEVICE, NOTICE, ONCE, SESSION, SIGNING_KEY, USER
 
 Parameters = Mapping[str, object]
 
@@ -111,6 +112,14 @@ SIGNING_KEYS = select(*KEY_ROW).order_by(SIGNING_KEY.c.family, SIGNING_KEY.c.seq
 REPLACE_KEY = update(SIGNING_KEY).where(_IS_KEY, SIGNING_KEY.c.secret_kid == given(SIGNING_KEY.c.secret_kid))
 DELETE_KEY = delete(SIGNING_KEY).where(_IS_KEY)
 
+A_DEVICE = (
+    select(DEVICE.c.device)
+    .where(DEVICE.c.user_id == given(DEVICE.c.user_id), DEVICE.c.tenant_id == given(DEVICE.c.tenant_id))
+    .limit(1)
+)
+_DEVICE_ROW = (DEVICE.c.user_id, DEVICE.c.tenant_id, DEVICE.c.device)
+DELETE_DEVICES = delete(DEVICE).where(tuple_(*_DEVICE_ROW).in_(bindparam("devices", expanding=True)))
+
 CLOCK = select(Moment())
 _FROM: BindParameter[int] = bindparam("from_at", type_=BigInteger)
 NOTICES = (
@@ -179,11 +188,39 @@ class TimedStatements:
             .with_for_update(skip_locked=True)
         )
         self.delete_expired = DELETE_THESE.where(SESSION.c.deadline <= began)
+        self.sightings = TimedSightings(now, began)
         self.note = insert(NOTICE).values(at=now).inline()
 
 
+class TimedSightings:
+    """Those of them that are about what was seen, *now* and when the statement *began*."""
+
+    def __init__(self, now: ColumnElement[int], began: ColumnElement[int]) -> None:
+        self.touch = (
+            update(SESSION)
+            .where(SESSION.c.session_id.in_(_SESSION_IDS), SESSION.c.deadline > now)
+            .values(last_seen_at=now)
+        )
+        self.prolong = self.touch.values(idle_expires_at=_idle_deadline(now))
+        self.see_device = (
+            update(DEVICE).where(*(column == given(column) for column in _DEVICE_ROW)).values(last_seen_at=now)
+        )
+        self.lock_devices = (
+            select(*_DEVICE_ROW)
+            .where(DEVICE.c.last_seen_at <= began - DEVICE_KEPT)
+            .order_by(DEVICE.c.last_seen_at)
+            .limit(_LIMIT)
+            .with_for_update(skip_locked=True)
+        )
+        self.insert_device = insert(DEVICE).values(last_seen_at=now).execution_options(preserve_rowcount=True)
+
+
+def _idle_deadline(now: ColumnElement[int]) -> Least:
+    wished = now + coalesce(SESSION.c.idle_timeout, bindparam("configured_idle_timeout", type_=BigInteger))
+    return Least(wished, coalesce(SESSION.c.absolute_expires_at, wished))
+
+
 def _rotate(now: ColumnElement[int]) -> Update:
-    idle_expires_at = now + coalesce(SESSION.c.idle_timeout, bindparam("configured_idle_timeout", type_=BigInteger))
     return (
         update(SESSION)
         .where(
@@ -204,10 +241,7 @@ def _rotate(now: ColumnElement[int]) -> Update:
             (SESSION.c.exchanged, bindparam("issue_id", type_=SESSION.c.exchanged.type)),
             (SESSION.c.crossed, SESSION.c.crossed * 2 % 2**CROSSED_EXCHANGES),
             *((column, bindparam(f"new_{column.name}", type_=column.type)) for column in _CIRCUMSTANCES),
-            (
-                SESSION.c.idle_expires_at,
-                Least(idle_expires_at, coalesce(SESSION.c.absolute_expires_at, idle_expires_at)),
-            ),
+            (SESSION.c.idle_expires_at, _idle_deadline(now)),
         )
     )
 

@@ -34,6 +34,12 @@ _UNMOVED = f"""
     session_id = :session_id AND
     {" AND ".join(f"{name} IS :{expected}" for name, expected in zip(COMPARED_COLUMNS, _EXPECTED, strict=True))}
 """
+_IDLE_DEADLINE = """
+    min(
+        :now + ifnull(idle_timeout, :idle_timeout),
+        ifnull(absolute_expires_at, :now + ifnull(idle_timeout, :idle_timeout))
+    )
+"""
 _OF_USER = "user_id = :user_id AND (:tenant_id IS NULL OR tenant_id = :tenant_id)"
 
 INSERT = f"INSERT INTO session ({_SESSION}) VALUES ({', '.join('?' * len(SESSION_COLUMNS))})"
@@ -50,10 +56,7 @@ ROTATE = f"""
         exchanged = :issue_id,
         crossed = crossed * 2 % {2**CROSSED_EXCHANGES},
         {_set(CIRCUMSTANCES_COLUMNS)},
-        idle_expires_at = min(
-            :now + ifnull(idle_timeout, :idle_timeout),
-            ifnull(absolute_expires_at, :now + ifnull(idle_timeout, :idle_timeout))
-        )
+        idle_expires_at = {_IDLE_DEADLINE}
     WHERE session_id = :session_id AND generation = :generation AND current = :presented
         AND window_at + :debounce <= :now AND {DEADLINE} > :now
     RETURNING {_SESSION}
@@ -114,6 +117,33 @@ DELETE_EXPIRED = f"""
 
 RETURNING = f" RETURNING {_SESSION}"
 """At the end of a statement that returns no sessions by itself, where events need them."""
+
+TOUCH = f"""
+    UPDATE session SET last_seen_at = :now
+    WHERE session_id IN (SELECT value FROM json_each(:session_ids)) AND {DEADLINE} > :now
+"""
+
+PROLONG = f"""
+    UPDATE session SET
+        last_seen_at = :now,
+        idle_expires_at = {_IDLE_DEADLINE}
+    WHERE session_id IN (SELECT value FROM json_each(:session_ids)) AND {DEADLINE} > :now
+"""
+
+SEE_DEVICE = """
+    UPDATE device SET last_seen_at = :now WHERE user_id = :user_id AND tenant_id = :tenant_id AND device = :device
+"""
+
+A_DEVICE = "SELECT 1 FROM device WHERE user_id = :user_id AND tenant_id = :tenant_id LIMIT 1"
+
+INSERT_DEVICE = """
+    INSERT INTO device (user_id, tenant_id, device, last_seen_at) VALUES (:user_id, :tenant_id, :device, :now)
+"""
+
+DELETE_DEVICES = """
+    DELETE FROM device WHERE (user_id, tenant_id, device) IN
+        (SELECT user_id, tenant_id, device FROM device WHERE last_seen_at <= ? LIMIT ?)
+"""
 
 INSERT_KEY = f"""
     INSERT INTO signing_key ({_KEY}) VALUES ({", ".join("?" * len(KEY_COLUMNS))}) ON CONFLICT DO NOTHING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,6 +15,7 @@ from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.insertion import HAS_MOVED, KEPT, REFUSED, Insertion, Limit
 from fastapi_session.model import (
+    DEVICE_KEPT,
     LATEST,
     FeedReading,
     Json,
@@ -278,6 +280,21 @@ class SqliteStore:
     async def delete_events(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* events of *until* or before, and return how many."""
         return await self._changes(events.DELETE_EVENTS, (until, limit))
+
+    async def touch(self, session_ids: Sequence[str], *, idle_timeout: int | None = None) -> int:
+        """Note that the sessions *session_ids* are in use, and return how many are there."""
+        given = {"session_ids": json.dumps([*session_ids]), "idle_timeout": idle_timeout}
+        statement = statements.TOUCH if idle_timeout is None else statements.PROLONG
+        return await self._changes(statement, {**given, "now": self._clock()})
+
+    async def see_device(self, user_id: str, tenant_id: str, device: bytes) -> bool | None:
+        """Note that the user has signed in by *device*. False if it was known, true if others were, `None` if none was."""
+        seen = {"user_id": user_id, "tenant_id": tenant_id, "device": device, "now": self._clock()}
+        return await self._thread.write(lambda db: writes.see_device(db, seen))
+
+    async def delete_devices(self, *, limit: int) -> int:
+        """Forget at most *limit* devices that were not seen for long, and return how many."""
+        return await self._changes(statements.DELETE_DEVICES, (self._clock() - DEVICE_KEPT, limit))
 
     async def _page(
         self, statement: str, after: tuple[object, object], parameters: statements.Parameters

@@ -99,6 +99,15 @@ def delete_key(db: sqlite3.Connection, kid: str, *, now: int) -> int:
         return deleted
 
 
+def see_device(db: sqlite3.Connection, seen: statements.Parameters) -> bool | None:
+    """Note the device that was *seen*. Return false if it was known, true if others of the user were, `None` if none was."""
+    if db.execute(statements.SEE_DEVICE, seen).rowcount:
+        return False
+    has_others = db.execute(statements.A_DEVICE, seen).fetchone() is not None
+    db.execute(statements.INSERT_DEVICE, seen)
+    return True if has_others else None
+
+
 def _note(db: sqlite3.Connection, rows: Iterable[Row], kind: NoticeKind, *, now: int) -> None:
     db.executemany(statements.NOTE, [(row[0], kind, now) for row in rows])
 

@@ -23,6 +23,7 @@ _DIGESTS = ("external_session", "external_subject")
 BRINGS = (
     "fastapi_session.factors",
     *(f"fastapi_session.{name}" for name in (*_TEXTS, *_DIGESTS)),
+    "fastapi_session.last_seen_at",
     "fastapi_session_event",
     "fastapi_session_device",
     "fastapi_session_once",
@@ -49,6 +50,7 @@ def _add_columns(schema: str | None) -> None:
     for name in _DIGESTS:
         op.add_column(table, Column(name, _digest()), schema=schema)
         op.create_index(f"{table}_{name}", table, [name], schema=schema, postgresql_where=column(name).is_not(None))
+    op.add_column(table, Column("last_seen_at", BigInteger, nullable=False, server_default="0"), schema=schema)
 
 
 def _create_event(schema: str | None) -> None:
