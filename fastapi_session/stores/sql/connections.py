@@ -31,6 +31,9 @@ PAUSE = 0.005
 class Connections(Protocol):
     """Something that brings work to a connection."""
 
+    begins_transactions: bool
+    """Whether each piece of work has a transaction of its own, in which nothing was read before."""
+
     async def run(self, work: Work[T], *, alone: bool = False) -> T:
         """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
 
@@ -43,6 +46,8 @@ class PooledConnections:
 
     A caller that is cancelled leaves the task to its end, so that no connection is cut while a result is under way.
     """
+
+    begins_transactions = True
 
     def __init__(self, engine: Engine, *, timeout: timedelta) -> None:
         self._engine = engine
@@ -89,6 +94,8 @@ class JoinedConnection:
 
     The connection is shown to *look*, which may refuse it.
     """
+
+    begins_transactions = False
 
     def __init__(self, connection: AsyncConnection, *, look: Look | None) -> None:
         self._connection = connection

@@ -19,13 +19,20 @@ from fastapi_session.stores.sql import results, statements
 from fastapi_session.stores.sql.statements import Parameters, Sessions
 
 
-def count_alone(connection: Connection, record: SessionRecord, *, living: Sessions, now: Parameters) -> list[Living]:
-    """Lock the user of *record* in its tenant, and return the sessions there that *living* finds."""
+def count_alone(
+    connection: Connection, record: SessionRecord, *, living: Sessions, now: Parameters, begins: bool
+) -> list[Living]:
+    """Lock the user of *record* in its tenant, and return the sessions there that *living* finds.
+
+    *begins* says that nothing was read in this transaction before.
+    """
     user = {"user_id": record.user_id, "tenant_id": record.tenant_id}
     # MySQL counts a row that was there as none, since it stays as it was, or as two.
     results.at_most(2, connection.execute(statements.LOCK_USER[connection.dialect.name], user))
-    # Under its REPEATABLE READ, MySQL reads what was there when the transaction began, unless the rows are locked.
-    statement = living if connection.dialect.update_returning else living.with_for_update()
+    # Under REPEATABLE READ, MySQL goes on to read what was there at the first reading, unless rows are locked. And then it locks
+    # the gaps beside them too, in which other users would sign in: so only if something may have been read.
+    reads_past = not begins and not connection.dialect.update_returning
+    statement = living.with_for_update() if reads_past else living
     rows = connection.execute(statement, {**statements.user_parameters(**user), **now})
     return [*results.living_of(results.rows_of(rows), **user)]
 

@@ -280,7 +280,13 @@ class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
     def _making_room(
         self, connection: Connection, record: SessionRecord, limit: Limit, *, replacing: Sequence[str]
     ) -> list[str] | None:
-        living = count_alone(connection, record, living=self._timed.living, now=self._now())
+        living = count_alone(
+            connection,
+            record,
+            living=self._timed.living,
+            now=self._now(),
+            begins=self._connections.begins_transactions,
+        )
         return making_room(living, limit, replacing=replacing)
 
     def _kept(
