@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -12,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime, SessionKind
+from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.errors import ConfigurationError
 from tests.moments import HOUR, SECOND
 from tests.wire import REFRESH_PATH
@@ -408,6 +411,50 @@ def test_the_configuration_is_frozen() -> None:
     """A configuration in use cannot be changed under the feet of those who use it."""
     with pytest.raises(ValidationError, match="frozen"):
         config().api_domain = API  # type: ignore[misc]
+
+
+def test_the_kinds_are_frozen_too() -> None:
+    """Neither through the configuration nor through the mapping that it was given can a kind be added or changed."""
+    given = {"web": SessionKind.aal1()}
+    chosen = config(kinds=given)
+    given["bank"] = SessionKind.aal3()
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        chosen.kinds["web"] = SessionKind()  # type: ignore[index]
+    with pytest.raises(ValidationError, match="frozen"):
+        chosen.kinds["web"].persistent = False  # type: ignore[misc]
+
+    assert {"web": SessionKind.aal1()} == chosen.kinds
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"kinds": {"web": SessionKind(limit=SessionLimit(1)), "bank": {"idle_timeout": 7200}}},
+        {"secret": [SECRET, OTHER_SECRET], "acr_order": ["aal1", "aal2"], "session_limit": SessionLimit(lambda *_: 3)},
+    ],
+)
+def test_equal_configurations_are_one_key(options: dict[str, Any]) -> None:
+    """A configuration has a hash, whatever is set, and stays equal where it is copied or read from its own dump."""
+    chosen = config(**options)
+    others = [chosen.model_copy(), copy.deepcopy(chosen), SessionConfig(**chosen.model_dump())]
+
+    assert {chosen} == {chosen, *others}
+
+
+def test_kinds_in_another_order_are_the_same() -> None:
+    """As in any mapping."""
+    kinds = {"web": SessionKind.aal1(), "bank": SessionKind.aal3()}
+
+    assert 1 == len({config(kinds=kinds), config(kinds=dict(reversed(kinds.items())))})
+
+
+def test_kinds_are_dumped_as_json() -> None:
+    """With durations in ISO 8601, as the environment takes them."""
+    dumped = json.loads(config(kinds={"bank": SessionKind.aal3()}).model_dump_json())
+
+    assert ("PT15M", "PT12H") == (dumped["kinds"]["bank"]["idle_timeout"], dumped["kinds"]["bank"]["absolute_timeout"])
+    assert {"bank": SessionKind.aal3()} == config(kinds=json.dumps(dumped["kinds"])).kinds
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,19 @@ from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     ModelWrapValidatorHandler,
+    PlainSerializer,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 from pydantic_settings import NoDecode
 
+from fastapi_session.config.frozen_mapping import FrozenMapping
 from fastapi_session.config.session_limit import LimitSetting
 from fastapi_session.config.values import Duration
 from fastapi_session.config.wrong_values import wrong_values
@@ -144,8 +147,14 @@ def _kinds_by_name(given: object) -> object:
 
 
 # NoDecode, since for text that is no JSON pydantic-settings has an error of a class of its own.
-Kinds = Annotated[Mapping[str, SessionKind], NoDecode, BeforeValidator(_kinds_by_name)]
-"""Kinds of sessions by their names; as text JSON."""
+Kinds = Annotated[
+    Mapping[str, SessionKind],
+    NoDecode,
+    BeforeValidator(_kinds_by_name),
+    AfterValidator(FrozenMapping),
+    PlainSerializer(dict, return_type=dict[str, SessionKind]),  # pydantic knows no other mapping
+]
+"""Kinds of sessions by their names, which nobody can change; as text JSON."""
 
 
 @dataclass(frozen=True, slots=True)
