@@ -252,6 +252,7 @@ class TestJson:
         [
             (SessionCreated, {"circumstances": (LAPTOP, {"ip_address": "192.0.2.1", "user_agent": "laptop"})}),
             (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "replaced": (("c", "d"), ["c", "d"])}),
+            (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "is_new_device": (True, True)}),
             (SessionRefreshed, {"circumstances": (Circumstances(), NOBODY), "is_rotated": (True, True)}),
             (
                 SessionRevoked,
@@ -275,7 +276,7 @@ class TestJson:
         """It is named after its class, and has the attributes of the event."""
         given = {name: value for name, (value, _) in more.items()}
         defaults: Mapping[type[SessionEvent], Mapping[str, Any]] = {
-            SessionCreated: {"replaced": [], "upgraded_from": None},
+            SessionCreated: {"replaced": [], "upgraded_from": None, "is_new_device": None},
             SessionRevoked: {"by": None, "circumstances": self.NOBODY},
         }
         expected = {
