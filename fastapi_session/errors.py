@@ -178,10 +178,14 @@ def _common(wanted: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(level for level in wanted[0] if all(level in each for each in wanted)) or wanted[0]
 
 
-def claims_refusal(failures: Sequence[ClaimFailure]) -> InvalidClaimsError:
-    """Return the error for *failures*: that a step-up is required only if it would be enough."""
+def claims_refusal(failures: Sequence[ClaimFailure], *, is_impersonated: bool = False) -> InvalidClaimsError:
+    """Return the error for *failures*: that a step-up is required only if it would be enough.
+
+    In a session that *is_impersonated* none is possible: who acts there would be asked for the user's own password.
+    """
     demands = [failure for failure in failures if isinstance(failure, AuthenticationFailure)]
-    return StepUpRequired(demands) if len(demands) == len(failures) else InvalidClaimsError(failures)
+    would_do = len(demands) == len(failures) and not is_impersonated
+    return StepUpRequired(demands) if would_do else InvalidClaimsError(failures)
 
 
 class ClearDuplicateSessionCookiesError(SessionError):

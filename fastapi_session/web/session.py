@@ -166,7 +166,7 @@ class Session(VerifiedSession[Payload, Data]):
         if checked.issued is not None:
             self._send(checked.issued)
         if checked.failures:
-            refusal = claims_refusal(checked.failures).about(self.handle)
+            refusal = claims_refusal(checked.failures, is_impersonated=self.actor is not None).about(self.handle)
             self._exchange.refuse(refusal)
             raise refusal
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.websockets import WebSocketDisconnect
 
-from fastapi_session import Session, Sessions, verify_session
+from fastapi_session import Fresh, Session, Sessions, verify_session
 from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.web.deployment import CROSS_SITE, Deployment, application, echo
@@ -158,6 +158,19 @@ def test_sockets_end_when_he_stops(method: str, deployment: Deployment) -> None:
             socket.receive_text()
 
     assert "try refresh token" == closed.value.reason
+
+
+@METHODS
+def test_no_challenge(method: str, deployment: Deployment) -> None:
+    """A route that demands a fresh authentication refuses him, and asks him for nothing: he is not the user."""
+
+    async def demanding(session: Annotated[Session, Depends(verify_session(Fresh(minutes=5)))]) -> None: ...
+
+    deployment.app.post("/demanding")(demanding)
+    own, acting = viewing(deployment, method)
+    statuses = [deployment.post("/demanding", to_post(each)) for each in (own, acting)]
+
+    assert [(401, True), (403, False)] == [(each.status_code, "www-authenticate" in each.headers) for each in statuses]
 
 
 def test_the_response_has_started(deployment: Deployment) -> None:

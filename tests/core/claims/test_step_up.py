@@ -217,3 +217,10 @@ def test_no_step_up_is_asked_for_that_would_not_be_enough() -> None:
     refusal = claims_refusal(failed)
     assert type(refusal) is InvalidClaimsError
     assert ["st-fresh", "roles"] == [failure.id for failure in refusal.failures]
+
+
+def test_who_acts_as_the_user_is_not_asked_for_a_step_up() -> None:
+    """He could only be asked for a password that is not his."""
+    refusal = claims_refusal(failures([Fresh(minutes=5)], {}, now=NOW), is_impersonated=True)
+    assert type(refusal) is InvalidClaimsError
+    assert ["st-fresh"] == [failure.id for failure in refusal.failures]
