@@ -269,7 +269,13 @@ def session_record(row: Row) -> SessionRecord:
     # The later part first: the places of the earlier one stay as they are.
     values[_LINEAGE] = [Lineage(*values[_LINEAGE])]
     values[_CIRCUMSTANCES] = [Circumstances(*values[_CIRCUMSTANCES])]
-    return SessionRecord(*values)
+    record = SessionRecord(*values)
+    # What the kind of a column does not say. No token is made of it that nobody could read.
+    if record.factors and not all(type(at) is int and 0 <= at < _YEAR_10000 for at in record.factors.values()):
+        raise Unreadable("factors")
+    if record.actor is not None and record.actor_session is None:
+        raise Unreadable("actor_session")
+    return record
 
 
 def key_row(record: SigningKeyRecord) -> Row:

@@ -162,7 +162,7 @@ class LimitContract:
 
     async def test_impersonations_do_not_count(self, store: Store, clock: HandClock) -> None:
         """The session of somebody who acts as the user takes no room, and does not end for one, though it be the oldest."""
-        acting = new_session("acting", now=clock() - 9, actor="staff")
+        acting = new_session("acting", now=clock() - 9, actor="staff", actor_session="0" * 32)
         await store.insert(acting)
         records = await three_sessions(store, clock)
 

@@ -117,6 +117,7 @@ _FORMED: Mapping[str, Callable[[Any], Any]] = {
     # A database may have a type for addresses, and one for bytes of which there are exactly so many.
     "ip_address": lambda value: _ADDRESSES[value == _ADDRESSES[0]],
     "first_ip_address": lambda value: _ADDRESSES[value == _ADDRESSES[0]],
+    "factors": lambda value: {**value, "another": 1},
     "previous": lambda value: digest(value.hex()) if value else digest("another"),
     "external_session": lambda value: digest(value.hex()) if value else digest("another"),
     "external_subject": lambda value: digest(value.hex()) if value else digest("another"),

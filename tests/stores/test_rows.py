@@ -18,6 +18,7 @@ from fastapi_session.stores.rows import (
     NOTICE_COLUMNS,
     SESSION,
     SESSION_COLUMNS,
+    Unreadable,
     circumstances_row,
     compared_row,
     key_record,
@@ -38,6 +39,23 @@ def test_a_session_comes_back_from_its_row(*, truth: bool) -> None:
 
     assert record == back
     assert back.lineage.acknowledged is truth
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("factors", text) for text in ('{"pwd":"1"}', '{"pwd":null}', '{"pwd":1.5}', '{"pwd":true}', '{"pwd":-1}')),
+        ("factors", '{"otp":1,"pwd":253402300800000}'),
+        ("actor_session", None),
+    ],
+)
+def test_what_no_session_has(column: str, value: str | None) -> None:
+    """Factors that were checked at no moment, and an actor without a session, are found before anybody relies on them."""
+    row = [*session_row(full_session("a", now=1))]
+    row[SESSION_COLUMNS.index(column)] = value
+
+    with pytest.raises(Unreadable, match=f"^{column}$"):
+        session_record(row)
 
 
 def test_columns_name_the_values_of_a_row() -> None:
