@@ -8,7 +8,8 @@ Whose session asks decides what is there: the sessions of its user in its tenant
 | of another one of the same user and tenant | ends it: 204 | 204 |
 | of anybody else's, of another tenant, of none | 404 | 404, the same |
 
-Nothing that a session keeps for the application is listed, neither claims nor data, and nothing that verifies a token.
+Nothing that a session keeps for the application is listed, neither claims nor data, and nothing that verifies a token. Where
+somebody acts as the user is listed to that one alone: address and device are not the user's.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ def devices_router(prefix: str = "/auth", *, validators: Sequence[ClaimValidator
 
 
 async def _list(asking: Asking, sessions: Engine) -> SessionList:
-    found = await sessions.of_user(asking.user_id, tenant_id=asking.tenant_id)
+    every = await sessions.of_user(asking.user_id, tenant_id=asking.tenant_id)
+    found = [each for each in every if each.actor is None or each.handle == asking.handle]
     found.sort(key=lambda each: (each.handle != asking.handle, -each.last_seen_at.timestamp()))
     # On a thread: what a hundred user agents say takes a tenth of a second if none is known yet.
     return SessionList(sessions=await asyncio.to_thread(_shown, found[:LONGEST_LIST], asking.handle), total=len(found))

@@ -152,6 +152,23 @@ def test_a_list_has_no_secret(deployment: Deployment) -> None:
     assert LONG.decode("latin-1")[:255] == json.loads(text)["sessions"][0]["user_agent"]
 
 
+def test_who_acts_as_the_user_is_not_listed(deployment: Deployment) -> None:
+    """A user sees his own sessions alone; who acts as him sees those, and his own one first."""
+    mine, staff = login(deployment), login(deployment, user="staff")
+    token = deployment.ask(deployment.sessions.verify, staff.access)
+
+    async def act() -> str:
+        return (await deployment.sessions.impersonate(token, "ada", reason="ticket 4711")).tokens.access_token
+
+    acting = {"authorization": f"Bearer {deployment.ask(act)}"}
+    shown, total = listed(deployment, mine), deployment.get(LIST, mine.to_call()).json()["total"]
+
+    assert ([("default", True)], 1) == ([(each["kind"], each["current"]) for each in shown], total)
+    assert [("impersonation", True), ("default", False)] == [
+        (each["kind"], each["current"]) for each in deployment.get(LIST, acting).json()["sessions"]
+    ]
+
+
 def test_a_long_list_is_cut(deployment: Deployment) -> None:
     """No more than the hundred that were seen last are listed, the one that asks among them; the others end together."""
     mine = login(deployment)
