@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from fastapi_session import ConfigurationError, IssuedSession, Lifetime, Session
 from fastapi_session.model import Lineage, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.testing import HandClock
+from tests.conftest import SHARED, Place, empty_tables, place_of
 from tests.engines import engine, refresh_token_of
 from tests.moments import DAY, GRACE, HOUR, MILLISECOND, MINUTE, PAST_GRACE, SECOND
 
 PRESETS = {
     name: getattr(SessionKind, name)() for name in ("aal1", "aal2", "aal3", "browser_session", "mobile", "machine")
 }
+KINDS = {**PRESETS, "short": SessionKind(idle_timeout=2 * HOUR)}
 NIST: dict[str, tuple[timedelta, timedelta | None]] = {
     "aal1": (timedelta(days=30), None),
     "aal2": (timedelta(hours=24), timedelta(hours=1)),
@@ -36,7 +40,7 @@ def clock() -> HandClock:
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, clock: HandClock, tmp_path: Path) -> AsyncIterator[Store]:
-    """The stores that need no server. What the others do with a session's own idle timeout is in the contract of stores."""
+    """The stores that need no server."""
     store: Store = MemoryStore(clock=clock)
     if request.param == "sqlite":
         store = SqliteStore(tmp_path / "sessions.db", clock=clock)
@@ -46,7 +50,40 @@ async def store(request: pytest.FixtureRequest, clock: HandClock, tmp_path: Path
 
 @pytest.fixture
 async def sessions(store: Store, clock: HandClock) -> AsyncIterator[Sessions]:
-    sessions = engine(clock, store=store, kinds={**PRESETS, "short": SessionKind(idle_timeout=2 * HOUR)})
+    sessions = engine(clock, store=store, kinds=KINDS)
+    yield sessions
+    await sessions.close()
+
+
+@dataclass(frozen=True, slots=True)
+class SqlOnSqlite:
+    """SQLite by the store of SQL databases, which no URL names."""
+
+    url: str
+
+    def store(self, clock: HandClock) -> Store:
+        return SqlStore(self.url, clock=clock)
+
+
+@pytest.fixture
+async def sql_on_sqlite(tmp_path: Path) -> SqlOnSqlite:
+    place = SqlOnSqlite(f"sqlite+aiosqlite:///{tmp_path}/sessions.db")
+    await empty_tables(place.url)
+    return place
+
+
+@pytest.fixture(params=["memory", *SHARED, "SQL on SQLite"])
+def each_place(request: pytest.FixtureRequest) -> Place | SqlOnSqlite:
+    if request.param == "SQL on SQLite":
+        place: SqlOnSqlite = request.getfixturevalue("sql_on_sqlite")
+        return place
+    return place_of(request.param, request)
+
+
+@pytest.fixture
+async def everywhere(each_place: Place | SqlOnSqlite, clock: HandClock) -> AsyncIterator[Sessions]:
+    """Sessions on a store of each kind."""
+    sessions = engine(clock, store=each_place.store(clock), kinds=KINDS)
     yield sessions
     await sessions.close()
 
@@ -114,14 +151,30 @@ async def test_deadlines(
     assert not await refused(sessions, issued)
 
 
-@pytest.mark.parametrize("name", ["default", "short", *PRESETS])
-async def test_an_idle_session_ends(name: str, sessions: Sessions, clock: HandClock) -> None:
-    """At the idle deadline, to the millisecond, a refresh is refused."""
-    issued = await sessions.create("ada", lifetime=Lifetime(name))
-    idle, _ = deadlines((await record_of(sessions, issued)).lineage, clock)
-    clock.advance(idle)
+async def test_each_idle_deadline_on_every_store(everywhere: Sessions, clock: HandClock) -> None:
+    """A session of each kind can be refreshed until one millisecond before its idle deadline, and not at it."""
+    for name in ("default", *KINDS):
+        early, late = [await everywhere.create("ada", lifetime=Lifetime(name)) for _ in range(2)]
+        idle, _ = deadlines((await record_of(everywhere, late)).lineage, clock)
+        clock.advance(idle - MILLISECOND)
+        assert not await refused(everywhere, early), name
+        clock.advance(MILLISECOND)
+        assert await refused(everywhere, late), name
 
-    assert await refused(sessions, issued)
+
+async def test_each_absolute_deadline_on_every_store(everywhere: Sessions, clock: HandClock) -> None:
+    """A session that is refreshed again and again can be so until one millisecond before its absolute deadline, and not at it."""
+    for name in (name for name, kind in PRESETS.items() if kind.absolute_timeout):
+        issued = await everywhere.create("ada", lifetime=Lifetime(name))
+        idle, left = deadlines((await record_of(everywhere, issued)).lineage, clock)
+        assert left is not None
+        while left > MILLISECOND:
+            step = min(idle, left) - MILLISECOND
+            clock.advance(step)
+            left -= step
+            issued = await everywhere.refresh(refresh_token_of(issued))
+        clock.advance(left)
+        assert await refused(everywhere, issued), name
 
 
 async def test_each_rotation_goes_by_the_session(sessions: Sessions, clock: HandClock) -> None:
