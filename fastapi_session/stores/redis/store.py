@@ -73,7 +73,8 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
     def __init__(
         self, server: str | Client, *, clock: Clock | None = None, prefix: str = "fastapi_session", shards: int = 1
     ) -> None:
-        super().__init__(Calls(unprinted(server)), Keyspace(prefix, shards=shards), clock=clock)
+        server = unprinted(server)  # first: an error reporter sends the local variables of this frame
+        super().__init__(Calls(server), Keyspace(prefix, shards=shards), clock=clock)
 
     async def open(self) -> None:
         """Find out whether the server responds. Raises ConfigurationError if it refuses the user, or has no such database."""
