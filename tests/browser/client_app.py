@@ -14,6 +14,7 @@ from fastapi_session import (
     Authentication,
     CreateSession,
     Factor,
+    Lifetime,
     Session,
     SessionConfig,
     create_session,
@@ -42,9 +43,14 @@ def api_app(config: SessionConfig) -> FastAPI:
     )
 
     @app.post("/login")
-    async def login(create: Annotated[CreateSession, Depends(create_session())]) -> dict[str, str]:
+    async def login(
+        create: Annotated[CreateSession, Depends(create_session())], remember: bool = True
+    ) -> dict[str, str]:
         session = await create(
-            user_id="alice", access_token_payload={"plan": "free"}, authentication=Authentication(("pwd",))
+            user_id="alice",
+            access_token_payload={"plan": "free"},
+            lifetime=Lifetime(remember=remember),
+            authentication=Authentication(("pwd",)),
         )
         return {"handle": session.handle}
 

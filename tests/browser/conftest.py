@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
@@ -50,6 +51,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         context.on("weberror", lambda failure: complaints.append(str(failure.error)))
         yield context
     assert [] == complaints
+
+
+def started(browser: Browser, *, profile: Path) -> BrowserContext:
+    """Start a browser like *browser* with what its last run left in the folder *profile*. Closing the context ends it."""
+    return browser.browser_type.launch_persistent_context(profile, executable_path=chromium(), args=FLAGS)
 
 
 def is_a_complaint(message: ConsoleMessage) -> bool:

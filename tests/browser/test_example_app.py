@@ -14,9 +14,8 @@ from starlette.types import ASGIApp
 from example_app.app import create_app
 from example_app.users import USERS
 from fastapi_session import SessionConfig
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import started
 from tests.browser.server import Server, serve
-from tests.browser.setup import chromium
 from tests.browser.waiting import until
 from tests.moments import HOUR, SECOND
 from tests.reliability.worker import OffsetClock
@@ -137,17 +136,12 @@ def test_the_box_decides_what_outlives_the_browser(
     is_ticked: bool, browser: Browser, server: Server, tmp_path: Path
 ) -> None:
     """Whoever ticks the box is signed in when the browser starts again; whoever does not signs in again."""
-
-    def started() -> BrowserContext:
-        profile = tmp_path / "profile"
-        return browser.browser_type.launch_persistent_context(profile, executable_path=chromium(), args=FLAGS)
-
-    with started() as before:
+    with started(browser, profile=tmp_path / "profile") as before:
         page = before.new_page()
         page.goto(server.origin)
         page.get_by_label("Stay signed in").set_checked(is_ticked)
         fill_in(page)
-    with started() as after:
+    with started(browser, profile=tmp_path / "profile") as after:
         page = after.new_page()
         page.goto(server.origin)
 

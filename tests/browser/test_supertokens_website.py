@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from starlette.types import ASGIApp
 
 from fastapi_session import SessionConfig
 from tests.browser.client_app import api_app, page_app
+from tests.browser.conftest import started
 from tests.browser.server import Server, serve
 from tests.browser.setup import CLIENT, Missing, npm_package
 from tests.browser.waiting import until
@@ -221,6 +222,27 @@ def test_signing_out_ends_the_session(client: Client) -> None:
     assert "SIGN_OUT" in client.events
     assert 401 == client.call("GET", "/me")[0]
     assert (401, {"message": "unauthorised"}) == client.replay(last)
+
+
+@pytest.mark.parametrize(("is_remembered", "status"), [(True, 200), (False, 401)], ids=["remembered", "not remembered"])
+def test_the_browser_ends_and_starts_again(is_remembered: bool, status: int, browser: Browser, tmp_path: Path) -> None:
+    """One refresh tells the client whether its session is still there, of which it has kept what scripts can read either way."""
+    with serve_api(tmp_path) as server:
+        with started(browser, profile=tmp_path / "profile") as before:
+            client = Client(before.new_page(), server, "cookie").start(server.origin)
+            client.call("POST", f"/login?remember={is_remembered}")
+        server.answers.clear()
+        with started(browser, profile=tmp_path / "profile") as after:
+            client = Client(after.new_page(), server, "cookie").start(server.origin)
+            client.wait_for_expiry()
+
+            assert [is_remembered] * 2 == [client.ask("doesSessionExist") for _ in range(2)]
+            assert status == client.call("GET", "/me")[0]
+            assert [f"POST {REFRESH_PATH} {status}", f"GET /me {status}"] == [
+                each for each in server.answers if "/client" not in each
+            ]
+            assert is_remembered == ("sFrontToken" in {cookie["name"] for cookie in after.cookies()})
+            assert ("UNAUTHORISED" in client.events) != is_remembered
 
 
 def test_an_anti_csrf_token_proves_the_client(page: Page, tmp_path: Path) -> None:
