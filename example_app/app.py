@@ -14,7 +14,7 @@ from example_app.notes import notes
 from example_app.staff import staff
 from example_app.theft_lab import theft_lab
 from example_app.users import ROLES
-from fastapi_session import Clock, SessionConfig, Sessions, install, session_router, system_clock
+from fastapi_session import Clock, SessionConfig, SessionLimit, Sessions, install, session_router, system_clock
 
 PAGE = Path(__file__).parent / "page"
 
@@ -46,5 +46,6 @@ def demo_config(origin: str = "http://localhost:8000") -> SessionConfig:
         store="sqlite:///example_app.db",
         access_token_validity=timedelta(seconds=60),
         refresh_token_rotation_grace_period=timedelta(seconds=10),
+        session_limit=SessionLimit(5),
         audit=True,
     )
