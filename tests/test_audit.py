@@ -115,6 +115,18 @@ async def test_a_theft(begin: Begin, clock: HandClock) -> None:
     } == theft.details
 
 
+async def test_who_stopped_an_impersonation(begin: Begin) -> None:
+    """The end of an impersonation that was stopped is by who acted, in the session of his that waited."""
+    sessions = begin()
+    own = await sessions.create("grace")
+    acting = await sessions.impersonate(own.access_token, "ada", reason="ticket 7")
+    await sessions.stop_impersonating(acting.access_token)
+
+    [ended] = [event for event in await told(sessions, user_id="ada") if event.name == "SessionRevoked"]
+    by = {"user_id": "grace", "handle": own.access_token.session_handle, "reason": None}
+    assert ("impersonation_ended", by) == (ended.details["reason"], ended.details["by"])
+
+
 async def test_all_of_a_user_and_what_expires(begin: Begin, clock: HandClock) -> None:
     """Each session that ends with others has its own event, also one that ends by itself."""
     sessions = begin(idle_timeout=timedelta(days=2))

@@ -95,13 +95,17 @@ class Announcements:
         return Audit(self._random(16).hex(), kind.__name__, details(kind, actor, said)) if self.audits else None
 
     def audit_of_insertion(
-        self, kind: type[SessionEvent], record: SessionRecord, *, superseded: EndReason = "superseded", **said: Any
+        self, kind: type[SessionEvent], record: SessionRecord, *, stopped_by: Actor | None = None, **said: Any
     ) -> InsertionAudit | None:
-        """Return what the store is to write of *record*, which begins, and of those that end for it."""
+        """Return what the store is to write of *record*, which begins, and of those that end for it.
+
+        Those end as superseded, or if an impersonation was *stopped_by* who acted there, as that.
+        """
         began = self.audit_of(kind, actor=record.acted_by, **said)
         if began is None:
             return None
-        endings = Ending(superseded, circumstances=record.circumstances), _making_room(record)
+        reason: EndReason = "superseded" if stopped_by is None else "impersonation_ended"
+        endings = Ending(reason, by=stopped_by, circumstances=record.circumstances), _making_room(record)
         bodies = (details(SessionRevoked, None, _said_of(ending)) for ending in endings)
         return InsertionAudit(began, *(replace(began, name=SessionRevoked.__name__, body=body) for body in bodies))
 
@@ -120,10 +124,12 @@ class Announcements:
         """Return what the store is to write of a session in which a user begins to act as another one."""
         return self.audit_of_insertion(ImpersonationStarted, record, circumstances=record.circumstances)
 
-    def audit_of_resumption(self, record: SessionRecord, *, replaced: Sequence[str]) -> InsertionAudit | None:
-        """Return what the store is to write of the session in which who acted as another user goes on as himself."""
+    def audit_of_resumption(
+        self, record: SessionRecord, *, stopped_by: Actor, replaced: Sequence[str]
+    ) -> InsertionAudit | None:
+        """Return what the store is to write of the session in which *stopped_by*, who acted as another user, goes on as himself."""
         said = _said_of_creation(record, replaced, None)
-        return self.audit_of_insertion(SessionCreated, record, superseded="impersonation_ended", **said)
+        return self.audit_of_insertion(SessionCreated, record, stopped_by=stopped_by, **said)
 
     def audit_of_elevation(
         self, record: SessionRecord, *, previous: SessionRecord, methods: Sequence[str]

@@ -125,7 +125,7 @@ class Impersonation:
             return record, (record, self._mint.issue(record, first, key=key, anti_csrf=by_token))
 
         replaced = (token.actor.handle, token.session_handle)
-        audit = partial(self._announcements.audit_of_resumption, replaced=replaced)
+        audit = partial(self._announcements.audit_of_resumption, stopped_by=token.actor, replaced=replaced)
         begun = await self._record_changes.take_over(
             token.actor.handle, resumed, replacing=[token.session_id], audit=audit
         )
