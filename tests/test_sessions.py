@@ -171,6 +171,27 @@ async def test_what_cannot_be_carried_is_refused(options: dict[str, Any], sessio
     assert [before] == [found.handle for found in await sessions.of_user("alice")]
 
 
+@pytest.mark.parametrize(
+    ("verb", "options", "fix"),
+    [
+        ("create", {"user_id": "alice", "authentication": "pwd"}, r'authentication: .* Authentication\(\("pwd",\)\)'),
+        ("create", {"user_id": "alice", "external": {"sid": "S1"}}, r"external: .* ExternalSession\(issuer, sid=sid\)"),
+        ("elevate", {"authentication": "otp"}, r'authentication: .* Authentication\(\("otp",\)\)'),
+        ("revoke_all", {"user_id": "alice", "by": "grace"}, r'by: .* Actor\("ada"\)'),
+        ("revoke_external", {"external": "S1"}, r"external: .* ExternalSession\(issuer, sid=sid\)"),
+    ],
+    ids=str,
+)
+async def test_a_value_of_another_class(verb: str, options: dict[str, Any], fix: str, sessions: Sessions) -> None:
+    """What only looks like the value that an argument takes is refused, with an example, and nothing changes."""
+    issued = await sessions.create("alice")
+    given = {"token": issued.access_token, **options} if verb == "elevate" else options
+    with pytest.raises(ConfigurationError, match=fix):
+        await getattr(sessions, verb)(**given)
+
+    assert [issued.access_token.session_handle] == [found.handle for found in await sessions.of_user("alice")]
+
+
 async def test_a_new_session_replaces_the_old(sessions: Sessions) -> None:
     """Signing in over a session makes a new one, and the old one is gone with the same write."""
     before, token = await created(sessions)

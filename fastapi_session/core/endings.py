@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastapi_session.core.payload import ensure_text, is_name
+from fastapi_session.core.payload import ensure_text, ensure_type, is_name
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import MAX_REASON, Actor, Circumstances, Ending, EndReason, SessionRecord
 
 
 def ending(reason: EndReason | str, *, by: Actor | None, circumstances: Circumstances) -> Ending:
-    """Return these as one value. Raises `PayloadError` for a *reason* that is no text of 1 to 64 characters."""
+    """Return these as one value.
+
+    Raises `PayloadError` for a *reason* that is no text of 1 to 64 characters, `ConfigurationError` if *by* is no `Actor`.
+    """
     ensure_text(reason, "reason")
     if len(reason) > MAX_REASON or not is_name(reason):
         raise PayloadError(f"reason: give a text of 1 to {MAX_REASON} characters")
+    if by is not None:
+        ensure_type(by, "by", Actor, example='Actor("ada")')
     return Ending(reason, by=by, circumstances=circumstances)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from math import isfinite
 
-from fastapi_session.errors import PayloadError
+from fastapi_session.errors import ConfigurationError, PayloadError
 from fastapi_session.json_types import JsonObject, JsonValue
 from fastapi_session.model import MAX_NAME, MAX_OBJECT, Json
 
@@ -129,6 +129,13 @@ def checked_name(value: str, what: str) -> str:
     if not is_name(value):
         raise PayloadError(f"{what}: give a text of 1 to {MAX_NAME} characters")
     return value
+
+
+def ensure_type(value: object, what: str, kind: type, *, example: str) -> None:
+    """Raise `ConfigurationError`, naming *what* and with an *example* of it, if *value* is no *kind*."""
+    # Although the types say it: without a type checker, a plain text or dict fails far from where it was written.
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{what}: give a value of the class {kind.__name__}, as in {example}")
 
 
 def ensure_text(value: object, what: str) -> None:

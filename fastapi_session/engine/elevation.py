@@ -19,6 +19,7 @@ from fastapi_session.clock import Clock
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.authentication import Authentication
+from fastapi_session.core.payload import ensure_type
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.live_records import live_record
@@ -63,8 +64,9 @@ class Elevation:
         """Put a session that has also what *by* says in the place of that of the verified *token*; `None` if it has ended.
 
         Raises `ImpersonationError`, `PayloadError` if its token would be too long (nothing is written then),
-        `StoreUnavailable`.
+        `ConfigurationError` if *by* is no `Authentication`, `StoreUnavailable`.
         """
+        ensure_type(by, "authentication", Authentication, example='Authentication(("otp",))')
         key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
         async with self._locks.of(token.session_handle):
             for _ in range(ATTEMPTS):

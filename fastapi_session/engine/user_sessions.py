@@ -8,7 +8,7 @@ from typing import Protocol
 
 from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
-from fastapi_session.core.payload import ensure_text, is_name
+from fastapi_session.core.payload import ensure_text, ensure_type, is_name
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.live_records import is_handle, live_record
@@ -61,6 +61,7 @@ class UserSessions:
 
     async def end_external(self, external: ExternalSession, *, ending: Ending) -> list[str]:
         """End the sessions, whosever they are, that end with a provider's session, and return the handles. Raises as `end`."""
+        ensure_type(external, "external", ExternalSession, example="ExternalSession(issuer, sid=sid)")
         ensure_asyncio()
         delete, digests = self._store.delete_external, external.ended_digests
         return [handle for digest in digests for handle in await self._in_pieces(partial(delete, digest), ending)]

@@ -8,7 +8,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.authentication import Authentication
-from fastapi_session.core.payload import checked_label, checked_name, checked_tenant
+from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
@@ -49,8 +49,12 @@ class NewSessions:
         """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
 
         *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user, tenant or session can have, and
-        `ConfigurationError` for a *lifetime* that cannot be.
+        `ConfigurationError` for a *lifetime*, *authentication* or *external* that cannot be.
         """
+        if authentication is not None:
+            ensure_type(authentication, "authentication", Authentication, example='Authentication(("pwd",))')
+        if external is not None:
+            ensure_type(external, "external", ExternalSession, example="ExternalSession(issuer, sid=sid)")
         terms = self._lifetimes.terms(lifetime)
         return SessionRecord(
             session_id=token.session_id,
