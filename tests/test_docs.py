@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 from fastapi.testclient import TestClient
+from opentelemetry.util._once import Once
 
 import fastapi_session
 from fastapi_session import SessionConfig, errors, testing
@@ -43,6 +44,9 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the Python examples of a page from top to bottom, as one module, in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    # A page may set the provider of metrics, which a process can do once: the next test is to have none again.
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", None)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER_SET_ONCE", Once())
 
     return run_examples
 
@@ -87,6 +91,13 @@ def test_the_page_on_testing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     tests = re.findall(r"^(?:async )?def (test_\w+)", "\n".join(files.values()), re.MULTILINE)
 
     assert sorted(tests) == sorted(re.findall(r"^PASSED \S+::(\w+)", done.stdout, re.MULTILINE)), done.stdout
+
+
+def test_metrics_are_read(run: Run) -> None:
+    """What the page reads of metrics has one of each instrument that such a request moves."""
+    names = set(run("docs/observability.md").names)
+
+    assert {"fastapi_session.verifications", "fastapi_session.store.duration"} <= names
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
