@@ -374,6 +374,18 @@ def test_what_is_no_contradiction_is_accepted(options: dict[str, Any]) -> None:
         ("secret", 5, SECRETS),
         ("secret", [SECRET, 5], SECRETS),
         ("secret", f"[{SECRET}", SECRETS),
+        ("audit", "everything", "give True, False or 'all'"),
+        (
+            "acr_order",
+            "aal1",
+            'give a list of levels with the lowest first, as ["aal1", "aal2"]; in the environment that list is JSON',
+        ),
+        (
+            "client_address",
+            "cf-connecting-ip",
+            "give a function of the connection that returns the address of its client as text, or None",
+        ),
+        ("audit_retention", 90, "give one hour to ten years, as timedelta(days=90)"),
         ("cookie_secure", "perhaps", "input should be a valid boolean, unable to interpret input"),
         ("session_expired_status_code", "4o1", "input should be a valid integer, unable to parse string as an integer"),
     ],
@@ -696,7 +708,7 @@ def test_kinds_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"idle_timout": HOUR}, ".idle_timout: extra inputs are not permitted"),
+        ({"idle_timout": HOUR}, ".idle_timout: there is no such setting"),
         ({"idle_timeout": "an hour"}, f".idle_timeout: {DURATION}"),
         ({"idle_timeout": True}, f".idle_timeout: {DURATION}"),
         (3, ": give a SessionKind"),

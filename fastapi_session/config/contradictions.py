@@ -200,7 +200,7 @@ def _feed(config: Settings) -> Iterator[str]:
 
 def _audit(config: Settings) -> Iterator[str]:
     if not timedelta(hours=1) <= config.audit_retention <= _LONGEST:
-        yield "audit_retention: give one hour to ten years"
+        yield "audit_retention: give one hour to ten years, as timedelta(days=90)"
 
 
 def _statuses(config: Settings) -> Iterator[str]:

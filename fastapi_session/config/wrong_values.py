@@ -10,7 +10,13 @@ _FOLLOWS = "default_factory_not_called"
 """What pydantic says of a default that would have been made from the wrong value."""
 
 _DURATION = "give a timedelta, or as text a number of seconds or ISO 8601: 3600, PT1H"
-_SECRET = "give text, or a list of such with the newest first; in the environment that list is JSON"
+_OWN = {
+    "secret": "give text, or a list of such with the newest first; in the environment that list is JSON",
+    "audit": "give True, False or 'all'",
+    "acr_order": 'give a list of levels with the lowest first, as ["aal1", "aal2"]; in the environment that list is JSON',
+    "client_address": "give a function of the connection that returns the address of its client as text, or None",
+}
+"""What those settings take whose types say too little. Whatever pydantic says of a secret may quote it."""
 
 
 def wrong_values(errors: Iterable[ErrorDetails]) -> list[str]:
@@ -18,9 +24,10 @@ def wrong_values(errors: Iterable[ErrorDetails]) -> list[str]:
 
     | the error | the line says |
     |---|---|
-    | of a secret, whatever it is | text, or a list of such |
+    | of a secret, or another setting whose type says too little | what it takes |
     | of a duration | a `timedelta`, seconds or ISO 8601 |
     | none of some words | the words |
+    | of no setting of a kind | that there is none |
     | another | what pydantic says |
     | follows from one of these | nothing |
     """
@@ -33,11 +40,12 @@ def wrong_values(errors: Iterable[ErrorDetails]) -> list[str]:
 
 
 def _fix(name: str, error: ErrorDetails) -> str:
-    # Whatever pydantic says of a secret may quote it.
-    if name == "secret":
-        return _SECRET
+    if name in _OWN:
+        return _OWN[name]
     if error["type"].startswith("time_delta"):
         return _DURATION
+    if error["type"] == "extra_forbidden":
+        return "there is no such setting"
     if error["type"] == "literal_error":
         return f"give {error['ctx']['expected']}"
     return error["msg"][:1].lower() + error["msg"][1:]

@@ -16,7 +16,7 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import THEFT, Verdict
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.revocation.feed import RevocationFeed
-from fastapi_session.errors import ClaimFailure
+from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.events import (
     ClaimsRejected,
     ImpersonationEnded,
@@ -39,9 +39,11 @@ audit_logger = logging.getLogger("fastapi_session.audit")
 
 
 class Publisher:
-    """Calls each of *subscribers*, each in a task of its own."""
+    """Calls each of *subscribers*, each in a task of its own. Raises `ConfigurationError` for one that is in no list."""
 
     def __init__(self, subscribers: Sequence[Subscriber], *, background: Background) -> None:
+        if callable(subscribers):
+            raise ConfigurationError("subscribers: give a list of them, also if there is one")
         self._subscribers = tuple(subscribers)
         self._background = background
 

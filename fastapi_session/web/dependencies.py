@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.core.authentication import Authentication
-from fastapi_session.core.claims.validators import ClaimValidator
+from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.core.guests import Merge
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import GUEST_KIND, PUBLIC_TENANT
@@ -62,7 +62,7 @@ def verify_session(
     down.
     """
     asked = (
-        validators,
+        validators_of(validators),  # before it is looked up, since a list has no hash
         session_required,
         anti_csrf_check,
         check_database,

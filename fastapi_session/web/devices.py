@@ -23,7 +23,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, model_validator
 
-from fastapi_session.core.claims.validators import ClaimValidator
+from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.core.payload import LABEL, LONGEST_LABEL
 from fastapi_session.device import Device
 from fastapi_session.model import Actor
@@ -118,9 +118,9 @@ def devices_router(prefix: str = "/auth", *, validators: Sequence[ClaimValidator
     """Return the router by which a user sees and ends his sessions, to be included beside `session_router()`.
 
     *prefix* is that of `session_router()`. Each request needs a session that satisfies *validators* beside the global ones, and
-    that has not been ended in any process: the store is asked.
+    that has not been ended in any process: the store is asked. Raises `ConfigurationError` for what is no list of validators.
     """
-    guard = verify_session(*validators, check_database=True)
+    guard = verify_session(*validators_of(validators), check_database=True)
     router = APIRouter(prefix=f"{prefix}/sessions", tags=["devices"], dependencies=[Depends(guard)])
     router.get("", summary="The user's sessions")(_list)
     router.post("/revoke-others", summary="End all others")(_revoke_others)

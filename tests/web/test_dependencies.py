@@ -17,6 +17,7 @@ from fastapi_session import (
     RefreshSession,
     Session,
     SessionConfig,
+    SessionEvent,
     Sessions,
     create_session,
     get_sessions,
@@ -164,14 +165,15 @@ def test_forgotten_parentheses(provider: Any, app: FastAPI) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [LEVEL, LEVEL.has_value, HasLevel, False, "admin"],
-    ids=["a claim", "a method", "a class", "a truth value", "a text"],
+    [LEVEL, LEVEL.has_value, HasLevel, False, "admin", [LEVEL.has_value(1)]],
+    ids=["a claim", "a method", "a class", "a truth value", "a text", "a list"],
 )
 @pytest.mark.parametrize("ask", [verify_session, lambda it: Sessions(SessionConfig(store="memory:"), validators=[it])])
 def test_what_is_no_validator(given: Any, ask: Callable[[Any], object]) -> None:
     """A claim of which nothing is asked, a rule that was not called and the like are refused before the first request."""
     with pytest.raises(
-        ConfigurationError, match=r'^validators: .* Role.has_value\("admin"\) or Roles.includes\("admin"\)$'
+        ConfigurationError,
+        match=r'^validators: .* Role.has_value\("admin"\), Roles.includes\("admin"\) or Fresh\(minutes=5\)$',
     ):
         ask(given)
 
@@ -180,6 +182,20 @@ def test_what_is_no_claim() -> None:
     """A rule in the place of its claim is refused before the first sign-in."""
     with pytest.raises(ConfigurationError, match=r"^claims: .* is none; give the claims themselves"):
         Sessions(SessionConfig(store="memory:"), claims=[LEVEL.has_value(1)])  # type: ignore[list-item]
+
+
+async def told(event: SessionEvent) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [("claims", LEVEL), ("validators", LEVEL.has_value(1)), ("subscribers", told)],
+    ids=["claims", "validators", "subscribers"],
+)
+def test_what_is_no_list(option: str, given: Any) -> None:
+    """The one that somebody has, given in the place of a list, is refused with that."""
+    with pytest.raises(ConfigurationError, match=f"^{option}: give a list of them"):
+        Sessions(SessionConfig(store="memory:"), **{option: given})
 
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"]

@@ -59,6 +59,8 @@ AnyClaim = Claim[Any]
 
 def claims_of(given: Iterable[AnyClaim]) -> tuple[AnyClaim, ...]:
     """Return *given*, once each is a claim. Raises `ConfigurationError`, with the fix."""
+    if isinstance(given, Claim):
+        raise ConfigurationError("claims: give a list of them, also if there is one")
     claims = tuple(given)
     for each in claims:
         if not isinstance(each, Claim):

@@ -22,7 +22,7 @@ from fastapi_session.core.claims.claim import AnyClaim, Claim, T
 from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.model import Actor, Json
 
-_EXAMPLES = 'Role.has_value("admin") or Roles.includes("admin")'
+_EXAMPLES = 'Role.has_value("admin"), Roles.includes("admin") or Fresh(minutes=5)'
 
 
 class ClaimValidator(Protocol):
@@ -193,6 +193,8 @@ class ClaimRule(Generic[T]):
 
 def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]:
     """Return *given*, once each is a validator. Raises `ConfigurationError`, with the fix."""
+    if not isinstance(given, Iterable):
+        raise ConfigurationError("validators: give a list of them, also if there is one")
     validators = tuple(given)
     for each in validators:
         if isinstance(each, Claim):
@@ -201,7 +203,7 @@ def validators_of(given: Iterable[ClaimValidator]) -> tuple[ClaimValidator, ...]
             )
         # A class has the two methods as well, and would fail in the first request only.
         if isinstance(each, type) or not (hasattr(each, "claim_to_fetch") and hasattr(each, "failure")):
-            raise ConfigurationError(f"validators: {each!r} is none; give rules of claims, as {_EXAMPLES}")
+            raise ConfigurationError(f"validators: {each!r} is no validator; give one or more, as {_EXAMPLES}")
     return validators
 
 
