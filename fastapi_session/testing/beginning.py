@@ -10,6 +10,7 @@ from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import LATEST_MOMENT, Claim
 from fastapi_session.engine.tokens.issuing import IssuedSession
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json
 from fastapi_session.sessions import Sessions
 
@@ -32,6 +33,7 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
     authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
+    external: ExternalSession | None = None,
     anti_csrf: bool | None = None,
     actor: str | None = None,
 ) -> IssuedSession:
@@ -56,6 +58,7 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
             authentication=authentication,
             label=label,
             circumstances=circumstances,
+            external=external,
             anti_csrf=anti_csrf,
         )
         return await beginning.impersonate(
@@ -70,5 +73,6 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
         authentication=authentication,
         label=label,
         circumstances=circumstances,
+        external=external,
         anti_csrf=anti_csrf,
     )

@@ -11,6 +11,7 @@ from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core.authentication import Authentication
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.external_session import ExternalSession
 from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing.beginning import Claims, begin
@@ -32,6 +33,7 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
     authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
+    external: ExternalSession | None = None,
     actor: str | None = None,
 ) -> IssuedSession:
     """Begin a session of *user_id*, put its tokens on *client*, and return it.
@@ -39,8 +41,8 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
     *sessions* is the engine that `install` or `fresh_sessions` gave. *claims*, as `{Roles: ["admin"]}`, are what the session has
     without their being fetched, however old they become; all others are fetched as at any sign-in. By *method* the tokens
     travel in headers or in cookies; by default in headers, or by the method of `auto_refresh`. *circumstances* are address and
-    browser of the sign-in, as a list of devices shows them, and *label* is what it calls the session. If an *actor* is given,
-    that user has signed in, and acts as *user_id*.
+    browser of the sign-in, as a list of devices shows them, and *label* is what it calls the session. *external* is the identity
+    provider's session by which the user signed in. If an *actor* is given, that user has signed in, and acts as *user_id*.
 
     Raises `ConfigurationError` if the client does not send the cookies back or `auto_refresh` got another *method*, and
     what `Sessions.create` raises.
@@ -59,6 +61,7 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
         authentication=authentication,
         label=label,
         circumstances=circumstances,
+        external=external,
         actor=actor,
         anti_csrf=method == "cookie" and sessions.config.anti_csrf == "VIA_TOKEN",
     )
@@ -80,6 +83,7 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
     authentication: Authentication | None = None,
     label: str | None = None,
     circumstances: Circumstances = NOT_KNOWN,
+    external: ExternalSession | None = None,
     actor: str | None = None,
 ) -> IssuedSession:
     """Do as `sign_in_async` does, in a test that is not async itself. Raises `RuntimeError` in one that is.
@@ -100,6 +104,7 @@ def sign_in(  # noqa: PLR0913 - all but two are named, and a session has that ma
         authentication=authentication,
         label=label,
         circumstances=circumstances,
+        external=external,
         actor=actor,
     )
     if (portal := getattr(client, "portal", None)) is not None:

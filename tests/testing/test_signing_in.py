@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from fastapi_session import (
     Circumstances,
     ConfigurationError,
+    ExternalSession,
     Lifetime,
     PrimitiveClaim,
     Session,
@@ -69,6 +70,18 @@ def test_a_device(sessions: Sessions) -> None:
         shown["ip_address"],
         shown["device"]["text"],
     )
+
+
+def test_a_session_of_an_identity_provider(app: FastAPI, sessions: Sessions) -> None:
+    """A client's session may have begun at an identity provider, and ends as the provider says."""
+    external = ExternalSession("https://id.example.com", sid="s-1")
+    with TestClient(app) as client:
+        sign_in(client, sessions, "alice", external=external)
+        before = client.get("/me").status_code
+        assert client.portal is not None
+        client.portal.call(sessions.revoke_external, external)
+
+        assert (200, 401) == (before, client.get("/me").status_code)
 
 
 ALICE = {"user_id": "alice", "claims": {"plan": "pro"}, "data": {"theme": "dark"}}
