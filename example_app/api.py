@@ -1,4 +1,4 @@
-"""What the page calls: signing in, protected endpoints, the live line, and the user's sessions."""
+"""What the page calls: signing in, protected endpoints, the live line, and what happened to the user's sessions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, HTTPException, WebSocket
+from fastapi import APIRouter, Depends, HTTPException, WebSocket
 from pydantic import BaseModel
 
 from example_app.users import ROLES, USERS, RoleName, password_is_right
@@ -76,23 +76,11 @@ class Happened(BaseModel):
     reason: str | None
 
 
-class OwnSession(BaseModel):
-    """One of the user's sessions, *current* being the one that asks. *address* is from where it last refreshed or began."""
-
-    handle: str
-    device: str
-    address: str | None
-    created_at: datetime
-    last_seen_at: datetime
-    current: bool
-
-
 @api.post("/sign-in", responses={403: {"description": "User name and password do not belong together"}})
 async def sign_in(
     credentials: Credentials,
     before: Maybe,
     create: Annotated[CreateSession, Depends(create_session())],
-    user_agent: Annotated[str, Header()] = "",
 ) -> Message:
     """Begin a session, with the note of the guest. A refusal is no 401, by which a client would understand that it should refresh."""
     if not await password_is_right(credentials.user_name, credentials.password):
@@ -100,7 +88,6 @@ async def sign_in(
     session = await create(
         user_id=credentials.user_name,
         access_token_payload={"plan": "free"},
-        session_data={"device": device_name(user_agent)},
         lifetime=Lifetime(remember=credentials.remember),
         authentication=Authentication(("pwd",)),
         upgrading=before,
@@ -164,22 +151,6 @@ async def live(socket: WebSocket, _session: StillSignedIn) -> None:
         pass
 
 
-@api.get("/sessions")
-async def own_sessions(session: SignedIn, sessions: Engine) -> list[OwnSession]:
-    """List the user's sessions, on whatever device."""
-    return [
-        OwnSession(
-            handle=each.handle,
-            device=each.session_data["device"],
-            address=each.last_seen.ip_address,
-            created_at=each.created_at,
-            last_seen_at=each.last_seen_at,
-            current=each.handle == session.handle,
-        )
-        for each in await sessions.of_user(session.user_id)
-    ]
-
-
 @api.get("/history")
 async def history(session: SignedIn, sessions: Engine) -> list[Happened]:
     """List what happened to the user's sessions, newest first, as the audit has kept it."""
@@ -188,27 +159,3 @@ async def history(session: SignedIn, sessions: Engine) -> list[Happened]:
         Happened(event=each.name, at=each.at, handle=each.handle, reason=each.details.get("reason"))
         for each in page.events
     ]
-
-
-@api.delete("/sessions/{handle}", responses={404: {"description": "No session of the user's"}})
-async def revoke_one(handle: str, session: StillSignedIn, sessions: Engine) -> Message:
-    """End one of the user's sessions, and nobody else's."""
-    if handle not in {each.handle for each in await sessions.of_user(session.user_id)}:
-        raise HTTPException(404, "You have no such session.")
-    await sessions.revoke(handle)
-    return Message(message="That session has been signed out.")
-
-
-@api.delete("/sessions")
-async def revoke_others(session: StillSignedIn, sessions: Engine) -> dict[str, int]:
-    """End all of the user's sessions but the one that asks."""
-    return {"revoked": len(await sessions.revoke_all(session.user_id, keep=session.handle))}
-
-
-def device_name(user_agent: str) -> str:
-    """Name browser and system well enough for their owner to recognise them."""
-    browsers = {"Firefox/": "Firefox", "Edg/": "Edge", "Chrome/": "Chrome", "Safari/": "Safari"}
-    systems = {"Android": "Android", "iPhone": "iPhone", "Windows": "Windows", "Mac OS": "macOS", "Linux": "Linux"}
-    browser = next((name for sign, name in browsers.items() if sign in user_agent), "A browser")
-    system = next((name for sign, name in systems.items() if sign in user_agent), "some system")
-    return f"{browser} on {system}"

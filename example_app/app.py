@@ -14,7 +14,16 @@ from example_app.notes import notes
 from example_app.staff import staff
 from example_app.theft_lab import theft_lab
 from example_app.users import ROLES
-from fastapi_session import Clock, SessionConfig, SessionLimit, Sessions, install, session_router, system_clock
+from fastapi_session import (
+    Clock,
+    SessionConfig,
+    SessionLimit,
+    Sessions,
+    devices_router,
+    install,
+    session_router,
+    system_clock,
+)
 
 PAGE = Path(__file__).parent / "page"
 
@@ -25,6 +34,7 @@ def create_app(config: SessionConfig | None = None, *, clock: Clock = system_clo
     app = FastAPI(title="fastapi_session example app", responses={400: {"description": "The body cannot be read"}})
     install(app, Sessions(config, claims=[ROLES], clock=clock))
     app.include_router(session_router(client=True))
+    app.include_router(devices_router())
     app.include_router(api)
     app.include_router(notes)
     app.include_router(staff)

@@ -39,7 +39,6 @@ async def view_as(view: View, session: Annotated[Session, Depends(verify_session
         reason=view.reason,
         lifetime=timedelta(minutes=30),
         access_token_payload={"plan": "free"},
-        session_data={"device": f"{session.user_id} of the staff"},
     )
     return Acting(user_name=acting.user_id)
 

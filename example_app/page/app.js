@@ -230,40 +230,73 @@ function showLine(text) {
   document.querySelector(".line").classList.toggle("open", text === "open");
 }
 
-/* All sessions of the user */
+/* The user's devices: each is a session, and the endpoints are those of `devices_router()`. */
 
 async function revoke({ handle }) {
-  const { ok } = await call(`/api/sessions/${handle}`, { method: "DELETE" });
+  const { ok } = await call(`/auth/sessions/${handle}`, { method: "DELETE" });
   if (ok) await listSessions();
   if (ok) say("That session has been signed out.");
 }
 
 async function revokeOthers() {
-  const { ok, json } = await call("/api/sessions", { method: "DELETE" });
+  const { ok, json } = await call("/auth/sessions/revoke-others", { method: "POST" });
   if (ok) await listSessions();
   if (ok) say(`Signed out everywhere else: ${json.revoked} ended.`);
 }
 
 async function listSessions() {
-  const { ok, json } = await call("/api/sessions");
+  const { ok, json } = await call("/auth/sessions");
   if (!ok) return;
   const focused = byId("sessions").contains(document.activeElement);
-  byId("sessions").replaceChildren(...json.map(sessionRow));
+  byId("sessions").replaceChildren(...json.sessions.map(sessionRow));
   if (focused) byId("all-title").focus();
 }
 
-function sessionRow({ handle, device, address, created_at, last_seen_at, current }) {
-  const name = element("span", { textContent: device });
-  if (current) name.append(element("span", { className: "badge", textContent: "this browser" }));
+function sessionRow({ handle, label, device, user_agent, ip_address, created_at, last_seen_at, current }) {
+  const what = device.text ?? user_agent ?? "an unknown device";
+  const name = element("span", { className: "device", textContent: label ?? what });
+  if (current) name.append(element("span", { className: "badge", textContent: "this one" }));
+  const from = ip_address ? `from ${ip_address}` : "from an unknown address";
+  const more = element("small", { textContent: label ? `${what}, ${from}` : from });
+  const rename = element("button", { type: "button", textContent: "Name" });
+  Object.assign(rename.dataset, { action: "rename", handle, label: label ?? "" });
+  rename.setAttribute("aria-label", `Name ${label ?? what}`);
   const button = element("button", { type: "button", textContent: "Sign out" });
   enable(button, !current);
   Object.assign(button.dataset, { action: "revoke", handle });
-  button.setAttribute("aria-label", `Sign out ${device}, since ${when(created_at)}`);
-  const from = element("small", { textContent: address ? `from ${address}` : "from an unknown address" });
+  button.setAttribute("aria-label", `Sign out ${label ?? what}, since ${when(created_at)}`);
   const since = element("time", { dateTime: created_at, textContent: `since ${when(created_at)}` });
   const seen = element("time", { dateTime: last_seen_at, textContent: `last seen ${when(last_seen_at)}` });
   const code = element("code", { textContent: handle, title: handle });
-  return element("li", {}, element("div", {}, name, from), element("div", {}, since, seen), code, button);
+  const buttons = element("div", { className: "buttons" }, rename, button);
+  return element("li", {}, element("div", {}, name, more), element("div", {}, since, seen), code, buttons);
+}
+
+/* The name of a row becomes a field, which Enter saves and Escape leaves. */
+async function rename({ handle, label }) {
+  const input = element("input", { name: "label", value: label, maxLength: 64, autocomplete: "off" });
+  input.setAttribute("aria-label", "Name of this device");
+  const form = element("form", { className: "naming" }, input, element("button", { type: "submit", textContent: "Save" }));
+  form.dataset.handle = handle;
+  renaming(handle).closest("li").firstChild.replaceChildren(form);
+  input.select();
+}
+
+async function saveName(form) {
+  const { handle } = form.dataset;
+  const label = new FormData(form).get("label").trim() || null;
+  const { ok } = await call(`/auth/sessions/${handle}`, { method: "PATCH", body: { label } });
+  if (ok) await leaveName(handle);
+  if (ok) say(label ? `That device is called ${label}.` : "That device has no name any more.");
+}
+
+async function leaveName(handle) {
+  await listSessions();
+  renaming(handle)?.focus();
+}
+
+function renaming(handle) {
+  return byId("sessions").querySelector(`[data-action=rename][data-handle="${handle}"]`);
 }
 
 /* Asked for when it is opened, since most visitors do not. */
@@ -474,7 +507,7 @@ function enable(button, usable) {
 /* Wiring */
 
 const actions = {
-  signOut, hello, tenCalls, vault, changePlan, admin, stopViewing, recoveryCodes, doNotConfirm, revoke, revokeOthers, copy, rotate, replay,
+  signOut, hello, tenCalls, vault, changePlan, admin, stopViewing, recoveryCodes, doNotConfirm, rename, revoke, revokeOthers, copy, rotate, replay,
   startAgain,
 };
 const failed = () => say("The server cannot be reached.", true);
@@ -493,6 +526,13 @@ for (const [id, submit] of Object.entries({ confirm: confirmAgain, "view-as": vi
     submit(event.target).catch(failed);
   });
 }
+byId("sessions").addEventListener("submit", (event) => {
+  event.preventDefault();
+  saveName(event.target).catch(failed);
+});
+byId("sessions").addEventListener("keydown", ({ key, target }) => {
+  if (key === "Escape" && target.form) leaveName(target.form.dataset.handle).catch(failed);
+});
 byId("happened").addEventListener("toggle", ({ target }) => {
   if (target.open) listHistory().catch(failed);
 });

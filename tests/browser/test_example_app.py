@@ -178,7 +178,7 @@ def test_signing_in_needs_only_the_keyboard(page: Page, server: Server) -> None:
 
 def test_a_late_list_of_sessions_takes_no_focus(page: Page, server: Server) -> None:
     """Who moves on while the list of sessions is still on its way stays where he is."""
-    held = hold(page, "**/api/sessions")
+    held = hold(page, "**/auth/sessions")
     sign_in(page, server)
     wait_for_request(page, held)
     expect(page.locator("main")).to_be_focused()
@@ -246,7 +246,7 @@ def test_two_tabs_need_one_refresh(alice: Page, server: Server, let_pass: Pass) 
     other = alice.context.new_page()
     other.goto(server.origin)
     expect(other.get_by_role("heading", name="Live session")).to_be_visible()
-    until(lambda: server.answers.count("GET /api/sessions 200") >= 2)
+    until(lambda: server.answers.count("GET /auth/sessions 200") >= 2)
     before = server.refreshes
     expire(alice, let_pass)
     for tab in (alice, other):
@@ -324,7 +324,7 @@ def test_a_session_is_revoked_from_another_browser(alice: Page, browser: Browser
         rows = phone.get_by_role("list").and_(phone.locator("#sessions")).get_by_role("listitem")
         expect(rows).to_have_count(2)
         wait_for_line(alice, "open")
-        rows.filter(has_not_text="this browser").get_by_role("button").click()
+        rows.filter(has_not_text="this one").get_by_role("button", name="Sign out").click()
 
         expect(alice.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
         expect(alice.get_by_role("alert").and_(alice.locator("#notice"))).to_contain_text("signed out from elsewhere")
@@ -502,11 +502,38 @@ def test_signing_another_browser_out_by_keyboard(alice: Page, browser: Browser, 
     with browser.new_context() as elsewhere:
         phone = sign_in(elsewhere.new_page(), server)
         rows = phone.locator("#sessions").get_by_role("listitem")
-        rows.filter(has_not_text="this browser").get_by_role("button").focus()
+        rows.filter(has_not_text="this one").get_by_role("button", name="Sign out").focus()
         phone.keyboard.press("Enter")
         expect(rows).to_have_count(1)
 
-        expect(phone.get_by_role("heading", name="All your sessions")).to_be_focused()
+        expect(phone.get_by_role("heading", name="Your devices")).to_be_focused()
+
+
+def test_a_device_is_named_by_keyboard_on_a_phone(alice: Page, server: Server) -> None:
+    """A device is shown by its browser and system, named by the keyboard alone, and the focus stays where it was."""
+    alice.set_viewport_size({"width": 390, "height": 844})
+    row = alice.locator("#sessions").get_by_role("listitem")
+    expect(row).to_contain_text(re.compile("Chrome on Linux.*this one"))
+    name = row.get_by_role("button", name="Name")
+    name.focus()
+    alice.keyboard.press("Enter")
+    alice.keyboard.type("My <b>desk</b>")
+    assert alice.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    alice.keyboard.press("Enter")
+    wait_for_status(alice, "That device is called My <b>desk</b>.")
+    expect(row).to_contain_text("My <b>desk</b>")
+    expect(name).to_be_focused()
+    alice.keyboard.press("Enter")
+    alice.keyboard.press("Escape")
+    expect(name).to_be_focused()
+    alice.keyboard.press("Enter")
+    alice.keyboard.press("Delete")
+    alice.keyboard.press("Enter")
+
+    wait_for_status(alice, "That device has no name any more.")
+    expect(row).not_to_contain_text("desk")
+    assert alice.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [204, 204] == [int(line[-3:]) for line in server.answers if line.startswith("PATCH /auth/sessions/")]
 
 
 def test_a_session_that_ends_elsewhere_keeps_the_focus_on_the_page(alice: Page) -> None:
@@ -585,7 +612,7 @@ def test_the_staff_view_by_keyboard_on_a_phone(alice: Page, browser: Browser, se
     press(alice, "Change the plan")
     wait_for_status(alice, "That is not for the staff.")
     other.reload()
-    expect(other.locator("#sessions")).to_contain_text("alice of the staff")
+    expect(other.locator("#sessions").get_by_role("listitem")).to_have_count(1)
 
     banner.get_by_role("button", name="Stop").focus()
     alice.keyboard.press("Enter")

@@ -21,8 +21,8 @@ def test_a_sixth_sign_in_ends_the_oldest() -> None:
             credentials = {"user_name": "alice", "password": "wonderland"}
             signed_in = client.post("/api/sign-in", json=credentials, headers={AUTH_MODE: "header"})
             tokens.append({"authorization": f"Bearer {signed_in.headers[ACCESS_HEADER]}"})
-        statuses = [client.get("/api/sessions", headers=token).status_code for token in tokens]
-        listed = client.get("/api/sessions", headers=tokens[-1]).json()
+        statuses = [client.get("/auth/sessions", headers=token).status_code for token in tokens]
+        listed = client.get("/auth/sessions", headers=tokens[-1]).json()
 
     assert [401, 200, 200, 200, 200, 200] == statuses
-    assert 5 == len(listed)
+    assert 5 == listed["total"]
