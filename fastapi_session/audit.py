@@ -15,7 +15,8 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 class Audit:
     """The event that a store writes of each session that is changed: its *name*, and in *body* what is not of the session itself.
 
-    Session, tenant, user and kind are those of the row. *change* is random, 32 hexadecimal characters.
+    Session, tenant, user, kind and, in the body, who acts as the user are those of the row. *change* is random, 32 hexadecimal
+    characters.
     """
 
     change: str

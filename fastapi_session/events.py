@@ -179,7 +179,7 @@ class AuditEvent:
             user_id=record.user_id,
             tenant_id=record.tenant_id,
             kind=record.kind,
-            details=record.body,
+            details={"actor": None, **record.body},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -197,11 +197,11 @@ class EventPage:
     after: str | None
 
 
-def details(kind: type[SessionEvent], actor: Actor | None, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not of the session itself in an event of *kind*, as JSON: the *actor* and what is *said*, else its defaults."""
+def details(kind: type[SessionEvent], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not of the session itself in an event of *kind*, as JSON: what is *said*, else its defaults."""
     common = {field.name for field in fields(SessionEvent)}
     own = [field for field in fields(kind) if field.name not in common]
-    return {"actor": _json_of(actor), **{field.name: _json_of(said.get(field.name, field.default)) for field in own}}
+    return {field.name: _json_of(said.get(field.name, field.default)) for field in own}
 
 
 def _json_of(value: Any) -> Any:

@@ -127,6 +127,26 @@ async def test_who_stopped_an_impersonation(begin: Begin) -> None:
     assert ("impersonation_ended", by) == (ended.details["reason"], ended.details["by"])
 
 
+async def test_an_impersonation(begin: Begin, clock: HandClock) -> None:
+    """Each event of an impersonation says who acts, whichever verb ends it; if he stops, it was by him."""
+    sessions = begin(audit="all")
+    staff = (await sessions.create("grace")).access_token
+    acting = await sessions.impersonate(staff, "ada", reason="a/b \u00fc")
+    clock.advance(timedelta(minutes=20))
+    await sessions.refresh(refresh_token_of(acting))
+    await sessions.revoke_all("ada")
+    acting = await sessions.impersonate(staff, "ada", reason="a/b \u00fc")
+    await sessions.stop_impersonating(acting.access_token)
+
+    events = await told(sessions, user_id="ada")
+    said = {"user_id": "grace", "handle": staff.session_handle, "reason": "a/b \u00fc"}
+    assert [said] * 5 == [event.details["actor"] for event in events]
+    names = ["ImpersonationStarted", "SessionRefreshed", "SessionRevoked", "ImpersonationStarted", "SessionRevoked"]
+    assert names == [event.name for event in events]
+    assert {"user_id": "grace", "handle": staff.session_handle, "reason": None} == events[-1].details["by"]
+    assert {None} == {event.details["actor"] for event in await told(sessions, user_id="grace")}
+
+
 async def test_all_of_a_user_and_what_expires(begin: Begin, clock: HandClock) -> None:
     """Each session that ends with others has its own event, also one that ends by itself."""
     sessions = begin(idle_timeout=timedelta(days=2))

@@ -92,9 +92,9 @@ class Announcements:
         copied._when = when  # noqa: SLF001 - it is one of these
         return copied
 
-    def audit_of(self, kind: type[SessionEvent], *, actor: Actor | None = None, **said: Any) -> Audit | None:
+    def audit_of(self, kind: type[SessionEvent], **said: Any) -> Audit | None:
         """Return what the store is to write of an event of *kind*, `None` if the deployment does not audit."""
-        return Audit(self._random(16).hex(), kind.__name__, details(kind, actor, said)) if self.audits else None
+        return Audit(self._random(16).hex(), kind.__name__, details(kind, said)) if self.audits else None
 
     def audit_of_insertion(
         self, kind: type[SessionEvent], record: SessionRecord, *, stopped_by: Actor | None = None, **said: Any
@@ -103,12 +103,12 @@ class Announcements:
 
         Those end as superseded, or if an impersonation was *stopped_by* who acted there, as that.
         """
-        began = self.audit_of(kind, actor=record.acted_by, **said)
+        began = self.audit_of(kind, **said)
         if began is None:
             return None
         reason: EndReason = "superseded" if stopped_by is None else "impersonation_ended"
         endings = Ending(reason, by=stopped_by, circumstances=record.circumstances), _making_room(record)
-        bodies = (details(SessionRevoked, None, _said_of(ending)) for ending in endings)
+        bodies = (details(SessionRevoked, _said_of(ending)) for ending in endings)
         return InsertionAudit(began, *(replace(began, name=SessionRevoked.__name__, body=body) for body in bodies))
 
     def audit_of_creation(
@@ -140,15 +140,15 @@ class Announcements:
         said = _said_of_elevation(record, previous, methods)
         return self.audit_of_insertion(SessionElevated, record, **said)
 
-    def audit_of_end(self, ending: Ending, record: SessionRecord | None = None) -> Audit | None:
-        """Return what the store is to write of a session that is ended as *ending* says, of *record* if it is known."""
-        return self.audit_of(SessionRevoked, actor=None if record is None else record.acted_by, **_said_of(ending))
+    def audit_of_end(self, ending: Ending) -> Audit | None:
+        """Return what the store is to write of each session that is ended as *ending* says."""
+        return self.audit_of(SessionRevoked, **_said_of(ending))
 
     def audit_of_refusal(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> Audit | None:
         """Return what the store is to write of a session that is ended because of the refresh token that was presented."""
         if verdict not in THEFT:
-            return self.audit_of_end(Ending("regressed", circumstances=by), record)
-        return self.audit_of(TokenTheftDetected, actor=record.acted_by, **_said_of_theft(record, verdict, by))
+            return self.audit_of_end(Ending("regressed", circumstances=by))
+        return self.audit_of(TokenTheftDetected, **_said_of_theft(record, verdict, by))
 
     def audit_of_refresh(self, verdict: Verdict, *, by: Circumstances) -> Audit | None:
         """Return what the store is to write of a refresh: nothing, unless those are audited too."""

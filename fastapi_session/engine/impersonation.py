@@ -144,7 +144,7 @@ class Impersonation:
         if await kept_record(self._store, record.actor_session) is not None:
             return
         ending = Ending("impersonation_ended")
-        audit = self._announcements.audit_of_end(ending, record)
+        audit = self._announcements.audit_of_end(ending)
         if await self._store.delete(record.session_id, audit=audit):
             self._announcements.revoked(record, ending, audit=audit)
         reason = "refresh token: the session of who acts as the user has ended"

@@ -77,7 +77,7 @@ class RecordChanges:
         if record is None:
             return False
         ending = attributed(ending, record)
-        audit = self._announcements.audit_of_end(ending, record)
+        audit = self._announcements.audit_of_end(ending)
         if not await self._store.delete(record.session_id, audit=audit):
             return False  # whoever deleted it announces it
         self._announcements.revoked(record, ending, audit=audit)

@@ -38,7 +38,16 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from fastapi_session.audit import Audit, EventRecord
-from fastapi_session.model import DEFAULT_KIND, Circumstances, Json, Lineage, Notice, SessionRecord, SigningKeyRecord
+from fastapi_session.model import (
+    DEFAULT_KIND,
+    Actor,
+    Circumstances,
+    Json,
+    Lineage,
+    Notice,
+    SessionRecord,
+    SigningKeyRecord,
+)
 from fastapi_session.stores.json_text import dump_json, load_json
 
 Row = Sequence[Any]
@@ -165,7 +174,7 @@ class Unreadable(ValueError):
 
 
 def _names(
-    record: type[SessionRecord | Circumstances | Lineage | SigningKeyRecord | Notice | EventRecord],
+    record: type[Actor | SessionRecord | Circumstances | Lineage | SigningKeyRecord | Notice | EventRecord],
 ) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
@@ -174,8 +183,10 @@ CIRCUMSTANCES_COLUMNS = _names(Circumstances)
 LINEAGE_COLUMNS = _names(Lineage)
 KEY_COLUMNS = _names(SigningKeyRecord)
 NOTICE_COLUMNS = _names(Notice)
+_ACTOR = _names(Actor)
 EVENT_COLUMNS = _names(EventRecord)
-WHOSE_COLUMNS = ("session_id", "tenant_id", "user_id", "kind")
+ACTOR_COLUMNS = ("actor", "actor_session", "impersonation_reason")
+WHOSE_COLUMNS = ("session_id", "tenant_id", "user_id", "kind", *ACTOR_COLUMNS)
 """What an event has of the session that it is about."""
 
 _PARTS = {"circumstances": CIRCUMSTANCES_COLUMNS, "lineage": LINEAGE_COLUMNS}
@@ -291,9 +302,21 @@ def key_record(row: Row) -> SigningKeyRecord:
 def event_rows(audit: Audit, sessions: Iterable[Row], *, at: int) -> list[Row]:
     """Return the rows of the events of *audit*, of the *sessions* that are said by `WHOSE_COLUMNS`, *at* a moment."""
     return [
-        _EVENT_ROWS.write((audit.event_id(session_id), at, audit.name, session_id, *others, audit.body))
-        for session_id, *others in sessions
+        _EVENT_ROWS.write((audit.event_id(session_id), at, audit.name, session_id, *others, _acted(audit.body, actor)))
+        for session_id, *others, actor in map(_whose_and_actor, sessions)
     ]
+
+
+def _whose_and_actor(session: Row) -> Row:
+    return *session[: -len(ACTOR_COLUMNS)], session[-len(ACTOR_COLUMNS) :]
+
+
+def _acted(body: Json, actor: Row) -> Json:
+    """Return the *body* of an event with what `ACTOR_COLUMNS` say of the *actor*, if there is one."""
+    # A damaged row must not fail the change of which the event tells.
+    if actor[0] is None or not all(isinstance(each, str | None) for each in actor):
+        return body
+    return {**body, "actor": dict(zip(_ACTOR, actor, strict=True))}
 
 
 def event_of(row: Row) -> EventRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -38,7 +38,9 @@ REFRESHED = Audit("d" * 32, "SessionRefreshed", {"is_rotated": True})
 def event(audit: Audit, record: SessionRecord, *, at: int) -> EventRecord:
     """Return the event of *audit* about the session of *record*, *at* a moment (milliseconds)."""
     whose = (record.session_id, record.tenant_id, record.user_id, record.kind)
-    return EventRecord(audit.event_id(record.session_id), at, audit.name, *whose, audit.body)
+    actor = record.acted_by
+    body = audit.body if actor is None else {**audit.body, "actor": asdict(actor)}
+    return EventRecord(audit.event_id(record.session_id), at, audit.name, *whose, body)
 
 
 async def told(store: Store, **query: object) -> Sequence[EventRecord]:

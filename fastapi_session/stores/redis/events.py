@@ -46,7 +46,7 @@ def audits_of(audit: Audit | InsertionAudit | None) -> Audits:
 
 def audit_text(audits: Audits) -> str:
     """Return *audits* as a script reads them."""
-    told = {what: [field(audit.name), field(dump_json(audit.body))] for what, audit in audits.items()}
+    told = {what: [field(audit.name), dump_json(audit.body)] for what, audit in audits.items()}
     [change] = {audit.change for audit in audits.values()}
     return json.dumps({"change": change, **told})
 

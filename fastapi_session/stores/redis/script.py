@@ -44,11 +44,17 @@ end
 
 local function tell(key, what)
     local whose, kind = redis.call('HMGET', key, 'session_id', 'tenant_id', 'user_id'), redis.call('HGET', key, 'kind')
+    local actor = redis.call('HMGET', key, 'actor', 'actor_session', 'impersonation_reason')
     if not whose[1] then return end  -- the server has expired it
     local told, moment = audit[what], integer(now())
+    local body = told[2]
+    if actor[1] and actor[1] ~= 'null' then  -- an object of ours, which is never empty
+        body = '{"actor":{"user_id":' .. actor[1] .. ',"handle":' .. (actor[2] or 'null')
+            .. ',"reason":' .. (actor[3] or 'null') .. '},' .. string.sub(body, 2)
+    end
     local event_id = string.sub(redis.sha1hex(audit.change .. string.sub(whose[1], 2, -2)), 1, 32)
     local row = '["' .. event_id .. '",' .. moment .. ',' .. told[1] .. ',' .. table.concat(whose, ',') .. ','
-        .. (kind or DEFAULT_KIND) .. ',' .. told[2] .. ']'
+        .. (kind or DEFAULT_KIND) .. ',' .. cjson.encode(body) .. ']'
     local id = redis.call('XADD', events, '*', 'event', row, 'at', moment, 'user', whose[3], 'tenant', whose[2])
     redis.call('ZADD', events_by_user, 0, whose[3] .. place(id))
 end
