@@ -17,9 +17,12 @@ _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # once: json.dump
 _ORDERED_JSON = json.JSONEncoder(sort_keys=True)
 LONGEST_LABEL = 64
 """Characters of what a user calls a session."""
-_UNPRINTED = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-LABEL = rf"^[^{_UNPRINTED}]*[^\s{_UNPRINTED}][^{_UNPRINTED}]*$"
-"""What a label looks like, as a regular expression of Python, Rust and JSON Schema: one line, and not spaces alone."""
+# Controls, line separators, and what changes the direction of the text after it, in a list that of other sessions (UAX #9, 2.1 to 2.4).
+_UNPRINTED = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+# Of these emoji and some scripts need a few, but not alone.
+_INVISIBLE = r"\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff"
+LABEL = rf"^[^{_UNPRINTED}]*[^{_INVISIBLE}{_UNPRINTED}][^{_UNPRINTED}]*$"
+"""What a label looks like, as a regular expression of Python, Rust and JSON Schema: one line, of which something is seen."""
 _LABEL = re.compile(LABEL)
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -157,12 +160,12 @@ def checked_tenant(value: str) -> str:
 
 
 def checked_label(value: str | None) -> str | None:
-    """Return *value*, what a user calls a session: 1 to 64 characters in one line, not spaces alone. Raises `PayloadError`."""
+    """Return *value*, what a user calls a session: 1 to 64 characters in one line, some of which are seen. Raises `PayloadError`."""
     if value is None:
         return None
     ensure_text(value, "label")
     if len(value) > LONGEST_LABEL or not _LABEL.fullmatch(value) or not _is_unicode(value):
-        raise PayloadError(f"label: give 1 to {LONGEST_LABEL} characters, no control characters and not spaces alone")
+        raise PayloadError(f"label: give 1 to {LONGEST_LABEL} characters, no control characters, and something to see")
     return value
 
 

@@ -26,7 +26,7 @@ from pydantic import BaseModel, Field, model_validator
 from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.core.payload import LABEL, LONGEST_LABEL
 from fastapi_session.device import Device
-from fastapi_session.model import Actor
+from fastapi_session.model import Actor, split_handle
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
@@ -156,7 +156,7 @@ async def _revoke(handle: str, request: Request, asking: Asking, sessions: Engin
     if not await _is_own(handle, asking, sessions):
         return JSONResponse(NotFound().model_dump(), 404)
     circumstances = circumstances_of(request)
-    if handle == asking.handle:
+    if split_handle(handle)[0] == split_handle(asking.handle)[0]:  # a handle may name the default tenant, or not
         await asking.revoke(circumstances=circumstances)
     else:
         await sessions.revoke(handle, by=Actor(asking.user_id, asking.handle), circumstances=circumstances)

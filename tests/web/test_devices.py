@@ -193,11 +193,12 @@ def test_ending_one(method: str, deployment: Deployment) -> None:
     assert ["Firefox on Linux"] == [each["device"]["text"] for each in listed(deployment, mine)]
 
 
+@pytest.mark.parametrize("tenant", ["", "_public"])
 @pytest.mark.parametrize("method", METHODS)
-def test_ending_the_current_one_signs_out(method: str, deployment: Deployment) -> None:
-    """The session that asks to end itself is signed out, as by the endpoint for that."""
+def test_ending_the_current_one_signs_out(method: str, tenant: str, deployment: Deployment) -> None:
+    """The session that asks to end itself is signed out, as by the endpoint for that, also if it names the default tenant."""
     mine = login(deployment, method)
-    answer = deployment.request("DELETE", f"{LIST}/{own_handle(deployment, mine)}", mine.to_call())
+    answer = deployment.request("DELETE", f"{LIST}/{own_handle(deployment, mine)}{tenant}", mine.to_call())
 
     assert (204, CLEARED) == (answer.status_code, change(answer))
     assert [] == deployment.users()
@@ -273,7 +274,24 @@ def test_a_label(label: str | None, kept: str | None, deployment: Deployment) ->
 @pytest.mark.parametrize(
     "body",
     [
-        *({"label": label} for label in ("", " ", "x" * 65, "a\nb", "a\x00", "\x7f", "a\u2028b", 1, ["a"], ["\ud800"])),
+        *(
+            {"label": label}
+            for label in (
+                "",
+                " ",
+                "x" * 65,
+                "a\nb",
+                "a\x00",
+                "\x7f",
+                "a\u2028b",
+                "\u202etca",
+                "a\u2066",
+                "\u200b \u2060",
+                1,
+                ["a"],
+                ["\ud800"],
+            )
+        ),
         *({}, {"\ud800": "\ud800"}, ["\ud800"], None),
     ],
     ids=ascii,
