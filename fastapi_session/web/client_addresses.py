@@ -53,7 +53,8 @@ class ClientAddresses:
         seen = self._read(connection) if self._read is not None else client[0] if client else None
         if self._watches and "x-forwarded-for" in connection.headers:
             self._warn_of_proxy(seen, connection.headers["x-forwarded-for"])
-        return kept_address(seen, self._precision)
+        # A function of the application may return anything.
+        return kept_address(seen, self._precision) if isinstance(seen, str) else None
 
     def _warn_of_proxy(self, seen: object, forwarded: str) -> None:
         address = _parsed(seen)
@@ -64,7 +65,7 @@ class ClientAddresses:
 
 
 @lru_cache(maxsize=1_024)
-def kept_address(seen: object, precision: IpAddressPrecision) -> str | None:
+def kept_address(seen: str, precision: IpAddressPrecision) -> str | None:
     """Return what is kept of the address *seen*, as the table says."""
     address = None if precision == "none" else _parsed(seen)
     if address is None or precision == "full":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -32,12 +33,11 @@ PROXY, SPOOFED = "10.0.0.1", "203.0.113.66"
         ("::ffff:192.0.2.77", "192.0.2.77", "192.0.2.0"),
         ("fe80::1%eth0", "fe80::1", "fe80::"),
         (ZONED, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff::"),
-        (None, None, None),
         *((garbage, None, None) for garbage in ("", "testclient", "unknown", "1.2.3", "192.0.2.1:80", "\x00192.0.2.1")),
         (f"fe80::1%{'z' * 60_000}", None, None),
     ],
 )
-def test_what_is_kept(seen: str | None, full: str | None, network: str | None) -> None:
+def test_what_is_kept(seen: str, full: str | None, network: str | None) -> None:
     """An address is kept whole, by its network or not at all; what is none is never kept."""
     assert (full, network, None) == tuple(kept_address(seen, each) for each in ("full", "network", "none"))
 
@@ -48,6 +48,14 @@ def test_the_scope(client: Any) -> None:
     connection = HTTPConnection({"type": "http", "headers": [], "client": client})
 
     assert "192.0.2.1" == ClientAddresses(config()).of(connection)
+
+
+@pytest.mark.parametrize("answer", [None, 3221225985, ["192.0.2.1"], b"192.0.2.1", IPv4Address("192.0.2.1")])
+def test_a_function_that_returns_no_text(answer: Any) -> None:
+    """What a function of the application returns is not kept if it is no text, and no request fails for it."""
+    connection = HTTPConnection({"type": "http", "headers": [(b"x-forwarded-for", b"192.0.2.1")]})
+
+    assert None is ClientAddresses(config(client_address=lambda _: answer)).of(connection)
 
 
 class Diary:
