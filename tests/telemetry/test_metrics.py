@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from fastapi_session import SessionError, Sessions, StoreUnavailable
-from fastapi_session.stores.base import NoticeStore, OnceStore, SessionStore, SigningKeyStore
+from fastapi_session.stores.base import NoticeStore, OnceStore, SessionStore, SightingStore, SigningKeyStore
 from fastapi_session.telemetry.timed_store import OPERATIONS
 from fastapi_session.testing import HandClock
 from tests.engines import TroubledStore, created, engine, refreshed
@@ -114,7 +114,7 @@ async def test_how_long_the_store_takes(sessions: Sessions, reader: InMemoryMetr
 
 def test_every_operation_of_the_contract_is_timed() -> None:
     """All but opening and closing, and what asks nothing of a database."""
-    contracts = (SessionStore, SigningKeyStore, NoticeStore, OnceStore)
+    contracts = (SessionStore, SigningKeyStore, NoticeStore, OnceStore, SightingStore)
     names = {name for contract in contracts for name in vars(contract) if not name.startswith("_")}
 
     assert {"open", "close", "keeps_limits"} == names - OPERATIONS
