@@ -130,12 +130,13 @@ async function recoveryCodes() {
   const { ok, status, json } = await call("/api/recovery-codes", { method: "POST" });
   if (ok) byId("codes").replaceChildren(...json.map((code) => element("li", {}, element("code", { textContent: code }))));
   if (ok) await show("Keep these codes somewhere else.");
+  else if (status === 403 && current()?.actor) say("That is not for the staff.", true);
   else if (status === 403) say("No codes were made: your password was not confirmed.");
 }
 
-/* Of what may be missing, only a password can be asked for here. */
+/* Of what may be missing, only a password can be asked for here, and of the staff not the user's. */
 function askAgain(failures) {
-  if (failures.some(({ id }) => id !== "st-fresh")) return false;
+  if (current()?.actor || failures.some(({ id }) => id !== "st-fresh")) return false;
   byId("confirm").reset();
   byId("again-error").textContent = "";
   byId("ask").returnValue = "";
@@ -173,11 +174,10 @@ async function stopViewing() {
 
 async function changeUser(text) {
   hangUp();
-  byId("door").replaceChildren();
-  await show(text);
+  const shown = show(text);
   byId("main").focus({ preventScroll: true });
   scrollTo(0, 0);
-  await Promise.all([listSessions(), readNote()]);
+  await shown;
 }
 
 /* The note, which a guest keeps before he signs in. */
@@ -250,6 +250,7 @@ async function listSessions() {
   const focused = byId("sessions").contains(document.activeElement);
   byId("sessions").replaceChildren(...json.sessions.map(sessionRow));
   if (focused) byId("all-title").focus();
+  if (byId("happened").open) await listHistory();
 }
 
 function sessionRow({ handle, label, device, user_agent, ip_address, created_at, last_seen_at, current }) {
@@ -305,11 +306,24 @@ async function listHistory() {
   if (ok) byId("history").replaceChildren(...json.map(historyRow));
 }
 
-const HAPPENED = { SessionCreated: "Signed in", SessionElevated: "Confirmed the password", TokenTheftDetected: "Theft detected" };
-const ENDED = { signed_out: "Signed out", by_handle: "Signed out from elsewhere", others: "Signed out with all others" };
+const HAPPENED = {
+  SessionCreated: "Signed in",
+  SessionElevated: "Confirmed the password",
+  TokenTheftDetected: "Theft detected",
+  ImpersonationStarted: "The staff began to see the app as this user",
+};
+const ENDED = {
+  signed_out: "Signed out",
+  by_handle: "Signed out from elsewhere",
+  others: "Signed out with all others",
+  limit: "Signed out to make room for a newer session",
+  superseded: "Another session took its place",
+  impersonation_ended: "A staff view ended",
+  expired: "Expired",
+};
 
 function historyRow({ event, at, handle, reason }) {
-  const what = HAPPENED[event] ?? ENDED[reason] ?? `${event}: ${reason}`;
+  const what = HAPPENED[event] ?? ENDED[reason] ?? `Signed out: ${reason}`;
   const time = element("time", { dateTime: at, textContent: when(at) });
   return element("li", {}, element("span", { textContent: what }), time, element("code", { textContent: handle.slice(0, 8), title: handle }));
 }
@@ -408,9 +422,10 @@ function record(method, path, status, note) {
 async function show(text) {
   const now = current();
   const view = now ? "alive" : lab.stage === "caught" ? "ended" : "signed-out";
-  const changed = document.body.dataset.view !== view;
+  const { dataset } = document.body;
+  const changed = dataset.view !== view || dataset.user !== (now?.user ?? "");
   const focused = document.activeElement;
-  document.body.dataset.view = view;
+  Object.assign(dataset, { view, user: now?.user ?? "" });
   all("[data-show]").forEach((part) => (part.hidden = !part.dataset.show.split(" ").includes(view)));
   if (focused.closest("[hidden]") || (changed && focused.id === "main")) goOn(view);
   if (now) {
@@ -422,15 +437,19 @@ async function show(text) {
   }
   byId("acting").hidden = !now?.actor;
   all("[name=role]").forEach((choice) => (choice.checked = now?.roles.includes("admin") === (choice.value === "admin")));
-  if (changed) byId("door").replaceChildren();
-  if (changed) byId("codes").replaceChildren();
-  if (changed) byId("ask").close();
+  if (changed) forget();
   if (now) listen();
   else hangUp();
   showLab(view);
   tick();
   if (text) say(text, view === "ended");
   if (changed) await Promise.all([readNote(), now && listSessions()]);
+}
+
+/* What one user was shown is not for the next, be it in a staff view. */
+function forget() {
+  for (const id of ["door", "codes", "sessions", "history"]) byId(id).replaceChildren();
+  byId("ask").close();
 }
 
 /* Moves a focus that the view has lost, before anything is awaited: later the visitor may have moved on. */

@@ -625,6 +625,26 @@ def test_the_staff_view_by_keyboard_on_a_phone(alice: Page, browser: Browser, se
     other.context.close()
 
 
+def test_what_a_user_was_shown_is_not_for_the_next(alice: Page, server: Server) -> None:
+    """Whoever the page is of sees what is his own, and nothing of whom it was of before, be it in a staff view."""
+    alice.get_by_label("Admin", exact=True).check()
+    press(alice, "Make recovery codes")
+    codes, history = alice.locator("#codes li"), alice.locator("#history li span")
+    expect(codes).to_have_count(4)
+    alice.get_by_text("What happened").click()
+    expect(history).to_have_text(["Signed in"])
+
+    alice.get_by_label("Reason").fill("ticket 4711")
+    press(alice, "View as")
+    expect(history).to_have_text(["The staff began to see the app as this user"])
+    expect(codes).to_have_count(0)
+    press(alice, "Make recovery codes")
+    wait_for_status(alice, "That is not for the staff.")
+
+    press(alice, "Stop")
+    expect(history).to_have_text(["Signed in", "A staff view ended", "Signed in"])
+
+
 def test_the_page_needs_nobody_else(context: BrowserContext, server: Server) -> None:
     """Everything the page loads comes from the app itself, and nothing it runs fails."""
     asked: list[str] = []
