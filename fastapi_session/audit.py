@@ -1,4 +1,4 @@
-"""What a store keeps of what happened: an event of each session that a change concerns, written in the transaction of the change."""
+"""The events that a store keeps: one for each session that a change concerns, written in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class EventQuery:
 
     @property
     def number(self) -> int | None:
-        """The place after which to go on, of a store whose places are numbers. Raises ValueError if it is none."""
+        """The place after which to go on, for a store whose places are numbers. Raises ValueError if it is not a number."""
         if self.after is None:
             return None
         if not _NUMBER.fullmatch(self.after):

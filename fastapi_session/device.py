@@ -1,7 +1,7 @@
-"""What a user agent says of a device, in words in which its owner recognises it: "Firefox on Linux".
+"""What a user agent says of a device, in words that its owner recognises: "Firefox on Linux".
 
-The package ua-parser, which comes with the extra `devices`, takes the text apart; without it nothing is known. What it finds
-becomes the words of this page so:
+The package ua-parser, which comes with the extra `devices`, parses the text; without it nothing is known. This table says
+how its result is named here:
 
 | ua-parser says | here | |
 |---|---|---|
@@ -40,7 +40,7 @@ from typing import Any, Literal
 DeviceType = Literal["desktop", "mobile", "tablet", "application", "bot"]
 
 CACHED = 4_096
-"""How many user agents are remembered with what they say: to take one apart lasts a millisecond or two."""
+"""How many parsed user agents are cached: parsing one takes a millisecond or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ _BROWSERS_BEGIN = ("Mozilla/", "Opera/")
 def describe_user_agent(text: str | None) -> Device:
     """Return what the user agent *text* says of a device, as the table above has it.
 
-    It is remembered. The first call of a process reads the rules, which lasts some tenths of a second. Without the extra
+    The result is cached. The first call of a process reads the rules, which takes some tenths of a second. Without the extra
     `devices` nothing is known of any.
     """
     parse = _parser()
@@ -110,7 +110,7 @@ def can_describe() -> bool:
 
 @cache
 def _parser() -> Callable[[str], Any] | None:
-    """Return what takes a user agent apart, `None` if it is not installed."""
+    """Return the parser of user agents, `None` if it is not installed."""
     try:
         # Not at the top: it is not installed everywhere, and takes a tenth of a second that only a list of devices is worth.
         parse: Callable[[str], Any] = import_module("ua_parser").parse

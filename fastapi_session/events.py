@@ -12,7 +12,7 @@ SessionEvent
 ├── TokenTheftDetected   a used refresh token came back; the session is already revoked
 ├── ClaimsRejected       a session did not satisfy the claims of a route
 ├── ImpersonationStarted a user acts as another one from now on
-└── ImpersonationEnded   he stopped, or was stopped
+└── ImpersonationEnded   the actor stopped, or the session was revoked
 ```
 """
 
@@ -33,7 +33,7 @@ class SessionEvent:
     """Something that happened to the session *handle* of *user_id* in *tenant_id*, *at* a moment (UTC).
 
     *kind* is the kind of the session, `None` where only its access token was seen. *event_id* is random, 32 hexadecimal
-    characters: whoever is told of an event twice knows by it that it is one.
+    characters: if a queue delivers an event twice, it is recognised by this id.
     *actor* is who acted as that user by impersonation, if anybody did.
     """
 
@@ -132,16 +132,16 @@ class ClaimsRejected(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImpersonationStarted(SessionEvent):
-    """*actor* acts as *user_id* from now on, in the session *handle*; his own waits for him. *actor* has the reason he gave."""
+    """*actor* acts as *user_id* from now on, in the session *handle*; the actor's own session waits. *actor* has the reason given."""
 
     circumstances: Circumstances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImpersonationEnded(SessionEvent):
-    """*actor* no longer acts as *user_id*: he stopped, or the session *handle* was revoked.
+    """*actor* no longer acts as *user_id*: the actor stopped, or the session *handle* was revoked.
 
-    *resumed* is the handle of the session in which he goes on as himself, `None` if there is none. An impersonation that
+    *resumed* is the handle of the actor's own new session, `None` if there is none. An impersonation that
     simply reaches its deadline ends without an event: nobody is there to notice.
     """
 

@@ -1,4 +1,4 @@
-"""The session at an identity provider by which a user signed in, and the digests by which ours are found that it began."""
+"""The session at an identity provider by which a user signed in, and the digests by which our sessions are found."""
 
 from __future__ import annotations
 

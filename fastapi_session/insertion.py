@@ -1,4 +1,4 @@
-"""What a store is told and tells when it keeps a new session: how many its user may have, and what became of it."""
+"""What a store takes and returns when it inserts a session: how many its user may have, and what became of it."""
 
 from __future__ import annotations
 

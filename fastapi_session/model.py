@@ -128,7 +128,7 @@ NOT_KNOWN = Circumstances()
 class Actor:
     """Who did something to a session, or acts in it: *user_id*, in the session *handle* if it is known.
 
-    *reason* is what he gave for acting as another user, where it is known.
+    *reason* is what the actor gave for acting as another user, if it is known.
     """
 
     user_id: str
@@ -181,7 +181,7 @@ class SessionRecord:
 
     *factors* has, by the name of each method (RFC 8176), when the user was last authenticated by it (milliseconds); *acr* is the
     assurance level reached. *first_ip_address* and *first_user_agent* are those of the sign-in, *label* is what the user calls
-    the session. *actor* is the user who acts as this one by impersonation, *actor_session* the handle of his own session, and
+    the session. *actor* is the user who acts as this one by impersonation, *actor_session* the handle of the actor's own session, and
     *impersonation_reason* what he gave as a reason. *external_session* and *external_subject* are digests, 32 bytes, of the
     session and the user at the identity provider that signed the user in. *last_seen_at* is when it was last used, if noted, else 0.
     """

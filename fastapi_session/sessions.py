@@ -224,9 +224,9 @@ class Sessions:
         anti_csrf: bool | None = None,
         circumstances: Circumstances = NOT_KNOWN,
     ) -> IssuedSession:
-        """Begin a session of a guest, who has a user id of his own: of the kind "guest", with the claim `is_anonymous`.
+        """Begin a session of a guest, with a user id of its own: of the kind "guest", with the claim `is_anonymous`.
 
-        Claims are fetched for him too. All else as `create`.
+        Claims are fetched for it too. All else as `create`.
         """
         return await self.create(
             self.new_guest_id(),
@@ -315,7 +315,7 @@ class Sessions:
         return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
 
     async def elevate(self, token: AccessToken, authentication: Authentication) -> IssuedSession:
-        """Put a session in the place of that of the verified *token*, with new tokens and that its user was authenticated so.
+        """Replace the session of the verified *token* by one with new tokens and these facts of authentication.
 
         It has all that the one before has, but a new handle, and its deadlines begin anew. The level is never lowered. Late
         requests with the tokens of before are treated as those of a superseded session.
@@ -418,13 +418,13 @@ class Sessions:
         access_token_payload: Json | None = None,
         session_data: Json | None = None,
     ) -> IssuedSession:
-        """Begin a session in which the user of the verified *token*, the actor, acts as *user_id*. His own waits for him.
+        """Begin a session in which the user of the verified *token*, the actor, acts as *user_id*. The actor's own waits.
 
-        **Whether he may is for the application to say, before.** *reason* is kept with the session. It ends after *lifetime*, an
+        **The application has to check first whether the actor may.** *reason* is kept with the session. It ends after *lifetime*, an
         hour at most, and with the actor's own session. *tenant_id* is by default the actor's.
 
-        Raises `ImpersonationError` if he acts as another already, is a guest or *user_id* himself; `UnauthorisedError` or
-        `TryRefreshTokenError` if his session has ended; `PayloadError`, also for a *reason* that says nothing;
+        Raises `ImpersonationError` if the actor acts as another already, is a guest, or is *user_id*; `UnauthorisedError` or
+        `TryRefreshTokenError` if the actor's session has ended; `PayloadError`, also for a *reason* that says nothing;
         `ConfigurationError` for a *lifetime* that is none; `StoreUnavailable`.
         """
         engine = self._parts
@@ -449,9 +449,9 @@ class Sessions:
         return await engine.impersonation.begin(record, first, actor=actor, reason=reason, by_token=by_token)
 
     async def stop_impersonating(self, token: AccessToken) -> IssuedSession:
-        """End the impersonation of the verified *token*: a session of the actor takes its place, with all that his own has.
+        """End the impersonation of the verified *token*: a copy of the actor's own session takes its place.
 
-        Both are superseded in one transaction. If his own has ended meanwhile, this one ends too. Raises `ImpersonationError`
+        Both are superseded in one transaction. If the actor's own has ended meanwhile, this one ends too. Raises `ImpersonationError`
         if nobody acts in this session, `UnauthorisedError` if either has ended, clearing the tokens;
         `TryRefreshTokenError` if another request has just stopped it; `StoreUnavailable`.
         """

@@ -1,4 +1,4 @@
-"""A mapping that stays as it is, and so has a hash, as a frozen configuration needs it."""
+"""An immutable mapping with a hash, which a frozen configuration needs."""
 
 from __future__ import annotations
 

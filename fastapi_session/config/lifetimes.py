@@ -154,7 +154,7 @@ Kinds = Annotated[
     AfterValidator(FrozenMapping),
     PlainSerializer(dict, return_type=dict[str, SessionKind]),  # pydantic knows no other mapping
 ]
-"""Kinds of sessions by their names, which nobody can change; as text JSON."""
+"""Kinds of sessions by name, immutable; as text, JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How many sessions a user may have at once: the setting, and what a sign-in or a kind of session may say instead.
+"""How many sessions a user may have at once: the setting, and what overrides it for a kind or a sign-in.
 
 | of a sign-in, the kind | the limit | the sessions that count |
 |---|---|---|
@@ -7,7 +7,7 @@
 | has none | `session_limit`, `per="kind"` | those of the kind |
 | is that of guests, or somebody acts as the user | none | |
 
-What `create(limit=...)` says is the limit in the place of either. Whatever the limit, the sessions of guests and impersonations do
+`create(limit=...)` overrides either limit. Whatever the limit, the sessions of guests and impersonations do
 not count, nor do those of another tenant.
 """
 

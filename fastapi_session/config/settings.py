@@ -114,10 +114,10 @@ class Settings(BaseSettings):
     """A function of the connection that returns the client's address, from a header that only your CDN can set. Default: what the
     server says, which knows which proxies to trust."""
     ip_address_precision: IpAddressPrecision = "full"
-    """How much of an address is kept and told by events: all, its network (/24, for IPv6 /48), or nothing."""
+    """How much of an address is kept and is in events: all, its network (/24, for IPv6 /48), or nothing."""
 
     devices: DeviceTracking = "off"
-    """How it is found out whether a user signs in by a new device: by a cookie, by a guess from the user agent, or not at all."""
+    """How a new device is detected at a sign-in: by a cookie, by a guess from the user agent, or not at all."""
     last_seen_resolution: Duration | None = None
     """How exactly the store knows when a session was last used, at least a minute. Default: when it was refreshed."""
     idle_by_activity: bool = False
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     """Status if the user has to be authenticated again. Auto: 401, as RFC 9470 says, but `invalid_claim_status_code` for clients
     that take a 401 for an access token that has expired."""
     acr_order: tuple[str, ...] = ("aal1", "aal2", "aal3")
-    """The assurance levels of this deployment, the lowest first: who has a higher one meets a demand of a lower one."""
+    """The assurance levels of this deployment, the lowest first: a higher level meets a demand of a lower one."""
 
     access_token_validity: Duration = timedelta(hours=1)
     """How long an access token is accepted."""
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     """Return 503 to every session once the last reading is older. Default: go on with what is known while the store is down."""
 
     audit: AuditSetting = False
-    """Keep events in the store, each in the transaction of its change: of all but refreshes, or with "all" of those too."""
+    """Keep events in the store, each in the transaction of its change: all but refreshes, or with "all" refreshes too."""
     audit_retention: Duration = timedelta(days=90)
     """How long events are kept."""
 

@@ -72,7 +72,7 @@ class AccessToken:
     4.1.7) it stays the same when the claims are changed in between. A token that is not *persistent* says so, as `true` under
     `browserSession`: whoever sends the client another one, with other claims, has to know without asking the store.
     *authenticated* is how the user was, `None` if the application does not say.
-    *actor* is who acts as the user, in the session that waits for him meanwhile; as `act`. A guest's token says so, as `true`
+    *actor* is who acts as the user, and the actor's own session that waits meanwhile; as `act`. A guest's token says so, as `true`
     under `is_anonymous`.
     """
 

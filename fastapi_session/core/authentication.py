@@ -1,4 +1,4 @@
-"""How and when a user was authenticated: what an application says of it, and what an access token then tells.
+"""How and when a user was authenticated: what an application says, and the claims that an access token then has.
 
 | claim | value | from |
 |---|---|---|
@@ -34,13 +34,13 @@ _WORD = re.compile(r"[!#-\[\]-~]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """How a user has just been authenticated, as the application knows that has checked it.
+    """How a user has just been authenticated, as checked by the application.
 
     *methods* are the factors: names of RFC 8176, as `("pwd", "otp")`, or one of them. *acr* is the assurance level that they
     reach, one of `SessionConfig.acr_order` or a name of your own. *at* is when, by default now: give it if somebody else has
     checked, as an identity provider that says `auth_time`.
 
-    Raises `PayloadError` for what can be no name, and if *at* has no time zone.
+    Raises `PayloadError` for an invalid name, and if *at* has no time zone.
     """
 
     methods: Sequence[str]

@@ -1,4 +1,4 @@
-"""Why a session ends, as the caller of a verb says it: checked before anything is written."""
+"""The reason for ending a session, as a caller gives it: checked before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guests: visitors with a session who have not signed in, and what of it a sign-in takes over.
+"""Guests: visitors with a session who have not signed in, and what a sign-in takes over from that session.
 
 | *merge* | the data of the new session |
 |---|---|
@@ -6,7 +6,7 @@
 | `"drop"` | what the sign-in gives |
 | a function | what it returns for the guest's data and what the sign-in gives |
 
-Nothing else is taken over: neither the guest's claims, nor his tokens.
+Nothing else is taken over: neither the guest's claims nor the guest's tokens.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Merge = Literal["keep", "drop"] | Callable[[dict[str, Any], dict[str, Any]], Jso
 
 
 def guest_user_id(random: bytes) -> str:
-    """Return the user id of a guest, who is named by what is *random* alone."""
+    """Return the user id of a guest, made from *random*."""
     return f"guest_{random.hex()}"
 
 

@@ -1,7 +1,7 @@
-"""Impersonation: a user, the actor, acts as another one. What a token says of it, and what bounds it.
+"""Impersonation: a user, the actor, acts as another one. What a token says of it, and its limits.
 
-The claim `act` (RFC 8693, section 4.1) names the actor by `sub`, and by `sessionHandle` the session that waits for him
-meanwhile. There is no actor of an actor: nobody acts as another while he already does.
+The claim `act` (RFC 8693, section 4.1) names the actor by `sub`, and by `sessionHandle` the actor's own session, which
+waits meanwhile. There is no actor of an actor: nobody starts an impersonation in an impersonation.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ class Announcements:
         self._say(ImpersonationStarted, record, began, circumstances=record.circumstances)
 
     def impersonation_stopped(self, record: SessionRecord, *, replaced: Sequence[str], resumed: str) -> None:
-        """Who acted in the session of *record* goes on as himself in that whose handle is *resumed*: it superseded those *replaced*."""
+        """The actor of *record* goes on in the own session whose handle is *resumed*: it superseded those *replaced*."""
         self._superseded(replaced)
         self._say(ImpersonationEnded, record, None, resumed=resumed)
 

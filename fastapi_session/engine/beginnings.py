@@ -56,6 +56,6 @@ class Beginnings:
                 record, upgrading, merge=merge, replacing=others, audits=audits, limit=limit
             )
             upgraded_from, audit = (upgrading, audits[0]) if is_guest else (None, audits[1])
-        # Last: a sign-in that is refused has been by no device.
+        # Last: a sign-in that is refused must not make a device known.
         is_new = None if self._devices is None else await self._devices.see(record, device)
         announcements.created(record, replaced=replaced, upgraded_from=upgraded_from, is_new_device=is_new, audit=audit)

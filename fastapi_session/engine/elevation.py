@@ -1,4 +1,4 @@
-"""Elevating a session: its user was authenticated again, so another session takes its place, with that fact and new secrets.
+"""Elevating a session: its user was authenticated again, so a session with that fact and new secrets takes its place.
 
 Whoever holds tokens of the session before, as a thief may, does not get the elevation. What that session had goes along: no change
 of its claims or data is lost, whoever makes it meanwhile.
@@ -61,7 +61,7 @@ class Elevation:
         self._clock = clock
 
     async def elevate(self, token: AccessToken, by: Authentication) -> IssuedSession | None:
-        """Put a session that has also what *by* says in the place of that of the verified *token*; `None` if it has ended.
+        """Replace the session of the verified *token* by one that also has the facts of *by*; `None` if it has ended.
 
         Raises `ImpersonationError`, `PayloadError` if its token would be too long (nothing is written then),
         `ConfigurationError` if *by* is no `Authentication`, `StoreUnavailable`.

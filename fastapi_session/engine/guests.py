@@ -1,4 +1,4 @@
-"""A guest who signs in: the session of the user takes the place of the guest's, and takes over what the guest put into it.
+"""A guest who signs in: the user's session takes the place of the guest's, and takes over its session data.
 
 | the guest's data are changed | then |
 |---|---|
@@ -7,7 +7,7 @@
 | in another process, while they are merged | nothing is written, since the version of the record has moved: they are read and merged again |
 | after that | it finds that the session was superseded |
 
-So no change that was written is lost, and who comes too late is told so: his client comes again, with the tokens of the user.
+So no change that was written is lost, and a request that comes too late fails: its client sends it again with the user's tokens.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Guests:
             handle, upgraded, replacing=replacing, audit=lambda _: as_guest, limit=limit
         ):
             return True
-        # Nobody's basket, but the sign-in goes on.
+        # There are no guest's data to merge, but the sign-in goes on.
         earlier = [*replacing, split_handle(handle)[0]]
         alone = _with_data(record, merge, {})
         announcements = self._announcements

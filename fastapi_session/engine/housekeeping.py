@@ -23,7 +23,7 @@ logger = logging.getLogger("fastapi_session")
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What housekeeping does for the audit: it writes what *expired* returns, and keeps events in *store* for so many milliseconds."""
+    """What housekeeping does for the audit: it writes what *expired* returns, and keeps events in *store* for this long (milliseconds)."""
 
     store: EventStore
     expired: Callable[[], Audit | None]

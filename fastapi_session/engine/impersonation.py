@@ -1,10 +1,10 @@
-"""Impersonation: a user, the actor, acts as another one, and comes back to his own session.
+"""Impersonation: a user, the actor, acts as another one, and comes back to the actor's own session.
 
 | session | begins | ends |
 |---|---|---|
-| the actor's own | before, and waits meanwhile | by itself; or superseded, when he stops |
-| the impersonation, as the other user | when he starts | when he stops, at its deadline, or with the actor's own |
-| the actor's new one | when he stops | as his own would have: it has the same deadlines and all else |
+| the actor's own | before, and waits meanwhile | by itself; or superseded, when the actor stops |
+| the impersonation, as the other user | when the actor starts | when the actor stops, at its deadline, or with the actor's own |
+| the actor's new one | when the actor stops | as the actor's own would have: it is a copy, deadlines included |
 
 The client has the tokens of one of them at a time. Whoever holds those of the impersonation can stop it, and so has the actor's
 session: they are worth as much as the actor's own.
@@ -64,7 +64,7 @@ class Impersonation:
         self._clock = clock
 
     async def actor_of(self, token: AccessToken, *, user_id: str) -> SessionRecord:
-        """Return the session of the verified *token*, whose user may act as *user_id*, as far as this is for us to say.
+        """Return the session of the verified *token*, if nothing here forbids its user to act as *user_id*.
 
         Raises `ImpersonationError`; `UnauthorisedError` or `TryRefreshTokenError` if it has ended; `StoreUnavailable`.
         """
@@ -107,7 +107,7 @@ class Impersonation:
         return issued
 
     async def stop(self, token: AccessToken) -> IssuedSession | None:
-        """Put a session of the actor's, with all that his own has, in the place of that and of the verified *token*'s.
+        """Replace the actor's own session and that of the verified *token* by a copy of the actor's own.
 
         `None` if either has ended. Raises `ImpersonationError` if nobody acts in this session, `StoreUnavailable`.
         """

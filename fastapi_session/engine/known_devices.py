@@ -1,15 +1,15 @@
-"""Whether a user signs in by a device that was not seen of him before.
+"""Whether a user signs in from a device that this user has not used before.
 
 | `devices` | the device is | its user agent says nothing, or none is given |
 |---|---|---|
 | `cookie` | what the sign-in gives: the value of a cookie, or an id that an application on a phone has made | not tracked |
 | `guess` | what the sign-in gives, else browser and system, as `device` describes the user agent | not tracked |
 
-The store has a digest of it, and with it of the user and his tenant: a table of devices says neither which they are, nor who
+The store has a digest of device, user and tenant together: a table of devices says neither which they are, nor who
 shares one. The digest needs no secret, so that no device becomes new when the secret is replaced: what a cookie has is random,
 and browser and system are kept with the session anyway.
 
-It is no proof of anything, as whoever has the cookie or sends the same user agent is known. So it refuses nobody.
+It proves nothing: whoever has the cookie, or sends the same user agent, counts as known. So it refuses nobody.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class KnownDevices:
     async def see(self, record: SessionRecord, device: str | None) -> bool | None:
         """Note the *device* by which the session of *record* has begun, and say whether it is new.
 
-        `None` if it is not tracked, or is the first of all of the user. A store that is down is logged: the sign-in goes on.
+        `None` if it is not tracked, or is the user's first device. A store that is down is logged: the sign-in goes on.
         """
         seen = device if device is not None or self._tracking != "guess" else await _guess(record)
         if seen is None:

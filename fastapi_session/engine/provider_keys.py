@@ -3,7 +3,7 @@
 | a token names | fetched when | asked of the application |
 |---|---|---|
 | a key that is known | less than ten minutes ago | no |
-| a key that is known | earlier | yes; if that fails, the known one counts on |
+| a key that is known | earlier | yes; if that fails, the known key stays valid |
 | a key that is not known | less than thirty seconds ago, with or without success | no: anybody can make such a token |
 | a key that is not known | earlier, or never | yes |
 """
@@ -32,7 +32,7 @@ logger = logging.getLogger("fastapi_session")
 
 
 class ProviderKeysUnavailable(Exception):
-    """The key is not known, and the last fetch failed: it may be a genuine one."""
+    """The key is not known, and the last fetch failed: the token may be genuine."""
 
 
 class ProviderKeys:

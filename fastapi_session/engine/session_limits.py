@@ -1,4 +1,4 @@
-"""Which limit of sessions holds for a new one, as the table of `config.session_limit` says, and keeping it under that."""
+"""Which limit of sessions holds for a new session, as the table of `config.session_limit` says, and inserting under it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics, as OpenTelemetry has them.
+"""The metrics for OpenTelemetry.
 
 | instrument | kind | unit | attributes |
 |---|---|---|---|

@@ -1,6 +1,6 @@
 """The endpoint to which an identity provider sends its logout tokens (OpenID Connect Back-Channel Logout 1.0, section 2.5).
 
-| what came | answered | sessions |
+| what came | response | sessions |
 |---|---|---|
 | a token that `logout_token` believes | 200, also if there was no session | end, as its last table says |
 | no form of at most 64 KiB with one `logout_token` | 400 `invalid_request` | stay |

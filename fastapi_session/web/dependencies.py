@@ -134,7 +134,7 @@ class CreateSession(Generic[Payload, Data]):
         within: object = None,
         method: Method | None = None,
     ) -> Session[Payload, Data]:
-        """Begin a session of a guest, who has a user id of his own, and send its tokens with the response.
+        """Begin a session of a guest, with a user id of its own, and send its tokens with the response.
 
         Its kind is "guest", `session.is_guest` is true, and its token has the claim `is_anonymous`. All else as in a call.
         """

@@ -1,10 +1,10 @@
-"""The endpoints of a user's devices: the list of his sessions, what he calls each, and ending one or all others.
+"""The endpoints of a user's devices: listing the sessions, labelling them, and ending one or all others.
 
-Whose session asks decides what is there: the sessions of its user in its tenant, and no others.
+A request sees the sessions of its own user and tenant, and no others.
 
 | handle | `DELETE` | `PATCH` |
 |---|---|---|
-| of the session that asks | signs it out: 204, its tokens are cleared | 204 |
+| of the current session | signs it out: 204, its tokens are cleared | 204 |
 | of another one of the same user and tenant | ends it: 204 | 204 |
 | of anybody else's, of another tenant, of none | 404 | 404, the same |
 
@@ -34,7 +34,7 @@ from fastapi_session.web.dependencies import get_sessions, verify_session
 from fastapi_session.web.session import Session
 
 LONGEST_LIST = 100
-"""Sessions that are listed at most. Who has more ends them together."""
+"""How many sessions are listed at most. A user who has more ends them together."""
 
 NOT_FOUND = "no such session"
 
@@ -43,7 +43,7 @@ Engine = Annotated[Sessions, Depends(get_sessions())]
 
 
 class ListedSession(BaseModel):
-    """What a user is shown of one of his sessions. *current* is the one that asks."""
+    """What a user is shown of one session. *current* says whether it is the one of this request."""
 
     handle: str
     current: bool
@@ -74,7 +74,7 @@ class ListedSession(BaseModel):
 
 
 class SessionList(BaseModel):
-    """A user's sessions: that which asks, then the newest seen. *total* counts those beyond the longest list too."""
+    """A user's sessions: the current one first, then those seen last. *total* counts those beyond the longest list too."""
 
     sessions: list[ListedSession]
     total: int
@@ -115,7 +115,7 @@ _ONE: dict[str, Any] = {"status_code": 204, "response_class": Response, "respons
 
 
 def devices_router(prefix: str = "/auth", *, validators: Sequence[ClaimValidator] = ()) -> APIRouter:
-    """Return the router by which a user sees and ends his sessions, to be included beside `session_router()`.
+    """Return the router by which users see and end their sessions, to be included beside `session_router()`.
 
     *prefix* is that of `session_router()`. Each request needs a session that satisfies *validators* beside the global ones, and
     that has not been ended in any process: the store is asked. Raises `ConfigurationError` for what is no list of validators.

@@ -63,7 +63,7 @@ class Session(VerifiedSession[Payload, Data]):
         """End the session and clear the client's tokens. Raises `StoreUnavailable`, and then it has not ended.
 
         *reason* and *circumstances* are told by the event `SessionRevoked`.
-        If somebody acts as its user, his own session ends too: nobody is left signed in.
+        If somebody acts as its user, the actor's own session ends too: nobody is left signed in.
 
         If another one has taken its place, that one goes on and the tokens are kept: raises `TryRefreshTokenError`, or after a
         while `UnauthorisedError`.
@@ -90,7 +90,7 @@ class Session(VerifiedSession[Payload, Data]):
     ) -> Session[Payload, Data]:
         """Act as *user_id* from now on: return a session of that user, and send its tokens with the response.
 
-        **Whether the user of this session may do that is for you to check, before.** This session waits in the store, and
+        **Check first whether the user of this session may do that.** This session waits in the store, and
         `stop_impersonating` brings its user back. *reason*, 1 to 255 characters, is kept with the session and told by the event.
         The impersonation ends after *lifetime*, an hour at most, and with this session; its cookies end with the browser.
 
@@ -112,10 +112,10 @@ class Session(VerifiedSession[Payload, Data]):
         return begun_session(self._exchange, self._types)
 
     async def stop_impersonating(self) -> Session[Payload, Data]:
-        """Be oneself again: return a session of who acted here, with all that his own had, and send its tokens with the response.
+        """End the impersonation: return a copy of the actor's own session, and send its tokens with the response.
 
         Only in a route that changes something, as by POST: it needs the anti-CSRF check. Raises `ImpersonationError` (409) if
-        nobody acts in this session; `UnauthorisedError` if his own has ended, with the tokens cleared; `TryRefreshTokenError`
+        nobody acts in this session; `UnauthorisedError` if the actor's own has ended, with the tokens cleared; `TryRefreshTokenError`
         if another request has just stopped it; `ConfigurationError` if the response has started; `StoreUnavailable`.
         """
         self._exchange.ensure_not_started()

@@ -60,7 +60,7 @@ async def verified_handles(
 ) -> list[str]:
     """Return the handles of the sessions whose tokens *presented* are, and of one that this request has begun, each once.
 
-    With an impersonation comes the session that waits for who acts. Expired ones count too; *sessions* verify them. Raises
+    With an impersonation comes the actor's own session, which waits. Expired ones count too; *sessions* verify them. Raises
     `StoreUnavailable`.
     """
     handles: list[str | None] = []

@@ -1,4 +1,4 @@
-"""What is known of a session by its access token alone: read from it, and from nowhere else."""
+"""What an access token alone says of its session."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class VerifiedSession(Generic[Payload, Data]):
 
     @property
     def actor(self) -> Actor | None:
-        """Who acts as its user by impersonation, `None` if nobody does. Why he does is in `information()`."""
+        """Who acts as its user by impersonation, `None` if nobody does. The reason is in `information()`."""
         return self._content.actor
 
     @property

@@ -1,4 +1,4 @@
-"""Demands on who uses a session: its user himself, and one who has signed in.
+"""Demands on who uses a session: its user, not an actor; a user who has signed in, not a guest.
 
 | demand | fails with the id | if |
 |---|---|---|
@@ -19,7 +19,7 @@ class NotImpersonated(SessionRule):
     """Demand that nobody acts as the user: for what is dangerous, such as changing a password, paying, deleting."""
 
     def failure_of(self, facts: SessionFacts, *, now: int) -> ClaimFailure | None:
-        """Return a failure if somebody does."""
+        """Return a failure if somebody acts as the user."""
         return None if facts.actor is None else ClaimFailure("st-actor", {"message": "not while impersonating"})
 
 
@@ -28,5 +28,5 @@ class NotGuest(SessionRule):
     """Demand that the user has signed in."""
 
     def failure_of(self, facts: SessionFacts, *, now: int) -> ClaimFailure | None:
-        """Return a failure if he has not."""
+        """Return a failure if the user is a guest."""
         return ClaimFailure("st-guest", {"message": "not for guests"}) if facts.is_guest else None

@@ -7,8 +7,8 @@
 | its claims were changed by handle | the store is asked, once a token: good if the token has the current claims, else try refresh token |
 | nothing | it is good; the store is asked only if the route wants that, and then the claims of the store count |
 
-If the token says who acts as the user, the session that waits for him must not have ended either: the same rows decide, but for
-changed claims, which are of no matter there.
+If the token has an actor, the actor's own session must not have ended either: the same rows decide, except that for
+changed claims, which do not matter there.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class TokenCheck:
         self._up_to_date.keep(notice.subject, (notice, token))
 
     def check_actor(self, actor: Actor) -> None:
-        """Refuse a token by which *actor* acts if the feed says that his own session has ended. Raises as `check_notice`."""
+        """Refuse the token of an impersonation if the feed says that the own session of *actor* has ended. Raises as `check_notice`."""
         notice = self._actor_notice(actor)
         if notice is not None:
             raise self._ended_sessions.refusal(notice)

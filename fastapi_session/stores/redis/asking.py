@@ -1,4 +1,4 @@
-"""What all verbs of the Redis store do alike: run a script, with the time if it is not the server's that counts."""
+"""What all verbs of the Redis store share: running a script, with a time if the server's clock does not decide."""
 
 from __future__ import annotations
 
