@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -122,8 +122,8 @@ async def test_an_answer_on_its_way_is_waited_for(deployment: Deployment, monkey
     with pytest.raises(StoreUnavailable):
         await deployment.sessions.refresh(token)
 
-    async def late(session_id: str, *, expected: Lineage | None = None) -> bool:
-        done = await delete(session_id, expected=expected)
+    async def late(session_id: str, **options: Any) -> bool:
+        done = await delete(session_id, **options)
         ended.set()
         await arrives.wait()
         return done
@@ -156,8 +156,8 @@ async def test_a_request_that_is_cancelled_is_told_of(deployment: Deployment, mo
     """A client that hangs up while the store is asked takes its answer with it, not the alarm."""
     token, asked, delete = await deployment.stolen(), asyncio.Event(), deployment.store.delete
 
-    async def slow(session_id: str, *, expected: Lineage | None = None) -> bool:
-        done = await delete(session_id, expected=expected)
+    async def slow(session_id: str, **options: Any) -> bool:
+        done = await delete(session_id, **options)
         asked.set()
         await asyncio.sleep(60)
         return done
