@@ -293,7 +293,7 @@ class TestConfiguration:
         """An empty database is told when the store opens, with the command that makes the tables."""
         with pytest.raises(
             ConfigurationError,
-            match=r"lacks fastapi_session, fastapi_session_signing_key, fastapi_session_notice: run python -m .* migrate",
+            match=rf"lacks {', '.join(tables.TABLES.tables)}: run python -m .* migrate",
         ):
             await SqlStore(bare_engine).open()
 

@@ -99,7 +99,7 @@ def test_a_sign_in_meanwhile(visitor: Visitor) -> None:
 def test_the_store_is_down(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the store is down, nobody reads that they are signed out: a page says to come again, and the tokens are kept."""
 
-    async def fail(*_args: object) -> None:
+    async def fail(*_args: object, **_options: object) -> None:
         raise StoreUnavailable("down")
 
     monkeypatch.setattr(visitor.sessions.store, "delete", fail)
