@@ -6,7 +6,7 @@ Two environment variables name databases to be used instead; such a database los
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,6 +108,15 @@ def place(request: pytest.FixtureRequest) -> Place:
 def any_place(request: pytest.FixtureRequest) -> Place:
     """An empty store of each kind."""
     return place_of(request.param, request)
+
+
+@pytest.fixture
+async def shared(any_place: Place) -> AsyncIterator[Store]:
+    """A store of each kind, opened."""
+    store = any_place.store()
+    await store.open()
+    yield store
+    await store.close()
 
 
 def place_of(kind: str, request: pytest.FixtureRequest) -> Place:

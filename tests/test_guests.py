@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +27,6 @@ from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import Json
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.conftest import Place
 from tests.engines import config, engine, refresh_token_of
 from tests.moments import DAY, HOUR
 
@@ -41,15 +39,6 @@ def clock() -> HandClock:
 @pytest.fixture
 def sessions(clock: HandClock) -> Sessions:
     return engine(clock)
-
-
-@pytest.fixture
-async def shared(any_place: Place) -> AsyncIterator[Store]:
-    """A store of each kind, opened."""
-    store = any_place.store()
-    await store.open()
-    yield store
-    await store.close()
 
 
 def handle(issued: IssuedSession) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -38,7 +38,6 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from tests.conftest import Place
 from tests.engines import config, engine, refresh_token_of
 from tests.moments import HOUR, MINUTE, PAST_GRACE, SECOND
 
@@ -54,15 +53,6 @@ def clock() -> HandClock:
 @pytest.fixture
 def sessions(clock: HandClock) -> Sessions:
     return engine(clock)
-
-
-@pytest.fixture
-async def shared(any_place: Place) -> AsyncIterator[Store]:
-    """A store of each kind, opened."""
-    store = any_place.store()
-    await store.open()
-    yield store
-    await store.close()
 
 
 def handle(issued: IssuedSession) -> str:
