@@ -81,6 +81,15 @@ class Authenticated:
         return {"auth_time": self.auth_time, "amr": [*self.factors], **level, AUTH_TIMES: dict(self.factors)}
 
 
+def ensure_no_level(methods: Sequence[str], acr_order: Sequence[str]) -> None:
+    """Raise `PayloadError` if one of *methods* is a level of *acr_order*, which no factor is called."""
+    for name in methods:
+        if name in acr_order:
+            raise PayloadError(
+                f'authentication: {name!r} is a level of acr_order, not a method: give it as acr="{name}"'
+            )
+
+
 def authenticated(factors: Mapping[str, int], acr: str | None) -> Authenticated | None:
     """Return what a token tells of the *factors* of a record (milliseconds), `None` if it has none."""
     # Rounded down: a demand may find a factor a second older than it is, and never younger.

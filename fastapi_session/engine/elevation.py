@@ -18,7 +18,7 @@ from dataclasses import replace
 from fastapi_session.clock import Clock
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.core.authentication import Authentication
+from fastapi_session.core.authentication import Authentication, ensure_no_level
 from fastapi_session.core.payload import ensure_type
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.keys.keyring import Keyring
@@ -63,10 +63,11 @@ class Elevation:
     async def elevate(self, token: AccessToken, by: Authentication) -> IssuedSession | None:
         """Replace the session of the verified *token* by one that also has the facts of *by*; `None` if it has ended.
 
-        Raises `ImpersonationError`, `PayloadError` if its token would be too long (nothing is written then),
-        `ConfigurationError` if *by* is no `Authentication`, `StoreUnavailable`.
+        Raises `ImpersonationError`, `PayloadError` if its token would be too long (nothing is written then)
+        or if a method is a level; `ConfigurationError` if *by* is no `Authentication`, `StoreUnavailable`.
         """
         ensure_type(by, "authentication", Authentication, example='Authentication(("otp",))')
+        ensure_no_level(by.methods, self._acr_order)
         key = await self._keyring.signing_key(through=self._joined)  # before the lock, since it may have to be read
         async with self._locks.of(token.session_handle):
             for _ in range(ATTEMPTS):

@@ -309,3 +309,14 @@ async def test_two_elevations_at_once_leave_one_session(sessions: Sessions) -> N
     )
     assert ["IssuedSession", "TryRefreshTokenError"] == sorted(type(outcome).__name__ for outcome in outcomes)
     assert 1 == len(await sessions.store.sessions_of("ada"))
+
+
+async def test_a_level_given_as_a_method_is_refused_with_the_fix(clock: HandClock) -> None:
+    """`elevate("otp", "aal2")` would note a factor named "aal2" and raise no level: it says to write acr="aal2"."""
+    sessions = engine(clock, acr_order=("aal1", "aal2"))
+    issued = await sessions.create("user")
+    with pytest.raises(PayloadError, match='acr="aal2"'):
+        await sessions.elevate(issued.access_token, Authentication(("otp", "aal2")))
+    with pytest.raises(PayloadError, match='acr="aal1"'):
+        await sessions.create("user", authentication=Authentication("aal1"))
+    assert [issued.access_token.session_handle] == [each.handle for each in await sessions.of_user("user")]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
-from fastapi_session.core.authentication import Authentication
+from fastapi_session.core.authentication import Authentication, ensure_no_level
 from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
@@ -22,6 +22,7 @@ class NewSessions:
 
     def __init__(self, config: SessionConfig, *, secrets: Secrets, random: Random) -> None:
         self._lifetimes = Lifetimes(config)
+        self._acr_order = config.acr_order
         self._secrets = secrets
         self._random = random
 
@@ -53,6 +54,7 @@ class NewSessions:
         """
         if authentication is not None:
             ensure_type(authentication, "authentication", Authentication, example='Authentication(("pwd",))')
+            ensure_no_level(authentication.methods, self._acr_order)
         if external is not None:
             ensure_type(external, "external", ExternalSession, example="ExternalSession(issuer, sid=sid)")
         terms = self._lifetimes.terms(lifetime)
