@@ -70,9 +70,9 @@ def _ensure_installable(app: object, sessions: object) -> None:
         )
 
 
-def engine_of(app: FastAPI) -> Sessions | None:
-    """Return the engine that `install` gave *app*, `None` if it has none."""
-    for middleware in app.user_middleware:
+def engine_of(app: object) -> Sessions | None:
+    """Return the engine that `install` gave *app*, `None` if it has none or is no FastAPI application."""
+    for middleware in app.user_middleware if isinstance(app, FastAPI) else ():
         kind: object = middleware.cls
         if kind is ExchangeMiddleware:
             return cast("Sessions", middleware.kwargs["sessions"])

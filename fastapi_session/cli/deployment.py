@@ -1,0 +1,90 @@
+"""Which deployment a command is about: that of an application, or the one that the environment configures.
+
+| `--app` | the deployment |
+|---|---|
+| `main:app` | that of the FastAPI application `app` of the module `main`, to which `install` gave sessions |
+| `main:sessions` | that `Sessions` |
+| `main:create_app()` | that of what the function returns |
+| none | `SessionConfig()`: that of the variables `FASTAPI_SESSION_...` |
+
+The module is found as by `python -m`: from the working directory, then wherever packages are installed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastapi_session.config import SessionConfig
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.sessions import Sessions
+from fastapi_session.store_url import StoreUrl
+from fastapi_session.web.install import engine_of
+
+# Not more than Python allows: a URL with a password in it is no such place, and is not taken for the name of a module.
+_PLACE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*(\(\))?")
+
+App = Annotated[
+    str | None,
+    typer.Option(
+        "--app",
+        metavar="MODULE:NAME",
+        help="The application whose sessions are meant, as in main:app. Without it, the variables FASTAPI_SESSION_... say it.",
+    ),
+]
+"""The option of each command that is about one deployment."""
+
+
+def sessions_of(app: str | None) -> Sessions:
+    """Return the sessions of the deployment that the option says, not opened yet. Raises `ConfigurationError`."""
+    if app is None:
+        return Sessions()
+    named = named_object(app)
+    engine = named if isinstance(named, Sessions) else engine_of(named)
+    if engine is None:
+        raise ConfigurationError(
+            f"--app: {app} is a {type(named).__name__} without sessions; "
+            "name the FastAPI application that is given to install(), or a Sessions"
+        )
+    return engine
+
+
+def configuration_of(app: str | None) -> SessionConfig:
+    """Return the configuration of the deployment that the option says. Without an application nothing is made, no key file either.
+
+    Raises `ConfigurationError`.
+    """
+    return SessionConfig() if app is None else sessions_of(app).config
+
+
+def named_object(place: str) -> object:
+    """Return what *place* names, as in `main:app`. Raises `ConfigurationError` if there is none, or its module cannot be imported."""
+    module_name, _, name = place.partition(":")
+    if not _PLACE.fullmatch(place):
+        raise ConfigurationError(
+            f"{StoreUrl(place).printed}: give the name of a module, a colon and a name in it, as in main:app"
+        )
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: object = import_module(module_name)
+        for attribute in name.removesuffix("()").split("."):
+            found = getattr(found, attribute)
+        return found() if name.endswith("()") and callable(found) else found
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"{place}: {_in_one_line(error)}") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """Say what *error* is and where it was raised. Of errors of others the text is left out: it may have a secret in it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    text = f": {error}" if isinstance(error, ImportError | AttributeError) else ""
+    return f"{type(error).__name__}{text} ({last.filename}, line {last.lineno})"

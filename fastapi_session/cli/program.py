@@ -1,0 +1,45 @@
+"""The program: which commands there are, and how it ends.
+
+| exit code | means |
+|---|---|
+| 0 | all was done |
+| 1 | something could not be done: it was said what, in a line on the standard error |
+| 2 | the command line is wrong |
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+
+# Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
+program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _say_version(is_asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if is_asked:
+        typer.echo(version("fastapi-session-auth"))
+        raise typer.Exit
+
+
+@program.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Work on the sessions of a deployment of fastapi_session."""
+
+
+def run() -> None:
+    """Do as the command line says, and exit with a code of the table."""
+    try:
+        program()
+    except (ConfigurationError, StoreUnavailable) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,65 @@
+"""The program: how it is called, and that it says what is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import EntryPoint, version
+from pathlib import Path
+
+from fastapi_session import __main__
+from tests.cli.conftest import CommandLine
+
+ROOT = Path(__file__).parents[2]
+
+WITHOUT_TYPER = """
+import sys
+sys.modules["typer"] = None
+from fastapi_session.__main__ import main
+main()
+"""
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_version(command_line: CommandLine) -> None:
+    """`--version` says which version is installed."""
+    done = command_line("--version")
+
+    assert (0, version("fastapi-session-auth")) == (done.code, done.out.strip())
+
+
+def test_a_command_that_is_none(command_line: CommandLine) -> None:
+    """What is no command is a wrong command line."""
+    done = command_line("remove-everything")
+
+    assert 2 == done.code
+    assert "remove-everything" in done.err
+
+
+def test_as_a_module() -> None:
+    """`python -m fastapi_session` is the same program."""
+    done = python("-m", "fastapi_session", "--version")
+
+    assert (0, version("fastapi-session-auth"), "") == (done.returncode, done.stdout.strip(), done.stderr)
+
+
+def test_without_the_extra() -> None:
+    """Without typer the program says in a line how it is installed."""
+    done = python("-c", WITHOUT_TYPER)
+
+    assert 1 == done.returncode
+    assert ["fastapi-session needs typer, which comes with pip install 'fastapi-session-auth[cli]'"] == (
+        done.stderr.splitlines()
+    )
+
+
+def test_the_script() -> None:
+    """The script `fastapi-session` calls the function that looks whether the extra is there."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+
+    assert ["fastapi-session"] == [*scripts]
+    assert __main__.main is EntryPoint("fastapi-session", scripts["fastapi-session"], "console_scripts").load()
