@@ -22,6 +22,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sqlite import SqliteStore
+from tests import memory_disk
 from tests.stores import redis_servers
 from tests.stores.sql.conftest import PATIENCE, make_empty_tables
 from tests.stores.sql.servers import mariadb, mariadb_program, postgres, started
@@ -36,6 +37,10 @@ SHARED = ("sqlite", "postgresql", "mariadb", "valkey")
 
 Figures = Callable[..., None]
 Amount = Callable[..., int]
+
+
+def pytest_configure() -> None:
+    memory_disk.use()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -103,6 +103,7 @@ def postgres(folder: Path, *, flushes: bool = False) -> Server:
     data, pid_file = folder / "data", folder / "data" / "postmaster.pid"
     run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync")
     settings = ["-c", "listen_addresses=", "-c", f"fsync={flushes}", "-c", "max_connections=200"]
+    settings += ["-c", "dynamic_shared_memory_type=mmap"]  # In its folder, not where a crash would leave it behind.
     return Server(
         folder,
         [programs / "postgres", "-D", data, "-k", folder, *settings],
