@@ -25,7 +25,8 @@ from typing import Any
 
 from fastapi_session.audit import EventRecord
 from fastapi_session.errors import ClaimFailure
-from fastapi_session.model import NOT_KNOWN, Actor, Circumstances, EndReason, Json, moment, session_handle
+from fastapi_session.handles import session_handle
+from fastapi_session.model import NOT_KNOWN, Actor, Circumstances, EndReason, Json, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-PUBLIC_TENANT = "public"
+from fastapi_session.handles import session_handle, split_handle
 
 DEFAULT_KIND = "default"
 """The kind of a session of which nothing else was said."""
@@ -224,17 +224,6 @@ class SessionRecord:
 def external_digests(record: SessionRecord) -> tuple[bytes | None, bytes | None]:
     """Return by which digests of an identity provider the session can be found."""
     return record.external_session, record.external_subject
-
-
-def session_handle(session_id: str, tenant_id: str) -> str:
-    """Return the public name of the session *session_id* of *tenant_id*."""
-    return session_id if tenant_id == PUBLIC_TENANT else f"{session_id}_{tenant_id}"
-
-
-def split_handle(handle: str) -> tuple[str, str]:
-    """Return the session id and the tenant that *handle* names."""
-    session_id, _, tenant_id = handle.partition("_")
-    return session_id, tenant_id or PUBLIC_TENANT
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,17 +41,8 @@ from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import EventPage, Subscriber
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import (
-    GUEST_KIND,
-    IMPERSONATION_KIND,
-    NOT_KNOWN,
-    PUBLIC_TENANT,
-    Actor,
-    Circumstances,
-    EndReason,
-    Json,
-    split_handle,
-)
+from fastapi_session.handles import PUBLIC_TENANT, split_handle
+from fastapi_session.model import GUEST_KIND, IMPERSONATION_KIND, NOT_KNOWN, Actor, Circumstances, EndReason, Json
 from fastapi_session.randomness import Random
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import Store, TransactionalStore

@@ -6,16 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fastapi_session.model import (
-    Lineage,
-    Tokens,
-    moment,
-    session_handle,
-    split_handle,
-)
+from fastapi_session.model import Lineage, Tokens, moment
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.testing.records import new_session
 
@@ -67,22 +59,6 @@ def test_a_session_goes_by_its_own_idle_timeout() -> None:
     """If a session has one, what is configured does not count; none of it passes the absolute deadline."""
     assert NOW + 250 == replace(lineage(), idle_timeout=250).idle_deadline(NOW, configured=500)
     assert NOW + 300 == replace(lineage(absolute=300), idle_timeout=700).idle_deadline(NOW, configured=100)
-
-
-@pytest.mark.parametrize(
-    ("tenant", "handle"), [("public", "0" * 32), ("acme", f"{'0' * 32}_acme"), ("a_b", f"{'0' * 32}_a_b")]
-)
-def test_handles(tenant: str, handle: str) -> None:
-    """A handle names the tenant, unless it is the public one, and is read back."""
-    assert handle == session_handle("0" * 32, tenant)
-    assert ("0" * 32, tenant) == split_handle(handle)
-    assert handle == new_session("a", now=0, session_id="0" * 32, tenant_id=tenant).handle
-
-
-@given(st.text())
-def test_no_text_is_too_odd_for_a_handle(text: str) -> None:
-    """Whatever is given as a handle is taken apart without an error."""
-    assert 2 == len(split_handle(text))
 
 
 def test_information_tells_no_hash() -> None:

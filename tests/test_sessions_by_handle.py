@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -244,6 +245,30 @@ async def test_an_unknown_handle(verb: str, sessions: Sessions) -> None:
 
     assert [None if verb in UNANSWERED else False] * len(handles) == answers
     assert {acme, public} == {found.handle for found in await sessions.of_user("ada")}
+
+
+@pytest.mark.parametrize("verb", [*UNANSWERED, *NOT_DONE])
+async def test_a_handle_with_dashes(verb: str, sessions: Sessions) -> None:
+    """A handle whose id is written as a UUID, as other systems do, names the same session."""
+    handle = await begun(sessions, tenant_id="acme", access_token_payload=Paying.entry(True, now=sessions.now()))
+    dashed = f"{UUID(handle.removesuffix('_acme'))}_acme"
+    found = await UNANSWERED[verb](sessions, dashed) if verb in UNANSWERED else await NOT_DONE[verb](sessions, dashed)
+
+    assert found is not None
+    assert found is not False
+
+
+async def test_handles_with_dashes_beside_others(sessions: Sessions) -> None:
+    """Where a session is replaced, kept, upgraded or waited for, both ways to write its handle mean it."""
+    first, second, third = [await begun(sessions) for _ in range(3)]
+    guest = (await sessions.create_guest(session_data={"cart": ["apple"]})).access_token.session_handle
+    new = await begun(sessions, replacing=[first, str(UUID(first))], upgrading=str(UUID(guest)))
+    with sessions.ending(str(UUID(second))) as ending:
+        assert {second, third} == {*await sessions.revoke_all("ada", keep=str(UUID(new)))}
+        await asyncio.wait_for(ending, 10)
+
+    assert [new] == [left.handle for left in await sessions.of_user("ada")]
+    assert {"cart": ["apple"]} == (await found(sessions, new)).session_data
 
 
 class TestChanging:

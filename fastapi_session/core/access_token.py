@@ -22,8 +22,9 @@ from fastapi_session.core.jws import Jws
 from fastapi_session.core.payload import copied
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import TryRefreshTokenError
+from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.json_types import JsonObject, JsonValue
-from fastapi_session.model import PUBLIC_TENANT, Actor, Json
+from fastapi_session.model import Actor, Json
 
 LONGEST = 8_192
 """Characters of the longest access token that is read: far more than a browser keeps, so no genuine one is refused."""

@@ -30,7 +30,8 @@ from fastapi_session.events import (
     TokenTheftDetected,
     details,
 )
-from fastapi_session.model import Actor, Circumstances, Ending, EndReason, SessionRecord, moment, split_handle
+from fastapi_session.handles import split_handle
+from fastapi_session.model import Actor, Circumstances, Ending, EndReason, SessionRecord, moment
 from fastapi_session.randomness import Random
 from fastapi_session.telemetry.counts import Counts, What
 

@@ -11,8 +11,9 @@ from fastapi_session.engine.guests import Guests
 from fastapi_session.engine.known_devices import KnownDevices
 from fastapi_session.engine.live_records import is_handle
 from fastapi_session.engine.session_limits import insert_under
+from fastapi_session.handles import own_handle, split_handle
 from fastapi_session.insertion import Limit
-from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 
@@ -41,6 +42,7 @@ class Beginnings:
 
         Raises `PayloadError` for what *merge* returns, and what that raises, `SessionLimitReached`, `StoreUnavailable`.
         """
+        upgrading = None if upgrading is None else own_handle(upgrading)
         others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
         upgraded_from, announcements = None, self._announcements
         if upgrading is None or not is_handle(upgrading):

@@ -22,8 +22,9 @@ from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.record_changes import RecordChanges
 from fastapi_session.engine.session_limits import insert_under
 from fastapi_session.errors import PayloadError
+from fastapi_session.handles import split_handle
 from fastapi_session.insertion import Limit
-from fastapi_session.model import GUEST_KIND, Json, SessionRecord, split_handle
+from fastapi_session.model import GUEST_KIND, Json, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 UpgradeAudits = tuple[InsertionAudit | None, InsertionAudit | None]

@@ -33,7 +33,8 @@ from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.tokens.issuing import IssuedSession, Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.errors import ImpersonationError
-from fastapi_session.model import Ending, SessionRecord, split_handle
+from fastapi_session.handles import split_handle
+from fastapi_session.model import Ending, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
 
 

@@ -20,7 +20,7 @@ from fastapi_session.core.access_token import AccessToken
 from fastapi_session.engine.from_config import milliseconds
 from fastapi_session.engine.periodic_work import PeriodicWork
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.model import split_handle
+from fastapi_session.handles import split_handle
 from fastapi_session.stores.base import SightingStore
 
 Used = Callable[[AccessToken], None]

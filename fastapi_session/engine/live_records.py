@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from fastapi_session.engine.event_loop import ensure_asyncio
-from fastapi_session.model import SessionRecord, split_handle
+from fastapi_session.handles import own_handle, split_handle
+from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 _SESSION_ID = re.compile("[0-9a-f]{32}")
@@ -20,7 +21,7 @@ def is_handle(handle: str) -> bool:
 def handles_in(given: Sequence[str]) -> list[str]:
     """Return the handles in *given*, which may be a single one, each once and without what can be no handle."""
     handles = [given] if isinstance(given, str) else given
-    return list(dict.fromkeys(handle for handle in handles if is_handle(handle)))
+    return list(dict.fromkeys(own_handle(handle) for handle in handles if is_handle(handle)))
 
 
 async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:

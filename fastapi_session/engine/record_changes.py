@@ -25,6 +25,7 @@ from fastapi_session.engine.live_records import kept_record, live_record
 from fastapi_session.engine.session_limits import insert_under
 from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.errors import PayloadError, StoreUnavailable
+from fastapi_session.handles import own_handle
 from fastapi_session.insertion import Limit
 from fastapi_session.model import Ending, Json, Predecessor, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
@@ -48,7 +49,7 @@ class SessionLocks:
     def of(self, handle: str) -> asyncio.Lock:
         """Return the lock of the session *handle*: `async with locks.of(handle)`. Raises as `ensure_asyncio`."""
         ensure_asyncio()
-        return self._locks.setdefault((asyncio.get_running_loop(), handle), asyncio.Lock())
+        return self._locks.setdefault((asyncio.get_running_loop(), own_handle(handle)), asyncio.Lock())
 
 
 class RecordChanges:

@@ -10,8 +10,9 @@ from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.live_records import handles_in
 from fastapi_session.errors import ConfigurationError, SessionLimitReached
+from fastapi_session.handles import split_handle
 from fastapi_session.insertion import REFUSED, Limit
-from fastapi_session.model import GUEST_KIND, Predecessor, SessionRecord, split_handle
+from fastapi_session.model import GUEST_KIND, Predecessor, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 

@@ -13,7 +13,8 @@ from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.live_records import is_handle, live_record
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import Ending, SessionRecord, split_handle
+from fastapi_session.handles import split_handle
+from fastapi_session.model import Ending, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 PIECE = 100

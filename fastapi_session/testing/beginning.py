@@ -11,7 +11,8 @@ from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import LATEST_MOMENT, Claim
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json
+from fastapi_session.handles import PUBLIC_TENANT
+from fastapi_session.model import NOT_KNOWN, Circumstances, Json
 from fastapi_session.sessions import Sessions
 
 Claims = Mapping[Claim[Any], object]

@@ -12,7 +12,8 @@ from fastapi_session.core.authentication import Authentication
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import NOT_KNOWN, PUBLIC_TENANT, Circumstances, Json, Tokens
+from fastapi_session.handles import PUBLIC_TENANT
+from fastapi_session.model import NOT_KNOWN, Circumstances, Json, Tokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.testing.beginning import Claims, begin
 from fastapi_session.testing.client import Client, ensure_keeps_cookies, session_auth_for

@@ -29,7 +29,7 @@ from fastapi_session.core.guests import Merge
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import PUBLIC_TENANT
+from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.circumstances import circumstances_of

@@ -20,7 +20,8 @@ from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.core.guests import Merge
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import GUEST_KIND, PUBLIC_TENANT
+from fastapi_session.handles import PUBLIC_TENANT
+from fastapi_session.model import GUEST_KIND
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.creating import create_new_session_in_request
 from fastapi_session.web.exchange import exchange_of

@@ -26,7 +26,8 @@ from pydantic import BaseModel, Field, model_validator
 from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.core.payload import LABEL, LONGEST_LABEL
 from fastapi_session.device import Device
-from fastapi_session.model import Actor, split_handle
+from fastapi_session.handles import split_handle
+from fastapi_session.model import Actor
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of

@@ -25,7 +25,8 @@ from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.known_notices import ENDED
 from fastapi_session.errors import SessionError, StoreUnavailable, TryRefreshTokenError
-from fastapi_session.model import Actor, Json, Notice, SessionRecord, split_handle
+from fastapi_session.handles import split_handle
+from fastapi_session.model import Actor, Json, Notice, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 _ENTRY = 1_000

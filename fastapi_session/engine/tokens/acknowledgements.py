@@ -16,7 +16,7 @@ from fastapi_session.core import refresh_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.background import Background
-from fastapi_session.model import split_handle
+from fastapi_session.handles import split_handle
 from fastapi_session.stores.base import SessionStore
 
 REMEMBERED = 10_000
