@@ -94,7 +94,10 @@ class ForeignSessions(Protocol):
         """Return the keys by which its access tokens verify."""
 
     async def session(self, session_id: str, tenant_id: str) -> ForeignSession | None:
-        """Return the session as it is there now, `None` if there is none."""
+        """Return the session as it is there now, `None` if there is none: then it was ended there.
+
+        Raises `PayloadError` if it is there, and cannot go on here: it says why, and nobody is to lose it for that.
+        """
 
     async def sessions_of(self, user_id: str, tenant_id: str | None) -> Sequence[ForeignSession]:
-        """Return the user's sessions as they are there now; of every tenant if none is given."""
+        """Return the user's sessions as they are there now, but those that cannot go on here; of every tenant if none is given."""
