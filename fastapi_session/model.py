@@ -173,17 +173,16 @@ class Ending:
 class SessionRecord:
     """What a store keeps of one session.
 
-    *session_id* is the key: 32 hexadecimal characters. *circumstances* are those of the request that was given the newest
-    refresh token. *version* counts the changes of
-    *access_token_payload* and *session_data* and lets them be replaced by compare-and-set.
-    *kind* is the name under which a deployment configured how long the session lives. Unless it is *persistent*, it ends for
-    its user with the browser.
+    *session_id* is the key: 32 hexadecimal characters. *circumstances* are those of the request that was given the newest refresh token.
+    *version* counts the changes of *access_token_payload* and *session_data* and lets them be replaced by compare-and-set. *kind* is the
+    name under which a deployment configured how long the session lives. Unless it is *persistent*, it ends for its user with the browser.
 
     *factors* has, by the name of each method (RFC 8176), when the user was last authenticated by it (milliseconds); *acr* is the
     assurance level reached. *first_ip_address* and *first_user_agent* are those of the sign-in, *label* is what the user calls
     the session. *actor* is the user who acts as this one by impersonation, *actor_session* the handle of the actor's own session, and
     *impersonation_reason* what he gave as a reason. *external_session* and *external_subject* are digests, 32 bytes, of the
     session and the user at the identity provider that signed the user in. *last_seen_at* is when it was last used, if noted, else 0.
+    *source* is the name of the system in which the session began, such as "supertokens", `None` if it began here.
     """
 
     session_id: str
@@ -209,6 +208,12 @@ class SessionRecord:
     external_session: bytes | None = None
     external_subject: bytes | None = None
     last_seen_at: int = 0
+    source: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it began in another system, and no refresh token of it has been exchanged here yet."""
+        return self.source is not None and self.lineage.exchanged is None
 
     @property
     def handle(self) -> str:

@@ -12,8 +12,8 @@ never returns one caller another caller's record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from fastapi_session.audit import Audit, EventQuery, EventReading, InsertionAudit
 from fastapi_session.insertion import Insertion, Limit
@@ -236,6 +236,60 @@ class SightingStore(Protocol):
 
 class Store(SessionStore, SigningKeyStore, NoticeStore, OnceStore, SightingStore, Protocol):
     """What a deployment configures: one place for sessions and what was seen of them, keys, the feed, and what must not happen twice."""
+
+
+TakenIn = Literal["kept", "renewed", "there", "ended"]
+"""What became of a session that was to be taken in: see `MovableStore.take_in`."""
+
+
+class Remembered(NamedTuple):
+    """A *digest* that `once` remembered, and *until* when (milliseconds of the store's clock)."""
+
+    digest: bytes
+    until: int
+
+
+class SeenDevice(NamedTuple):
+    """A *device* by which a user has signed in, and when last (milliseconds of the store's clock)."""
+
+    user_id: str
+    tenant_id: str
+    device: bytes
+    last_seen_at: int
+
+
+@runtime_checkable
+class MovableStore(Protocol):
+    """A store into which sessions move, and out of which they do: what moving in needs, and the copy from store to store.
+
+    What iterates reads page by page, each of bounded work and at most *batch* long, in an order of the store's own: what is there all the
+    time comes, once or more often; what comes or goes meanwhile may be left out. What cannot be read is left out too.
+    """
+
+    async def take_in(self, records: Sequence[SessionRecord], *, audit: Audit | None = None) -> Sequence[TakenIn]:
+        """Keep sessions that began elsewhere, and return what became of each of *records*, in their order. No id is in them twice.
+
+        | the store has | then | outcome |
+        |---|---|---|
+        | no such session, and never took it in | it is written, and its id remembered in the same transaction | kept |
+        | no such session, but took it in before | nothing: it has ended here | ended |
+        | one of which something is older, by the tables of `stores.taking_in` | what is newer is written | renewed |
+        | any other | nothing | there |
+
+        All is one transaction, or one for each record, and the same call may be repeated, by any number of callers at once. The id
+        is remembered under `taking_in.mark_of`, until `taking_in.marked_until`. Nothing ends: a limit of sessions counts what was
+        taken in from the next sign-in on. The notice `session_stale` is appended if claims changed of a session that does not wait
+        any more, and the event of *audit* is written of each session that was kept.
+        """
+
+    def every_session(self, *, batch: int) -> AsyncIterator[Sequence[SessionRecord]]:
+        """Yield all sessions, expired ones too."""
+
+    def every_device(self, *, batch: int) -> AsyncIterator[Sequence[SeenDevice]]:
+        """Yield all devices that `see_device` noted."""
+
+    def every_remembered(self, *, batch: int) -> AsyncIterator[Sequence[Remembered]]:
+        """Yield all digests that `once` and `take_in` remembered. Those that `once` is given in another store, `take_in` knows there."""
 
 
 class JoinedStore(Store, Protocol):

@@ -15,8 +15,6 @@ from fastapi_session.model import (
     FeedReading,
     Json,
     Lineage,
-    Notice,
-    NoticeKind,
     Predecessor,
     Reading,
     Rotation,
@@ -24,8 +22,8 @@ from fastapi_session.model import (
     SigningKeyRecord,
     external_digests,
 )
-from fastapi_session.stores.event_list import EventList
 from fastapi_session.stores.limits import Living, making_room
+from fastapi_session.stores.moving import Moving
 from fastapi_session.stores.rows import (
     compared_row,
     key_record,
@@ -33,10 +31,9 @@ from fastapi_session.stores.rows import (
     session_record,
     session_row,
 )
-from fastapi_session.stores.sightings import Sightings
 
 
-class MemoryStore(Sightings):
+class MemoryStore(Moving):
     """Keeps sessions and signing keys in this process. Thread-safe, from any number of event loops.
 
     *clock* returns milliseconds since the epoch. What goes in comes out as from any other store:
@@ -48,9 +45,6 @@ class MemoryStore(Sightings):
     def __init__(self, *, clock: Clock = system_clock) -> None:
         super().__init__(clock=clock)
         self._keys: dict[str, SigningKeyRecord] = {}
-        self._notices: list[Notice] = []
-        self._remembered: dict[bytes, int] = {}
-        self._events = EventList()
 
     async def open(self) -> None:
         """Do nothing: there is nothing to connect to."""
@@ -251,27 +245,6 @@ class MemoryStore(Sightings):
             self._notices = [notice for place, notice in enumerate(self._notices) if place not in deleted]
             return len(deleted)
 
-    async def once(self, digest: bytes, *, until: int) -> bool:
-        """Remember *digest* until then, and say whether it was not remembered yet."""
-        with self._lock:
-            is_new = digest not in self._remembered
-            self._remembered.setdefault(digest, until)
-            return is_new
-
-    async def is_remembered(self, digest: bytes) -> bool:
-        """Say whether *digest* is remembered."""
-        with self._lock:
-            return digest in self._remembered
-
-    async def delete_remembered(self, *, limit: int) -> int:
-        """Forget at most *limit* digests whose moment has passed, and return how many."""
-        with self._lock:
-            now = self._clock()
-            passed = [*islice((digest for digest, until in self._remembered.items() if until <= now), limit)]
-            for digest in passed:
-                del self._remembered[digest]
-            return len(passed)
-
     def _is_there(self, predecessor: Predecessor) -> bool:
         record = self._sessions.get(predecessor.session_id)
         return record is not None and record.version == predecessor.version
@@ -299,12 +272,6 @@ class MemoryStore(Sightings):
         self._note(session_id, "session_revoked")
         self._tell(audit, record)
         return True
-
-    def _tell(self, audit: Audit | None, record: SessionRecord) -> None:
-        self._events.tell(audit, record, at=self._clock())
-
-    def _note(self, subject: str, kind: NoticeKind) -> None:
-        self._notices.append(Notice(subject, kind, self._clock()))
 
     def _keep(self, record: SessionRecord) -> SessionRecord:
         self._sessions[record.session_id] = record

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
 from fastapi_session.stores.rows import Row
 
 Place = TypeVar("Place")
+T = TypeVar("T")
 
 SESSIONS_PAGE = 500
 """How many sessions of a user are read at once: to make records of them takes milliseconds."""
@@ -25,3 +26,8 @@ async def pages(
         yield rows
         after = place(rows[-1])
     yield rows
+
+
+def in_batches(every: Sequence[T], *, size: int) -> Iterator[Sequence[T]]:
+    """Yield what is in *every*, at most *size* at once."""
+    return (every[first : first + size] for first in range(0, len(every), size))

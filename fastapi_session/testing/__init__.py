@@ -7,6 +7,7 @@ from fastapi_session.testing.fresh_engine import fresh_sessions
 from fastapi_session.testing.given_session import session_of
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.limit_contract import LimitContract
+from fastapi_session.testing.movable_contract import MovableContract
 from fastapi_session.testing.refreshing import auto_refresh
 from fastapi_session.testing.signing_in import sign_in, sign_in_async
 from fastapi_session.testing.store_contract import StoreContract
@@ -15,6 +16,7 @@ __all__ = [
     "EventContract",
     "HandClock",
     "LimitContract",
+    "MovableContract",
     "StoreContract",
     "auto_refresh",
     "fresh_sessions",

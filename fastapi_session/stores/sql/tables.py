@@ -103,6 +103,7 @@ SESSION = Table(
     _EXTERNAL_SESSION,
     _EXTERNAL_SUBJECT,
     Column("last_seen_at", BigInteger, nullable=False, server_default="0"),
+    Column("source", Text),
     # In the order in which a user's sessions are read page by page; by the tenant they are only chosen.
     Index("fastapi_session_user_page", "user_id", "session_id", "tenant_id"),
     Index("fastapi_session_deadline", "deadline"),

@@ -24,6 +24,7 @@ BRINGS = (
     "fastapi_session.factors",
     *(f"fastapi_session.{name}" for name in (*_TEXTS, *_DIGESTS)),
     "fastapi_session.last_seen_at",
+    "fastapi_session.source",
     "fastapi_session_event",
     "fastapi_session_device",
     "fastapi_session_once",
@@ -51,6 +52,7 @@ def _add_columns(schema: str | None) -> None:
         op.add_column(table, Column(name, _digest()), schema=schema)
         op.create_index(f"{table}_{name}", table, [name], schema=schema, postgresql_where=column(name).is_not(None))
     op.add_column(table, Column("last_seen_at", BigInteger, nullable=False, server_default="0"), schema=schema)
+    op.add_column(table, Column("source", Text), schema=schema)
 
 
 def _create_event(schema: str | None) -> None:

@@ -1,0 +1,102 @@
+"""What moves into a store in memory and out of it, and what it remembers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+
+from fastapi_session.audit import Audit
+from fastapi_session.clock import Clock
+from fastapi_session.model import Notice, NoticeKind, SessionRecord
+from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.event_list import EventList
+from fastapi_session.stores.pages import in_batches
+from fastapi_session.stores.rows import session_record, session_row
+from fastapi_session.stores.sightings import Sightings
+from fastapi_session.stores.taking_in import has_stale_claims, mark_of, marked_until, renewed
+
+
+class Moving(Sightings):
+    """The sessions of a store in memory, which may come from elsewhere, what it remembers, and what it tells of them."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        super().__init__(clock=clock)
+        self._notices: list[Notice] = []
+        self._remembered: dict[bytes, int] = {}
+        self._events = EventList()
+
+    async def once(self, digest: bytes, *, until: int) -> bool:
+        """Remember *digest* until then, and say whether it was not remembered yet."""
+        with self._lock:
+            return self._once(digest, until=until)
+
+    async def is_remembered(self, digest: bytes) -> bool:
+        """Say whether *digest* is remembered."""
+        with self._lock:
+            return digest in self._remembered
+
+    async def delete_remembered(self, *, limit: int) -> int:
+        """Forget at most *limit* digests whose moment has passed, and return how many."""
+        with self._lock:
+            now = self._clock()
+            passed = [*islice((digest for digest, until in self._remembered.items() if until <= now), limit)]
+            for digest in passed:
+                del self._remembered[digest]
+            return len(passed)
+
+    async def take_in(self, records: Sequence[SessionRecord], *, audit: Audit | None = None) -> Sequence[TakenIn]:
+        """Keep sessions that began elsewhere, and return what became of each."""
+        # Through JSON, as in any other store; and before anything is written, since one may be refused.
+        copies = [session_record(session_row(record)) for record in records]
+        with self._lock:
+            return [self._take_in(copy, audit) for copy in copies]
+
+    async def every_session(self, *, batch: int) -> AsyncIterator[Sequence[SessionRecord]]:
+        """Yield all sessions, expired ones too, as they were when it began."""
+        with self._lock:
+            found = [*self._sessions.values()]
+        for page in in_batches(found, size=batch):
+            yield page
+
+    async def every_device(self, *, batch: int) -> AsyncIterator[Sequence[SeenDevice]]:
+        """Yield all devices, as they were when it began."""
+        with self._lock:
+            found = [SeenDevice(*user, *seen) for user, devices in self._devices.items() for seen in devices.items()]
+        for page in in_batches(found, size=batch):
+            yield page
+
+    async def every_remembered(self, *, batch: int) -> AsyncIterator[Sequence[Remembered]]:
+        """Yield all that is remembered, as it was when it began."""
+        with self._lock:
+            found = [Remembered(*each) for each in self._remembered.items()]
+        for page in in_batches(found, size=batch):
+            yield page
+
+    def _once(self, digest: bytes, *, until: int) -> bool:
+        is_new = digest not in self._remembered
+        self._remembered.setdefault(digest, until)
+        return is_new
+
+    def _take_in(self, record: SessionRecord, audit: Audit | None) -> TakenIn:
+        kept, is_new = (
+            self._sessions.get(record.session_id),
+            self._once(mark_of(record.session_id), until=marked_until(record)),
+        )
+        if kept is None and not is_new:
+            return "ended"
+        changed = record if kept is None else renewed(kept, record)
+        if changed == kept:
+            return "there"
+        self._sessions[record.session_id] = changed
+        if kept is None:
+            self._tell(audit, record)
+            return "kept"
+        if has_stale_claims(kept, changed):
+            self._note(record.session_id, "session_stale")
+        return "renewed"
+
+    def _tell(self, audit: Audit | None, record: SessionRecord) -> None:
+        self._events.tell(audit, record, at=self._clock())
+
+    def _note(self, subject: str, kind: NoticeKind) -> None:
+        self._notices.append(Notice(subject, kind, self._clock()))
