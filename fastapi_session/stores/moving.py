@@ -13,7 +13,7 @@ from fastapi_session.stores.event_list import EventList
 from fastapi_session.stores.pages import in_batches
 from fastapi_session.stores.rows import session_record, session_row
 from fastapi_session.stores.sightings import Sightings
-from fastapi_session.stores.taking_in import has_stale_claims, mark_of, marked_until, renewed
+from fastapi_session.stores.taking_in import mark_of, marked_until, taking
 
 
 class Moving(Sightings):
@@ -46,10 +46,10 @@ class Moving(Sightings):
 
     async def take_in(self, records: Sequence[SessionRecord], *, audit: Audit | None = None) -> Sequence[TakenIn]:
         """Keep sessions that began elsewhere, and return what became of each."""
-        # Through JSON, as in any other store; and before anything is written, since one may be refused.
-        copies = [session_record(session_row(record)) for record in records]
+        for record in records:
+            session_row(record)  # before anything is written: what is not JSON is refused
         with self._lock:
-            return [self._take_in(copy, audit) for copy in copies]
+            return [self._take_in(record, audit) for record in records]
 
     async def every_session(self, *, batch: int) -> AsyncIterator[Sequence[SessionRecord]]:
         """Yield all sessions, expired ones too, as they were when it began."""
@@ -78,22 +78,15 @@ class Moving(Sightings):
         return is_new
 
     def _take_in(self, record: SessionRecord, audit: Audit | None) -> TakenIn:
-        kept, is_new = (
-            self._sessions.get(record.session_id),
-            self._once(mark_of(record.session_id), until=marked_until(record)),
-        )
-        if kept is None and not is_new:
-            return "ended"
-        changed = record if kept is None else renewed(kept, record)
-        if changed == kept:
-            return "there"
-        self._sessions[record.session_id] = changed
-        if kept is None:
-            self._tell(audit, record)
-            return "kept"
-        if has_stale_claims(kept, changed):
+        is_new = self._once(mark_of(record.session_id), until=marked_until(record))
+        taken = taking(record, self._sessions.get(record.session_id), was_taken_in=not is_new)
+        if taken.row:
+            self._sessions[record.session_id] = session_record(taken.row)
+        if taken.makes_stale:
             self._note(record.session_id, "session_stale")
-        return "renewed"
+        if taken.outcome == "kept":
+            self._tell(audit, record)
+        return taken.outcome
 
     def _tell(self, audit: Audit | None, record: SessionRecord) -> None:
         self._events.tell(audit, record, at=self._clock())

@@ -3,7 +3,8 @@
 | the store looks for | such a row |
 |---|---|
 | a session, by its id | `StoreUnavailable`, until it is mended, superseded by a sign-in, or ended with all of its user |
-| the sessions of a user | is left out |
+| a session that is taken in, by its id | is there, and stays as it is |
+| the sessions of a user, or all sessions | is left out |
 | the sessions of a user, or of an identity provider, to delete them | is deleted with the others; a notice is in the feed, but no event is published |
 | what is old, to delete it | is never read |
 | the signing keys | is left out: what it signed is refused with "try refresh token", and a new key is made if none is left |
@@ -57,6 +58,18 @@ class Readable:
             raise StoreUnavailable(
                 f"{self._name} failed: session {_shown(session_id)} cannot be read, for its {error.column}"
             ) from None
+
+    def kept(self, row: Row, *, session_id: str) -> SessionRecord | None:
+        """Return the session in *row*, whose id is *session_id*, `None` if it is not or cannot be read."""
+
+        def read(row: Row) -> SessionRecord:
+            return _belonging(session_record(row), is_wanted=lambda record: record.session_id == session_id)
+
+        return next(self._each([row], read, what="session"), None)
+
+    def sessions(self, rows: Iterable[Row]) -> list[SessionRecord]:
+        """Return the sessions in *rows* that can be read."""
+        return [*self._each(rows, session_record, what="session")]
 
     def sessions_of(self, rows: Iterable[Row], *, user_id: str, tenant_id: str | None) -> list[SessionRecord]:
         """Return the sessions in *rows* that can be read, and are those of the user and, if one is given, of the tenant."""

@@ -24,15 +24,37 @@ A row that was deleted is not there to be compared. So a store remembers each id
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fastapi_session.model import Lineage, SessionRecord
+from fastapi_session.stores.base import TakenIn
+from fastapi_session.stores.rows import Row, session_row
 
 _MARK = b"fastapi_session/"
 _ID_LENGTH = 16
 
 MOVING_KEPT = 400 * 24 * 60 * 60 * 1000
 """Milliseconds after its idle deadline for which an id is remembered that has no absolute deadline: moving takes no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What becomes of a session: its *outcome*, and of what is kept or renewed the *row* to write, and whether that *makes_stale* claims."""
+
+    outcome: TakenIn
+    row: Row = ()
+    makes_stale: bool = False
+
+
+def taking(record: SessionRecord, kept: SessionRecord | None, *, was_taken_in: bool) -> Taking:
+    """Return what becomes of *record*, of which the store has *kept*, or else *was_taken_in* before: the table of `MovableStore.take_in`."""
+    if kept is None:
+        return Taking("ended") if was_taken_in else Taking("kept", session_row(record))
+    changed = renewed(kept, record)
+    row = session_row(changed)
+    if row == session_row(kept):
+        return Taking("there")
+    return Taking("renewed", row, makes_stale=has_stale_claims(kept, changed))
 
 
 def renewed(kept: SessionRecord, record: SessionRecord) -> SessionRecord:

@@ -21,7 +21,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.rows import KEY, NOTICE, SESSION
 from fastapi_session.stores.sqlite import SqliteStore, statements
 from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
-from fastapi_session.testing import EventContract, HandClock, LimitContract, StoreContract
+from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
 from fastapi_session.testing.records import digest, new_session, next_rotation
 
 
@@ -54,7 +54,7 @@ async def open_and_close(store: Store) -> None:
         await store.close()
 
 
-class TestSqliteStore(StoreContract, LimitContract, EventContract):
+class TestSqliteStore(StoreContract, LimitContract, EventContract, MovableContract):
     """The whole contract, on a file."""
 
 

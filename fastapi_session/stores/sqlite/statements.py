@@ -84,6 +84,18 @@ UPDATE = """
     WHERE session_id = :session_id AND version = :version
 """
 
+RENEW = f"UPDATE session SET {_set(SESSION_COLUMNS)} WHERE session_id = :session_id"
+
+EVERY_SESSION = f"SELECT {_SESSION} FROM session WHERE session_id > :after ORDER BY session_id LIMIT :limit"
+
+EVERY_DEVICE = """
+    SELECT user_id, tenant_id, device, last_seen_at FROM device
+    WHERE (user_id, tenant_id, device) > (:after_user_id, :after_tenant_id, :after_device)
+    ORDER BY user_id, tenant_id, device LIMIT :limit
+"""
+
+EVERY_REMEMBERED = "SELECT digest, until FROM once WHERE digest > :after ORDER BY digest LIMIT :limit"
+
 SESSIONS_OF = f"""
     SELECT {_SESSION}, tenant_id, rowid FROM session
     WHERE {_OF_USER} AND (tenant_id, rowid) > (:after_first, :after_second) AND {DEADLINE} > :now

@@ -34,6 +34,7 @@ from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, key_row, session_row
 from fastapi_session.stores.sqlite import events, statements, writes
 from fastapi_session.stores.sqlite.file import connect
+from fastapi_session.stores.sqlite.moving_verbs import MovingVerbs
 from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
@@ -44,7 +45,7 @@ OLDEST_SQLITE = (3, 35, 0)
 _PLACE = itemgetter(-2, -1)
 
 
-class SqliteStore:
+class SqliteStore(MovingVerbs):
     """Keeps sessions and signing keys in the file at *path*, which is created readable by its owner alone.
 
     *clock* returns milliseconds since the epoch; processes that share the file share it too, since they share the
@@ -67,11 +68,10 @@ class SqliteStore:
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
         self.path = Path(path).absolute()  # this process may go to another folder
-        self._clock = clock
-        self._readable = Readable("SQLite")
-        self._thread = SqliteThread(
+        thread = SqliteThread(
             partial(connect, str(self.path), busy_timeout=busy_timeout), opened=partial(OpenFiles, str(self.path))
         )
+        super().__init__(thread, clock=clock, readable=Readable("SQLite"))
 
     async def open(self) -> None:
         """Open the file and create its tables, if that has not been done yet."""
@@ -230,8 +230,7 @@ class SqliteStore:
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Return every key, by family and sequence."""
-        rows = await self._thread.read(lambda db: db.execute(statements.SIGNING_KEYS).fetchall())
-        return self._readable.signing_keys(rows)
+        return self._readable.signing_keys(await self._rows(statements.SIGNING_KEYS, {}))
 
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
@@ -300,8 +299,7 @@ class SqliteStore:
         self, statement: str, after: tuple[object, object], parameters: statements.Parameters
     ) -> Sequence[Row]:
         parameters = {**parameters, "after_first": after[0], "after_second": after[1]}
-        rows: Sequence[Row] = await self._thread.read(lambda db: db.execute(statement, parameters).fetchall())
-        return rows
+        return await self._rows(statement, parameters)
 
     async def _delete(self, statement: str, parameters: Parameters, *, audit: Audit | None) -> Sequence[Row]:
         return await self._thread.write(

@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.insertion import Limit
 from fastapi_session.model import NoticeKind, Predecessor, SessionRecord
+from fastapi_session.stores.base import TakenIn
 from fastapi_session.stores.limits import Living, making_room
-from fastapi_session.stores.rows import Row, whose
+from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.rows import SESSION_COLUMNS, Row, whose
 from fastapi_session.stores.sqlite import statements
 from fastapi_session.stores.sqlite.events import tell
+from fastapi_session.stores.taking_in import Taking, mark_of, marked_until, taking
 
 Parameters = Row | statements.Parameters
 
@@ -91,6 +94,17 @@ def update_stale(db: sqlite3.Connection, parameters: statements.Parameters, *, n
         return changed
 
 
+def take_in(
+    db: sqlite3.Connection, records: Sequence[SessionRecord], *, readable: Readable, now: int, audit: Audit | None
+) -> list[TakenIn]:
+    """Keep sessions that began elsewhere, and return what became of each."""
+    with _together(db):
+        takings = [_take_in(db, record, readable) for record in records]
+        _note(db, [each.row for each in takings if each.makes_stale], "session_stale", now=now)
+        tell(db, audit, (whose(each.row) for each in takings if each.outcome == "kept"), now=now)
+        return [each.outcome for each in takings]
+
+
 def delete_key(db: sqlite3.Connection, kid: str, *, now: int) -> int:
     """Delete the key *kid*, and return how many there were."""
     with _together(db):
@@ -106,6 +120,20 @@ def see_device(db: sqlite3.Connection, seen: statements.Parameters) -> bool | No
     has_others = db.execute(statements.A_DEVICE, seen).fetchone() is not None
     db.execute(statements.INSERT_DEVICE, seen)
     return True if has_others else None
+
+
+def _take_in(db: sqlite3.Connection, record: SessionRecord, readable: Readable) -> Taking:
+    is_new = db.execute(statements.ONCE, (mark_of(record.session_id), marked_until(record))).rowcount == 1
+    row = db.execute(statements.GET, (record.session_id,)).fetchone()
+    kept = None if row is None else readable.kept(row, session_id=record.session_id)
+    if row is not None and kept is None:
+        return Taking("there")
+    taken = taking(record, kept, was_taken_in=not is_new)
+    if taken.outcome == "kept":
+        db.execute(statements.INSERT, taken.row)
+    if taken.outcome == "renewed":
+        db.execute(statements.RENEW, dict(zip(SESSION_COLUMNS, taken.row, strict=True)))
+    return taken
 
 
 def _note(db: sqlite3.Connection, rows: Iterable[Row], kind: NoticeKind, *, now: int) -> None:
