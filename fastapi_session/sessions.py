@@ -30,6 +30,7 @@ from fastapi_session.core.endings import ending
 from fastapi_session.core.guests import Merge, guest_user_id
 from fastapi_session.core.impersonation import checked_lifetime
 from fastapi_session.core.payload import json_object, merged
+from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine import audit_trail
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
@@ -461,7 +462,7 @@ class Sessions:
         """
         parsed, now = self._parts.verified_tokens.parse(issued.tokens.access_token), self.now()
         key = None if parsed is None else self._parts.keyring.keys.verifying(parsed.kid, now=now)
-        if key is None or issued.access_token.issued_at == now // 1000:
+        if not isinstance(key, SigningKey) or issued.access_token.issued_at == now // 1000:
             return issued
         return self._parts.mint.renewed(issued, key=key)
 

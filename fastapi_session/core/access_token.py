@@ -7,6 +7,8 @@
 
 Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is trusted only once its
 signature is verified (`ParsedAccessToken.is_signed_by`) and it has not expired (`ensure_alive`).
+
+A token whose key is called as those of a SuperTokens core are is read by the table of `foreign_claims`: its session may go on here.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from fastapi_session.core import authentication, base64url, impersonation, jws
+from fastapi_session.core import authentication, base64url, foreign_claims, impersonation, jws
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.jws import Jws
 from fastapi_session.core.payload import copied
-from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.core.signing_keys import SigningKey, is_foreign_kid
 from fastapi_session.errors import TryRefreshTokenError
 from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.json_types import JsonObject, JsonValue
@@ -151,12 +153,16 @@ def parse(text: str) -> ParsedAccessToken | None:
     header_text, payload_text, signature_text = text.split(".")
     header, payload = _read_header(header_text), jws.read_segment(payload_text)
     signature = base64url.decode(signature_text)
-    if header is None or payload is None or not signature or not _has_our_claims(payload):
+    if header is None or payload is None or not signature:
+        return None
+    kid, algorithm, foreign_version = header
+    if foreign_version is not None:
+        payload = foreign_claims.as_ours(payload, version=foreign_version, reserved=RESERVED_CLAIMS)
+    if not _has_our_claims(payload):
         return None
     told = None
     if authentication.AUTH_TIMES in payload and (told := authentication.take_from(payload)) is None:
         return None
-    kid, algorithm = header
     return ParsedAccessToken(text, kid, algorithm, signature, _content(payload, told))
 
 
@@ -173,23 +179,28 @@ def header_segment(algorithm: str, kid: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _read_header(text: str) -> tuple[str, str] | None:
-    """Return the kid and the algorithm that a header segment names, `None` if it is not ours. Cached, as it is written."""
+def _read_header(text: str) -> tuple[str, str, int | None] | None:
+    """Return the kid and the algorithm that a header segment names, and the version if another system wrote it. Cached, as it is written.
+
+    `None` if it is not ours.
+    """
     header = jws.read_segment(text)
     if header is None or not header.keys() <= _HEADER_NAMES:
         return None
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or not isinstance(kid, str) or not _KID.fullmatch(kid):
         return None
-    is_ours = header.get("typ") == "JWT" and _is_known_version(header.get("version"))
-    return (kid, algorithm) if is_ours else None
+    version = _version(header.get("version"))
+    if header.get("typ") != "JWT" or version is None or version < OLDEST_VERSION:
+        return None
+    return kid, algorithm, version if is_foreign_kid(kid) else None
 
 
-def _is_known_version(version: JsonValue) -> bool:
+def _version(value: JsonValue) -> int | None:
     # Others write 5, not "5". Not more than three digits: int() of very many takes long.
-    if isinstance(version, str) and re.fullmatch("[0-9]{1,3}", version):
-        return int(version) >= OLDEST_VERSION
-    return type(version) is int and version >= OLDEST_VERSION
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,3}", value):
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _content(payload: dict[str, Any], told: Authenticated | None) -> AccessToken:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from fastapi_session.core import base64url
 from fastapi_session.core.signatures import is_signature, sign
-from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.core.signing_keys import SigningKey, VerifyingKey
 from fastapi_session.json_types import JsonObject, JsonValue
 
 # Once: json.dumps and json.loads would make one each time.
@@ -33,7 +33,7 @@ class Jws:
     algorithm: str
     signature: bytes = field(repr=False)
 
-    def is_signed_by(self, key: SigningKey | None) -> bool:
+    def is_signed_by(self, key: VerifyingKey | None) -> bool:
         """Say whether *key* signed this, whatever the time is.
 
         The algorithm is the key's; the one that the header names has to be the same (RFC 8725, section 3.1).

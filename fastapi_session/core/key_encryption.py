@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jose import jwk
+from jose.exceptions import JOSEError
 
 from fastapi_session.core.secret import Secret, Secrets
-from fastapi_session.core.signatures import PrivateKey
-from fastapi_session.core.signing_keys import Algorithm, DueKey, KeyPolicy, SigningKey
+from fastapi_session.core.signatures import PrivateKey, PublicKey
+from fastapi_session.core.signing_keys import FOREIGN, Algorithm, DueKey, KeyPolicy, SigningKey, VerifyingKey
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SigningKeyRecord
 
@@ -50,6 +51,22 @@ def encrypt(
         activates_at=due.activates_at,
         token_lifetime=policy.token_lifetime,
     )
+
+
+def opened(record: SigningKeyRecord, secrets: Secrets) -> VerifyingKey:
+    """Return the key of *record*, ready for use: to sign too, unless it is one of another system. Raises as `decrypt`."""
+    return verifying_key(record) if record.family == FOREIGN else decrypt(record, secrets)
+
+
+def verifying_key(record: SigningKeyRecord) -> VerifyingKey:
+    """Return the key of *record* by its public part alone. Raises `ValueError` if that is no key for its algorithm."""
+    try:
+        public = jwk.construct({**record.public_jwk}, record.algorithm).prepared_key
+    except JOSEError as error:
+        raise ValueError("it is no JWK") from error
+    if not isinstance(public, PublicKey):
+        raise ValueError("it is no public key of RSA or of P-256")  # noqa: TRY004 - a JWK of another kind
+    return VerifyingKey(kid=record.kid, algorithm=record.algorithm, record=record, public=public)
 
 
 def decrypt(record: SigningKeyRecord, secrets: Secrets) -> SigningKey:

@@ -37,7 +37,10 @@ ISSUE_ID_BYTES = 9
 
 _LAYOUT = struct.Struct(f">BB16sI32s32s{ISSUE_ID_BYTES}s")
 _MAC_BYTES = 16
-_NO_PARENT = bytes(32)
+_H1 = b"fastapi_session/h1"
+
+NO_PARENT = bytes(32)
+"""What the first token of a session says of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,18 @@ class RefreshToken:
     @property
     def fingerprint(self) -> bytes:
         """h1(S_n): what the access token and the next refresh token say of this one."""
-        return hashlib.sha256(b"fastapi_session/h1" + self.secret).digest()
+        return hashlib.sha256(_H1 + self.secret).digest()
+
+
+def fingerprint_of(secret: bytes) -> bytes:
+    """Return the fingerprint of the token that has *secret*."""
+    return hashlib.sha256(_H1 + secret).digest()
 
 
 def first(session_id: str, *, secret: bytes, kid: int, issue_id: bytes) -> RefreshToken:
     """Return generation 0 of a session; *secret* is 32 random bytes, *issue_id* 9."""
     return RefreshToken(
-        kid=kid, session_id=session_id, generation=0, secret=secret, parent=_NO_PARENT, issue_id=issue_id
+        kid=kid, session_id=session_id, generation=0, secret=secret, parent=NO_PARENT, issue_id=issue_id
     )
 
 

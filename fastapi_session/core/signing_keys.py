@@ -19,6 +19,8 @@ published before it signs; one of another algorithm is published as long before 
 The next rotating key is due `publish_lead` before `rotation_interval` has passed since the newest became active. It is due at
 once if there is none of the configured algorithm, or tokens are to live longer than the newest was made for.
 
+A key of another system verifies only, from when it was first known here, for as long as access tokens of that system live.
+
 In an emergency a key is deleted, whatever its state. Its sequence may be used again, because a key is known by its kid
 alone, and no kid is used twice.
 """
@@ -36,15 +38,18 @@ from fastapi_session.json_types import JsonObject
 from fastapi_session.model import SigningKeyRecord
 
 Algorithm = Literal["ES256", "RS256"]
-Family = Literal["d", "s"]
+Family = Literal["d", "s", "m"]
 
 ROTATING: Family = "d"
 STATIC: Family = "s"
+FOREIGN: Family = "m"
+"""Keys of another system whose sessions have moved in: they have no private part here."""
 
 RELOAD_MARGIN = 120_000
 """Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
 
 _KID = re.compile("[ds]-[0-9a-f]{32}")
+_FOREIGN_KID = re.compile("d-[0-9]{1,16}|s-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_kid(family: Family, random: bytes) -> str:
@@ -53,13 +58,18 @@ def new_kid(family: Family, random: bytes) -> str:
 
 
 def is_kid(text: str) -> bool:
-    """Say whether *text* has the format of our kids. The key itself may be gone."""
-    return _KID.fullmatch(text) is not None
+    """Say whether *text* has the format of our kids, or of those of another system. The key itself may be gone."""
+    return _KID.fullmatch(text) is not None or is_foreign_kid(text)
+
+
+def is_foreign_kid(text: str) -> bool:
+    """Say whether *text* is a kid as a SuperTokens core writes it: `d-` and a moment, or `s-` and a UUID. None of ours is."""
+    return _FOREIGN_KID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
-    """A signing key ready for use: parsed once, because parsing costs a thousand times more than signing.
+class VerifyingKey:
+    """A key that verifies, ready for use: parsed once, because parsing costs a thousand times more than verifying.
 
     *kid* is the name that token headers carry, *algorithm* the one that the key is for; both are those of its *record*.
     """
@@ -67,8 +77,14 @@ class SigningKey:
     kid: str
     algorithm: str
     record: SigningKeyRecord
-    private: PrivateKey = field(repr=False)
     public: PublicKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey(VerifyingKey):
+    """A key that can sign too, since its private part is ours."""
+
+    private: PrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +110,20 @@ class DueKey:
 class SigningKeys:
     """All keys of a store at one moment, immutable."""
 
-    def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
+    def __init__(self, keys: Iterable[VerifyingKey] = ()) -> None:
         # By sequence, which the store keeps unique; two keys can begin to sign at the same moment.
         self._keys = tuple(sorted(keys, key=lambda key: (key.record.family, key.record.sequence)))
         self._by_kid = {key.kid: key for key in self._keys}
+        signing = [key for key in self._keys if isinstance(key, SigningKey)]
         self._families = {
-            family: [key for key in self._keys if key.record.family == family] for family in (ROTATING, STATIC)
+            family: [key for key in signing if key.record.family == family] for family in (ROTATING, STATIC)
         }
         self._retires_at = _retirements(self._families[ROTATING])
         self.verifies_until: Mapping[str, float] = {
-            kid: self._retires_at.get(kid, math.inf) + key.record.token_lifetime + RELOAD_MARGIN
-            for kid, key in self._by_kid.items()
+            key.kid: self._retires_at.get(key.kid, math.inf) + key.record.token_lifetime + RELOAD_MARGIN
+            if isinstance(key, SigningKey)
+            else key.record.activates_at + key.record.token_lifetime
+            for key in self._keys
         }
         """When each key verifies no more, by its kid: milliseconds, infinity while no successor is known."""
 
@@ -117,7 +136,7 @@ class SigningKeys:
         active = [key for key in keys if key.record.activates_at <= now] or keys[:1]
         return next(reversed(self._lasting(active, algorithm, until=now) or active), None)
 
-    def verifying(self, kid: str, *, now: int) -> SigningKey | None:
+    def verifying(self, kid: str, *, now: int) -> VerifyingKey | None:
         """Return the key named *kid* if it still verifies at *now*."""
         return self._by_kid.get(kid) if now < self.verifies_until.get(kid, -math.inf) else None
 

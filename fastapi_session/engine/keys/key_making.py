@@ -10,7 +10,7 @@ from fastapi_session.core import key_encryption
 from fastapi_session.core.key_encryption import NONCE_BYTES
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signatures import PrivateKey
-from fastapi_session.core.signing_keys import DueKey, KeyPolicy, SigningKey, new_kid
+from fastapi_session.core.signing_keys import DueKey, KeyPolicy, SigningKey, VerifyingKey, new_kid
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.randomness import Random
 
@@ -41,6 +41,10 @@ class KeyMaking:
             nonce=self._random(NONCE_BYTES),
         )
 
-    def opened(self, records: Iterable[SigningKeyRecord]) -> list[SigningKey]:
+    def opened(self, records: Iterable[SigningKeyRecord]) -> list[VerifyingKey]:
         """Return the keys of *records*, ready for use. Raises `ConfigurationError` if no secret opens one."""
-        return [key_encryption.decrypt(record, self._secrets) for record in records]
+        return [key_encryption.opened(record, self._secrets) for record in records]
+
+    def made(self, record: SigningKeyRecord) -> SigningKey:
+        """Return the key of a *record* that this process has just made."""
+        return key_encryption.decrypt(record, self._secrets)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.secret import Secrets
-from fastapi_session.core.signing_keys import ROTATING, STATIC, DueKey, KeyPolicy, SigningKey, SigningKeys
+from fastapi_session.core.signing_keys import ROTATING, STATIC, DueKey, KeyPolicy, SigningKey, SigningKeys, VerifyingKey
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.keys.key_making import KeyMaking
 from fastapi_session.engine.keys.reencryption import KeyReencryption
@@ -49,7 +49,7 @@ class Keyring:
         self._random = random
         self._background = background
         self.keys = SigningKeys()
-        self._known: dict[str, SigningKey] = {}
+        self._known: dict[str, VerifyingKey] = {}
         self._uncommitted = UncommittedKeys(adopt=self._adopt)
         # Kids that were deleted. It only grows, by one kid a rotation. None is dropped: a slow reading that began before would
         # bring the key back.
@@ -100,7 +100,7 @@ class Keyring:
                 return key
         raise StoreUnavailable("no signing key could be made or read")
 
-    async def verifying_key(self, kid: str, *, through: JoinedStore | None = None) -> SigningKey | None:
+    async def verifying_key(self, kid: str, *, through: JoinedStore | None = None) -> VerifyingKey | None:
         """Return the key named *kid*, or `None`. No I/O if it is known; *through* as for `signing_key`.
 
         Raises as `signing_key` does if no key is known at all.
@@ -193,7 +193,7 @@ class Keyring:
         self._know(known.values() if store else (known[record.kid] for record in records))
         self._reencryption.look(records)
 
-    def _know(self, keys: Iterable[SigningKey]) -> None:
+    def _know(self, keys: Iterable[VerifyingKey]) -> None:
         known = {key.kid: key for key in keys if key.kid not in self._deleted}
         if (
             known != self._known
@@ -246,7 +246,7 @@ class Keyring:
             if self.keys.has(due):
                 return None
             due = replace(due, sequence=due.sequence + 1)  # a key that cannot be read has that sequence
-        [key] = self._key_making.opened([record])
+        key = self._key_making.made(record)
         self._uncommitted.keep(key, made_in=store)
         return key
 

@@ -51,7 +51,7 @@ class KeyReencryption:
         if now < self._look_at:
             return
         self._look_at = now + REENCRYPTION_INTERVAL
-        earlier = [record for record in records if self._secrets.is_earlier(record.secret_kid)]
+        earlier = [each for each in records if each.private_key and self._secrets.is_earlier(each.secret_kid)]
         if earlier:
             self._background.start(self._reencrypt(earlier))
 
