@@ -6,6 +6,7 @@ they fail, changes nothing for the request they observe. No event carries a toke
 ```
 SessionEvent
 ├── SessionCreated       somebody signed in
+├── SessionAdopted       a login of another system became a session here
 ├── SessionElevated      a user was authenticated again, and a session with new tokens took the place of the one before
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended, for the reason it gives
@@ -67,6 +68,14 @@ class SessionCreated(SessionEvent):
     replaced: tuple[str, ...] = ()
     upgraded_from: str | None = None
     is_new_device: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAdopted(SessionEvent):
+    """A session that began in the system *source*, where its user had signed in, goes on here from now on."""
+
+    circumstances: Circumstances
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

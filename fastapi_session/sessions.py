@@ -15,6 +15,7 @@ from datetime import timedelta
 from secrets import token_bytes
 from typing import Any, Self, TypeVar
 
+from fastapi_session.adoption import OldLogin
 from fastapi_session.audit import EventQuery
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
@@ -32,6 +33,7 @@ from fastapi_session.core.impersonation import checked_lifetime
 from fastapi_session.core.payload import json_object, merged
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine import audit_trail
+from fastapi_session.engine.adopting import Brought
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
@@ -346,6 +348,13 @@ class Sessions:
         if failed:
             self._parts.announcements.rejected(token, failed)
         return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
+
+    async def adopt(self, login: OldLogin, brought: Brought) -> IssuedSession | None:
+        """Return the session of a *login* of another system, which begins at the first call. `None` if it has none, or has tokens.
+
+        The table of `engine.adopting` says when. Raises what the other system raises, `PayloadError`, `StoreUnavailable`.
+        """
+        return await self._parts.adopting.adopt(login, brought, first_payload=self._first_payload)
 
     # What a token is, without I/O.
 

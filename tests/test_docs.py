@@ -191,6 +191,16 @@ def test_events(run: Run) -> None:
     assert ["ada signed in with None"] == page.MAILS
 
 
+def test_an_adopter_of_your_own(run: Run) -> None:
+    """The login of the page becomes a session at its first request, and what is no login stays none."""
+    with browser(run("docs/adopters.md")) as client:
+        assert 401 == client.get("/me", headers={"cookie": "sid=of-nobody"}).status_code
+        adopted = client.get("/me", headers={"cookie": "sid=b3f1c0a97d52"})
+        assert {"user_id": "ada"} == adopted.json()
+        assert "sid=; Path=/; Expires=Thu, 01 Jan 1970" in adopted.headers["set-cookie"]
+        assert {"user_id": "ada"} == client.get("/me").json()
+
+
 def test_sockets_and_streams(run: Run) -> None:
     """On the page on sockets whoever is signed in is answered, on a socket and by a stream."""
     with browser(run("docs/websockets-and-streams.md")) as client:

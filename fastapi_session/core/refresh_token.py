@@ -75,6 +75,17 @@ def first(session_id: str, *, secret: bytes, kid: int, issue_id: bytes) -> Refre
     )
 
 
+def session_of_login(login: bytes) -> str:
+    """Return the id of the session that begins with a login of another system, of which *login* is a digest, 32 bytes."""
+    return login[:16].hex()
+
+
+def first_of_login(login: bytes, made_by: Secret, *, issue_id: bytes) -> RefreshToken:
+    """Return generation 0 of `session_of_login`: the same for the same *login*, as the secret *made_by* derives it."""
+    secret = _hmac(made_by.derive, b"fastapi_session/login" + login)
+    return first(session_of_login(login), secret=secret, kid=made_by.kid, issue_id=issue_id)
+
+
 def successor(token: RefreshToken, made_by: Secret, *, issue_id: bytes) -> RefreshToken:
     """Return the one token that follows *token*, as the secret *made_by* derives it, to be handed out as *issue_id*."""
     generation = token.generation + 1

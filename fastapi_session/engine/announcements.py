@@ -21,6 +21,7 @@ from fastapi_session.events import (
     ClaimsRejected,
     ImpersonationEnded,
     ImpersonationStarted,
+    SessionAdopted,
     SessionCreated,
     SessionElevated,
     SessionEvent,
@@ -123,6 +124,10 @@ class Announcements:
         said = _said_of_creation(record, replaced, upgraded_from)
         return self.audit_of_insertion(SessionCreated, record, **said)
 
+    def audit_of_adoption(self, record: SessionRecord) -> Audit | None:
+        """Return what the store is to write of a session that begins with a login of another system."""
+        return self.audit_of(SessionAdopted, **_said_of_adoption(record))
+
     def audit_of_impersonation(self, record: SessionRecord) -> InsertionAudit | None:
         """Return what the store is to write of a session in which a user begins to act as another one."""
         return self.audit_of_insertion(ImpersonationStarted, record, circumstances=record.circumstances)
@@ -175,6 +180,12 @@ class Announcements:
             began,
             **_said_of_creation(record, replaced, upgraded_from, is_new_device=is_new_device),
         )
+
+    def adopted(self, record: SessionRecord, *, audit: Audit | None = None) -> None:
+        """A session began with a login of another system."""
+        if self._counts.is_on:
+            self._count("created", record.kind)
+        self._say(SessionAdopted, record, audit, **_said_of_adoption(record))
 
     def evicted(self, record: SessionRecord, *, by: SessionRecord, audit: InsertionAudit | None = None) -> None:
         """A session was ended to make room for that *by* which a user signed in."""
@@ -304,6 +315,10 @@ def _said_of_creation(
 ) -> dict[str, Any]:
     places = {"replaced": tuple(replaced), "upgraded_from": upgraded_from}
     return {"circumstances": record.circumstances, **places, "is_new_device": is_new_device}
+
+
+def _said_of_adoption(record: SessionRecord) -> dict[str, Any]:
+    return {"circumstances": record.circumstances, "source": record.source}
 
 
 def _said_of_elevation(record: SessionRecord, previous: SessionRecord, methods: Sequence[str]) -> dict[str, Any]:

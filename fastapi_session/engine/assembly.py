@@ -11,6 +11,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.claims.validators import SessionFacts
 from fastapi_session.core.signing_keys import ROTATING, STATIC
+from fastapi_session.engine.adopting import Adopting
 from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.audit_trail import event_store
 from fastapi_session.engine.background import Background
@@ -100,9 +101,8 @@ class Engine:
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
         self._see(config)
-        self.housekeeping = Housekeeping(
-            self.store, feed=self.feed, clock=clock, background=self.background, audited=self._audited(config)
-        )
+        self.housekeeping = self._housekeeping(config)
+        self.adopting = self._adopting()
         self.claim_checks = ClaimChecks(clock=clock)
         self.no_facts = SessionFacts(acr_order=config.acr_order)
         self._issuer = config.issuer
@@ -172,6 +172,23 @@ class Engine:
         )
         self.user_sessions = UserSessions(store, announcements=self.announcements, clock=self.clock)
         self.published_keys = PublishedKeys(self._issuer, keyring=self.keyring, clock=self.clock, joined=joined)
+
+    def _housekeeping(self, config: SessionConfig) -> Housekeeping:
+        audited = self._audited(config)
+        return Housekeeping(self.store, feed=self.feed, clock=self.clock, background=self.background, audited=audited)
+
+    def _adopting(self) -> Adopting:
+        return Adopting(
+            self.store,
+            secrets=self.secrets,
+            new_sessions=self.new_sessions,
+            mint=self.mint,
+            keyring=self.keyring,
+            announcements=self.announcements,
+            background=self.background,
+            housekeeping=self.housekeeping,
+            random=self.random,
+        )
 
     def _audited(self, config: SessionConfig) -> Audited | None:
         if not config.audit:

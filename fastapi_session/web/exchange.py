@@ -19,6 +19,7 @@ from starlette.types import Message, Scope
 
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
+from fastapi_session.moving.adopters.adopter import Adopter, OldCookie
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
 from fastapi_session.web.cache_headers import for_one_user
@@ -74,6 +75,7 @@ class Exchange:
         "_transport",
         "_waiting",
         "addresses",
+        "adopters",
         "begun",
         "guard",
         "handlers",
@@ -96,9 +98,11 @@ class Exchange:
         addresses: ClientAddresses,
         *,
         observing: Observing | None = None,
+        adopters: Sequence[Adopter] = (),
     ) -> None:
         self.sessions = sessions
         self.addresses = addresses
+        self.adopters = adopters
         self.header_cache = header_cache
         self._transport = transport
         self._credentials: Credentials | None = None
@@ -193,6 +197,15 @@ class Exchange:
         """The names under which the cookie of a device may come, the present one first."""
         return self._transport.names.device
 
+    def sign_out(self) -> None:
+        """Clear the client's tokens, and what it has of the systems whose logins are adopted: else the next request would sign it in again."""
+        self.clear()
+        self._recorded().signs_out = bool(self.adopters)
+
+    def clear_old_cookies(self, cookies: Sequence[OldCookie]) -> None:
+        """Clear *cookies*, of a system whose login became the session of this request."""
+        self._recorded().old_cookies += tuple(cookies)
+
     def clear_legacy_cookie(self) -> None:
         """Clear the cookie of clients from before there were front tokens."""
         self._recorded().clears_legacy_cookie = True
@@ -208,7 +221,7 @@ class Exchange:
         """
         if error.clears_tokens:
             self.clear()
-        if self._refused is None or self._refused() is not error:
+        if not self._has_refused(error):
             self._refused = ref(error)
             # DEBUG and no more: strangers can cause it at will, and would fill the log.
             logger.debug(
@@ -219,7 +232,7 @@ class Exchange:
 
     def refuse_token(self, error: SessionError, method: Method | None) -> None:
         """Do as `refuse`, for an access token that came by *method*, or for none that came, and let telemetry know."""
-        if self.observed is not None:
+        if self.observed is not None and not self._has_refused(error):
             self.observed.refused(error, method)
         self.refuse(error)
 
@@ -230,6 +243,8 @@ class Exchange:
         """
         outcome, headers = self._certain_outcome(), [*message.get("headers", ())]
         if outcome is not None:
+            if outcome.signs_out:
+                outcome.old_cookies += self._forgotten(HTTPConnection(scope))
             https = scope.get("scheme") in ("https", "wss")
             came_as_older = self._older_cookies(scope) if self._transport.names.older else ()
             written = self._transport.write(
@@ -245,6 +260,18 @@ class Exchange:
             return self.outcome
         logger.error(UNSENT)
         return self._waiting[0].outcome
+
+    def _forgotten(self, connection: HTTPConnection) -> tuple[OldCookie, ...]:
+        """Take the logins of other systems out of what the application has, and return the cookies in which they came."""
+        # Here, since the scope is at hand: `sign_out` has no connection, and an exchange that kept one would be a cycle.
+        came = [presented for adopter in self.adopters if (presented := adopter.presented(connection)) is not None]
+        for presented in came:
+            if presented.forget is not None:
+                presented.forget()
+        return tuple(cookie for presented in came for cookie in presented.cookies)
+
+    def _has_refused(self, error: SessionError) -> bool:
+        return self._refused is not None and self._refused() is error
 
     def _older_cookies(self, scope: Scope) -> Collection[str]:
         """Return the cookies of ours that came under the names from before a change of prefix."""

@@ -14,7 +14,9 @@ from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.events import Subscriber
+from fastapi_session.moving.adopters.adopter import LONGEST_NAME, Adopter
 from fastapi_session.sessions import Sessions
+from fastapi_session.stores.base import MovableStore
 from fastapi_session.web.cors import cors_problems
 from fastapi_session.web.handlers import register_handlers
 from fastapi_session.web.middleware import ExchangeMiddleware
@@ -32,17 +34,19 @@ def install(
     claims: Sequence[Claim[Any]] = (),
     validators: Sequence[ClaimValidator] = (),
     subscribers: Sequence[Subscriber] = (),
+    adopters: Sequence[Adopter] = (),
 ) -> Sessions:
     """Give *app* sessions: middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
 
     *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
     *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with each event.
+    *adopters* know logins of other systems, which become sessions here at the first request that brings one and no token of ours.
 
     Returns the engine. A mounted application has the sessions of the one it is mounted in, whose handlers respond to its errors
     unless it has some of its own; install the same engine on it too if its OpenAPI document is to describe sessions.
 
-    Raises `ConfigurationError` if *app* is no FastAPI application or has sessions already, or if the store or the secret in the
-    configuration is wrong.
+    Raises `ConfigurationError` if *app* is no FastAPI application or has sessions already, if the store or the secret in the
+    configuration is wrong, for what is no adopter, or if the store takes in no sessions.
     """
     _ensure_installable(app, sessions)
     if engine_of(app) is not None:
@@ -53,7 +57,10 @@ def install(
         engine = sessions
     else:
         engine = Sessions(sessions, claims=claims, validators=validators, subscribers=subscribers)
-    app.add_middleware(ExchangeMiddleware, sessions=engine, transport=Transport(engine.config))
+    _ensure_adopters_fit(adopters, engine)
+    app.add_middleware(
+        ExchangeMiddleware, sessions=engine, transport=Transport(engine.config), adopters=tuple(adopters)
+    )
     register_handlers(app, engine.config)
     document_sessions(app, engine.config)
     _open_and_close_with(app, engine)
@@ -68,6 +75,18 @@ def _ensure_installable(app: object, sessions: object) -> None:
         raise ConfigurationError(
             "install: give a FastAPI application, then a configuration: install(app, SessionConfig())"
         )
+
+
+def _ensure_adopters_fit(adopters: Sequence[Adopter], engine: Sessions) -> None:
+    """Raise `ConfigurationError` unless each of *adopters* is one, with a name of its own, and the store of *engine* takes in sessions."""
+    given: object = adopters
+    if not isinstance(given, list | tuple) or not all(isinstance(each, Adopter) for each in given):
+        raise ConfigurationError("adopters: give a list of adopters, as in adopters=[StarletteSessions(...)]")
+    names = [each.name for each in adopters]
+    if any(not 1 <= len(name) <= LONGEST_NAME for name in names) or len({*names}) < len(names):
+        raise ConfigurationError(f"adopters: give each a name of its own, 1 to {LONGEST_NAME} characters")
+    if adopters and not isinstance(engine.store, MovableStore):
+        raise ConfigurationError("adopters: this store takes in no sessions; give it the methods of MovableStore")
 
 
 def engine_of(app: object) -> Sessions | None:

@@ -6,11 +6,12 @@ of its own, redirects or raises; here they are written onto whatever response st
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fastapi_session.moving.adopters.adopter import Adopter
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.cache_headers import PERSONAL, SILENT
 from fastapi_session.web.client_addresses import ClientAddresses
@@ -25,9 +26,12 @@ from fastapi_session.web.uncaught_errors import SERVER_ERROR, answer_to, keep, r
 class ExchangeMiddleware:
     """Wraps an application; `install` adds it, and Starlette makes it."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, transport: Transport) -> None:
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, transport: Transport, adopters: Sequence[Adopter] = ()
+    ) -> None:
         self.app = app
         self.sessions = sessions
+        self._adopters = adopters
         self._transport = transport
         self._header_cache = HeaderCache()
         self._addresses = ClientAddresses(sessions.config)
@@ -40,7 +44,12 @@ class ExchangeMiddleware:
             return
         app: Starlette = scope["app"]
         exchange = scope[SCOPE_KEY] = Exchange(
-            self.sessions, self._transport, self._header_cache, self._addresses, observing=self._observing
+            self.sessions,
+            self._transport,
+            self._header_cache,
+            self._addresses,
+            observing=self._observing,
+            adopters=self._adopters,
         )
 
         # Not `async`, but returning what `send` returns: a coroutine around it would cost each message of a response one more.

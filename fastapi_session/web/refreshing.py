@@ -6,13 +6,16 @@ from typing import NoReturn
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.core.anti_csrf import AntiCsrfProof
-from fastapi_session.errors import SessionError, UnauthorisedError
+from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
+from fastapi_session.errors import ForgedRequestError, SessionError, UnauthorisedError
+from fastapi_session.sessions import Sessions
+from fastapi_session.web.adopting import adopt_login
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange, exchange_of
 from fastapi_session.web.session import Session, begun_session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
 from fastapi_session.web.token_choice import (
+    ChosenToken,
     allowed_method,
     anti_csrf_proof,
     first_access_cookie,
@@ -53,6 +56,8 @@ async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: Ant
     """Refresh the session whose refresh token came, and send its new tokens by the method by which that came."""
     credentials, sessions = exchange.credentials(connection), exchange.sessions
     presented = presented_refresh_token(connection, exchange)
+    if exchange.adopters and not _is_ours(presented, sessions) and await _adopt(connection, exchange, proof=proof):
+        return
     if presented is None:
         by = proof or anti_csrf_proof(connection, exchange, method="cookie")
         await _refuse_without_token(connection, exchange, proof=by)
@@ -67,6 +72,21 @@ async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: Ant
     if method == "cookie" and credentials.bearer is not None and sessions.is_refresh_token(credentials.bearer):
         exchange.clear(["header"])
     exchange.begin(issued, Begun(issued.access_token.session_handle, method, sessions))
+
+
+def _is_ours(presented: ChosenToken | None, sessions: Sessions) -> bool:
+    """Say whether *presented* is a refresh token of ours: any other bearer token may be a login of another system."""
+    return presented is not None and (presented.method == "cookie" or sessions.is_refresh_token(presented.text))
+
+
+async def _adopt(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof | None) -> bool:
+    """Let a login of another system be the session of this request, if one came, and say whether it did."""
+    asked = proof or anti_csrf_proof(connection, exchange, method="cookie")
+    try:
+        # A token that the client has not been sent yet is not asked for.
+        return await adopt_login(connection, exchange, proof=NOT_ASKED if asked.mode == "VIA_TOKEN" else asked)
+    except ForgedRequestError as error:  # there is no other refresh to try
+        raise UnauthorisedError(error.reason, handle=error.handle) from None
 
 
 async def _refuse_without_token(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> NoReturn:

@@ -76,7 +76,7 @@ class Session(VerifiedSession[Payload, Data]):
             if not refusal.clears_tokens:
                 self._exchange.refuse(refusal)
                 raise refusal
-        self._exchange.clear()
+        self._exchange.sign_out()
 
     async def impersonate(
         self,

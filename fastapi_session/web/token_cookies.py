@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.model import DEVICE_KEPT, Tokens
+from fastapi_session.moving.adopters.adopter import OldCookie
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import EPOCH, lasting_until, set_cookie
 
@@ -79,14 +80,27 @@ def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str | 
         yield REFRESH_COOKIE, tokens.refresh_token, end
 
 
+def cleared_old_cookie(cookie: OldCookie, *, https: bool) -> bytes:
+    """Return what clears *cookie*, which another system has set."""
+    attributes = _attributes(
+        cookie.domain, cookie.same_site, secure=https or cookie.same_site == "none", partitioned=cookie.partitioned
+    )
+    return set_cookie(cookie.name, "", path=cookie.path, expires=EPOCH, attributes=attributes)
+
+
 def cookie_attributes(config: SessionConfig, domain: str | None) -> str:
     """Return the attributes that all cookies for *domain* have by *config*: not the path, nor the end."""
-    same_site = {"lax": "Lax", "strict": "Strict", "none": "None"}[config.cookie_same_site]
+    return _attributes(
+        domain, config.cookie_same_site, secure=config.cookie_secure, partitioned=config.cookie_partitioned
+    )
+
+
+def _attributes(domain: str | None, same_site: str, *, secure: bool, partitioned: bool) -> str:
     return "".join(
         [
             f"; Domain={domain}" if domain else "",
-            f"; SameSite={same_site}",
-            "; Secure" if config.cookie_secure else "",
-            "; Partitioned" if config.cookie_partitioned else "",
+            f"; SameSite={same_site.capitalize()}",
+            "; Secure" if secure else "",
+            "; Partitioned" if partitioned else "",
         ]
     )

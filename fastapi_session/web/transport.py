@@ -18,11 +18,12 @@ from typing import Literal
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.model import Tokens
+from fastapi_session.moving.adopters.adopter import OldCookie
 from fastapi_session.web.cache_headers import for_nobody
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import COOKIE_HEADER, SET_COOKIE_HEADER, read_cookies
 from fastapi_session.web.header_size import SizeWatch, bytes_of
-from fastapi_session.web.token_cookies import TokenCookies
+from fastapi_session.web.token_cookies import TokenCookies, cleared_old_cookie
 
 Method = Literal["cookie", "header"]
 METHODS: tuple[Method, Method] = ("header", "cookie")
@@ -127,12 +128,15 @@ class Outcome:
     """What a response does to the client's tokens: for each method new ones, or `None` to clear them.
 
     *older_cookies* are those to clear under the older domain. *device* is what the cookie of the browser's device is to have.
+    *old_cookies* are those of other systems to clear; if it *signs_out*, all in which a login came.
     """
 
     tokens: dict[Method, Tokens | None] = field(default_factory=dict)
     older_cookies: tuple[str, ...] = ()
     clears_legacy_cookie: bool = False
     device: str | None = None
+    old_cookies: tuple[OldCookie, ...] = ()
+    signs_out: bool = False
 
 
 class Transport:
@@ -181,6 +185,8 @@ class Transport:
             yield from self._token_cookies.changed(tokens, now=now, https=https, came_as_older=came_as_older)
         if outcome.device is not None:
             yield self._token_cookies.device(outcome.device, now=now, https=https)
+        for cookie in outcome.old_cookies:
+            yield cleared_old_cookie(cookie, https=https)
         if outcome.clears_legacy_cookie:
             yield self._token_cookies.cleared_legacy(https=https)
         yield from self._token_cookies.cleared_under_older_domain(outcome.older_cookies, https=https)

@@ -4,7 +4,8 @@
 |---|---|
 | has begun or refreshed one itself | that one, whatever token came |
 | brings an access token that `Sessions.verify` accepts | that of the token, as this request has changed it since |
-| brings no access token of ours | `None` if none is required, else refused |
+| brings no access token of ours, but a login that is adopted | that one, as the tables of `adopting` say |
+| brings neither | `None` if none is required, else refused |
 | anything else | refused |
 
 A session is returned once its claims satisfy the validators of all routes and of this one. A refusal is recorded in the
@@ -24,6 +25,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.web.adopting import adopt_login
 from fastapi_session.web.browsers import is_configured_origin
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
@@ -73,8 +75,7 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
                 method, presented = presented_access_token(connection, exchange)
                 if presented is None:
                     method = None  # of no token
-                    self._allow_none(connection, exchange)
-                    return None
+                    return await self._without_token(connection, exchange, http_method)
                 proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
                 content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
                 session = Session(presented.content, presented.text, exchange=exchange, method=method, types=self.types)
@@ -94,9 +95,16 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
             raise
         return session
 
-    def _allow_none(self, connection: HTTPConnection, exchange: Exchange) -> None:
+    async def _without_token(
+        self, connection: HTTPConnection, exchange: Exchange, http_method: str
+    ) -> Session[Payload, Data] | None:
+        """Return the session of a login of another system, if one came; else `None`, if none is required."""
+        if exchange.adopters:
+            proof = self._proof(connection, exchange, http_method)
+            if await adopt_login(connection, exchange, proof=proof):
+                return await self(connection)  # which finds a session that this request has begun
         if not self.session_required:
-            return
+            return None
         if exchange.credentials(connection).has_legacy_cookie:
             raise TryRefreshTokenError("a cookie of a legacy session came, and no access token of ours")
         raise UnauthorisedError("no access token of ours came with the request")

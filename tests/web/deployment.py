@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -24,6 +24,7 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.moving import Adopter
 from fastapi_session.testing import HandClock
 from tests.engines import ORIGIN
 from tests.moments import PAST_GRACE
@@ -150,10 +151,10 @@ async def signing_key(sessions: Sessions) -> SigningKey:
     return await sessions._parts.keyring.signing_key()
 
 
-def application(sessions: Sessions) -> FastAPI:
+def application(sessions: Sessions, *, adopters: Sequence[Adopter] = ()) -> FastAPI:
     """An application with an endpoint of every kind."""
     app = FastAPI(routes=ENDPOINTS.routes)
-    install(app, sessions)
+    install(app, sessions, adopters=adopters)
     app.include_router(session_router(sessions.config.api_base_path))
     return app
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fastapi_session.adoption import Adoption
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.authentication import Authentication, ensure_no_level
-from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type
+from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type, json_object
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
@@ -79,6 +80,41 @@ class NewSessions:
             external_session=None if external is None else external.session_digest,
             external_subject=None if external is None else external.subject_digest,
         )
+
+    def adopted_record(
+        self,
+        token: RefreshToken,
+        adoption: Adoption,
+        *,
+        source: str,
+        payload: Json,
+        circumstances: Circumstances,
+        now: int,
+    ) -> SessionRecord:
+        """Return the record of the session of its first *token*, which goes on from a login of *source* at *now* (milliseconds).
+
+        *payload* has been checked. Until its first refresh it ends with that login, and an absolute timeout counts from when
+        the user signed in there. Raises as `record`.
+        """
+        record = self.record(
+            token,
+            user_id=adoption.user_id,
+            recipe_user_id=adoption.recipe_user_id,
+            tenant_id=adoption.tenant_id,
+            payload=payload,
+            session_data=json_object(adoption.session_data, "session_data"),
+            circumstances=circumstances,
+            lifetime=adoption.lifetime,
+            authentication=None,  # when and how is not known: what demands that asks for it anew
+            label=None,
+            external=None,
+            now=now,
+        )
+        row, began = record.lineage, min(now, now if adoption.created_at is None else adoption.created_at)
+        absolute = None if row.absolute_expires_at is None else row.absolute_expires_at - now + began
+        idle = min(row.idle_expires_at, adoption.deadline, row.idle_expires_at if absolute is None else absolute)
+        lineage = replace(row, idle_expires_at=idle, absolute_expires_at=absolute)
+        return replace(record, created_at=began, source=source, lineage=lineage)
 
     def copied_record(self, token: RefreshToken, record: SessionRecord, *, now: int, restarts: bool) -> SessionRecord:
         """Return all of *record* under the id of its first *token*: a session that takes its place at *now* (milliseconds).
