@@ -61,8 +61,7 @@ def test_the_data_moves_with_time() -> None:
     assert golden().client("fresh").refresh_token == later.client("fresh").refresh_token
 
 
-@pytest.mark.parametrize("server", ["postgres_url", "mysql_url"])
-@pytest.mark.parametrize("without", [frozenset(), ADDED_BY_12_1], ids=["12.1", "12.0"])
+@pytest.mark.parametrize(("server", "without"), [("postgres_url", frozenset()), ("mysql_url", ADDED_BY_12_1)])
 async def test_the_rows_go_into_a_database(
     server: str, without: frozenset[str], request: pytest.FixtureRequest
 ) -> None:
