@@ -18,10 +18,10 @@ from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.redis import RedisStore
+from fastapi_session.stores.redis.reading import SESSIONS_PAGE
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.scripts import LINGER
-from fastapi_session.stores.redis.store import SESSIONS_PAGE
-from fastapi_session.testing import EventContract, HandClock, LimitContract, StoreContract
+from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
 from fastapi_session.testing.records import (
     DEBOUNCE,
     IDLE_TIMEOUT,
@@ -98,7 +98,7 @@ async def key_of(client: Redis, prefix: str, record: SessionRecord) -> str:
     return key
 
 
-class TestRedisStore(StoreContract, LimitContract, EventContract):
+class TestRedisStore(StoreContract, LimitContract, EventContract, MovableContract):
     """The whole contract, on one server."""
 
 

@@ -10,7 +10,7 @@
 | `{prefix:n}:events_by_user` | sorted set | the place of each of these events, in the order of their users |
 | `{prefix:n}:notices` | sorted set | what is to be heard of the sessions of the shard, by the moment it happened |
 | `{prefix:n}:devices:<user><tenant>` | sorted set | the devices by which a user signs in, by when each was last seen |
-| `{prefix:n}:once:<digest>` | hash | the ticket of the request that remembered the digest |
+| `{prefix:n}:once:<digest>` | hash | the ticket of the request that remembered the digest, and until when |
 | `{prefix}:signing_keys` | hash | a signing key's row, by its family and sequence |
 | `{prefix}:signing_key_places` | hash | that family and sequence, by kid |
 | `{prefix}:notices` | sorted set | what is to be heard of the signing keys, by the moment it happened |
@@ -22,11 +22,13 @@ have one hash tag: whatever happens to one session is one script, its indexes in
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.stores.taking_in import marked_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Shard:
     def events(self) -> Sequence[str]:
         """The keys of the events of the sessions of the shard, and of their index."""
         return [f"{self.tag}:events", f"{self.tag}:events_by_user"]
+
+    def pattern(self, what: str) -> str:
+        """Return what matches the keys of the shard that hold *what*, such as "devices"."""
+        return re.sub(r"([\\\\*?\[\]])", r"\\\1", self.tag) + f":{what}:*"
 
     def keys(self, *session_ids: str) -> Sequence[str]:
         """Return the keys of a script about the sessions *session_ids*: the indexes, the feed, then one key a session."""
@@ -79,9 +85,13 @@ class Keyspace:
         return f"{self.shard_of(name).tag}:devices:{name}"
 
     def once(self, digest: bytes) -> str:
-        """Return the key of what must not happen twice, by its *digest*."""
+        """Return the key of what must not happen twice, by its *digest*: if that is of a session, in the shard of the session."""
         text = digest.hex()
-        return f"{self.shard_of(text).tag}:once:{text}"
+        return f"{self.shard_of(marked_session(digest) or text).tag}:once:{text}"
+
+
+ALL_NAMES = "-", "+"
+"""The bounds, for ZRANGEBYLEX, of the names of all sessions of a shard."""
 
 
 def names_of_user(user_id: str, tenant_id: str | None) -> tuple[str, str]:
@@ -97,3 +107,15 @@ def session_ids_of(names: Iterable[str]) -> list[str]:
     """Return the session ids at the end of *names*."""
     # A name ends with the JSON of 32 hexadecimal digits.
     return [name[-33:-1] for name in names]
+
+
+def user_of_devices(key: str) -> tuple[str, str]:
+    """Return the user, and the tenant, of whom *key* holds the devices: the other way round than `Keyspace.devices`."""
+    name = key.partition(":devices:")[2]
+    user_id, end = json.JSONDecoder().raw_decode(name)
+    return user_id, json.loads(name[end:])
+
+
+def digest_of_once(key: str) -> bytes:
+    """Return the digest that *key* remembers: the other way round than `Keyspace.once`."""
+    return bytes.fromhex(key.rpartition(":")[2])

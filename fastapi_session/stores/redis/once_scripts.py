@@ -12,7 +12,7 @@ from fastapi_session.stores.redis.script import Script
 REMEMBER = Script.of("""
 local holder = redis.call('HGET', KEYS[1], 'ticket')
 if holder then return {ARGV[1], holder == ARGV[1] and 1 or 0} end
-redis.call('HSET', KEYS[1], 'ticket', ARGV[1])
+redis.call('HSET', KEYS[1], 'ticket', ARGV[1], 'until', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], integer(math.max(ARGV[3] - now(), 1)))
 return {ARGV[1], 1}
 """)

@@ -23,7 +23,7 @@ EXISTS, DONE, HAS_MOVED, REFUSED, UNNAMED = range(5)
 the user has a session whose key it was not given."""
 
 
-def _names(columns: Sequence[str]) -> str:
+def names_in_lua(columns: Sequence[str]) -> str:
     """Return *columns* as Lua says a list of strings."""
     return ", ".join(f"'{name}'" for name in columns)
 
@@ -42,7 +42,7 @@ end
 
 -- A field that is missing, though it is of old, is null: whoever reads the record finds out that it is damaged.
 local function record(key)
-    local fields = read(key, {_names(SESSION_COLUMNS)})
+    local fields = read(key, {names_in_lua(SESSION_COLUMNS)})
     if not fields[1] and redis.call('EXISTS', key) == 0 then return false end
     for place = 1, {len(SESSION_COLUMNS)} do fields[place] = fields[place] or 'null' end
     return '[' .. table.concat(fields, ',') .. ']'
@@ -102,7 +102,7 @@ local function delete(key)
 end
 
 local function unmoved()
-    local fields = read(session, {_names(COMPARED_COLUMNS)})
+    local fields = read(session, {names_in_lua(COMPARED_COLUMNS)})
     for place = 1, {len(COMPARED_COLUMNS)} do
         if fields[place] ~= ARGV[place + 2] then return false end
     end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -24,25 +24,24 @@ from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import once_scripts, scripts
 from fastapi_session.stores.redis.calls import Calls, Client, Reply, as_text, mistake_in_address
 from fastapi_session.stores.redis.event_verbs import EventVerbs
-from fastapi_session.stores.redis.events import Audits, audit_text, audits_of
+from fastapi_session.stores.redis.events import Audits, audits_of
 from fastapi_session.stores.redis.fields import (
     circumstances_fields,
     expected_fields,
     field,
     lineage_fields,
     session_fields,
-    session_row_of,
 )
 from fastapi_session.stores.redis.key_verbs import KeyVerbs
 from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, session_ids_of
 from fastapi_session.stores.redis.limit_script import INSERT_LIMITED, said_of
+from fastapi_session.stores.redis.moving_verbs import MovingVerbs
 from fastapi_session.stores.redis.notice_verbs import NoticeVerbs
-from fastapi_session.stores.redis.script import Script, telling
+from fastapi_session.stores.redis.reading import session_row_in
+from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.sighting_verbs import SightingVerbs
 from fastapi_session.stores.rows import Row
 
-SESSIONS_PAGE = 100
-"""How many of a user's sessions one script reads at most: no other command runs on the server meanwhile."""
 SIGN_INS_AT_ONCE = 1_000
 """How many other sign-ins of its user may come before one under a limit, while that tries."""
 
@@ -60,7 +59,7 @@ class Find(Protocol):
         """Return at most *limit* of them."""
 
 
-class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
+class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.
@@ -147,7 +146,7 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
             if outcome == scripts.EXISTS:
                 raise StoreUnavailable(_EXISTS)
             if outcome == scripts.DONE:
-                evicted = self._readable.sessions_of(map(_session_row, found), **user)
+                evicted = self._readable.sessions_of(map(session_row_in, found), **user)
                 return Insertion("kept", tuple(evicted))
             if outcome != scripts.UNNAMED:
                 return REFUSED if outcome == scripts.REFUSED else HAS_MOVED
@@ -175,7 +174,9 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
             *circumstances_fields(rotation.circumstances),
             audit=audit,
         )
-        return None if record is None else self._readable.session(_session_row(record), session_id=rotation.session_id)
+        return (
+            None if record is None else self._readable.session(session_row_in(record), session_id=rotation.session_id)
+        )
 
     async def get(self, session_id: str) -> Reading:
         """Return the record, expired or not, together with the server's clock."""
@@ -288,25 +289,6 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
         shard = self._keys.shard_of(session_id)
         return await self._tell(shard, script, shard.keys(session_id), *arguments, audits=audits_of(audit))
 
-    async def _tell(self, shard: Shard, script: Script, keys: Sequence[str], *arguments: str, audits: Audits) -> Reply:
-        """Run *script*, which writes the event of *audits*, if there are any, of each session that it changes."""
-        if not audits:
-            return await self._run(script, keys, *arguments)
-        return await self._run(telling(script), [*keys, *shard.events], *arguments, audit_text(audits))
-
-    async def _read(self, shard: Shard, session_ids: Sequence[str]) -> tuple[list[Row | None], int]:
-        records, now = await self._run(scripts.READ, shard.keys(*session_ids))
-        return [None if each is None else _session_row(each) for each in records], int(as_text(now))
-
-    async def _names_in(self, shard: Shard, bounds: tuple[str, str]) -> AsyncIterator[Sequence[str]]:
-        """Yield the names between *bounds*, in pages: the server is held up by none of them."""
-        lowest, highest = bounds
-        names: Reply = [lowest] * SESSIONS_PAGE
-        while len(names) == SESSIONS_PAGE:
-            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), lowest, highest, field(SESSIONS_PAGE))
-            yield names
-            lowest = f"({as_text(names[-1])}" if names else lowest
-
     async def _names(self, script: Script, shard: Shard, *arguments: str, limit: int) -> list[str]:
         """Return the names that *script* finds, at most so many."""
         [names] = await self._run(script, shard.keys(), *arguments, field(limit))
@@ -332,11 +314,7 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
             names = [name for name in found if session_ids_of([name]) != [keep]][:wanted]
             keys = shard.keys(*session_ids_of(names))
             [records] = await self._tell(shard, scripts.DELETE_NAMED, keys, *names, audits=audits_of(audit))
-            deleted += belonging([_session_row(record) for record in records if record is not None])
+            deleted += belonging([session_row_in(record) for record in records if record is not None])
             if len(names) < wanted:
                 break
         return deleted
-
-
-def _session_row(record: object) -> Row:
-    return session_row_of(as_text(record))

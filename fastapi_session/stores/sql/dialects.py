@@ -200,6 +200,15 @@ def insert_or_lock(table: Table, *, dialect: str) -> Insert:
     return locking
 
 
+def insert_missing(table: Table, *, dialect: str) -> Insert:
+    """Return what inserts rows of *table* but for those that are there, and returns the keys of what it inserted: not in MySQL."""
+    if dialect in _BINARY_TEXT:
+        return mysql.insert(table).prefix_with("IGNORE")
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    missing: Insert = statement.on_conflict_do_nothing().returning(*table.primary_key)
+    return missing
+
+
 def error_code(error: BaseException) -> str | int | None:
     """Return the code by which the database names *error*, or `None` if it does not: an `errno` is none of its codes."""
     original: Any = error.orig if isinstance(error, DBAPIError) else error

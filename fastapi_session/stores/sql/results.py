@@ -12,6 +12,8 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | a digest | that digest, or none |
 | sessions of some ids | those, or fewer |
 | what lives of a user, to be counted | sessions of that user in that tenant |
+| a page of all sessions, devices or digests | as many columns as asked for |
+| digests that were inserted | some of those given |
 | the feed | notices between the moments given |
 | the events of a user | events of that user, and of the tenant |
 | a change of one row | one row, or none |
@@ -21,7 +23,7 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult
@@ -91,7 +93,20 @@ def remembered(rows: Rows, *, digest: bytes) -> bool:
     return bool(rows)
 
 
-def these(result: Result, session_ids: Sequence[str]) -> Rows:
+def page(rows: Rows, *, columns: int) -> Rows:
+    """Return *rows*, which have so many *columns*."""
+    _ensure(all(len(row) == columns for row in rows))
+    return rows
+
+
+def inserted(result: Result, digests: Collection[bytes]) -> set[bytes]:
+    """Return the one column of *result*, which has some of *digests*."""
+    found = {*ids(result)}
+    _ensure(found <= {*digests})
+    return {digest for digest in digests if digest in found}
+
+
+def these(result: Result, session_ids: Collection[str]) -> Rows:
     """Return the rows of *result*, which has sessions of these ids and no others."""
     rows = rows_of(result)
     _ensure(all(len(row) == len(SESSION_COLUMNS) and row[_SESSION_ID] in session_ids for row in rows))

@@ -37,6 +37,7 @@ from fastapi_session.stores.sql.event_verbs import EventVerbs
 from fastapi_session.stores.sql.events import whose_sessions
 from fastapi_session.stores.sql.key_verbs import KeyVerbs
 from fastapi_session.stores.sql.limiting import count_alone, delete_counted
+from fastapi_session.stores.sql.moving_verbs import MovingVerbs
 from fastapi_session.stores.sql.notice_verbs import NoticeVerbs
 from fastapi_session.stores.sql.sighting_verbs import SightingVerbs
 from fastapi_session.stores.sql.statements import Parameters
@@ -44,7 +45,7 @@ from fastapi_session.stores.sql.statements import Parameters
 PLACE = itemgetter(SESSION_COLUMNS.index("session_id"))
 
 
-class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs):
+class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
     """Keeps sessions, signing keys and the revocation feed through *connections*. The database's clock decides, unless *clock* is given."""
 
     keeps_limits = True

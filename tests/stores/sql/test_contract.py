@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fastapi_session.stores.sql import SqlStore
-from fastapi_session.testing import EventContract, HandClock, LimitContract, StoreContract
+from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
 from tests.stores.sql.conftest import PATIENCE, make_empty_tables
 
 
-class TestSqlStore(StoreContract, LimitContract, EventContract):
+class TestSqlStore(StoreContract, LimitContract, EventContract, MovableContract):
     """The whole contract, over the pool of a store that was given a URL."""
 
     @pytest.fixture
