@@ -22,6 +22,7 @@ from fastapi_session.model import (
     FeedReading,
     Json,
     Lineage,
+    Notice,
     Predecessor,
     Reading,
     Rotation,
@@ -281,6 +282,9 @@ class MovableStore(Protocol):
         taken in from the next sign-in on. The notice `session_stale` is appended if claims changed of a session that does not wait
         any more, and the event of *audit* is written of each session that was kept.
         """
+
+    async def append_notices(self, notices: Sequence[Notice]) -> None:
+        """Append *notices* to the feed, each with the date that it has: those of another store, which have happened there."""
 
     def every_session(self, *, batch: int) -> AsyncIterator[Sequence[SessionRecord]]:
         """Yield all sessions, expired ones too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
+from operator import attrgetter
 
 from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
@@ -50,6 +51,11 @@ class Moving(Sightings):
             session_row(record)  # before anything is written: what is not JSON is refused
         with self._lock:
             return [self._take_in(record, audit) for record in records]
+
+    async def append_notices(self, notices: Sequence[Notice]) -> None:
+        """Append *notices*, each with the date that it has."""
+        with self._lock:
+            self._notices = sorted([*self._notices, *notices], key=attrgetter("at"))
 
     async def every_session(self, *, batch: int) -> AsyncIterator[Sequence[SessionRecord]]:
         """Yield all sessions, expired ones too, as they were when it began."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from fastapi_session.audit import Audit
 from fastapi_session.insertion import REFUSED, Limit
-from fastapi_session.model import LATEST, Json, Notice, SessionRecord
+from fastapi_session.model import LATEST, Json, Notice, NoticeKind, SessionRecord
 from fastapi_session.stores.base import MovableStore, Store, TakenIn
 from fastapi_session.stores.taking_in import mark_of
 from fastapi_session.testing.event_contract import event, told
@@ -324,3 +324,19 @@ class MovableContract:
 
         assert ["ended"] == await take_in(store, record)
         assert await found(store, record) is None
+
+    async def test_appended_notices_keep_their_dates(self, store: Store, clock: HandClock) -> None:
+        """Notices of another store are in the feed with the dates that they had there, beside those of this one."""
+        own = new_session("own", now=clock())
+        await store.insert(own)
+        clock.advance(duration(5_000))
+        await store.delete(own.session_id)
+        others = [
+            Notice(new_session(f"{n}", now=0).session_id, kind, clock() - 3_000 + n)
+            for n, kind in enumerate(get_args(NoticeKind))
+        ]
+        await movable(store).append_notices([])
+        await movable(store).append_notices(others)
+
+        assert [*others, revoked(own, at=clock())] == await heard(store)
+        assert others[1:3] == list((await store.notices(after=others[0].at, until=others[2].at)).notices)

@@ -1,4 +1,4 @@
-"""The Lua of the revocation feed: one script to read it and one to clear it. Every deleting script appends to it.
+"""The Lua of the revocation feed: scripts to read it, to append to it and to clear it. Every deleting script appends to it.
 
 `KEYS[1]` is the sorted set of one shard, or of the signing keys: each notice by the moment at which it happened.
 """
@@ -21,4 +21,9 @@ DELETE_NOTICES = Script.of("""
 local count = math.min(redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[3]), ARGV[4])
 if count == 0 then return {ARGV[1], 0} end
 return {ARGV[1], redis.call('ZREMRANGEBYRANK', KEYS[1], 0, integer(count - 1))}
+""")
+
+APPEND_NOTICES = Script.of("""
+for place = 3, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[place], ARGV[place + 1]) end
+return {ARGV[1]}
 """)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Sequence
 
-from fastapi_session.model import Circumstances, Lineage, SessionRecord, SigningKeyRecord
+from fastapi_session.model import Circumstances, Lineage, Notice, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.rows import (
     CIRCUMSTANCES_COLUMNS,
     KEY,
@@ -89,6 +89,11 @@ def notice_rows_of(text: str) -> Sequence[Row]:
     except (ValueError, RecursionError):
         return [_row(line) for line in text.split(NEWLINE)]
     return [row if isinstance(row, list) else () for row in rows]
+
+
+def notice_member(notice: Notice) -> tuple[str, str]:
+    """Return the date of *notice* and its text, the same as scripts write it: so it is in a feed once."""
+    return field(notice.at), f"[{field(notice.subject)},{field(notice.kind)},{field(notice.at)}]"
 
 
 def _pairs(columns: Sequence[str], row: Row) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from operator import attrgetter
 
 from fastapi_session.model import LATEST, FeedReading, Notice
+from fastapi_session.stores.pages import in_batches
 from fastapi_session.stores.redis import feed_scripts
 from fastapi_session.stores.redis.asking import Asking
 from fastapi_session.stores.redis.calls import as_text
-from fastapi_session.stores.redis.fields import field, notice_rows_of
+from fastapi_session.stores.redis.fields import field, notice_member, notice_rows_of
 
 NOTICES_PAGE = 1_000
 """How many notices one script reads at most."""
@@ -23,6 +25,16 @@ class NoticeVerbs(Asking):
         readings = await asyncio.gather(*(self._notices_in(feed, after, until) for feed in self._keys.feeds))
         notices = [notice for reading in readings for notice in reading.notices]
         return FeedReading(tuple(sorted(notices, key=attrgetter("at"))), min(reading.now for reading in readings))
+
+    async def append_notices(self, notices: Sequence[Notice]) -> None:
+        """Append *notices*, each with the date that it has, to the feed of the shard of its session, or to that of the keys."""
+        for feed in self._keys.feeds:
+            members = [text for notice in notices if self._feed_of(notice) == feed for text in notice_member(notice)]
+            for group in in_batches(members, size=2 * NOTICES_PAGE):
+                await self._run(feed_scripts.APPEND_NOTICES, [feed], *group)
+
+    def _feed_of(self, notice: Notice) -> str:
+        return self._keys.feeds[-1] if notice.kind == "key_deleted" else self._keys.shard_of(notice.subject).feed
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and return how many."""

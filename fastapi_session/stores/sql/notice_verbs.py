@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 
 from sqlalchemy import Connection
@@ -29,6 +31,12 @@ class NoticeVerbs(Asking):
         async for rows in pages(read, size=NOTICES_PAGE, first=(after + 1, -1), place=lambda row: (row[-2], row[-1])):
             found += self._readable.notices(row[:-1] for row in rows)
         return FeedReading(tuple(found), now)
+
+    async def append_notices(self, notices: Sequence[Notice]) -> None:
+        """Append *notices*, each with the date that it has."""
+        rows = [asdict(notice) for notice in notices]
+        if rows:
+            await self._connections.run(lambda connection: connection.execute(statements.APPEND_NOTICES, rows))
 
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and return how many. Rows that another transaction holds are skipped."""

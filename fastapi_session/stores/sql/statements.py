@@ -133,6 +133,8 @@ NOTICES = (
     .limit(_LIMIT)
 )
 """A page: what was appended at *from_at* with a greater id than *after_id*, and later."""
+APPEND_NOTICES = insert(NOTICE).inline()
+
 LOCK_NOTICES = (
     select(NOTICE.c.notice_id)
     .where(NOTICE.c.at <= bindparam("until", type_=BigInteger))

@@ -255,6 +255,10 @@ class SqliteStore(MovingVerbs):
             found += self._readable.notices(row[:-1] for row in rows)
         return FeedReading(tuple(found), now)
 
+    async def append_notices(self, notices: Sequence[Notice]) -> None:
+        """Append *notices*, each with the date that it has."""
+        await self._thread.write(lambda db: writes.append(db, notices))
+
     async def delete_notices(self, *, until: int, limit: int) -> int:
         """Delete at most *limit* notices of *until* or before, and return how many."""
         return await self._changes(statements.DELETE_NOTICES, (until, limit))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 
 from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.insertion import Limit
-from fastapi_session.model import NoticeKind, Predecessor, SessionRecord
+from fastapi_session.model import Notice, NoticeKind, Predecessor, SessionRecord
 from fastapi_session.stores.base import TakenIn
 from fastapi_session.stores.limits import Living, making_room
 from fastapi_session.stores.readable import Readable
@@ -120,6 +121,12 @@ def see_device(db: sqlite3.Connection, seen: statements.Parameters) -> bool | No
     has_others = db.execute(statements.A_DEVICE, seen).fetchone() is not None
     db.execute(statements.INSERT_DEVICE, seen)
     return True if has_others else None
+
+
+def append(db: sqlite3.Connection, notices: Sequence[Notice]) -> None:
+    """Append *notices*, each with the date that it has."""
+    with _together(db):
+        db.executemany(statements.NOTE, map(astuple, notices))
 
 
 def _take_in(db: sqlite3.Connection, record: SessionRecord, readable: Readable) -> Taking:
