@@ -46,7 +46,7 @@ def sessions_of(app: str | None) -> Sessions:
     if app is None:
         return Sessions()
     named = named_object(app)
-    engine = named if isinstance(named, Sessions) else engine_of(named)
+    engine = engine_in(named)
     if engine is None:
         raise ConfigurationError(
             f"--app: {app} is a {type(named).__name__} without sessions; "
@@ -61,6 +61,11 @@ def configuration_of(app: str | None) -> SessionConfig:
     Raises `ConfigurationError`.
     """
     return SessionConfig() if app is None else sessions_of(app).config
+
+
+def engine_in(named: object) -> Sessions | None:
+    """Return *named* if it is `Sessions`, those of the application that it is, or `None`."""
+    return named if isinstance(named, Sessions) else engine_of(named)
 
 
 def named_object(place: str) -> object:

@@ -15,10 +15,12 @@ from typing import Annotated
 
 import typer
 
+from fastapi_session.cli.commands.copy import copy
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
+program.command()(copy)
 
 
 def _say_version(is_asked: bool) -> None:  # noqa: FBT001 - as typer calls it

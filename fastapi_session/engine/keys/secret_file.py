@@ -41,6 +41,14 @@ def read_or_create(path: Path) -> bytes:
         ) from error
 
 
+def read(path: Path) -> bytes | None:
+    """Return the secret in the file *path*, `None` if there is none. Raises `ConfigurationError` as `read_or_create` does."""
+    try:
+        return _read(path)
+    except OSError as error:
+        raise ConfigurationError(f"secret: {path} cannot be read ({error.strerror})") from error
+
+
 def _read(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:

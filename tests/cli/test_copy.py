@@ -1,0 +1,140 @@
+"""`fastapi-session copy`: what it says and does, on files."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastapi_session import SessionConfig, Sessions
+from tests.cli.conftest import CommandLine, Done
+
+SECRET = "the-secret-of-the-deployment-that-moves-0001"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no setting in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASTAPI_SESSION_SECRET", raising=False)
+    monkeypatch.delenv("FASTAPI_SESSION_STORE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def old(folder: Path) -> Path:
+    """The file of an application that has no secret of its own: one user is signed in."""
+    return made(folder / "old.db")
+
+
+def made(path: Path, *, secret: str | None = None) -> Path:
+    async def make() -> None:
+        sessions = Sessions(SessionConfig(store=f"sqlite:///{path}", secret=secret))
+        await sessions.open()
+        await sessions.create("alice")
+        await sessions.close()
+
+    asyncio.run(make())
+    return path
+
+
+def users_in(path: Path, *, secret: str | None = None) -> list[str]:
+    async def look() -> list[str]:
+        sessions = Sessions(SessionConfig(store=f"sqlite:///{path}", secret=secret))
+        await sessions.open()
+        found = [each.user_id for each in await sessions.of_user("alice")]
+        await sessions.close()
+        return found
+
+    return asyncio.run(look())
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def test_from_file_to_file(old: Path, command_line: CommandLine) -> None:
+    """All of one file is in the other afterwards, and a repetition finds nothing to do."""
+    new = old.with_name("new.db")
+    shutil.copy(f"{old}.secret", f"{new}.secret")
+    done = command_line("copy", url(old), url(new))
+
+    assert (0, "") == (done.code, done.err)
+    assert "pass 1: 1 sessions: 1 new, 0 renewed, 0 there, 0 ended in TO, 0 not copied; also new: 2 keys" in done.out
+    assert ["alice"] == users_in(new)
+    assert "0 new, 0 renewed, 1 there" in command_line("copy", url(old), url(new)).out
+
+
+def test_a_place_in_the_environment(folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL may be in a variable, so that no password is in the list of processes; the secret is in the environment."""
+    monkeypatch.setenv("OLD_STORE", url(made(folder / "old.db", secret=SECRET)))
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", SECRET)
+
+    assert 0 == command_line("copy", "env:OLD_STORE", url(folder / "new.db")).code
+    assert ["alice"] == users_in(folder / "new.db", secret=SECRET)
+
+
+def test_the_stores_of_applications(folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores may be named as an application names them, and its secret is taken."""
+    made(folder / "old.db", secret=SECRET)
+    module = "the_application_that_moves"
+    (folder / f"{module}.py").write_text(
+        "from fastapi_session import SessionConfig, Sessions, SqliteStore\n"
+        f"sessions = Sessions(SessionConfig(store='sqlite:///old.db', secret={SECRET!r}))\n"
+        "store = SqliteStore('new.db')\n",
+        "utf-8",
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    done = command_line("copy", f"{module}:sessions", f"{module}:store", "--app", f"{module}:sessions")
+
+    assert (0, "") == (done.code, done.err)
+    assert ["alice"] == users_in(folder / "new.db", secret=SECRET)
+
+
+def refused(command_line: CommandLine, *places: str) -> str:
+    """The one line with which the copy between *places* is refused."""
+    done: Done = command_line("copy", *places)
+    [line] = done.err.splitlines()
+
+    assert (1, "") == (done.code, done.out)
+    return line
+
+
+def test_the_key_file_has_to_go_with_it(old: Path, command_line: CommandLine) -> None:
+    """A file has its secret beside it: without the same one there all would be signed out, and the line says what to do."""
+    new = old.with_name("new.db")
+    line = refused(command_line, url(old), url(new))
+
+    assert line.endswith(f"before anything runs on TO: cp -p {old}.secret {new}.secret")
+    assert not new.exists()
+
+
+def test_the_wrong_secret(old: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that does not open the keys is refused before anything is written, and the key file is named that may have it."""
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", SECRET)
+    line = refused(command_line, url(old), url(old.with_name("new.db")))
+
+    assert line.startswith("error: FROM: secret: it does not open the signing key")
+    assert line.endswith(f'the key file {old}.secret has one: export FASTAPI_SESSION_SECRET="$(cat {old}.secret)"')
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        (("sqlite:///nothing.db", "sqlite:///new.db"), "error: FROM: there is no file {folder}/nothing.db"),
+        (("sqlite:///old.db", "sqlite:///old.db"), "error: FROM and TO are the same store"),
+        (("sqlite:///old.db", "memory:"), "error: TO: a store in memory is that of one process, and ends with it"),
+        (("env:NOT_SET", "memory:"), "error: FROM: the variable NOT_SET is not set"),
+        (("sqlite:///old.db", "oracle://ada:lovelace@host/db"), "error: TO: store: give sqlite:///path/to/file"),
+    ],
+)
+@pytest.mark.usefixtures("old")
+def test_wrong_places(places: tuple[str, str], said: str, command_line: CommandLine, folder: Path) -> None:
+    """What is no store to copy is said in a line, and nothing is made."""
+    before = {*folder.iterdir()}
+
+    assert said.format(folder=folder) in refused(command_line, *places)
+    assert before == {*folder.iterdir()}

@@ -1,0 +1,99 @@
+"""A pass: what goes over beside sessions and keys, what is told of what cannot go over, and that it may fail anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi_session import MemoryStore, StoreUnavailable
+from fastapi_session.model import LATEST, FeedReading, SessionRecord
+from fastapi_session.moving.copying.copied_sessions import NotCopied
+from fastapi_session.moving.copying.places import Places
+from fastapi_session.moving.copying.store_copy import StoreCopy
+from fastapi_session.stores.base import TakenIn
+from fastapi_session.testing import HandClock
+from fastapi_session.testing.records import digest, new_session
+from tests.engines import created
+from tests.moving.copying.conftest import Move
+
+
+class Choosy(MemoryStore):
+    """A store that cannot keep the sessions called so, and is down for a while."""
+
+    def __init__(self, *names: str, clock: HandClock) -> None:
+        super().__init__(clock=clock)
+        self.names = names
+        self.is_down = False
+        self.calls_to_fail = 0
+
+    async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
+        if self.is_down:
+            raise StoreUnavailable("down")
+        return await super().notices(after=after, until=until)
+
+    async def take_in(self, records: Sequence[SessionRecord], **options: Any) -> Sequence[TakenIn]:
+        if self.is_down or self.calls_to_fail:
+            self.calls_to_fail -= not self.is_down
+            raise StoreUnavailable("down")
+        if {record.session_id for record in records} & {*self.names}:
+            raise StoreUnavailable("a row is too large")
+        return await super().take_in(records, **options)
+
+
+async def test_devices_and_digests(move: Move) -> None:
+    """The new store knows the devices of a user, and what must not happen twice; what moving remembers does not go over."""
+    await created(move.old)
+    await move.old.store.see_device("alice", "public", digest("phone"))
+    await move.old.store.once(digest("a logout token"), until=move.clock() + 1_000)
+    done = await move.begin()
+
+    assert (1, 1) == (done.devices, done.digests)
+    assert await move.new.store.see_device("alice", "public", digest("phone")) is False
+    assert not await move.new.store.once(digest("a logout token"), until=move.clock())
+    assert (0, 0) == ((again := await move.another_run().run("only")).devices, again.digests)
+
+
+async def test_devices_of_later(move: Move) -> None:
+    """What was seen while the copy ran goes over with the last pass."""
+    await move.begin()
+    await move.old.store.see_device("alice", "public", digest("phone"))
+
+    assert 0 == (await move.another_pass()).devices
+    assert 1 == (await move.another_pass("last")).devices
+
+
+async def test_what_cannot_be_copied_is_told(move: Move) -> None:
+    """A session that the new store cannot keep is told by its handle and the reason, and holds up no other."""
+    handles = [(await created(move.old))[0] for _ in range(5)]
+    choosy = Choosy(handles[2], clock=move.clock)
+    copy = StoreCopy(Places(move.stores[0], choosy), tell=move.not_copied.append)
+    done = await copy.run("only")
+
+    assert {"kept": 4, None: 1} == dict(done.sessions)
+    assert 1 == done.not_copied
+    assert [NotCopied(handles[2], "a row is too large")] == move.not_copied
+    choosy.names = ()
+    assert {"kept": 1, "there": 4} == dict((await copy.run("only")).sessions)
+
+
+async def test_a_failure_is_no_verdict(move: Move) -> None:
+    """What failed once and succeeds again was not refused: nothing is told."""
+    for _ in range(5):
+        await created(move.old)
+    choosy = Choosy(clock=move.clock)
+    choosy.calls_to_fail = 1
+    copy = StoreCopy(Places(move.stores[0], choosy), tell=move.not_copied.append)
+
+    assert {"kept": 5} == dict((await copy.run("only")).sessions)
+    assert [] == move.not_copied
+
+
+async def test_many_pages(move: Move) -> None:
+    """More sessions than one page has go over, each once."""
+    for n in range(250):
+        await move.old.store.insert(new_session(f"{n}", now=move.clock()))
+    done = await move.begin()
+
+    assert (250, {"kept": 250}) == (done.read, dict(done.sessions))
+    every = [record async for page in move.stores[1].every_session(batch=1_000) for record in page]
+    assert 250 == len({record.session_id for record in every})
