@@ -3,9 +3,10 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
-# Each worker runs whole files of tests and has servers of its own. With a database of yours, one process runs all tests.
+# Each worker runs whole files of tests and has servers of its own: tests/side_by_side.py says how many, and in which order.
+# With a database of yours, one process runs all tests.
 SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_MYSQL_URL),,\
-	--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder)
+	--numprocesses=auto --dist=loadfile --no-loadscope-reorder)
 FAULTS := tests/reliability tests/core/test_rotation_machine.py tests/web/test_hostile.py
 BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
 

@@ -22,7 +22,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sqlite import SqliteStore
-from tests import memory_disk
+from tests import memory_disk, side_by_side
 from tests.stores import redis_servers
 from tests.stores.sql.conftest import PATIENCE, make_empty_tables
 from tests.stores.sql.servers import mariadb, mariadb_program, postgres, started
@@ -41,6 +41,15 @@ Amount = Callable[..., int]
 
 def pytest_configure() -> None:
     memory_disk.use()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return side_by_side.workers()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: side_by_side.turn(item.nodeid.partition("::")[0]))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
