@@ -10,34 +10,50 @@ SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_
 FAULTS := tests/reliability tests/core/test_rotation_machine.py tests/web/test_hostile.py
 BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
 
-.PHONY: help demo test faults check docs bench clean
+HOUSE := tests/test_public_api.py tests/test_house.py tests/typing
+comma := ,
+
+.PHONY: help install demo test faults check style types contracts house docs bench clean
 
 help:
 	@echo "make demo    run the example application on http://localhost:8000; PORT=8001 chooses another port"
 	@echo "make test    run every test"
 	@echo "make faults  run the reliability tests at full length on every store, and print what was seen (hours)"
+	@echo "make install install what check, docs and test need, all at once"
 	@echo "make check   check style, types, import contracts and house rules"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure what sessions cost, and print ratios of one run"
 	@echo "make clean   remove what the other targets made"
 
+install: .venv/installed-check$(comma)docs
+
 demo: .venv/installed-demo
 	@$(BIN)/python -m example_app --port $(PORT)
 
-test: .venv/installed-test .venv/installed-check
+# With SKIP=house it leaves out what make check has run.
+test: .venv/installed-check
 	$(BIN)/python -m tests.browser.setup
 	$(BIN)/python -m tests.recipes.setup
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(if $(filter house,$(SKIP)),$(HOUSE:%=--ignore=%))
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(FAULTS) --full --durations=0
 
-check: .venv/installed-check
+check: style types contracts house
+
+style: .venv/installed-check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: .venv/installed-check
 	$(BIN)/mypy
+
+contracts: .venv/installed-check
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet tests/test_public_api.py tests/test_house.py tests/typing
+
+# After mypy, whose cache it uses.
+house: .venv/installed-check | types
+	$(BIN)/python -m pytest --quiet $(HOUSE)
 
 docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -55,9 +71,10 @@ clean:
 	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-# One environment for the rest; each target adds its extra, and again only if pyproject.toml has changed.
+# One environment for the rest; each target adds its extra, or several with commas between, and again only if pyproject.toml
+# has changed. The extra check has all of the extra test.
 .venv/installed-%: pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "Installing what make $* needs ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
-	@touch $@
+	@touch $(sort $@ $(addprefix .venv/installed-,$(subst $(comma), ,$*)))
