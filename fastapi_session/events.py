@@ -6,7 +6,7 @@ they fail, changes nothing for the request they observe. No event carries a toke
 ```
 SessionEvent
 ├── SessionCreated       somebody signed in
-├── SessionAdopted       a login of another system became a session here
+├── SessionAdopted       a session that began in another system goes on here
 ├── SessionElevated      a user was authenticated again, and a session with new tokens took the place of the one before
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended, for the reason it gives
@@ -111,6 +111,7 @@ class SessionRevoked(SessionEvent):
     | `backchannel` | since the identity provider said so |
     | `regressed` | since its client has a newer token than the store knows: the store has lost writes |
     | `expired` | at its deadline: only in the audit, when it is cleared away |
+    | `ended_elsewhere` | since it had ended in the system where it began, before its client came here |
 
     *by* is who ended it, *circumstances* are those of the request in which it ended, both as far as they are known.
     """

@@ -153,6 +153,7 @@ EndReason = Literal[
     "backchannel",
     "regressed",
     "expired",
+    "ended_elsewhere",
 ]
 """Why a session ended; see `events.SessionRevoked`. An application may give a text of its own instead."""
 

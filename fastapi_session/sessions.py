@@ -40,10 +40,12 @@ from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
 from fastapi_session.engine.live_records import handles_in, live_record
 from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
+from fastapi_session.engine.tokens.taking_in import TakingIn
 from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import EventPage, Subscriber
 from fastapi_session.external_session import ExternalSession
+from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.handles import PUBLIC_TENANT, split_handle
 from fastapi_session.model import GUEST_KIND, IMPERSONATION_KIND, NOT_KNOWN, Actor, Circumstances, EndReason, Json
 from fastapi_session.randomness import Random
@@ -67,27 +69,36 @@ class Sessions:
         claims: Sequence[Claim[Any]] = (),
         validators: Sequence[ClaimValidator] = (),
         subscribers: Sequence[Subscriber] = (),
+        moving_from: ForeignSessions | None = None,
         clock: Clock = system_clock,
         random: Random = token_bytes,
     ) -> None:
         """Take the deployment's *config*; nothing is connected before `open` or first use.
 
         *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with events;
-        *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no
+        sessions of *moving_from* go on here; *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no
         claim or validator.
         """
         self.config = config or SessionConfig()
         # Not `_engine`: a subclass that keeps its database would choose that name for it.
-        self._parts = Engine(self.config, clock=clock, random=random, subscribers=subscribers)
+        self._parts = Engine(self.config, clock=clock, random=random, subscribers=subscribers, moving_from=moving_from)
         self.claims = claims_of(claims)
         self.validators = validators_of(validators)
         self.subscribers = tuple(subscribers)
+        self.moving_from = moving_from
         self.telemetry_counts = self._parts.counts  # which OpenTelemetry reads
 
     @property
     def store(self) -> Store:
         """Where sessions, signing keys and the revocation feed are kept."""
         return self._parts.store
+
+    @property
+    def taking_in(self) -> TakingIn:
+        """What takes in sessions of *moving_from* in batches, as an import does. Raises `ConfigurationError` without that."""
+        if self._parts.continuing is None:
+            raise ConfigurationError("moving_from: give the system from which sessions are to be taken in")
+        return self._parts.continuing.taking_in
 
     @property
     def revocation_feed_age(self) -> timedelta | None:
@@ -102,21 +113,11 @@ class Sessions:
         Raises `ConfigurationError` if the secret is not the store's or asyncio is not running, `StoreUnavailable`.
         """
         ensure_asyncio()
-        if self.config.telemetry != "off":
-            self._parts.metrics.begin()
-        await self.store.open()
-        await self._parts.keyring.signing_key()
-        await self._parts.keyring.signing_key(static=True)  # so that it is published before it signs
-        await self._parts.feed.open()
+        await self._parts.open(observed=self.config.telemetry != "off")
 
     async def close(self) -> None:
         """Finish what runs in the background and let go of the store."""
-        await self._parts.feed.close()
-        if self._parts.last_seen is not None:
-            await self._parts.last_seen.close()
-        await self._parts.background.finish()
-        await self.store.close()
-        self._parts.metrics.end()
+        await self._parts.close()
 
     def within(self, connection: object) -> Self:
         """Return these sessions, with what creates, changes and ends them written in the open transaction of *connection*.
@@ -294,9 +295,15 @@ class Sessions:
         """
         engine, by_token = self._parts, proof.mode == "VIA_TOKEN"
         presented = refresh_token.read(token, engine.secrets)
+        foreign = engine.read_foreign(token) if presented is None else None
+        clears_tokens = presented is None and not engine.may_be_foreign(token)
         del token  # as in `verify`
         if presented is None:
-            raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=True)
+            if foreign is None or engine.continuing is None:
+                raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=clears_tokens)
+            key = await engine.keyring.signing_key(through=engine.joined)
+            record, to_send = await engine.continuing.advance(foreign, proof=proof, by=circumstances)
+            return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
         if not proof.holds(
             refresh_token.anti_csrf_token(presented, engine.secrets[presented.kid]) if by_token else None
         ):
@@ -367,7 +374,7 @@ class Sessions:
 
         If a *session_id* is given, it has to be one of that session.
         """
-        token = refresh_token.read(text, self._parts.secrets)
+        token = refresh_token.read(text, self._parts.secrets) or self._parts.read_foreign(text)
         return token is not None and session_id in (None, token.session_id)
 
     def may_have_written(self, text: str) -> bool:
@@ -487,7 +494,7 @@ class Sessions:
 
     async def information(self, handle: str) -> SessionInformation | None:
         """Return what is known of the session named *handle*, `None` if there is none."""
-        record = await live_record(self.store, handle)
+        record = await live_record(self._parts.records, handle)
         return None if record is None else SessionInformation.of(record)
 
     async def revoke(
@@ -570,7 +577,7 @@ class Sessions:
 
     async def fetch_and_set_claim(self, handle: str, claim: Claim[Any]) -> bool:
         """Fetch the value of *claim* and keep it. Says whether the session is there."""
-        record = await live_record(self.store, handle)
+        record = await live_record(self._parts.records, handle)
         if record is None:
             return False
         fetch = self._parts.claim_checks.fetch
@@ -583,7 +590,7 @@ class Sessions:
 
     async def claim_value(self, handle: str, claim: Claim[T]) -> T | None:
         """Return the value of *claim*, `None` if the session has none, or is not there."""
-        record = await live_record(self.store, handle)
+        record = await live_record(self._parts.records, handle)
         return None if record is None else claim.value(record.access_token_payload)
 
     async def remove_claim(self, handle: str, claim: Claim[Any]) -> bool:
@@ -592,7 +599,7 @@ class Sessions:
 
     async def claim_failures(self, handle: str, validators: Sequence[ClaimValidator]) -> list[ClaimFailure] | None:
         """Return what *validators* say of the session, after fetching what they need; `None` if it is not there."""
-        record = await live_record(self.store, handle)
+        record = await live_record(self._parts.records, handle)
         if record is None:
             return None
         fetch_due, payload = self._parts.claim_checks.fetch_due, record.access_token_payload

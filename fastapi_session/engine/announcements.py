@@ -125,7 +125,7 @@ class Announcements:
         return self.audit_of_insertion(SessionCreated, record, **said)
 
     def audit_of_adoption(self, record: SessionRecord) -> Audit | None:
-        """Return what the store is to write of a session that begins with a login of another system."""
+        """Return what the store is to write of a session that began in another system."""
         return self.audit_of(SessionAdopted, **_said_of_adoption(record))
 
     def audit_of_impersonation(self, record: SessionRecord) -> InsertionAudit | None:
@@ -182,9 +182,9 @@ class Announcements:
         )
 
     def adopted(self, record: SessionRecord, *, audit: Audit | None = None) -> None:
-        """A session began with a login of another system."""
+        """A session that began in another system goes on here."""
         if self._counts.is_on:
-            self._count("created", record.kind)
+            self._count("adopted", record.source or "")
         self._say(SessionAdopted, record, audit, **_said_of_adoption(record))
 
     def evicted(self, record: SessionRecord, *, by: SessionRecord, audit: InsertionAudit | None = None) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import partial
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
+from fastapi_session.core import refresh_token
 from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.claims.validators import SessionFacts
+from fastapi_session.core.continuing import ForeignRules
+from fastapi_session.core.rotation import RotationPolicy
 from fastapi_session.core.signing_keys import ROTATING, STATIC
 from fastapi_session.engine.adopting import Adopting
 from fastapi_session.engine.announcements import Announcements, Publisher
@@ -40,16 +44,20 @@ from fastapi_session.engine.revocation.token_check import TokenCheck
 from fastapi_session.engine.session_limits import SessionLimits
 from fastapi_session.engine.tokens.acknowledgements import Acknowledgements
 from fastapi_session.engine.tokens.alarms import Alarms
+from fastapi_session.engine.tokens.continuing import Continuing
 from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.engine.tokens.refreshing import Refreshing
 from fastapi_session.engine.tokens.slow_verifying import SlowVerifying
+from fastapi_session.engine.tokens.taking_in import TakingIn
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.engine.user_sessions import UserSessions
+from fastapi_session.errors import ConfigurationError
 from fastapi_session.events import Subscriber
+from fastapi_session.foreign_sessions import ForeignSessions, ForeignToken
 from fastapi_session.model import Actor, Ending
 from fastapi_session.randomness import Random
-from fastapi_session.stores.base import JoinedStore, Store
+from fastapi_session.stores.base import JoinedStore, MovableStore, SessionStore, Store
 from fastapi_session.telemetry.counts import Counts
 from fastapi_session.telemetry.metrics import Metrics
 
@@ -58,9 +66,15 @@ class Engine:
     """The parts of one engine. They share its configuration, store, secrets, clock and background."""
 
     def __init__(
-        self, config: SessionConfig, *, clock: Clock, random: Random, subscribers: Sequence[Subscriber]
+        self,
+        config: SessionConfig,
+        *,
+        clock: Clock,
+        random: Random,
+        subscribers: Sequence[Subscriber],
+        moving_from: ForeignSessions | None = None,
     ) -> None:
-        """Put the parts together. Raises `ConfigurationError` if there is no store or no secret."""
+        """Put the parts together. Raises `ConfigurationError` if there is no store or no secret, or sessions cannot move into the store."""
         self.clock = clock
         self.random = random
         self.on_end = _committed
@@ -88,16 +102,9 @@ class Engine:
         self.metrics = self._metrics(config)
         policy = rotation_policy(config)
         self.ended_sessions = EndedSessions(self.feed, clock=clock, grace=policy.grace)
-        self.refreshing = Refreshing(
-            self.store,
-            secrets=self.secrets,
-            policy=policy,
-            announcements=self.announcements,
-            ended_sessions=self.ended_sessions,
-            reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
-            alarms=Alarms(self.store, announcements=self.announcements, background=self.background),
-            random=random,
-        )
+        self.alarms = Alarms(self.store, announcements=self.announcements, background=self.background)
+        self.refreshing = self._refreshing(config, policy)
+        self.continuing = None if moving_from is None else self._continuing(config, moving_from)
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
         self._see(config)
@@ -108,6 +115,28 @@ class Engine:
         self._issuer = config.issuer
         self._use(self.store, joined=None)
 
+    async def open(self, *, observed: bool) -> None:
+        """Connect all that has to be connected, and begin what runs until `close`; *observed* is for telemetry. Raises as `Sessions.open`."""
+        if observed:
+            self.metrics.begin()
+        await self.store.open()
+        if self.continuing is not None:
+            await self.continuing.open(self.store, clock=self.clock)
+        await self.keyring.signing_key()
+        await self.keyring.signing_key(static=True)  # so that it is published before it signs
+        await self.feed.open()
+
+    async def close(self) -> None:
+        """Finish what runs in the background, and let go of what `open` took."""
+        await self.feed.close()
+        if self.last_seen is not None:
+            await self.last_seen.close()
+        await self.background.finish()
+        if self.continuing is not None:
+            await self.continuing.close()
+        await self.store.close()
+        self.metrics.end()
+
     def within(self, store: JoinedStore) -> Engine:
         """Return a copy of these parts that reads and writes through *store*, and sends events once its transaction has committed."""
         engine = copy(self)
@@ -116,8 +145,18 @@ class Engine:
             lambda announce: store.on_end(partial(_if_committed, announce))
         )
         engine.ended_sessions = self.ended_sessions.within(store)
+        if self.continuing is not None and isinstance(store, MovableStore):
+            engine.continuing = self.continuing.within(store, engine.announcements)
         engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
+
+    def read_foreign(self, text: str) -> ForeignToken | None:
+        """Return the content of the refresh token *text* of the system whose sessions go on here, `None` if it is none."""
+        return None if self.continuing is None else self.continuing.read(text)
+
+    def may_be_foreign(self, text: str) -> bool:
+        """Say whether *text*, which could not be read, may be a refresh token of that system: with a wrong key all of them are unreadable."""
+        return self.continuing is not None and len(text) != refresh_token.LENGTH
 
     def facts(self, authenticated: Authenticated | None, *, actor: Actor | None, is_guest: bool) -> SessionFacts:
         """Return what demands on a session are given whose user was *authenticated* so, and as whom somebody may act."""
@@ -130,22 +169,16 @@ class Engine:
         """
         self.store = store
         self.joined = joined
-        self.token_check = TokenCheck(store, secrets=self.secrets, feed=self.feed, ended_sessions=self.ended_sessions)
-        self.slow_verifying = SlowVerifying(
-            joined=joined,
-            feed=self.feed,
-            keyring=self.keyring,
-            verified_tokens=self.verified_tokens,
-            token_check=self.token_check,
-            clock=self.clock,
-        )
+        # What is still elsewhere is taken in where it is asked for.
+        records = self.records = store if self.continuing is None else self.continuing.continued(store)
+        self._check(records, joined=joined)
         # A transaction has locks of its own: the holder of a shared one may be waiting for a connection.
         locks = SessionLocks()
         self.record_changes = RecordChanges(
-            store, joined=joined, mint=self.mint, keyring=self.keyring, locks=locks, announcements=self.announcements
+            records, joined=joined, mint=self.mint, keyring=self.keyring, locks=locks, announcements=self.announcements
         )
         self.elevation = Elevation(
-            store,
+            records,
             joined=joined,
             new_sessions=self.new_sessions,
             mint=self.mint,
@@ -155,12 +188,18 @@ class Engine:
             acr_order=self.no_facts.acr_order,
             clock=self.clock,
         )
-        guests = Guests(store, record_changes=self.record_changes, announcements=self.announcements)
+        guests = Guests(records, record_changes=self.record_changes, announcements=self.announcements)
         self.known_devices = KnownDevices(store, joined=joined, tracking=self._tracking)
         devices = None if self._tracking == "off" else self.known_devices
-        self.beginnings = Beginnings(store, guests=guests, announcements=self.announcements, devices=devices)
+        self.beginnings = Beginnings(
+            records,
+            guests=guests,
+            announcements=self.announcements,
+            devices=devices,
+            elsewhere=None if self.continuing is None else self.continuing.taking_in,
+        )
         self.impersonation = Impersonation(
-            store,
+            records,
             joined=joined,
             new_sessions=self.new_sessions,
             mint=self.mint,
@@ -170,7 +209,7 @@ class Engine:
             announcements=self.announcements,
             clock=self.clock,
         )
-        self.user_sessions = UserSessions(store, announcements=self.announcements, clock=self.clock)
+        self.user_sessions = UserSessions(records, announcements=self.announcements, clock=self.clock)
         self.published_keys = PublishedKeys(self._issuer, keyring=self.keyring, clock=self.clock, joined=joined)
 
     def _housekeeping(self, config: SessionConfig) -> Housekeeping:
@@ -187,6 +226,47 @@ class Engine:
             announcements=self.announcements,
             background=self.background,
             housekeeping=self.housekeeping,
+            random=self.random,
+        )
+
+    def _check(self, records: SessionStore, *, joined: JoinedStore | None) -> None:
+        """Make the parts that say whether an access token is good."""
+        self.token_check = TokenCheck(records, secrets=self.secrets, feed=self.feed, ended_sessions=self.ended_sessions)
+        self.slow_verifying = SlowVerifying(
+            joined=joined,
+            feed=self.feed,
+            keyring=self.keyring,
+            verified_tokens=self.verified_tokens,
+            token_check=self.token_check,
+            clock=self.clock,
+        )
+
+    def _refreshing(self, config: SessionConfig, policy: RotationPolicy) -> Refreshing:
+        return Refreshing(
+            self.store,
+            secrets=self.secrets,
+            policy=policy,
+            announcements=self.announcements,
+            ended_sessions=self.ended_sessions,
+            reuse_is_theft=config.recent_token_reuse_behaviour == "TOKEN_THEFT",
+            alarms=self.alarms,
+            random=self.random,
+        )
+
+    def _continuing(self, config: SessionConfig, source: ForeignSessions) -> Continuing:
+        store = self.store
+        if not isinstance(store, MovableStore):
+            raise ConfigurationError(
+                "moving_from: this store takes in no sessions; give it the methods of MovableStore"
+            )
+        policy = replace(rotation_policy(config), debounce=0)
+        return Continuing(
+            store,
+            taking_in=TakingIn(
+                source, store, new_sessions=self.new_sessions, announcements=self.announcements, clock=self.clock
+            ),
+            refreshing=self._refreshing(config, policy),
+            rules=ForeignRules(policy, self.secrets, milliseconds(source.rotation_grace)),
             random=self.random,
         )
 

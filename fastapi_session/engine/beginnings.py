@@ -11,6 +11,7 @@ from fastapi_session.engine.guests import Guests
 from fastapi_session.engine.known_devices import KnownDevices
 from fastapi_session.engine.live_records import is_handle
 from fastapi_session.engine.session_limits import insert_under
+from fastapi_session.engine.tokens.taking_in import TakingIn
 from fastapi_session.handles import own_handle, split_handle
 from fastapi_session.insertion import Limit
 from fastapi_session.model import SessionRecord
@@ -18,15 +19,25 @@ from fastapi_session.stores.base import SessionStore
 
 
 class Beginnings:
-    """Begins sessions in *store*. *devices* says whether that of a sign-in is new, `None` if it is not tracked."""
+    """Begins sessions in *store*. *devices* says whether that of a sign-in is new, `None` if it is not tracked.
+
+    *elsewhere* has sessions that are not here yet, if some have to move in.
+    """
 
     def __init__(
-        self, store: SessionStore, *, guests: Guests, announcements: Announcements, devices: KnownDevices | None
+        self,
+        store: SessionStore,
+        *,
+        guests: Guests,
+        announcements: Announcements,
+        devices: KnownDevices | None,
+        elsewhere: TakingIn | None = None,
     ) -> None:
         self._store = store
         self._devices = devices
         self._guests = guests
         self._announcements = announcements
+        self._elsewhere = elsewhere
 
     async def begin(
         self,
@@ -43,6 +54,8 @@ class Beginnings:
         Raises `PayloadError` for what *merge* returns, and what that raises, `SessionLimitReached`, `StoreUnavailable`.
         """
         upgrading = None if upgrading is None else own_handle(upgrading)
+        if self._elsewhere is not None:  # what is missing here could be taken in later, and would not have ended
+            await self._elsewhere.take_in_missing([*replaced, *([] if upgrading is None else [upgrading])])
         others = [split_handle(handle)[0] for handle in replaced if handle != upgrading]
         upgraded_from, announcements = None, self._announcements
         if upgrading is None or not is_handle(upgrading):

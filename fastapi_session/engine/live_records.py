@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fastapi_session.engine.continued_store import ContinuedStore
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.handles import own_handle, split_handle
 from fastapi_session.model import SessionRecord
@@ -43,6 +44,8 @@ async def kept_record(store: SessionStore, handle: str) -> SessionRecord | None:
         return None
     session_id, tenant_id = split_handle(handle)
     reading = await store.get(session_id)
+    if reading.record is None and isinstance(store, ContinuedStore):
+        reading = await store.taken_in(session_id, tenant_id)
     record = reading.record
     # By the store's clock: all processes agree on it.
     if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from fastapi_session.model import EndReason
 
-What = Literal["refreshes", "created", "revocations", "thefts"]
+What = Literal["refreshes", "created", "adopted", "revocations", "thefts"]
 
 REASONS = frozenset(get_args(EndReason))
 OTHER = "other"
@@ -32,6 +32,8 @@ class Counts:
     """By the row of the rotation table that decided."""
     created: defaultdict[str, int] = field(default_factory=_numbers)
     """By kind."""
+    adopted: defaultdict[str, int] = field(default_factory=_numbers)
+    """By the system in which they began."""
     revocations: defaultdict[str, int] = field(default_factory=_numbers)
     """By reason."""
     thefts: defaultdict[str, int] = field(default_factory=_numbers)

@@ -5,6 +5,7 @@
 | `fastapi_session.verifications` | counter | | `outcome`, `source` |
 | `fastapi_session.refreshes` | counter | | `verdict` |
 | `fastapi_session.sessions.created` | counter | | `kind` |
+| `fastapi_session.sessions.adopted` | counter | | `source` |
 | `fastapi_session.revocations` | counter | | `reason` |
 | `fastapi_session.thefts` | counter | | `verdict` |
 | `fastapi_session.feed.age` | gauge | s | |
@@ -75,6 +76,7 @@ class Metrics:
             "verifications": (lambda: counts.verifications, ("outcome", "source")),
             "refreshes": (lambda: counts.refreshes, ("verdict",)),
             "sessions.created": (lambda: counts.created, ("kind",)),
+            "sessions.adopted": (lambda: counts.adopted, ("source",)),
             "revocations": (lambda: counts.revocations, ("reason",)),
             "thefts": (lambda: counts.thefts, ("verdict",)),
         }

@@ -32,6 +32,7 @@ def fresh_sessions(app: FastAPI, *, clock: Clock = system_clock, store: str | St
         claims=sessions.claims,
         validators=sessions.validators,
         subscribers=sessions.subscribers,
+        moving_from=sessions.moving_from,
         clock=clock,
     )
     # The engine stays the same object: routes, providers and subscribers hold it already.

@@ -14,6 +14,7 @@ from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.events import Subscriber
+from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.moving.adopters.adopter import LONGEST_NAME, Adopter
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import MovableStore
@@ -35,12 +36,14 @@ def install(
     validators: Sequence[ClaimValidator] = (),
     subscribers: Sequence[Subscriber] = (),
     adopters: Sequence[Adopter] = (),
+    moving_from: ForeignSessions | None = None,
 ) -> Sessions:
     """Give *app* sessions: middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
 
     *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
     *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with each event.
     *adopters* know logins of other systems, which become sessions here at the first request that brings one and no token of ours.
+    *moving_from* is a system whose sessions go on here, as `SuperTokens(...)` of `fastapi_session.moving`.
 
     Returns the engine. A mounted application has the sessions of the one it is mounted in, whose handlers respond to its errors
     unless it has some of its own; install the same engine on it too if its OpenAPI document is to describe sessions.
@@ -52,11 +55,15 @@ def install(
     if engine_of(app) is not None:
         raise ConfigurationError("install: this application has sessions already, call it once for each application")
     if isinstance(sessions, Sessions):
-        if claims or validators or subscribers:
-            raise ConfigurationError("install: give claims, validators and subscribers to the Sessions you made")
+        if claims or validators or subscribers or moving_from is not None:
+            raise ConfigurationError(
+                "install: give claims, validators, subscribers and moving_from to the Sessions you made"
+            )
         engine = sessions
     else:
-        engine = Sessions(sessions, claims=claims, validators=validators, subscribers=subscribers)
+        engine = Sessions(
+            sessions, claims=claims, validators=validators, subscribers=subscribers, moving_from=moving_from
+        )
     _ensure_adopters_fit(adopters, engine)
     app.add_middleware(
         ExchangeMiddleware, sessions=engine, transport=Transport(engine.config), adopters=tuple(adopters)

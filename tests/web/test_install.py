@@ -94,7 +94,9 @@ def test_twice(clock: HandClock) -> None:
 
 def test_an_engine_that_was_made_has_all_it_needs(clock: HandClock) -> None:
     """What belongs to an engine is given to it, not beside it."""
-    with pytest.raises(ConfigurationError, match="give claims, validators and subscribers to the Sessions"):
+    with pytest.raises(
+        ConfigurationError, match="give claims, validators, subscribers and moving_from to the Sessions"
+    ):
         install(FastAPI(), engine(clock), claims=[BooleanClaim("verified", _nothing)])
 
 

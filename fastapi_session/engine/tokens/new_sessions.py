@@ -6,15 +6,17 @@ from dataclasses import replace
 
 from fastapi_session.adoption import Adoption
 from fastapi_session.config import SessionConfig
-from fastapi_session.config.lifetimes import Lifetime
+from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.authentication import Authentication, ensure_no_level
+from fastapi_session.core.continuing import Timeouts, first_lineage
 from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type, json_object
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
 from fastapi_session.external_session import ExternalSession
-from fastapi_session.model import Circumstances, Json, Lineage, SessionRecord
+from fastapi_session.foreign_sessions import ForeignSession
+from fastapi_session.model import NOT_KNOWN, Circumstances, Json, Lineage, SessionRecord
 from fastapi_session.randomness import Random
 
 
@@ -115,6 +117,30 @@ class NewSessions:
         idle = min(row.idle_expires_at, adoption.deadline, row.idle_expires_at if absolute is None else absolute)
         lineage = replace(row, idle_expires_at=idle, absolute_expires_at=absolute)
         return replace(record, created_at=began, source=source, lineage=lineage)
+
+    def continued_record(self, session: ForeignSession, *, source: str, now: int) -> SessionRecord:
+        """Return the record of a *session* of the system *source*, which is taken in at *now* (milliseconds).
+
+        Raises `PayloadError` if it has what no session here can have.
+        """
+        terms = self._lifetimes.terms(AS_CONFIGURED)
+        timeouts = Timeouts(terms.idle_timeout if terms.keeps_idle_timeout else None, terms.absolute_timeout)
+        payload = json_object(session.access_token_payload, "access_token_payload")
+        return SessionRecord(
+            session_id=session.session_id,
+            tenant_id=checked_tenant(session.tenant_id),
+            user_id=checked_name(session.user_id, "user_id"),
+            recipe_user_id=checked_name(session.recipe_user_id, "recipe_user_id"),
+            access_token_payload=access_token.custom_claims(payload, is_authenticated=False),
+            session_data=json_object(session.session_data, "session_data"),
+            version=0,
+            created_at=session.created_at,
+            circumstances=NOT_KNOWN,
+            lineage=first_lineage(session, timeouts, made_by=self._secrets.newest, now=now),
+            kind=terms.kind,
+            persistent=terms.persistent,
+            source=source,
+        )
 
     def copied_record(self, token: RefreshToken, record: SessionRecord, *, now: int, restarts: bool) -> SessionRecord:
         """Return all of *record* under the id of its first *token*: a session that takes its place at *now* (milliseconds).

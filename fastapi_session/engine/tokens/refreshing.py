@@ -7,7 +7,8 @@ compare-and-set. If the row has changed in between, this begins again.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from fastapi_session.audit import Audit
@@ -27,6 +28,20 @@ ATTEMPTS = 5
 """How often this is tried, if other writers change the row in between, before the client is asked to come again."""
 
 logger = logging.getLogger("fastapi_session")
+
+
+Settled = tuple[SessionRecord, RefreshToken]
+"""The session of a token that was exchanged, and the refresh token to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How a token is judged that came *by* such a request. *lost* is the verdict that another writer came first with, if one did."""
+
+    session_id: str
+    by: Circumstances
+    judge: Callable[[Reading], Decision]
+    lost: Verdict | None
 
 
 class Refreshing:
@@ -53,7 +68,7 @@ class Refreshing:
         self._random = random
         self._alarms = alarms
 
-    async def advance(self, token: RefreshToken, *, by: Circumstances) -> tuple[SessionRecord, RefreshToken]:
+    async def advance(self, token: RefreshToken, *, by: Circumstances) -> Settled:
         """Return the session of the authenticated *token*, which came *by* such a request, and the refresh token to send.
 
         Raises `UnauthorisedError` and `TokenTheftError` as the table says, the session then already revoked if it
@@ -74,17 +89,38 @@ class Refreshing:
             decision = self._judge(token, issue_id, reading)
             if decision.verdict is Verdict.ROTATED:
                 continue  # the debounce ended after the rotate call
-            if reading.record is None:
-                reason = f"refresh token: {decision.verdict}"
-                refusal = await self._ended_sessions.refusal_of_refresh_token(token.session_id, reason=reason)
-                raise refusal.about(token.session_id)  # a handle without the tenant, which only the row knew
-            is_served = lost is Verdict.REISSUE and _changes_only_the_window(decision, reading.record.lineage)
-            alarm = Alarm(reading.record, decision.verdict, by, judge=partial(self._judge, token, issue_id))
-            audit = self._announcements.audit_of_refresh(decision.verdict, by=by)
-            if is_served or await self._write(decision, alarm, audit):
-                return self._outcome(decision, alarm, audit)
+            judging = Judging(token.session_id, by, judge=partial(self._judge, token, issue_id), lost=lost)
+            if (settled := await self.settle(judging, reading)) is not None:
+                return settled
             lost = decision.verdict
-        raise StoreUnavailable("the session kept moving while its refresh token was judged")
+        raise kept_moving()
+
+    async def exchange(self, token: RefreshToken, *, by: Circumstances, issue_id: bytes) -> Settled | None:
+        """Exchange the newest *token* of its session in one conditional write (row D4), `None` if that matches nothing."""
+        successor = refresh_token.successor(token, self._secrets.newest, issue_id=issue_id)
+        audit = self._announcements.audit_of_refresh(Verdict.ROTATED, by=by)
+        rotated = await self._store.rotate(self._rotation(token, successor, by), audit=audit)
+        if rotated is None:
+            return None
+        self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by, audit=audit)
+        return rotated, successor
+
+    async def settle(self, judging: Judging, reading: Reading) -> Settled | None:
+        """Do what is judged of *reading*, and return the session and the token to send; `None` if the row has moved since.
+
+        Raises as `advance`.
+        """
+        decision, record, by = judging.judge(reading), reading.record, judging.by
+        if record is None:
+            reason = f"refresh token: {decision.verdict}"
+            refusal = await self._ended_sessions.refusal_of_refresh_token(judging.session_id, reason=reason)
+            raise refusal.about(judging.session_id)  # a handle without the tenant, which only the row knew
+        is_served = judging.lost is Verdict.REISSUE and _changes_only_the_window(decision, record.lineage)
+        alarm = Alarm(record, decision.verdict, by, judge=judging.judge)
+        audit = self._announcements.audit_of_refresh(decision.verdict, by=by)
+        if is_served or await self._write(decision, alarm, audit):
+            return self._outcome(decision, alarm, audit)
+        return None
 
     def _rotation(self, token: RefreshToken, successor: RefreshToken, by: Circumstances) -> Rotation:
         return Rotation(
@@ -113,7 +149,7 @@ class Refreshing:
         told = None if decision.to_send is None else audit
         return await self._store.replace(record.session_id, expected=record.lineage, lineage=decision.write, audit=told)
 
-    def _outcome(self, decision: Decision, alarm: Alarm, audit: Audit | None) -> tuple[SessionRecord, RefreshToken]:
+    def _outcome(self, decision: Decision, alarm: Alarm, audit: Audit | None) -> Settled:
         record = alarm.record
         if decision.verdict in (Verdict.RECOVERED, Verdict.KEY_MISMATCH):
             logger.warning("refresh of session %s: %s", record.handle, decision.verdict)
@@ -128,6 +164,11 @@ class Refreshing:
 
     def _is_excused(self, verdict: Verdict) -> bool:
         return verdict is Verdict.RECENT_PREV and not self._reuse_is_theft
+
+
+def kept_moving() -> StoreUnavailable:
+    """Return the error for a session that other writers changed at each attempt."""
+    return StoreUnavailable("the session kept moving while its refresh token was judged")
 
 
 def _changes_only_the_window(decision: Decision, row: Lineage) -> bool:
