@@ -2,5 +2,6 @@
 
 from fastapi_session.adoption import Adoption
 from fastapi_session.moving.adopters.adopter import Adopter, Check, OldCookie, Presented
+from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
 
-__all__ = ["Adopter", "Adoption", "Check", "OldCookie", "Presented"]
+__all__ = ["Adopter", "Adoption", "Check", "OldCookie", "Presented", "SuperTokens", "SuperTokensTables"]
