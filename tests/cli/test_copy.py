@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from fastapi_session import SessionConfig, Sessions
 from tests.cli.conftest import CommandLine, Done
 
+ROOT = Path(__file__).parents[2]
 SECRET = "the-secret-of-the-deployment-that-moves-0001"
 
 
@@ -138,3 +142,66 @@ def test_wrong_places(places: tuple[str, str], said: str, command_line: CommandL
 
     assert said.format(folder=folder) in refused(command_line, *places)
     assert before == {*folder.iterdir()}
+
+
+def test_another_store_needs_a_secret(old: Path, command_line: CommandLine) -> None:
+    """A server needs the secret of the key file in the configuration, and the line says how it comes there."""
+    line = refused(command_line, url(old), "postgresql+asyncpg://app:lovelace@127.0.0.1:1/app")
+
+    assert f'export FASTAPI_SESSION_SECRET="$(cat {old}.secret)"' in line
+    assert "lovelace" not in line
+
+
+def test_a_server_that_is_not_there(folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that cannot be reached is said in a line, without user and password."""
+    made(folder / "old.db", secret=SECRET)
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", SECRET)
+    line = refused(command_line, "sqlite:///old.db", "redis://ada:lovelace@127.0.0.1:1/0")
+
+    assert line.startswith("error: ")
+    assert "127.0.0.1:1" in line
+    assert "lovelace" not in line
+
+
+class Following:
+    """`copy --follow` in a process of its own, from one file to another."""
+
+    def __init__(self, old: Path, new: Path) -> None:
+        shutil.copy(f"{old}.secret", f"{new}.secret")
+        command = [sys.executable, "-m", "fastapi_session", "copy", url(old), url(new), "--follow", "--interval", "0.1"]
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def said(self) -> str:
+        """Return the next line that it says, as soon as it does."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def ended(self, by: signal.Signals) -> tuple[int, str, str]:
+        """Send the signal, and return exit code, output and errors."""
+        self.process.send_signal(by)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals on this system")
+def test_following(old: Path) -> None:
+    """It goes on until Ctrl-C, which makes a last pass and ends well; killed in the middle, it is begun again."""
+    new = old.with_name("new.db")
+    killed = Following(old, new)
+    assert killed.said().startswith("pass 1: 1 sessions: 1 new")
+    assert -signal.SIGKILL == killed.ended(signal.SIGKILL)[0]
+
+    following = Following(old, new)
+    assert following.said().startswith("pass 1: 1 sessions: 0 new, 0 renewed, 1 there")
+    made(old)
+    code, out, err = following.ended(signal.SIGINT)
+
+    assert (0, "") == (code, err)
+    assert "1 new" in out
+    assert ["alice", "alice"] == users_in(new)
