@@ -8,6 +8,7 @@ import re
 import secrets
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from types import ModuleType
 
 import pytest
 from fastapi.testclient import TestClient
+from fastapi_users.jwt import generate_jwt
+from itsdangerous import TimestampSigner
 from opentelemetry.util._once import Once
 
 import fastapi_session
@@ -199,6 +202,28 @@ def test_an_adopter_of_your_own(run: Run) -> None:
         assert {"user_id": "ada"} == adopted.json()
         assert "sid=; Path=/; Expires=Thu, 01 Jan 1970" in adopted.headers["set-cookie"]
         assert {"user_id": "ada"} == client.get("/me").json()
+
+
+def test_moving_from_starlette(run: Run) -> None:
+    """Who is signed in by the middleware is so by the page's application, if the page's user is active."""
+    page = run("docs/moving-from-starlette-sessions.md")
+    signer = TimestampSigner(page.SECRET_KEY)
+    cookies = [signer.sign(b64encode(json.dumps({"user_id": name}).encode())).decode() for name in ("ada", "bob")]
+    with browser(page) as client:
+        statuses = [client.get("/me", headers={"cookie": f"session={cookie}"}).status_code for cookie in cookies]
+
+    assert [200, 401] == statuses
+
+
+def test_moving_from_fastapi_users(run: Run) -> None:
+    """Who has a JWT of the strategy is signed in by the page's application, if the page's user is active."""
+    page = run("docs/moving-from-fastapi-users.md")
+    users = [*page.ACTIVE, "a92a0a4e-5d9d-4c1f-8a4b-2f2f9a9f5a55"]
+    tokens = [generate_jwt({"sub": user, "aud": "fastapi-users:auth"}, page.SECRET, 3600) for user in users]
+    with browser(page) as client:
+        statuses = [client.get("/me", headers={"cookie": f"fastapiusersauth={token}"}).status_code for token in tokens]
+
+    assert [200, 401] == statuses
 
 
 def test_sockets_and_streams(run: Run) -> None:

@@ -17,6 +17,10 @@ ARQ = "arq==0.28.0"
 """It wants redis-py older than 6, and would hold back that of all other tests."""
 
 
+FASTAPI_USERS = "fastapi-users[sqlalchemy]==15.0.5"
+"""It wants SQLAlchemy older than 2.1."""
+
+
 def folder(package: str) -> Path:
     """Where *package* is, with what it requires. That differs from one Python to the next."""
     python = f"{sys.implementation.cache_tag}-{sys.platform}"
@@ -24,7 +28,7 @@ def folder(package: str) -> Path:
 
 
 def fetched(package: str) -> Path:
-    """Return where *package* is."""
+    """Return where *package* is. Raises `Missing`."""
     if not folder(package).is_dir():
         raise Missing(package, "it has not been fetched: run python -m tests.recipes.setup")
     return folder(package)
@@ -44,11 +48,12 @@ def have(package: str) -> Path:
 
 
 def main() -> None:
-    """Have it, or say why not."""
-    try:
-        sys.stdout.write(f"{have(ARQ)}\n")
-    except Missing as missing:
-        sys.stdout.write(f"{missing}\n")
+    """Have them, or say why not."""
+    for package in (ARQ, FASTAPI_USERS):
+        try:
+            sys.stdout.write(f"{have(package)}\n")
+        except Missing as missing:
+            sys.stdout.write(f"{missing}\n")
 
 
 if __name__ == "__main__":
