@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 
 import pytest
 
@@ -11,6 +12,7 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import Notice, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
+from fastapi_session.testing.movable_contract import every_session, take_in
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session, new_signing_key
 
 Damage = Callable[[SessionRecord], Awaitable[None]]
@@ -76,6 +78,17 @@ class DamagedSessions:
         assert [None] * 3 == [(await store.get(record.session_id)).record for record in three]
         heard = {notice.subject for notice in (await store.notices(after=0)).notices}
         assert {record.session_id for record in three} == heard
+
+    async def test_moving_goes_on(
+        self, store: Store, clock: HandClock, three: list[SessionRecord], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A copy leaves it out, and whoever takes it in leaves it as it is: all others move, and the log says so once."""
+        assert [three[0], three[2]] == sorted(await every_session(store), key=attrgetter("created_at"))
+        assert ["there", "there", "kept"] == await take_in(store, *three[:2], new_session("new", now=clock()))
+
+        [line] = errors_in(caplog)
+        assert " cannot be read, for its " in line
+        assert SECRET_VALUE not in line
 
     async def test_housekeeping_goes_on(self, store: Store, clock: HandClock, three: list[SessionRecord]) -> None:
         """What has expired is deleted, whatever is beside it."""

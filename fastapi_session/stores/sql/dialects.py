@@ -201,9 +201,9 @@ def insert_or_lock(table: Table, *, dialect: str) -> Insert:
 
 
 def insert_missing(table: Table, *, dialect: str) -> Insert:
-    """Return what inserts rows of *table* but for those that are there, and returns the keys of what it inserted: not in MySQL."""
+    """Return what inserts rows of *table* but for those that are there, and returns the keys of what it inserted. In MySQL it fails if one is there."""
     if dialect in _BINARY_TEXT:
-        return mysql.insert(table).prefix_with("IGNORE")
+        return mysql.insert(table)
     statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     missing: Insert = statement.on_conflict_do_nothing().returning(*table.primary_key)
     return missing

@@ -3,15 +3,17 @@
 First the ids are remembered, in one order: whoever takes in one of them at the same time waits here, and then finds what the other
 one wrote. Then the rows of those ids are locked, in one order too, and only then it is decided what becomes of each.
 
-MySQL does not say which rows it has inserted, only how many. So there those are read first that are there, and the insertion is
-undone and tried again if somebody came in between.
+MySQL does not say which rows it has inserted. So there those are read first that are there, and the insertion fails, is undone and
+tried again if somebody came in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.readable import Readable
@@ -22,9 +24,7 @@ from fastapi_session.stores.sql.statements import LOCK_THESE, columns
 from fastapi_session.stores.sql.tables import ONCE, SESSION
 from fastapi_session.stores.taking_in import Taking, mark_of, marked_until, taking
 
-_REMEMBER = {
-    dialect: insert_missing(ONCE, dialect=dialect).execution_options(preserve_rowcount=True) for dialect in DIFFERENCES
-}
+_REMEMBER = {dialect: insert_missing(ONCE, dialect=dialect) for dialect in DIFFERENCES}
 # Not as the transaction first saw it, be that REPEATABLE READ.
 _REMEMBERED = (
     select(ONCE.c.digest)
@@ -64,10 +64,9 @@ def _remember(connection: Connection, marks: Mapping[bytes, int]) -> set[bytes]:
         rows = [{"digest": digest, "until": until} for digest, until in marks.items() if digest not in known]
         if not rows:
             return set()
-        with connection.begin_nested() as undone_if_late:
-            if results.at_most(len(rows), connection.execute(statement, rows)) == len(rows):
-                return {*marks} - known
-            undone_if_late.rollback()
+        with suppress(IntegrityError), connection.begin_nested():
+            connection.execute(statement, rows)
+            return {*marks} - known
 
 
 def _locked(connection: Connection, session_ids: Sequence[str]) -> Mapping[object, Row]:
