@@ -16,11 +16,16 @@ from typing import Annotated
 import typer
 
 from fastapi_session.cli.commands.copy import copy
+from fastapi_session.cli.commands.import_supertokens import supertokens
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
 program.command()(copy)
+
+imports = typer.Typer(no_args_is_help=True, help="Take in the sessions of another system.")
+imports.command()(supertokens)
+program.add_typer(imports, name="import")
 
 
 def _say_version(is_asked: bool) -> None:  # noqa: FBT001 - as typer calls it

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi_session.adoption import Adoption
 from fastapi_session.moving.adopters.adopter import Adopter, Check, OldCookie, Presented
-from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
+from fastapi_session.moving.supertokens import (
+    ImportProgress,
+    ImportReport,
+    Remark,
+    SuperTokens,
+    SuperTokensTables,
+    import_sessions,
+)
 
 if TYPE_CHECKING:
     from fastapi_session.moving.adopters.django_sessions import DjangoSessions, DjangoSignedCookies, DjangoTables
@@ -35,11 +42,15 @@ __all__ = [
     "FastAPIUsersDatabase",
     "FastAPIUsersJWT",
     "FastAPIUsersRedis",
+    "ImportProgress",
+    "ImportReport",
     "OldCookie",
     "Presented",
+    "Remark",
     "StarletteSessions",
     "SuperTokens",
     "SuperTokensTables",
+    "import_sessions",
 ]
 
 

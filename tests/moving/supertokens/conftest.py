@@ -10,9 +10,12 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from tests.cli import conftest as commands
 from tests.moving.supertokens.core_tables import READER, Core, let_read
 from tests.stores.sql.conftest import SERVERS
 from tests.supertokens_core.tables import Layout, tables
+
+command_line = commands.command_line
 
 MakeCore = Callable[..., Awaitable[Core]]
 

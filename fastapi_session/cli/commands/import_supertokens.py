@@ -1,0 +1,116 @@
+"""`fastapi-session import supertokens [DATABASE]`: all sessions of a SuperTokens core go on here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fastapi_session.cli.deployment import App, sessions_of
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
+from fastapi_session.moving.supertokens.importing import Became, ImportProgress, ImportReport, import_sessions
+from fastapi_session.sessions import Sessions
+
+Database = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATABASE",
+        help="The URL of the core's database, or env:VARIABLE that has it. Without it, that of the application's moving_from.",
+    ),
+]
+Write = Annotated[bool, typer.Option("--write", help="Do it. Without this, all is read and nothing written.")]
+Schema = Annotated[str | None, typer.Option(help="The core's postgresql_table_schema.")]
+Prefix = Annotated[str, typer.Option(help="The core's table_names_prefix.")]
+AppId = Annotated[str, typer.Option("--app-id", help="The app of the core, of which it may have several.")]
+
+_WORDS: dict[Became, str] = {
+    "read": "can be taken in",
+    "kept": "taken in",
+    "renewed": "renewed",
+    "there": "there already",
+    "ended": "ended here before",
+    "dropped": "ended there, so here too",
+    "expired": "expired",
+    "unfit": "not taken in",
+}
+_VARIABLE = "env:"
+
+
+def supertokens(
+    database: Database = None,
+    *,
+    app: App = None,
+    schema: Schema = None,
+    prefix: Prefix = "",
+    app_id: AppId = "public",
+    write: Write = False,
+) -> None:
+    """Take in all sessions of a SuperTokens core, so that nobody is signed out by the change. Only with --write is anything written.
+
+    Nothing is changed in its database. It may be repeated while the core still runs: what has not moved yet is brought up to date.
+    Exit code 1 says that some sessions could not be taken in; each is named.
+    """
+    sessions = _sessions(database, app=app, tables=SuperTokensTables(schema, prefix), app_id=app_id)
+    report = asyncio.run(_import(sessions, write=write))
+    _tell(report)
+    raise typer.Exit(1 if report.count("unfit") else 0)
+
+
+def _sessions(database: str | None, *, app: str | None, tables: SuperTokensTables, app_id: str) -> Sessions:
+    """Return the deployment's sessions, which go on from the core."""
+    found = sessions_of(app)
+    if database is None:
+        if not isinstance(found.moving_from, SuperTokens):
+            raise ConfigurationError(
+                "DATABASE: give the URL of the core's database, or --app with moving_from=SuperTokens(...)"
+            )
+        return found
+    return Sessions(found.config, moving_from=SuperTokens(_url(database), tables=tables, app_id=app_id))
+
+
+def _url(database: str) -> str:
+    if not database.startswith(_VARIABLE):
+        return database
+    variable = database.removeprefix(_VARIABLE)
+    if not (url := os.environ.get(variable)):
+        raise ConfigurationError(f"DATABASE: the variable {variable} is not set")
+    return url
+
+
+async def _import(sessions: Sessions, *, write: bool) -> ImportReport:
+    # On the standard error, so that the report alone can be kept.
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("sessions", total=None)
+
+        def tell(progress: ImportProgress) -> None:
+            for remark in progress.remarks:
+                became = "taken in" if remark.taken else "not taken in"
+                console.print(
+                    f"{became}: {remark.handle}: {remark.reason}", markup=False, highlight=False, soft_wrap=True
+                )
+            bar.update(task, completed=progress.done, total=progress.total)
+
+        try:
+            await sessions.open()
+            return await import_sessions(sessions, dry_run=not write, progress=tell)
+        finally:
+            await sessions.close()
+
+
+def _tell(report: ImportReport) -> None:
+    for tenant_id, became in report.tenants.items():
+        said = [f"{became[name]:,} {words}" for name, words in _WORDS.items() if became[name]]
+        typer.echo(f"tenant {tenant_id}: {', '.join(said)}")
+    for reason, number in report.remarks.most_common():
+        typer.echo(f"{number:,} times: {reason}")
+    if not report.tenants:
+        typer.echo("the core has no session that has not expired")
+    if not report.written:
+        typer.echo("nothing was written: repeat this with --write")

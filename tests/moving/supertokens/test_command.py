@@ -1,0 +1,67 @@
+"""`fastapi-session import supertokens`: what it says and does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tests.moving.supertokens.core_tables import Core
+from tests.moving.supertokens.minting import MintedSession
+
+pytestmark = pytest.mark.parametrize("core_driver", ["postgresql+asyncpg"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that its environment configures."""
+    monkeypatch.setenv("FASTAPI_SESSION_STORE", f"sqlite:///{tmp_path / 'sessions.db'}")
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", "the-secret-of-the-deployment-that-moves-0001")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_first_dry_then_for_good(core: Core, command_line: CommandLine) -> None:
+    """Without --write nothing is written; then each tenant has its line, and a repetition says that all are there."""
+    asyncio.run(core.session(MintedSession.begun("ada")))
+    asyncio.run(core.session(MintedSession.begun("bob", tenant_id="shop")))
+    dry, done, again = (
+        command_line("import", "supertokens", core.url, *options) for options in ([], ["--write"], ["--write"])
+    )
+
+    assert (
+        "tenant public: 1 can be taken in\ntenant shop: 1 can be taken in\nnothing was written: repeat this with --write\n"
+        == dry.out
+    )
+    assert "tenant public: 1 taken in\ntenant shop: 1 taken in\n" == done.out
+    assert "tenant public: 1 there already\ntenant shop: 1 there already\n" == again.out
+    assert [0, 0, 0] == [each.code for each in (dry, done, again)]
+
+
+def test_what_was_not_taken_in_is_named(core: Core, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that does not fit is named with its reason, and the exit code says that there is one. A variable may have the URL."""
+    broken = MintedSession.begun()
+    asyncio.run(core.session(broken, jwt_user_payload="no JSON"))
+    asyncio.run(core.session(MintedSession.begun()))
+    monkeypatch.setenv("CORE", core.url)
+    done = command_line("import", "supertokens", "env:CORE", "--write")
+
+    assert "tenant public: 1 taken in, 1 not taken in\n1 times: jwt_user_payload is no JSON\n" == done.out
+    assert f"not taken in: {broken.handle}: jwt_user_payload is no JSON" in done.err
+    assert 1 == done.code
+
+
+def test_what_is_wrong_is_said_in_a_line(core: Core, command_line: CommandLine) -> None:
+    """A wrong app, no database, and a variable that is not set are mistakes of the command line."""
+    said = [
+        command_line("import", "supertokens", *arguments)
+        for arguments in ([core.url, "--app-id", "absent"], [], ["env:ABSENT_VARIABLE"])
+    ]
+
+    assert [
+        "error: app_id: there is no refresh_token_key of the app 'absent', but of 'public': give one of these",
+        "error: DATABASE: give the URL of the core's database, or --app with moving_from=SuperTokens(...)",
+        "error: DATABASE: the variable ABSENT_VARIABLE is not set",
+    ] == [each.err.strip().splitlines()[-1] for each in said]
+    assert [1, 1, 1] == [each.code for each in said]
