@@ -7,7 +7,7 @@ line that matches decides. *gen*, *cur* and *prev* are those of the row, as in `
 | the token is | and | it is judged as |
 |---|---|---|
 | cur | | of gen |
-| prev | the row waits, and prev was replaced there less than their grace period ago | of gen, in the place of cur: there it goes on as well |
+| prev | the row waits, and prev was replaced there no longer ago than their grace period | of gen, in the place of cur: there it goes on as well |
 | prev | | of gen - 1 |
 | a child of cur | | of gen + 1: the other system has not written it down yet, which it does at the first use |
 | a child of prev | its parent was exchanged here meanwhile | its parent, of gen - 1: both have the same successor |
@@ -96,7 +96,7 @@ def as_seen(token: ForeignToken, row: Lineage, *, now: int, rules: ForeignRules)
     if secrets.get(row.current_kid) is None:
         return None
     own, parent = _hashes(token.secret, secrets), _hashes(token.parent, secrets)
-    is_in_their_grace = row.exchanged is None and abs(now - row.window_at) < rules.their_grace
+    is_in_their_grace = row.exchanged is None and abs(now - row.window_at) <= rules.their_grace
     if row.exchanged is None:
         row = replace(row, window_at=min(row.window_at, now - rules.policy.grace))
     # What matches by an earlier secret is judged, and kept, by the newest.

@@ -16,9 +16,9 @@ from tests.core.foreign_sessions import EXPIRES_AT, ROTATED_AT, RULES, THEIR_GRA
 from tests.core.lineages import ANSWER, POLICY, RING
 from tests.milliseconds import GRACE, HOUR
 
-NOW = ROTATED_AT + THEIR_GRACE
-"""Their grace has just passed."""
-WITHIN = NOW - 1
+WITHIN = ROTATED_AT + THEIR_GRACE
+"""The last millisecond of their grace, which counts for them."""
+NOW = WITHIN + 1
 EARLIER = Secret.from_material(b"an earlier secret of 32 bytes or more")
 BOTH = Secrets([RING.newest, EARLIER])
 SECRETS_OF = {"the newest": RING, "both": BOTH, "the earlier": Secrets([EARLIER])}

@@ -1,6 +1,6 @@
 """An application as it was before the change: it answers as supertokens-python 0.31.4 over FastAPI does, with golden tokens.
 
-It has no core. Who logs in gets the tokens of a golden client, whose access token is signed anew so that it ends soon.
+It has no core. Who logs in gets the tokens of a golden client, whose access token is signed anew for the address.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from time import time
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
@@ -37,11 +36,15 @@ class Tokens:
     anti_csrf_token: str | None
 
 
-def issued(data: Golden, client: Client, *, validity: timedelta) -> Tokens:
-    """Return the tokens of a golden *client*, the access token as one that was issued at this moment for *validity*."""
+def issued(data: Golden, client: Client, *, issuer: str) -> Tokens:
+    """Return the tokens of a golden *client*, the access token as one that *issuer* issued at the moment of the data."""
     row = next(row for row in data.tables["jwt_signing_keys"] if row["app_id"] == client.app_id)
-    now = int(time())
-    claims = claims_of(client.access_token) | {"iat": now, "exp": now + validity // timedelta(seconds=1)}
+    now = data.moment // 1000
+    claims = claims_of(client.access_token) | {
+        "iss": issuer,
+        "iat": now,
+        "exp": now + data.access_token_validity // 1000,
+    }
     header = {"kid": row["key_id"], "version": "5"}
     access_token = jwt.encode(claims, signing_key(row), "RS256", headers=header)
     return Tokens(access_token, client.refresh_token, client.opened["anti_csrf_token"] if client.opened else None)
@@ -95,13 +98,13 @@ def set_cookie(response: Response, name: str, value: str, *, path: str, lasts: t
     response.set_cookie(name, quote(value, encoding="utf-8"), expires=seconds, path=path, httponly=True, samesite="lax")
 
 
-def add_old_backend(app: FastAPI, data: Golden, *, validity: timedelta) -> None:
-    """Give *app* the routes of the old application: a log-in as any golden client, and one that needs a session."""
+def add_old_backend(app: FastAPI, data: Golden, *, origin: str) -> None:
+    """Give *app*, which is at *origin*, the routes of the old application: a log-in as any golden client, and one that needs a session."""
 
     @app.post("/login")
     async def login(request: Request, response: Response, state: str, client: str = "the client") -> dict[str, str]:
         method: Method = "header" if request.headers.get("st-auth-mode") == "header" else "cookie"
-        attach(response, issued(data, data.client(state, client), validity=validity), method)
+        attach(response, issued(data, data.client(state, client), issuer=f"{origin}/auth"), method)
         return {"state": state}
 
     @app.get("/me")

@@ -11,6 +11,8 @@ final class States {
     private static final long SECOND = 1000;
     private static final long HOUR = 3600 * SECOND;
     private static final long DAY = 24 * HOUR;
+    /** Long after the grace period, and before an access token ends. */
+    private static final long A_WHILE = HOUR - 600 * SECOND;
     private static final String ISSUER = "\"iss\":\"https://example.com/auth\"";
 
     final List<Client> clients = new ArrayList<>();
@@ -39,7 +41,7 @@ final class States {
 
     private void rotations() {
         state("fresh");
-        client("the client", begun(HOUR));
+        client("the client", begun(A_WHILE));
 
         state("rotated within the grace period");
         Held first = begun(DAY);
@@ -49,7 +51,7 @@ final class States {
 
         state("rotated long ago");
         first = begun(DAY);
-        second = rotated(first, HOUR);
+        second = rotated(first, A_WHILE);
         client("current", second);
         client("previous", first);
 
@@ -93,16 +95,16 @@ final class States {
     private void twoSteps() {
         state("child not promoted");
         Held parent = begun(DAY);
-        Held child = stepped(parent, HOUR);
+        Held child = stepped(parent, A_WHILE);
         client("child", child);
         client("parent", parent);
-        client("another child", stepped(parent, HOUR - SECOND));
+        client("another child", stepped(parent, A_WHILE - SECOND));
 
         state("child promoted by its access token");
         parent = begun(DAY);
-        child = stepped(parent, HOUR);
-        Held sibling = stepped(parent, HOUR - SECOND);
-        promoted(child, HOUR - 2 * SECOND);
+        child = stepped(parent, A_WHILE);
+        Held sibling = stepped(parent, A_WHILE - SECOND);
+        promoted(child, A_WHILE - 2 * SECOND);
         client("child", child);
         client("parent", parent);
         client("the other child", sibling);
@@ -119,7 +121,7 @@ final class States {
         state("child promoted by its refresh, whose child is not");
         parent = begun(DAY);
         child = stepped(parent, 2 * HOUR);
-        Held grandchild = stepped(child, HOUR);
+        Held grandchild = stepped(child, A_WHILE);
         client("grandchild", grandchild);
         client("child", child);
         client("parent", parent);
@@ -138,7 +140,7 @@ final class States {
         for (int days = 8; days > 0; days--) {
             held = stepped(held, days * DAY);
         }
-        Held last = stepped(held, HOUR);
+        Held last = stepped(held, A_WHILE);
         client("current", held);
         client("child", last);
         client("the first", first);
@@ -146,13 +148,13 @@ final class States {
         state("stepped, then rotated at once");
         parent = begun(3 * DAY);
         child = stepped(parent, 2 * DAY);
-        client("current", rotated(child, HOUR));
+        client("current", rotated(child, A_WHILE));
         client("previous", child);
         client("parent of the previous", parent);
 
         state("child not promoted, whose row ends soon");
         parent = begun(Core.REFRESH_TOKEN_VALIDITY - HOUR);
-        client("child", stepped(parent, HOUR));
+        client("child", stepped(parent, A_WHILE));
 
         state("child not promoted, whose row has ended");
         parent = begun(Core.REFRESH_TOKEN_VALIDITY + HOUR);
@@ -179,7 +181,7 @@ final class States {
         for (String tenant : List.of("customer-1", "t2")) {
             state("tenant " + tenant);
             Held first = begun(DAY, beginning("alice").in(Core.PUBLIC, tenant));
-            client("current", rotated(first, HOUR));
+            client("current", rotated(first, A_WHILE));
             client("previous", first);
         }
         state("app shop");
@@ -269,10 +271,10 @@ final class States {
         payloads.put("empty", "{}");
         payloads.put("as a backend writes it", "{" + ISSUER + ",\"st-ev\":{\"v\":true,\"t\":1700000000000}}");
         payloads.put("nested", "{" + ISSUER + ",\"a\":{\"b\":[1,2.5,true,false,null,{\"c\":\"d\"}],\"e\":{}},\"f\":[]}");
-        payloads.put("of many languages", "{\"n\u00e4me\":\"\u4e2d\u6587 \ud83d\ude00 \u2028 \u0000 \\\" \\\\ </script>\"}".replace("\u2028", "\\u2028").replace("\u0000", "\\u0000"));
-        payloads.put("of large numbers", "{\"big\":123456789012345678,\"exact\":9007199254740993,\"small\":1.0E-7,\"negative\":-1}");
-        payloads.put("of 6 kB", "{\"roles\":\"" + "r".repeat(6000) + "\"}");
-        payloads.put("of 5 kB in escapes", "{\"escaped\":\"" + "\\\"".repeat(1700) + "\"}");
+        payloads.put("of many languages", "{" + ISSUER + ",\"n\u00e4me\":\"\u4e2d\u6587 \ud83d\ude00 \u2028 \u0000 \\\" \\\\ </script>\"}".replace("\u2028", "\\u2028").replace("\u0000", "\\u0000"));
+        payloads.put("of large numbers", "{" + ISSUER + ",\"big\":123456789012345678,\"exact\":9007199254740993,\"small\":1.0E-7,\"negative\":-1}");
+        payloads.put("of 6 kB", "{" + ISSUER + ",\"roles\":\"" + "r".repeat(6000) + "\"}");
+        payloads.put("of 5 kB in escapes", "{" + ISSUER + ",\"escaped\":\"" + "\\\"".repeat(1700) + "\"}");
         payloads.forEach((name, payload) -> {
             state("payload " + name);
             client("the client", begun(HOUR / 2, beginning("alice").with(payload)));
@@ -302,35 +304,41 @@ final class States {
         state("access token expired");
         client("the client", begun(2 * HOUR));
 
+        atTheEdge("access token that ends at this moment");
+        client("the client", begun(HOUR));
+
         state("access token by the dynamic key before");
         Held held = begun(HOUR / 2);
-        bearing(held, access(held, 5, "{}", key(1), moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 5, "{" + ISSUER + "}", key(1), moment - HOUR / 2, HOUR));
 
         state("access token by a dynamic key whose time is over");
-        bearing(held, access(held, 5, "{}", key(0), moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 5, "{" + ISSUER + "}", key(0), moment - HOUR / 2, HOUR));
 
         state("access token by the older static key");
-        bearing(held, access(held, 5, "{}", key(3), moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 5, "{" + ISSUER + "}", key(3), moment - HOUR / 2, HOUR));
 
         state("access token by a key of another app");
-        bearing(held, access(held, 5, "{}", core.signingKey("shop", false), moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 5, "{" + ISSUER + "}", core.signingKey("shop", false), moment - HOUR / 2, HOUR));
 
         state("access token valid for a year");
-        bearing(held, access(held, 5, "{}", key(2), moment - HOUR / 2, 365 * DAY));
+        bearing(held, access(held, 5, "{" + ISSUER + "}", key(2), moment - HOUR / 2, 365 * DAY));
 
         state("access token that names a key and is signed by another");
         SigningKey named = new SigningKey(Core.PUBLIC, key(2).kid(), key(2).createdAt(), key(1).stored());
-        bearing(held, access(held, 5, "{}", named, moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 5, "{" + ISSUER + "}", named, moment - HOUR / 2, HOUR));
+
+        state("access token without an issuer");
+        bearing(held, access(held, 5, "{}", key(2), moment - HOUR / 2, HOUR));
 
         for (int version = 2; version <= 5; version++) {
             state("access token of version " + version);
-            bearing(held, access(held, version, "{\"plan\":\"pro\"}", key(2), moment - HOUR / 2, HOUR));
+            bearing(held, access(held, version, "{" + ISSUER + ",\"plan\":\"pro\"}", key(2), moment - HOUR / 2, A_WHILE));
         }
         state("access token of version 3 with names that later versions have");
-        bearing(held, access(held, 3, "{\"tId\":\"mine\",\"rsub\":\"mallory\"}", key(2), moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 3, "{" + ISSUER + ",\"tId\":\"mine\",\"rsub\":\"mallory\"}", key(2), moment - HOUR / 2, A_WHILE));
 
         state("access token of version 4 with a name that the later version has");
-        bearing(held, access(held, 4, "{\"rsub\":\"mallory\"}", key(2), moment - HOUR / 2, HOUR));
+        bearing(held, access(held, 4, "{" + ISSUER + ",\"rsub\":\"mallory\"}", key(2), moment - HOUR / 2, A_WHILE));
     }
 
     private void damagedRefreshTokens() {
@@ -361,7 +369,7 @@ final class States {
 
         state("refresh token of an un-promoted child, written otherwise");
         Held parent = begun(DAY);
-        String[] child = stepped(parent, HOUR).refreshToken().split("\\.");
+        String[] child = stepped(parent, A_WHILE).refreshToken().split("\\.");
         presents(parent, child[0].replaceAll("=+$", "") + "." + child[1] + ".v2");
     }
 
