@@ -17,6 +17,7 @@ from fastapi_session import (
     Lifetime,
     Session,
     SessionConfig,
+    Sessions,
     create_session,
     get_all_cors_headers,
     install,
@@ -29,10 +30,10 @@ HERE = Path(__file__).parent
 PACKAGES = (CLIENT, "browser-tabs-lock", "supertokens-js-override")
 
 
-def api_app(config: SessionConfig) -> FastAPI:
-    """Build the API, callable from the pages of the configuration's website."""
+def api_app(config: SessionConfig, *, sessions: Sessions | None = None) -> FastAPI:
+    """Build the API, callable from the pages of the configuration's website. *sessions* are those that were made from it, if any."""
     app = page_app()
-    install(app, config)
+    install(app, sessions or config)
     app.include_router(session_router())
     app.add_middleware(
         CORSMiddleware,

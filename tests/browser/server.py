@@ -37,6 +37,10 @@ class Server:
         await self.app(scope, receive, noting)
 
     @property
+    def port(self) -> int:
+        return int(self.origin.rpartition(":")[2])
+
+    @property
     def refreshes(self) -> int:
         return self.answers.count("POST /auth/session/refresh 200")
 
@@ -62,10 +66,11 @@ class Prompt(uvicorn.Server):
 
 
 @contextmanager
-def serve(build: Callable[[str], ASGIApp], *, host: str = "localhost") -> Iterator[Server]:
-    """Serve the app that *build* makes for its origin."""
+def serve(build: Callable[[str], ASGIApp], *, host: str = "localhost", port: int = 0) -> Iterator[Server]:
+    """Serve the app that *build* makes for its origin, on a *port* that nobody else has, or on that of a server that has ended."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     origin = f"http://{host}:{listener.getsockname()[1]}"
     served = Server(build(origin), origin)
     server = Prompt(uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1))
