@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+# Modules are compiled once, not again by each of the hundreds of processes that a run of the tests starts.
+export PYTHONDONTWRITEBYTECODE :=
 # Each worker runs whole files of tests and has servers of its own: tests/side_by_side.py says how many, and in which order.
 # With a database of yours, one process runs all tests.
 SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_MYSQL_URL),,\
