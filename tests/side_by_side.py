@@ -11,7 +11,6 @@ LONGEST = (
     "tests/browser/test_supertokens_website.py",
     "tests/reliability/test_race.py",
     "tests/reliability/test_replay.py",
-    "tests/stores/sql/test_results.py",
     "tests/reliability/test_kill.py",
     "tests/stores/sql/test_migration.py",
     "tests/web/test_hostile.py",
