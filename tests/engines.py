@@ -16,6 +16,7 @@ from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.session_listeners import SessionListeners
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import StoreUnavailable
+from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.model import LATEST, FeedReading, SigningKeyRecord
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
@@ -36,9 +37,11 @@ def config(*, store: Store | str = "memory:", **options: Any) -> SessionConfig:
     return SessionConfig(store=store, **chosen)
 
 
-def engine(clock: Clock, *, store: Store | str = "memory:", **options: Any) -> Sessions:
+def engine(
+    clock: Clock, *, store: Store | str = "memory:", moving_from: ForeignSessions | None = None, **options: Any
+) -> Sessions:
     """Return an engine that is configured so."""
-    return Sessions(config(store=store, **options), clock=clock)
+    return Sessions(config(store=store, **options), clock=clock, moving_from=moving_from)
 
 
 def secrets(*texts: str) -> Secrets:

@@ -58,6 +58,20 @@ async def refresh(sessions: Sessions, client: str, *, token: str) -> Answer:
     )
 
 
+async def go_on(sessions: Sessions, _client: str, *, token: str) -> tuple[str, str]:
+    """Refresh *token*, which another system handed out, and tell what came of it, and of what the successor consists."""
+    try:
+        issued = await sessions.refresh(token)
+    except (SessionError, StoreUnavailable) as error:
+        return error.code, ""
+    return OK, str(received(issued.tokens.refresh_token or "", ring_of(sessions.config))["digest"])
+
+
+async def revoke(sessions: Sessions, _client: str, *, handle: str) -> tuple[str, str]:
+    """End the session, and tell whether it was alive."""
+    return "revoked" if await sessions.revoke(handle) else "not there", ""
+
+
 def ring_of(config: SessionConfig) -> Secrets:
     return Secrets([Secret.from_material(material) for material in config.secrets])
 
@@ -137,6 +151,8 @@ async def block(_sessions: Sessions, _client: str, *, seconds: float) -> None:
 
 VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "refresh": refresh,
+    "go_on": go_on,
+    "revoke": revoke,
     "merge": merge,
     "count": count,
     "sign_in": sign_in,
