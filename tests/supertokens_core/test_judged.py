@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,13 +17,16 @@ from sqlalchemy.pool import NullPool
 from fastapi_session import Sessions
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.errors import SessionError, TokenTheftError, TryRefreshTokenError, UnauthorisedError
-from fastapi_session.moving import SuperTokens
+from fastapi_session.moving import SuperTokens, import_sessions
+from fastapi_session.stores.base import Store
+from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.engines import config, refresh_token_of, stem
 from tests.supertokens_core.golden import Client, golden
-from tests.supertokens_core.tables import Layout, filled, kept, tables
+from tests.supertokens_core.tables import ADDED_BY_12_1, Layout, filled, kept, tables
 
 Outcome = tuple[str, ...]
+Begun = Callable[[str, str], AbstractAsyncContextManager[Sessions]]
 
 OUTCOMES: Mapping[type[SessionError], str] = {
     TokenTheftError: "theft",
@@ -97,13 +101,10 @@ def rounds() -> Iterator[Sequence[Client]]:
 
 
 @asynccontextmanager
-async def opened(url: str, app_id: str) -> AsyncIterator[Sessions]:
-    """An engine, at the moment of the data, that knows nothing yet of the sessions of the app."""
-    sessions = Sessions(
-        config(api_domain="https://example.com"),
-        moving_from=SuperTokens(url, app_id=app_id),
-        clock=HandClock(golden().moment),
-    )
+async def opened(source: SuperTokens, *, store: Store | None = None) -> AsyncIterator[Sessions]:
+    """An engine, at the moment of the data, that knows of the sessions of *source* what the *store* has of them."""
+    chosen = config(store=store or MemoryStore(clock=HandClock(golden().moment)), api_domain="https://example.com")
+    sessions = Sessions(chosen, moving_from=source, clock=HandClock(golden().moment))
     await sessions.open()
     try:
         yield sessions
@@ -111,21 +112,59 @@ async def opened(url: str, app_id: str) -> AsyncIterator[Sessions]:
         await sessions.close()
 
 
-async def test_refresh_tokens_are_judged_as_the_core_judges_them(url: str) -> None:
-    """A refresh is granted, refused or theft as at the core of 12.1, and a second tab gets the same successor as the first."""
+@asynccontextmanager
+async def with_database(url: str, app_id: str) -> AsyncIterator[Sessions]:
+    """An engine that looks into their database for what it has not seen yet."""
+    async with opened(SuperTokens(url, app_id=app_id)) as sessions:
+        yield sessions
+
+
+@asynccontextmanager
+async def after_import(url: str, app_id: str) -> AsyncIterator[Sessions]:
+    """An engine that has their database no more, only what was taken in from there, and the key."""
+    store = MemoryStore(clock=HandClock(golden().moment))
+    async with opened(SuperTokens(url, app_id=app_id), store=store) as sessions:
+        await import_sessions(sessions, dry_run=False)
+    key = next(row["value"] for row in golden().tables["key_value"] if row["app_id"] == app_id)
+    async with opened(SuperTokens(refresh_token_key=key), store=store) as sessions:
+        yield sessions
+
+
+@dataclass(frozen=True)
+class Way:
+    """Which core had the sessions, in which *layout* on which *server*, which interface its backends spoke, and how ours has them."""
+
+    server: str
+    layout: Layout
+    interface: str
+    begun: Begun
+
+
+WAYS = {
+    "a core of 12.1": Way("postgres_url", Layout(), "5.6", with_database),
+    "a core of 12.1, after the import": Way("postgres_url", Layout(), "5.6", after_import),
+    "a core of before": Way("mysql_url", Layout(without=ADDED_BY_12_1), "5.4", with_database),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+async def test_refresh_tokens_are_judged_as_the_core_judges_them(way: Way, request: pytest.FixtureRequest) -> None:
+    """A refresh is granted, refused or theft as at the core, and a second tab gets the same successor as the first."""
+    url: str = request.getfixturevalue(way.server)
     found: dict[str, Outcome] = {}
-    for clients in rounds():
-        for app_id in {client.app_id for client in clients}:
-            async with opened(url, app_id) as sessions:
-                found |= {str(client): await refreshed(sessions, client) for client in clients}
+    async with filled(url, golden().tables, way.layout):
+        for clients in rounds():
+            for app_id in {client.app_id for client in clients}:
+                async with way.begun(url, app_id) as sessions:
+                    found |= {str(client): await refreshed(sessions, client) for client in clients}
 
-    assert {str(client): expected_refresh(client) for client in golden().clients} == found
+    assert {str(client): expected_refresh(client, way.interface) for client in golden().clients} == found
 
 
-def expected_refresh(client: Client) -> Outcome:
+def expected_refresh(client: Client, interface: str) -> Outcome:
     if str(client) in OTHERWISE_REFRESHED:
         return OTHERWISE_REFRESHED[str(client)][0]
-    core = client.refresh["5.6"]
+    core = client.refresh[interface]
     return tuple(core[name] for name in ("outcome", "user_id", "recipe_user_id", "tenant_id") if name in core)
 
 
@@ -146,7 +185,7 @@ async def test_access_tokens_are_verified_as_the_core_verifies_them(url: str) ->
     """An access token of the core is accepted, with its users, tenant and claims, until it ends."""
     found: dict[str, tuple[Any, ...]] = {}
     for app_id in ("public", "shop"):
-        async with opened(url, app_id) as sessions:
+        async with with_database(url, app_id) as sessions:
             found |= {str(each): await verified(sessions, each) for each in golden().clients if each.app_id == app_id}
 
     [believed_longer] = [str(client) for client in golden().clients if client.state == BELIEVED_LONGER]
@@ -181,7 +220,7 @@ async def test_the_core_can_take_over_again(url: str) -> None:
         for client in golden().clients
         if client.app_id == "public" and client.refresh["5.6"]["outcome"] == "refreshed"
     ]
-    async with opened(url, "public") as sessions:
+    async with with_database(url, "public") as sessions:
         for client in refreshing:
             await refreshed(sessions, client)
     session_info = tables(Layout()).tables["session_info"]
