@@ -91,3 +91,17 @@ async def test_a_store_that_fails(move: Move) -> None:
 
     assert {"there": 1} == dict(last.sessions)
     assert [] == move.not_copied
+
+
+async def test_stopped_at_once_after_a_run_that_was_killed(move: Move) -> None:
+    """What an earlier run had taken in before it was killed is known to have gone over: it ends when it ends on the old store."""
+    handle, _ = await created(move.old)
+    [page] = [page async for page in move.stores[0].every_session(batch=9)]
+    await move.stores[1].take_in(page)
+    await Run(move.copy, interval=LONG).stopped()
+    await move.old.revoke(handle)
+    await move.stores[0].delete_notices(until=move.clock(), limit=9)
+    move.copy = move.another_run()
+    await move.begin()
+
+    assert (await move.stores[1].get(handle)).record is None

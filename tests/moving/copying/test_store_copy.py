@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi_session import MemoryStore, StoreUnavailable
@@ -12,6 +12,7 @@ from fastapi_session.moving.copying.places import Places
 from fastapi_session.moving.copying.store_copy import StoreCopy
 from fastapi_session.stores.base import TakenIn
 from fastapi_session.testing import HandClock
+from fastapi_session.testing.movable_contract import waiting_session
 from fastapi_session.testing.records import digest, new_session
 from tests.engines import created
 from tests.moving.copying.conftest import Move
@@ -25,6 +26,7 @@ class Choosy(MemoryStore):
         self.names = names
         self.is_down = False
         self.calls_to_fail = 0
+        self.before_taking_in: Callable[[], Awaitable[None]] | None = None
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         if self.is_down:
@@ -32,6 +34,8 @@ class Choosy(MemoryStore):
         return await super().notices(after=after, until=until)
 
     async def take_in(self, records: Sequence[SessionRecord], **options: Any) -> Sequence[TakenIn]:
+        if self.before_taking_in is not None:
+            await self.before_taking_in()
         if self.is_down or self.calls_to_fail:
             self.calls_to_fail -= not self.is_down
             raise StoreUnavailable("down")
@@ -97,3 +101,54 @@ async def test_many_pages(move: Move) -> None:
     assert (250, {"kept": 250}) == (done.read, dict(done.sessions))
     every = [record async for page in move.stores[1].every_session(batch=1_000) for record in page]
     assert 250 == len({record.session_id for record in every})
+
+
+async def test_what_ends_while_its_page_is_under_way(move: Move) -> None:
+    """A session that was read, ended on the old store, and is written only then into the new one, has ended there too."""
+    handle, _ = await created(move.old)
+    choosy = Choosy(clock=move.clock)
+    copy = StoreCopy(Places(move.stores[0], choosy), tell=move.not_copied.append)
+    await copy.begin()
+
+    async def end_it() -> None:
+        await move.old.revoke(handle)
+        await copy.carry()
+
+    choosy.before_taking_in = end_it
+
+    assert {"ended": 1} == dict((await copy.run("first")).sessions)
+    assert (await choosy.get(handle)).record is None
+
+
+async def test_what_is_remembered_of_moving_does_not_go_over(move: Move) -> None:
+    """That the old store took a session in says nothing of the new one, which can still take it in."""
+    record = waiting_session("a", now=move.clock())
+    await move.stores[0].take_in([record])
+    choosy = Choosy(record.session_id, clock=move.clock)
+    copy = StoreCopy(Places(move.stores[0], choosy), tell=move.not_copied.append)
+    assert {None: 1} == dict((await copy.run("only")).sessions)
+    choosy.names = ()
+
+    assert {"kept": 1} == dict((await copy.run("only")).sessions)
+
+
+async def test_a_notice_goes_over_once(move: Move) -> None:
+    """However often the feeds are read, and in both directions at the same time, each notice is in each of them once."""
+    await move.begin()
+    back = move.another_run(back=True)
+    handle, _ = await created(move.old)
+    await move.another_pass()
+    other, _ = await created(move.new)
+    await move.old.merge_into_access_token_payload(handle, {"role": "admin"})
+    await move.old.revoke(handle)
+    await move.new.revoke(other)
+    for _ in range(3):
+        await move.another_pass("last")
+        await back.run("last")
+    feeds = [(await store.notices(after=0)).notices for store in move.stores]
+
+    assert {*feeds[0]} == {*feeds[1]}
+    assert {handle, other} == {notice.subject for notice in feeds[0]}
+    await move.another_pass("last")
+    await back.run("last")
+    assert feeds == [(await store.notices(after=0)).notices for store in move.stores]
