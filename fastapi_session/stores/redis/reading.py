@@ -30,9 +30,7 @@ class Reading(Asking):
         records, now = await self._run(scripts.READ, shard.keys(*session_ids))
         return [None if each is None else session_row_in(each) for each in records], int(as_text(now))
 
-    async def _names_in(
-        self, shard: Shard, bounds: tuple[str, str], *, size: int = SESSIONS_PAGE
-    ) -> AsyncIterator[Sequence[str]]:
+    async def _names_in(self, shard: Shard, bounds: tuple[str, str], *, size: int) -> AsyncIterator[Sequence[str]]:
         """Yield the names between *bounds*, in pages of *size*: the server is held up by none of them."""
         lowest, highest = bounds
         names: Reply = [lowest] * size

@@ -37,7 +37,7 @@ from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, se
 from fastapi_session.stores.redis.limit_script import INSERT_LIMITED, said_of
 from fastapi_session.stores.redis.moving_verbs import MovingVerbs
 from fastapi_session.stores.redis.notice_verbs import NoticeVerbs
-from fastapi_session.stores.redis.reading import session_row_in
+from fastapi_session.stores.redis.reading import SESSIONS_PAGE, session_row_in
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.sighting_verbs import SightingVerbs
 from fastapi_session.stores.rows import Row
@@ -223,7 +223,7 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
         """Return the user's sessions that have not expired, oldest first."""
         living: list[SessionRecord] = []
         for shard in self._keys.shards:
-            async for names in self._names_in(shard, names_of_user(user_id, tenant_id)):
+            async for names in self._names_in(shard, names_of_user(user_id, tenant_id), size=SESSIONS_PAGE):
                 rows, now = await self._read(shard, session_ids_of(map(as_text, names)))
                 there = [row for row in rows if row is not None]
                 records = self._readable.sessions_of(there, user_id=user_id, tenant_id=tenant_id)
