@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,13 @@ from fastapi_session.clock import system_clock
 from fastapi_session.core import refresh_token
 from fastapi_session.core.anti_csrf import AntiCsrfProof
 from fastapi_session.core.refresh_token import LENGTH
-from fastapi_session.errors import SessionError, StoreUnavailable, TokenTheftError, UnauthorisedError
+from fastapi_session.errors import (
+    ConfigurationError,
+    SessionError,
+    StoreUnavailable,
+    TokenTheftError,
+    UnauthorisedError,
+)
 from fastapi_session.events import SessionAdopted, SessionEvent, SessionRefreshed, SessionRevoked, TokenTheftDetected
 from fastapi_session.model import MAX_OBJECT, Circumstances, SessionRecord
 from fastapi_session.sessions import Sessions
@@ -448,6 +455,15 @@ async def test_within_a_transaction(commits: bool, postgresql_store_url: str) ->
     else:
         assert await goes_on(sessions, tokens.refresh)
     await sessions.close()
+
+
+def test_a_store_that_takes_in_nothing(clock: HandClock, core: OldCore) -> None:
+    """A store of one's own without that part is refused at once, with what it lacks."""
+    lacking = cast("Store", SimpleNamespace())
+    with pytest.raises(ConfigurationError, match="moving_from: this store takes in no sessions"):
+        Sessions(config(store=lacking), clock=clock, moving_from=core)
+    with pytest.raises(ConfigurationError, match="moving_from: give the system"):
+        _ = Sessions(config(), clock=clock).taking_in
 
 
 def test_no_token_is_in_what_is_printed(core: OldCore) -> None:
