@@ -166,12 +166,12 @@ def test_a_server_that_is_not_there(folder: Path, command_line: CommandLine, mon
 class Following:
     """`copy --follow` in a process of its own, from one file to another."""
 
-    def __init__(self, old: Path, new: Path) -> None:
+    def __init__(self, old: Path, new: Path, **settings: str) -> None:
         shutil.copy(f"{old}.secret", f"{new}.secret")
         command = [sys.executable, "-m", "fastapi_session", "copy", url(old), url(new), "--follow", "--interval", "0.1"]
         self.process = subprocess.Popen(
             command,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -182,6 +182,11 @@ class Following:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
+    def warned(self) -> str:
+        """Return the next line on its standard error, as soon as there is one."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
     def ended(self, by: signal.Signals) -> tuple[int, str, str]:
         """Send the signal, and return exit code, output and errors."""
         self.process.send_signal(by)
@@ -191,10 +196,14 @@ class Following:
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals on this system")
 def test_following(old: Path) -> None:
-    """It goes on until Ctrl-C, which makes a last pass and ends well; killed in the middle, it is begun again."""
+    """It goes on until Ctrl-C, which makes a last pass and ends well; killed in the middle, it is begun again.
+
+    If passes take longer than the grace period, it says once what that means.
+    """
     new = old.with_name("new.db")
-    killed = Following(old, new)
+    killed = Following(old, new, FASTAPI_SESSION_REFRESH_TOKEN_ROTATION_GRACE_PERIOD="0.05")
     assert killed.said().startswith("pass 1: 1 sessions: 1 new")
+    assert killed.warned().endswith("switch when few refresh, or stop the application for it\n")
     assert -signal.SIGKILL == killed.ended(signal.SIGKILL)[0]
 
     following = Following(old, new)
