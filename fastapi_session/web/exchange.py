@@ -70,6 +70,7 @@ class Exchange:
     # would wait for the garbage collector.
 
     __slots__ = (
+        "_counted",
         "_credentials",
         "_refused",
         "_transport",
@@ -123,6 +124,7 @@ class Exchange:
         self.held: list[Message] | None = None  # a 500 that a mounted application may have made of an error of ours
         self._waiting: tuple[Waiting, ...] = ()
         self._refused: ReferenceType[SessionError] | None = None  # weakly: its traceback knows the scope
+        self._counted: ReferenceType[SessionError] | None = None
 
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Return what the request of *connection* brought. It is read at the first call and cached for the request."""
@@ -221,7 +223,7 @@ class Exchange:
         """
         if error.clears_tokens:
             self.clear()
-        if not self._has_refused(error):
+        if self._refused is None or self._refused() is not error:
             self._refused = ref(error)
             # DEBUG and no more: strangers can cause it at will, and would fill the log.
             logger.debug(
@@ -232,7 +234,9 @@ class Exchange:
 
     def refuse_token(self, error: SessionError, method: Method | None) -> None:
         """Do as `refuse`, for an access token that came by *method*, or for none that came, and let telemetry know."""
-        if self.observed is not None and not self._has_refused(error):
+        # Once: a provider that is called again, for the session of a login, is told by both calls.
+        if self.observed is not None and (self._counted is None or self._counted() is not error):
+            self._counted = ref(error)
             self.observed.refused(error, method)
         self.refuse(error)
 
@@ -269,9 +273,6 @@ class Exchange:
             if presented.forget is not None:
                 presented.forget()
         return tuple(cookie for presented in came for cookie in presented.cookies)
-
-    def _has_refused(self, error: SessionError) -> bool:
-        return self._refused is not None and self._refused() is error
 
     def _older_cookies(self, scope: Scope) -> Collection[str]:
         """Return the cookies of ours that came under the names from before a change of prefix."""

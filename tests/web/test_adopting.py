@@ -14,8 +14,17 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import WebSocketDenialResponse
 
-from fastapi_session import ConfigurationError, MemoryStore, SessionAdopted, Sessions, StoreUnavailable, install
-from fastapi_session.model import moment
+from fastapi_session import (
+    BooleanClaim,
+    ConfigurationError,
+    Fresh,
+    MemoryStore,
+    SessionAdopted,
+    Sessions,
+    StoreUnavailable,
+    install,
+)
+from fastapi_session.model import Json, moment
 from fastapi_session.moving import OldCookie
 from fastapi_session.testing import HandClock
 from tests.engines import NEW_SECRET, ORIGIN, SECRET, config, engine
@@ -415,6 +424,35 @@ def test_a_cookie_of_a_page_of_another_site(adopting: Adopting, logins: Logins) 
 
     assert cleared["old"].endswith("HttpOnly; SameSite=None; Secure; Partitioned")
     assert "; Path=/api; " in cleared["old"]
+
+
+class TestWhatRoutesDemand:
+    """A session that was adopted is as any other for what routes demand of it."""
+
+    def test_claims(self, clock: HandClock, logins: Logins) -> None:
+        """Claims are fetched into it, as into one that a sign-in begins."""
+
+        async def admin(user_id: str, _tenant_id: str, _payload: Json) -> bool:
+            return user_id == "ada"
+
+        is_admin = BooleanClaim("admin", fetch=admin)
+        sessions = Sessions(config(), claims=[is_admin], validators=[is_admin.is_true()], clock=clock)
+        with deployed(application(sessions, adopters=[logins]), sessions, clock) as deployment:
+            statuses = [deployment.get("/me", {"cookie": f"old={key}"}).status_code for key in ("of-ada", "of-bob")]
+
+        assert [200, 403] == statuses
+
+    def test_a_demand_on_the_sign_in(self, clock: HandClock, logins: Logins) -> None:
+        """How the user signed in there is not known: a route that demands it asks, with the tokens sent. Each refusal is counted once."""
+        sessions = Sessions(config(), validators=[Fresh(minutes=5)], clock=clock)
+        with deployed(application(sessions, adopters=[logins]), sessions, clock) as deployment:
+            sessions.telemetry_counts.is_on = True
+            refused = deployment.get("/me", ADA)
+            again = deployment.get("/me", Held.of(refused, "cookie").to_call())
+
+        assert NEW["cookie"] == change(refused)
+        assert [401, 401] == [refused.status_code, again.status_code]  # the challenge of a step-up
+        assert {("step_up_required", "none"): 1, ("step_up_required", "cookie"): 1} == sessions.telemetry_counts.refused
 
 
 def test_what_is_told(clock: HandClock, logins: Logins) -> None:
