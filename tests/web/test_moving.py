@@ -6,18 +6,21 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from fastapi import Response
 
-from fastapi_session import Sessions
+from fastapi_session import Sessions, StoreUnavailable
+from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
+from fastapi_session.errors import SessionError
 from fastapi_session.testing import HandClock
 from tests.engines import config
 from tests.moments import HOUR
 from tests.old_core import KID, OldCore, OldTokens
 from tests.supertokens_core.old_backend import Tokens, attach
 from tests.web.deployment import Deployment, application, deployed
+from tests.web.frames import pieces, report
 from tests.web.wire import CLEARED, KEPT, NEW, OTHER_CLEARED, TRY_REFRESH_TOKEN, UNAUTHORISED, Held, change
 from tests.wire import ACCESS_COOKIE, ANTI_CSRF, REFRESH_COOKIE, REFRESH_PATH
 
@@ -203,6 +206,37 @@ def test_a_sign_out_with_their_token(move: Move, core: OldCore) -> None:
 
     assert [] == deployment.users()
     assert UNAUTHORISED == deployment.post(REFRESH_PATH, cookies_of(tokens)).json()
+
+
+async def out_of_order(*_: Any, **__: Any) -> NoReturn:
+    raise StoreUnavailable("the store is down")
+
+
+MISHAPS: dict[str, Callable[[OldCore, OldTokens, Sessions], object]] = {
+    "their database is down": lambda core, _, __: vars(core).update(is_down=True),
+    "our store is down": lambda _, __, sessions: vars(sessions.store).update(rotate=out_of_order),
+    "it cannot go on here": lambda core, _, __: vars(core).update(unfit={*core.sessions}),
+    "the key is wrong": lambda core, _, __: vars(core).update(key="1000:00:00"),
+    "it ended there": lambda core, tokens, _: core.revoke(tokens),
+    "it is theft": lambda core, tokens, _: core.refresh(core.refresh(tokens)),
+    "nothing proves it": lambda _, __, ___: None,
+}
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+async def test_no_token_is_in_a_frame(mishap: str, core: OldCore, clock: HandClock) -> None:
+    """An error reporter that sends the local variables of every frame sends nothing that opens a session."""
+    sessions = Sessions(config(), clock=clock, moving_from=core)
+    tokens = core.refresh(core.begin(anti_csrf="39db2a18-2639-4a0f-85aa-2f14e1c7d731"))
+    opened = core.read_refresh_token(tokens.refresh)
+    assert opened is not None
+    secrets = pieces(tokens.refresh, opened.anti_csrf_token or "", opened.secret, opened.parent or b"")
+    MISHAPS[mishap](core, tokens, sessions)
+    proof = NOT_ASKED if mishap != "nothing proves it" else AntiCsrfProof("VIA_TOKEN", token="wrong")
+    with pytest.raises((SessionError, StoreUnavailable)) as raised:
+        await sessions.refresh(tokens.refresh, proof=proof)
+
+    assert [] == [each.place for each in report(raised.value) if each.tells(secrets)]
 
 
 def test_no_token_is_logged(move: Move, core: OldCore, caplog: pytest.LogCaptureFixture) -> None:
