@@ -60,7 +60,10 @@ class FastAPIUsersRedis:
                 pipeline.pttl(key)
                 user_id, left = await pipeline.execute()
         except _DOWN as error:
-            raise StoreUnavailable("the Redis of the logins to adopt does not respond") from error
+            # From None: its frames have the key that signs somebody in.
+            raise StoreUnavailable(
+                f"the Redis of the logins to adopt does not respond: {type(error).__name__}"
+            ) from None
         if user_id is None:
             return None
         deadline = self._clock() + (left if left >= 0 else LONGEST_LOGIN)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from starlette.requests import HTTPConnection
 
+from fastapi_session import StoreUnavailable
 from fastapi_session.model import Json
 from fastapi_session.moving import (
     Adopter,
@@ -229,6 +231,17 @@ class TestDatabase:
 
         assert [200, 200] == statuses
         assert 200 == brings(client, rows["tokens"][1])
+
+    async def test_an_error_without_the_token(self, clock: HandClock, tmp_path: Path) -> None:
+        """What is raised has no token, nor has any error behind it: SQLAlchemy would tell the parameters."""
+        empty = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/empty.db", poolclass=NullPool)
+        adopter = FastAPIUsersDatabase(empty, check=everybody, lifetime=None, clock=clock)
+        presented = adopter.presented(_connection("the-token"))
+        assert presented is not None
+        with pytest.raises(StoreUnavailable, match="no such table: accesstoken") as refusal:
+            await adopter.adopt(presented)
+
+        assert "the-token" not in "".join(traceback.format_exception(refusal.value))
 
     def test_a_database_that_is_down(self, serve: Serve, clock: HandClock, tmp_path: Path) -> None:
         """That is a 503."""
