@@ -123,6 +123,7 @@ async def test_without_a_core_nothing_is_imported() -> None:
 
 
 @one_driver
+@pytest.mark.timeout(2 * 60 * 60)
 async def test_rows_a_second_and_memory(
     make_core: MakeCore, postgresql_store_url: str, amount: Amount, figures: Figures
 ) -> None:
