@@ -43,9 +43,10 @@ async def opened(core: Core, **settings: Any) -> SuperTokens:
 
 async def found(core: Core, minted: MintedSession) -> ForeignSession | None:
     source = await opened(core)
-    session = await source.session(minted.session_id, minted.tenant_id)
-    await source.close()
-    return session
+    try:
+        return await source.session(minted.session_id, minted.tenant_id)
+    finally:
+        await source.close()
 
 
 def test_it_is_a_source_of_sessions() -> None:
