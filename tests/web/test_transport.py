@@ -391,7 +391,7 @@ class TestParsing:
     @example({"iat": 1.5})
     def test_any_claims(self, changes: dict[str, Any]) -> None:
         """Under a header of ours, claims are read only if each has its type."""
-        header: dict[str, Any] = {"alg": "ES256", "kid": "d-1", "typ": "JWT", "version": "5"}
+        header: dict[str, Any] = {"alg": "ES256", "kid": "d-a", "typ": "JWT", "version": "5"}
         claims: dict[str, Any] = CLAIMS | changes
         parts = [segment(header), segment(claims), base64url.encode(b"signature")]
 

@@ -40,7 +40,7 @@ def key_for(lifetime: int = HOURS) -> SigningKey:
     record = encrypt(
         generate_private_key("ES256"),
         DueKey("d", 0, NOW),
-        kid="d-1",
+        kid="d-a",
         now=NOW,
         policy=policy,
         secrets=RING,
