@@ -2,7 +2,7 @@
 
 | asked for | taken in before |
 |---|---|
-| a session by its handle, if it is not there | that one |
+| a session by its handle, if it is not there, or has expired while it waited | that one |
 | the sessions of a user, to be returned, ended or counted by a limit | all of that user |
 | anything else | nothing |
 
@@ -38,7 +38,7 @@ class ContinuedStore:
         self._elsewhere = elsewhere
 
     async def taken_in(self, session_id: str, tenant_id: str) -> Reading:
-        """Return what `get` does, of a session that was missing, once it has been looked for elsewhere."""
+        """Return what `get` does, of a session that was missing or had expired, once it has been looked for elsewhere."""
         await self._elsewhere.take_in_one(session_id, tenant_id)
         return await self._store.get(session_id)
 

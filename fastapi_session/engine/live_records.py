@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fastapi_session.engine.continued_store import ContinuedStore
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.handles import own_handle, split_handle
-from fastapi_session.model import SessionRecord
+from fastapi_session.model import Reading, SessionRecord
 from fastapi_session.stores.base import SessionStore
 
 _SESSION_ID = re.compile("[0-9a-f]{32}")
@@ -44,10 +44,16 @@ async def kept_record(store: SessionStore, handle: str) -> SessionRecord | None:
         return None
     session_id, tenant_id = split_handle(handle)
     reading = await store.get(session_id)
-    if reading.record is None and isinstance(store, ContinuedStore):
+    if isinstance(store, ContinuedStore) and _may_go_on_elsewhere(reading):
         reading = await store.taken_in(session_id, tenant_id)
     record = reading.record
     # By the store's clock: all processes agree on it.
     if record is None or record.tenant_id != tenant_id or record.lineage.expired(reading.now):
         return None
     return record
+
+
+def _may_go_on_elsewhere(reading: Reading) -> bool:
+    """Say whether the session is not here, or has expired since it was read there: it may have been refreshed there meanwhile."""
+    record = reading.record
+    return record is None or (record.waits and record.lineage.expired(reading.now))

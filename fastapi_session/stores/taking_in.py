@@ -34,7 +34,7 @@ _MARK = b"fastapi_session/"
 _ID_LENGTH = 16
 
 MOVING_KEPT = 400 * 24 * 60 * 60 * 1000
-"""Milliseconds after its idle deadline for which an id is remembered that has no absolute deadline: moving takes no longer."""
+"""Milliseconds after its idle deadline for which an id is remembered, unless an absolute deadline of ours is its end: moving takes no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def taking(record: SessionRecord, kept: SessionRecord | None, *, was_taken_in: b
     """Return what becomes of *record*, of which the store has *kept*, or else *was_taken_in* before: the table of `MovableStore.take_in`."""
     if kept is None:
         return Taking("ended") if was_taken_in else Taking("kept", session_row(record))
+    if (kept.tenant_id, kept.source) != (record.tenant_id, record.source):
+        return Taking("there")  # another session, which has the same id
     changed = renewed(kept, record)
     row = session_row(changed)
     if row == session_row(kept):
@@ -100,7 +102,10 @@ def marked_session(digest: bytes) -> str | None:
 def marked_until(record: SessionRecord) -> int:
     """Return until when (milliseconds) it is to be remembered that *record* was taken in."""
     absolute = record.lineage.absolute_expires_at
-    return record.lineage.idle_expires_at + MOVING_KEPT if absolute is None else absolute
+    # Where a session of elsewhere goes on it may outlive our absolute deadline: it must not come back from there.
+    if absolute is not None and record.source is None:
+        return absolute
+    return record.lineage.idle_expires_at + MOVING_KEPT
 
 
 def _is_lineage_newer(kept: SessionRecord, record: SessionRecord) -> bool:

@@ -90,9 +90,12 @@ class MovableContract:
 
     async def test_an_id_is_remembered_as_long_as_it_may_come_back(self, store: Store, clock: HandClock) -> None:
         """What clears away has left the id as long as the session could live, and forgets it later."""
-        record = waiting_session("a", now=clock(), lineage={"absolute_expires_at": clock() + 9_000})
-        await take_in(store, record)
-        await store.delete(record.session_id)
+        deadline = {"absolute_expires_at": clock() + 9_000}
+        record = waiting_session("a", now=clock(), lineage=deadline, source=None)
+        elsewhere = waiting_session("b", now=clock(), lineage=deadline)
+        await take_in(store, record, elsewhere)
+        for each in (record, elsewhere):
+            await store.delete(each.session_id)
         clock.advance(duration(8_999))
         await store.delete_remembered(limit=9)
 
@@ -102,6 +105,8 @@ class MovableContract:
         forgotten = await store.delete_remembered(limit=9)
         # A store that forgets by itself does so by a clock of its own.
         assert (forgotten == 0) is await store.is_remembered(mark_of(record.session_id))
+        # No deadline of ours ends it where it goes on.
+        assert await store.is_remembered(mark_of(elsewhere.session_id))
 
     async def test_a_session_that_waits_is_renewed(self, store: Store, clock: HandClock) -> None:
         """As long as a session goes on elsewhere, what is newer there is newer here: whose it is, its tokens, its payload."""
@@ -113,6 +118,7 @@ class MovableContract:
             version=0,
             user_id="linked",
             kind=record.kind,
+            source=record.source,
         )
         assert newer.waits
         expected = replace(
@@ -306,7 +312,7 @@ class MovableContract:
 
     async def test_every_digest_is_yielded(self, store: Store, clock: HandClock) -> None:
         """All that is remembered comes: what must not happen twice, and what was taken in."""
-        record = waiting_session("a", now=clock(), lineage={"absolute_expires_at": clock() + 9_000})
+        record = waiting_session("a", now=clock(), lineage={"absolute_expires_at": clock() + 9_000}, source=None)
         await take_in(store, record)
         remembered = {digest(f"{n}"): clock() + 1_000 * (n + 1) for n in range(7)}
         for each, until in remembered.items():

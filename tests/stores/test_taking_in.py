@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from fastapi_session.model import Circumstances, SessionRecord
+from fastapi_session.model import LATEST, Circumstances, SessionRecord
 from fastapi_session.stores.taking_in import (
     MOVING_KEPT,
+    Taking,
     has_stale_claims,
     mark_of,
     marked_session,
     marked_until,
     renewed,
+    taking,
 )
 from fastapi_session.testing.records import digest, issue_id, new_session
 
@@ -110,8 +112,20 @@ def test_a_mark_names_its_session() -> None:
 
 
 def test_an_id_is_remembered_as_long_as_it_can_come_back() -> None:
-    """Until the deadline after which the session is over anywhere, or else for as long as moving takes."""
-    bounded = session(waits=True, lineage={"idle_expires_at": 1, "absolute_expires_at": 9})
-    unbounded = session(waits=True, lineage={"idle_expires_at": 1})
+    """Until the deadline after which the session is over anywhere, or else for as long as moving takes: another system knows no deadline of ours."""
+    deadlines = {"idle_expires_at": 1, "absolute_expires_at": 9}
+    bounded = session(waits=False, source=None, lineage=deadlines)
+    unbounded = session(waits=False, source=None, lineage={"idle_expires_at": 1})
+    elsewhere = session(waits=True, lineage=deadlines)
 
-    assert (9, 1 + MOVING_KEPT) == (marked_until(bounded), marked_until(unbounded))
+    assert [9, 1 + MOVING_KEPT, 1 + MOVING_KEPT] == [marked_until(each) for each in (bounded, unbounded, elsewhere)]
+
+
+@pytest.mark.parametrize("said", [{"tenant_id": "t1"}, {"source": "a third system"}, {"source": None}])
+def test_another_session_of_the_same_id(said: dict[str, Any]) -> None:
+    """Nothing is taken of a session of another tenant, or that began in another place: an id alone does not say that it is the same."""
+    other = session(
+        waits=True, user_id="another", version=9, lineage={"generation": 9, "idle_expires_at": LATEST}, **said
+    )
+
+    assert Taking("there") == taking(other, session(waits=True), was_taken_in=True)

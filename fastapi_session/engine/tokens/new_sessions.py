@@ -164,6 +164,7 @@ class NewSessions:
             version=0,
             created_at=now if restarts else record.created_at,
             lineage=lineage,
+            source=None,  # it begins here, whatever its predecessor did: with a source it would wait for its client
         )
 
     def _first_lineage(self, token: RefreshToken, terms: Terms, *, now: int) -> Lineage:

@@ -7,7 +7,7 @@ clients with genuine tokens can fill the memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
@@ -73,6 +73,9 @@ class VerifiedTokens:
         access_token.ensure_alive(content, now=now)
         if self._issuer not in (None, content.issuer):
             raise TryRefreshTokenError("access token: issued for another address", handle=content.session_handle)
+        until = min(content.expires_at * 1000, keys.verifies_until[parsed.kid])
+        if until < content.expires_at * 1000:  # with its key: whatever lasts as long as the token does ends then
+            content = replace(content, expires_at=int(until) // 1000)
         verified = VerifiedAccessToken(
             text=parsed.text,
             kid=parsed.kid,
@@ -81,7 +84,7 @@ class VerifiedTokens:
             content=content,
             session_id=content.session_id,
             keys=keys,
-            until=min(content.expires_at * 1000, keys.verifies_until[parsed.kid]),
+            until=until,
             weight=_OBJECTS + len(parsed.text) + memory_size(content.custom),
         )
         self._cache.keep(parsed.text, verified)

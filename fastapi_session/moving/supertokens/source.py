@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from fastapi_session.core.payload import is_name
 from fastapi_session.errors import ConfigurationError, PayloadError
 from fastapi_session.foreign_sessions import ForeignKey, ForeignSession, ForeignToken
 from fastapi_session.model import Json
@@ -145,7 +146,7 @@ class SuperTokens:
         Raises `PayloadError` if its row cannot be taken, with the reason.
         """
         handle = handle_of(session_id, tenant_id)
-        if self._database is None or handle is None:
+        if self._database is None or handle is None or not is_name(tenant_id):
             return None
         found = await self._database.session(handle, tenant_id)
         if found is not None and found.session is None:

@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from fastapi_session.clock import system_clock
 from fastapi_session.core import refresh_token
 from fastapi_session.core.anti_csrf import AntiCsrfProof
+from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.refresh_token import LENGTH
 from fastapi_session.errors import (
     ConfigurationError,
     SessionError,
     StoreUnavailable,
     TokenTheftError,
+    TryRefreshTokenError,
     UnauthorisedError,
 )
 from fastapi_session.events import SessionAdopted, SessionEvent, SessionRefreshed, SessionRevoked, TokenTheftDetected
@@ -242,6 +244,40 @@ async def test_what_ended_here_is_never_taken_in_again(
     assert before == len(await sessions.of_user("ada"))
 
 
+async def test_what_ended_here_outlives_our_deadline_there(store: Store, clock: HandClock, core: OldCore) -> None:
+    """Their row knows nothing of an absolute timeout of ours: once that has passed, a revoked session is still over."""
+    sessions = Sessions(config(store=store, absolute_timeout=7 * DAY), clock=clock, moving_from=core)
+    revoked, expired = core.begin(), core.begin()
+    await sessions.taking_in.take_in([*core.sessions.values()])
+    assert await sessions.revoke(session_of(core, revoked))
+    clock.advance(8 * DAY)
+    await store.delete_expired(limit=9)
+    await store.delete_remembered(limit=9)
+
+    for tokens in (revoked, expired):
+        assert (await refusal(sessions, tokens.refresh)).clears_tokens
+
+
+async def test_by_handle_after_it_was_refreshed_there(sessions: Sessions, core: OldCore, clock: HandClock) -> None:
+    """What was imported, and has expired by what was read then, is asked for again: it can be ended as long as it goes on there."""
+    tokens = core.begin(expires_at=clock() + 60_000)
+    await sessions.taking_in.take_in([*core.sessions.values()])
+    child = core.refresh(tokens)
+    clock.advance(HOUR)
+
+    assert await sessions.revoke(session_of(core, child))
+    assert (await refusal(sessions, child.refresh)).clears_tokens
+
+
+async def test_what_takes_its_place_began_here(sessions: Sessions, core: OldCore) -> None:
+    """A session that was elevated does not wait for a client of theirs: an import that finds no row of it there leaves it alone."""
+    issued = await sessions.refresh(core.begin().refresh)
+    elevated = await sessions.elevate(issued.access_token, Authentication(("otp",)))
+
+    assert [] == await sessions.taking_in.end_waiting([elevated.access_token.session_handle])
+    assert await goes_on(sessions, refresh_token_of(elevated))
+
+
 async def test_by_handle_and_by_user(sessions: Sessions, core: OldCore) -> None:
     """What was never imported is known, changed and counted from the first moment on; nothing of another tenant or user is."""
     handle = handle_of(core.sessions[session_of(core, core.begin(tenant_id="acme"))])
@@ -391,6 +427,20 @@ async def test_their_access_tokens(sessions: Sessions, core: OldCore, clock: Han
     clock.advance(HOUR)
     with pytest.raises(SessionError):
         await sessions.verify(core.begin().access)
+
+
+async def test_an_access_token_of_theirs_that_ends_never(sessions: Sessions, core: OldCore, clock: HandClock) -> None:
+    """However long it says that it lives, it ends with its key; and so does what is signed here in its place."""
+    tokens = core.begin()
+    [session] = core.sessions.values()
+    endless = core.access_token(handle_of(session), "ada", tokens.refresh, exp=clock() // 1000 + 100_000_000)
+    issued = await sessions.merge_and_reissue(await sessions.verify(endless), {"plan": "pro"})
+    assert issued is not None
+    clock.advance(HOUR)
+
+    for token in (endless, issued.tokens.access_token):
+        with pytest.raises(TryRefreshTokenError):
+            await sessions.verify(token)
 
 
 async def test_without_keys_of_theirs(store: Store, clock: HandClock, core: OldCore) -> None:

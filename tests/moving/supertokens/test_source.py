@@ -102,9 +102,11 @@ async def test_session_that_is_not_there(core: Core) -> None:
         (elsewhere.session_id, "public"),
         ("0" * 32, "public"),
         ("' OR 1=1", "public"),
+        (minted.session_id, "a\x00"),
+        (minted.session_id, "\ud800"),
     ]
 
-    assert [None] * 4 == [await source.session(*each) for each in asked]
+    assert [None] * len(asked) == [await source.session(*each) for each in asked]
     await source.close()
 
 
