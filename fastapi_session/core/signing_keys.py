@@ -49,7 +49,7 @@ RELOAD_MARGIN = 120_000
 """Milliseconds that a process may lag behind the store and still sign with a key that others see as retired."""
 
 _KID = re.compile("[ds]-[0-9a-f]{32}")
-_FOREIGN_KID = re.compile("d-[0-9]{1,16}|s-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FOREIGN_KID = re.compile("d-[0-9]{13}|s-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_kid(family: Family, random: bytes) -> str:

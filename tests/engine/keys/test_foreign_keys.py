@@ -71,7 +71,7 @@ async def test_a_restart_brings_none_back(store: Store, clock: HandClock) -> Non
 
 async def test_what_is_no_key_is_left_out(store: Store, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
     """One that cannot be read, or is called as ours are, harms nobody else; a validity of nothing believes none."""
-    odd = [of_theirs(kid="d-" + "0" * 32), of_theirs("d-1", n="!"), of_theirs("d-2", kty="oct")]
+    odd = [of_theirs(kid="d-" + "0" * 32), of_theirs("d-1000000000001", n="!"), of_theirs("d-1000000000002", kty="oct")]
     await keep_foreign_keys(store, [*odd, of_theirs()], validity=HOUR_IN_MILLISECONDS, clock=clock)
     await keep_foreign_keys(store, [of_theirs(STATIC)], validity=0, clock=clock)
 
