@@ -5,7 +5,7 @@ A browser drops a cookie that is too long without a word: the client would be si
 
 from __future__ import annotations
 
-from fastapi_session.core.access_token import AccessToken, header_segment
+from fastapi_session.core.access_token import LONGEST, AccessToken, header_segment
 from fastapi_session.core.jws import segment
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.errors import PayloadError
@@ -19,6 +19,8 @@ RESERVE = 64
 
 _FRONT_TOKEN = 4_096 - len("sFrontToken")
 """Characters of a front token that a browser keeps, in the cookie in which the npm client puts it."""
+
+_LONGEST_HEADER = ("RS256", f"d-{'0' * 32}")
 
 SIGNATURE_LENGTH = {"ES256": 86, "RS256": 512}
 """Characters of a signature, by algorithm."""
@@ -38,6 +40,15 @@ def ensure_fits(content: AccessToken, key: SigningKey) -> None:
         raise PayloadError(
             f"access_token_payload: the access token would be {needed} characters too long for a browser to keep it; "
             "keep large values in session_data"
+        )
+
+
+def ensure_readable(content: AccessToken) -> None:
+    """Raise `PayloadError` if an access token of this *content* would be longer than any that is read, whatever key signs it."""
+    needed = len(header_segment(*_LONGEST_HEADER)) + len(segment(content.claims())) + 2 + max(SIGNATURE_LENGTH.values())
+    if needed > LONGEST:
+        raise PayloadError(
+            f"access_token_payload: the access token would have {needed} characters, at most {LONGEST} are read"
         )
 
 

@@ -263,7 +263,12 @@ class Engine:
         return Continuing(
             store,
             taking_in=TakingIn(
-                source, store, new_sessions=self.new_sessions, announcements=self.announcements, clock=self.clock
+                source,
+                store,
+                new_sessions=self.new_sessions,
+                mint=self.mint,
+                announcements=self.announcements,
+                clock=self.clock,
             ),
             refreshing=self._refreshing(config, policy),
             rules=ForeignRules(policy, self.secrets, milliseconds(source.rotation_grace)),

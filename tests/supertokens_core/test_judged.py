@@ -45,6 +45,7 @@ OTHERWISE_REFRESHED: Mapping[str, tuple[Outcome, str]] = {
         for name in ("sub", "exp", "tId", "rsub", "sessionHandle", "refreshTokenHash1", "antiCsrfToken")
     },
     "session data NULL: the client": (ALICE, "the core cannot read what it has not written, and we take it as empty"),
+    "payload of 6 kB: the client": (("unauthorised",), "no access token of more than 8,192 characters is read"),
     "expires at this moment: the client": (("unauthorised",), "a session of ours ends with its last millisecond"),
     "refresh token with another version at its end: the client": (
         ("unauthorised",),

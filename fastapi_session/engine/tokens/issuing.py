@@ -30,6 +30,8 @@ class _Links:
 
 
 _WIDEST = _Links("0" * 64, "0" * 64, "0" * 64, bytes(refresh_token.ISSUE_ID_BYTES))
+_LATEST = 9_999_999_999_000
+"""A moment (milliseconds) of as many digits as any that a token has."""
 _FITS_SURELY = 3_000
 """Characters of a session's first access token up to which all later tokens fit too, whichever algorithm signs them."""
 
@@ -72,7 +74,8 @@ class Mint:
             anti_csrf=refresh_token.anti_csrf_token(token, made_by) if anti_csrf else None,
             issue_id=token.issue_id if token.generation else None,
         )
-        content = self._content(record, links, key=key)
+        now = self._clock()
+        content = self._content(record, links, now=now, expires_at=self._expires_at(now, record, key))
         tokens = _tokens(
             content,
             key,
@@ -110,15 +113,19 @@ class Mint:
 
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
         """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
-        content = self._content(record, _WIDEST, key=key)
+        content = self._content(record, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000)
         try:
             access_token_size.ensure_fits(content, key)
         except PayloadError:
             if before is None:
                 raise
-            earlier = self._content(before, _WIDEST, key=key)
+            earlier = self._content(before, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000)
             if access_token_size.length(content, key) > access_token_size.length(earlier, key):
                 raise
+
+    def ensure_readable(self, record: SessionRecord) -> None:
+        """Raise `PayloadError` if an access token of *record* would be longer than any that is read, by whatever key."""
+        access_token_size.ensure_readable(self._content(record, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000))
 
     def _warn_of_length(self, record: SessionRecord, length: int) -> None:
         """Log once that browsers drop such tokens. What made them longer, or less room, is the same for all sessions."""
@@ -133,8 +140,7 @@ class Mint:
                 self._longest,
             )
 
-    def _content(self, record: SessionRecord, links: _Links, *, key: SigningKey) -> AccessToken:
-        now = self._clock()
+    def _content(self, record: SessionRecord, links: _Links, *, now: int, expires_at: int) -> AccessToken:
         return AccessToken(
             user_id=record.user_id,
             recipe_user_id=record.recipe_user_id,
@@ -145,7 +151,7 @@ class Mint:
             anti_csrf_token=links.anti_csrf,
             issuer=self._issuer,
             issued_at=now // 1000,
-            expires_at=self._expires_at(now, record, key),
+            expires_at=expires_at,
             custom=access_token.custom_claims(record.access_token_payload, is_authenticated=bool(record.factors)),
             issue_id=links.issue_id,
             persistent=record.persistent,

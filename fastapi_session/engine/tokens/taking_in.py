@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 from fastapi_session.clock import Clock
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.live_records import is_handle
+from fastapi_session.engine.tokens.issuing import Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.errors import PayloadError
 from fastapi_session.foreign_sessions import ForeignSession, ForeignSessions
@@ -57,12 +58,14 @@ class TakingIn:
         store: MovingStore,
         *,
         new_sessions: NewSessions,
+        mint: Mint,
         announcements: Announcements,
         clock: Clock,
     ) -> None:
         self.source = source
         self._store = store
         self._new_sessions = new_sessions
+        self._mint = mint
         self._announcements = announcements
         self._clock = clock
 
@@ -136,9 +139,11 @@ class TakingIn:
         if session.expires_at <= now:
             return EXPIRED
         try:
-            return self._new_sessions.continued_record(session, source=self.source.name, now=now)
+            record = self._new_sessions.continued_record(session, source=self.source.name, now=now)
+            self._mint.ensure_readable(record)
         except PayloadError as error:
             return Arrival("unfit", str(error))
+        return record
 
     async def _kept(self, records: Sequence[SessionRecord]) -> Sequence[TakenIn]:
         if not records:

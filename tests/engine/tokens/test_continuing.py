@@ -325,6 +325,17 @@ async def test_anti_csrf(sessions: Sessions, core: OldCore) -> None:
     )
 
 
+async def test_a_session_whose_access_tokens_nobody_would_read_is_named(sessions: Sessions, core: OldCore) -> None:
+    """A payload that makes an access token longer than any that is read is unfit: its client would refresh in vain."""
+    fits, too_long = (core.begin(access_token_payload={"a": "x" * count}) for count in (4_500, 6_000))
+    assert await goes_on(sessions, fits.refresh)
+    [arrival] = await sessions.taking_in.take_in([core.sessions[session_of(core, too_long)]])
+    assert "unfit" == arrival.outcome
+    assert arrival.reason.startswith("access_token_payload: the access token would have ")
+    refused = await refusal(sessions, too_long.refresh)
+    assert (UnauthorisedError, False) == (type(refused), refused.clears_tokens)
+
+
 async def test_what_does_not_fit_is_not_lost(
     sessions: Sessions, core: OldCore, caplog: pytest.LogCaptureFixture
 ) -> None:
