@@ -11,9 +11,14 @@ def presented_text(connection: HTTPConnection, cookie: OldCookie | None) -> str 
     """Return what came in *cookie*, or as a bearer token if there is no such cookie; `None` if nothing did."""
     # By the framework's parser, as the other system has read it.
     if cookie is not None:
-        return connection.cookies.get(cookie.name) or None
+        return _token(connection.cookies.get(cookie.name, ""))
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return _token(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def _token(text: str) -> str | None:
+    # Nothing else is a token, and a database may refuse to be asked for it: PostgreSQL for a NUL, which a quoted cookie can have.
+    return text if text and text.isascii() and text.isprintable() else None
 
 
 def presented_by(cookie: OldCookie | None, *, key: str, content: object = None) -> Presented:

@@ -24,6 +24,7 @@ from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
 from fastapi_session.moving.adopters.databases import milliseconds_of, row_of, table_of, write
 from fastapi_session.moving.adopters.django_signatures import COOKIES_SALT, DB_SALT, DjangoSignatures
+from fastapi_session.moving.adopters.settings import texts_of
 
 _COOKIE = OldCookie("sessionid")
 _TWO_WEEKS = timedelta(days=14)
@@ -49,6 +50,10 @@ class DjangoTables:
     read_user_id: Callable[[str], Any] = int
     is_active: str | None = "is_active"
     backends: Sequence[str] = (_MODEL_BACKEND,)
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigurationError` if the backends are no list."""
+        texts_of("backends", self.backends)
 
 
 _TABLES = DjangoTables()

@@ -17,6 +17,9 @@ from typing import Any
 
 from itsdangerous import BadSignature, Signer
 
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.moving.adopters.settings import texts_of
+
 DB_SALT = "django.contrib.sessions.SessionStore"
 """Of sessions in the database; Django makes it of the name of the class."""
 COOKIES_SALT = "django.contrib.sessions.backends.signed_cookies"
@@ -31,7 +34,9 @@ class DjangoSignatures:
     """Reads by *secret_keys*: `SECRET_KEY`, then `SECRET_KEY_FALLBACKS`."""
 
     def __init__(self, secret_keys: Sequence[str], *, salt: str) -> None:
-        self._secret_keys = [key.encode() for key in secret_keys]
+        if not secret_keys:
+            raise ConfigurationError("secret_keys: give SECRET_KEY, then SECRET_KEY_FALLBACKS")
+        self._secret_keys = [key.encode() for key in texts_of("secret_keys", secret_keys)]
         # itsdangerous takes the newest last.
         self._signer = Signer(
             self._secret_keys[::-1], salt=salt, sep=":", key_derivation="django-concat", digest_method=sha256

@@ -21,8 +21,10 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
+from fastapi_session.errors import ConfigurationError
 from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
+from fastapi_session.moving.adopters.settings import secret_of, texts_of
 
 _COOKIE = OldCookie("fastapiusersauth")
 _OPTIONS: Any = {"require": ["sub", "aud"], "verify_exp": False}  # whether it has expired, the clock given here says
@@ -54,11 +56,12 @@ class FastAPIUsersJWT:
         clock: Clock = system_clock,
     ) -> None:
         self.name = name
-        self._key = key
+        self._key = secret_of("key", key)
+        _ensure_verifies(key, algorithm=algorithm)
         self._check = check
         self._cookie = cookie
         self._algorithm = algorithm
-        self._audience = [*audience]
+        self._audience = [*texts_of("audience", audience)]
         self._clock = clock
         self._has_warned = False
 
@@ -89,3 +92,16 @@ class FastAPIUsersJWT:
             self._has_warned = True
             logger.warning(ENDLESS)
         return isinstance(exp, int | float) and exp * 1000 > self._clock()
+
+
+def _ensure_verifies(key: str, *, algorithm: str) -> None:
+    """Raise `ConfigurationError` unless JWTs of *algorithm* can be verified by *key*: else each one that came would fail in the request."""
+    if algorithm == "none" or algorithm not in jwt.PyJWS().get_algorithms():
+        raise ConfigurationError("algorithm: give that of the strategy, such as HS256 or RS256")
+    try:
+        jwt.get_algorithm_by_name(algorithm).prepare_key(key)
+    except (jwt.PyJWTError, ValueError, TypeError):
+        # Without its cause, whose text may have the key in it.
+        raise ConfigurationError(
+            f"key: it verifies no {algorithm}; give the secret of the strategy, or its public key and algorithm"
+        ) from None

@@ -26,6 +26,7 @@ from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
+from fastapi_session.moving.adopters.settings import secret_of, texts_of
 
 _COOKIE = OldCookie("session")
 _TWO_WEEKS = timedelta(days=14)
@@ -51,10 +52,10 @@ class StarletteSessions:
         clock: Clock = system_clock,
     ) -> None:
         self.name = name
-        self._signer = TimestampSigner(secret_key)
+        self._signer = TimestampSigner(secret_of("secret_key", secret_key))
         self._check = check
         self._user_key = user_key
-        self._keys = (user_key, *keys)
+        self._keys = (user_key, *texts_of("keys", keys))
         self._cookie = cookie
         self._max_age = max_age // timedelta(milliseconds=1)
         self._clock = clock
