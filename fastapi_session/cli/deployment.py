@@ -73,7 +73,7 @@ def named_object(place: str) -> object:
     module_name, _, name = place.partition(":")
     if not _PLACE.fullmatch(place):
         raise ConfigurationError(
-            f"{StoreUrl(place).printed}: give the name of a module, a colon and a name in it, as in main:app"
+            f"{_printed(place)}: give the name of a module, a colon and a name in it, as in main:app"
         )
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
@@ -86,6 +86,11 @@ def named_object(place: str) -> object:
         raise
     except Exception as error:
         raise ConfigurationError(f"{place}: {_in_one_line(error)}") from error
+
+
+def _printed(place: str) -> str:
+    """Return *place* as it may be printed: a URL with a slip in it may have its password anywhere."""
+    return StoreUrl(place).printed if "://" in place or not set(place) & {"@", "/"} else "this"
 
 
 def _in_one_line(error: Exception) -> str:

@@ -36,9 +36,14 @@ def places(old: str, new: str) -> Places:
     found = Places(_store("FROM", old), _store("TO", new))
     if isinstance(found.old, SqliteStore) and not Path(found.old.path).exists():
         raise ConfigurationError(f"FROM: there is no file {found.old.path}")
-    if old == new:
+    if old == new or _are_one_file(found):
         raise ConfigurationError("FROM and TO are the same store")
     return found
+
+
+def _are_one_file(found: Places) -> bool:
+    files = [Path(store.path) for store in (found.old, found.new) if isinstance(store, SqliteStore)]
+    return len(files) == len((found.old, found.new)) and files[1].exists() and files[0].samefile(files[1])
 
 
 def _store(name: str, place: str) -> CopyStore:

@@ -130,6 +130,8 @@ def test_the_wrong_secret(old: Path, command_line: CommandLine, monkeypatch: pyt
     [
         (("sqlite:///nothing.db", "sqlite:///new.db"), "error: FROM: there is no file {folder}/nothing.db"),
         (("sqlite:///old.db", "sqlite:///old.db"), "error: FROM and TO are the same store"),
+        (("sqlite:///old.db", "sqlite:///./old.db"), "error: FROM and TO are the same store"),
+        (("sqlite:///old.db", "postgresql:/ada:lovelace@host/db"), "error: TO: this: give the name of a module"),
         (("sqlite:///old.db", "memory:"), "error: TO: a store in memory is that of one process, and ends with it"),
         (("env:NOT_SET", "memory:"), "error: FROM: the variable NOT_SET is not set"),
         (("sqlite:///old.db", "oracle://ada:lovelace@host/db"), "error: TO: store: give sqlite:///path/to/file"),

@@ -77,6 +77,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     [
         ("main", "main: give the name of a module, a colon and a name in it, as in main:app"),
         ("postgresql://ada:lovelace@host/db", "postgresql://ada:***@host/db: give the name of a module"),
+        ("postgresql:/ada:lovelace@host/db", "this: give the name of a module"),
+        ("ada:lovelace@host", "this: give the name of a module"),
         ("no_such_module:app", "ModuleNotFoundError: No module named 'no_such_module'"),
         (f"{MODULE}:nothing", "has no attribute 'nothing'"),
         (f"{MODULE}:bare", f"--app: {MODULE}:bare is a FastAPI without sessions; name the FastAPI application"),
