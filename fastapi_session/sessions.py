@@ -15,6 +15,8 @@ from datetime import timedelta
 from secrets import token_bytes
 from typing import Any, Self, TypeVar
 
+from pydantic import SecretStr
+
 from fastapi_session.adoption import OldLogin
 from fastapi_session.audit import EventQuery
 from fastapi_session.clock import Clock, system_clock
@@ -295,10 +297,11 @@ class Sessions:
         """
         engine, by_token = self._parts, proof.mode == "VIA_TOKEN"
         presented = refresh_token.read(token, engine.secrets)
-        foreign = engine.read_foreign(token) if presented is None else None
+        unread = None if presented is not None else SecretStr(token)
         clears_tokens = presented is None and not engine.may_be_foreign(token)
         del token  # as in `verify`
         if presented is None:
+            foreign = None if unread is None else await engine.read_foreign_when_open(unread)
             if foreign is None or engine.continuing is None:
                 raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=clears_tokens)
             key = await engine.keyring.signing_key(through=engine.joined)

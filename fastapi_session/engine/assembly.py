@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
+
+from pydantic import SecretStr
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
@@ -18,7 +21,7 @@ from fastapi_session.core.signing_keys import ROTATING, STATIC
 from fastapi_session.engine.adopting import Adopting
 from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.audit_trail import event_store
-from fastapi_session.engine.background import Background
+from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.beginnings import Beginnings
 from fastapi_session.engine.claim_checks import ClaimChecks
 from fastapi_session.engine.elevation import Elevation
@@ -52,7 +55,7 @@ from fastapi_session.engine.tokens.slow_verifying import SlowVerifying
 from fastapi_session.engine.tokens.taking_in import TakingIn
 from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
 from fastapi_session.engine.user_sessions import UserSessions
-from fastapi_session.errors import ConfigurationError
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.events import Subscriber
 from fastapi_session.foreign_sessions import ForeignSessions, ForeignToken
 from fastapi_session.model import Actor, Ending
@@ -60,6 +63,8 @@ from fastapi_session.randomness import Random
 from fastapi_session.stores.base import JoinedStore, MovableStore, SessionStore, Store
 from fastapi_session.telemetry.counts import Counts
 from fastapi_session.telemetry.metrics import Metrics
+
+logger = logging.getLogger("fastapi_session")
 
 
 class Engine:
@@ -105,6 +110,7 @@ class Engine:
         self.alarms = Alarms(self.store, announcements=self.announcements, background=self.background)
         self.refreshing = self._refreshing(config, policy)
         self.continuing = None if moving_from is None else self._continuing(config, moving_from)
+        self._opening_foreign = SingleFlight(partial(self._open_foreign, self.store), background=self.background)
         self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
         self._see(config)
@@ -120,8 +126,10 @@ class Engine:
         if observed:
             self.metrics.begin()
         await self.store.open()
-        if self.continuing is not None:
-            await self.continuing.open(self.store, clock=self.clock)
+        try:
+            await self.ensure_foreign_open()
+        except StoreUnavailable as error:  # who has moved need not wait for it, and who has not is told to come again
+            logger.error("sessions that have not moved yet cannot go on until this is mended: %s", error)  # noqa: TRY400 - the cause may quote a URL
         await self.keyring.signing_key()
         await self.keyring.signing_key(static=True)  # so that it is published before it signs
         await self.feed.open()
@@ -149,6 +157,16 @@ class Engine:
             engine.continuing = self.continuing.within(store, engine.announcements)
         engine._use(store, joined=store)  # noqa: SLF001  it is one of these
         return engine
+
+    async def ensure_foreign_open(self) -> None:
+        """Connect the system whose sessions go on here, unless that was done: its tokens can be read only then. Raises as its `open`."""
+        if self.continuing is not None and not self.continuing.is_open:
+            await self._opening_foreign()
+
+    async def read_foreign_when_open(self, text: SecretStr) -> ForeignToken | None:
+        """Return what `read_foreign` does. Raises as `ensure_foreign_open`, and then no frame shows *text*."""
+        await self.ensure_foreign_open()
+        return self.read_foreign(text.get_secret_value())
 
     def read_foreign(self, text: str) -> ForeignToken | None:
         """Return the content of the refresh token *text* of the system whose sessions go on here, `None` if it is none."""
@@ -252,6 +270,10 @@ class Engine:
             alarms=self.alarms,
             random=self.random,
         )
+
+    async def _open_foreign(self, store: Store) -> None:
+        if self.continuing is not None:
+            await self.continuing.open(store, clock=self.clock)
 
     def _continuing(self, config: SessionConfig, source: ForeignSessions) -> Continuing:
         store = self.store

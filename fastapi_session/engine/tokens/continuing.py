@@ -59,6 +59,7 @@ class Continuing:
         self._refreshing = refreshing
         self._rules = rules
         self._random = random
+        self.is_open = False
 
     @property
     def taking_in(self) -> TakingIn:
@@ -80,9 +81,11 @@ class Continuing:
         await self._source.open()
         validity = self._source.access_token_validity // timedelta(milliseconds=1)
         await keep_foreign_keys(store, await self._source.public_keys(), validity=validity, clock=clock)
+        self.is_open = True
 
     async def close(self) -> None:
         """Let go of the other system."""
+        self.is_open = False
         await self._source.close()
 
     def read(self, text: str) -> ForeignToken | None:

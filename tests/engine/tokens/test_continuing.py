@@ -26,6 +26,7 @@ from fastapi_session.errors import (
     UnauthorisedError,
 )
 from fastapi_session.events import SessionAdopted, SessionEvent, SessionRefreshed, SessionRevoked, TokenTheftDetected
+from fastapi_session.foreign_sessions import ForeignToken
 from fastapi_session.model import MAX_OBJECT, Circumstances, SessionRecord
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
@@ -380,6 +381,41 @@ async def test_their_database_is_down(sessions: Sessions, core: OldCore, events:
 
     assert await goes_on(sessions, waiting.refresh)
     assert not {SessionRevoked, TokenTheftDetected} & {*await told(sessions, events)}
+
+
+class ClosedCore(OldCore):
+    """One that has to be opened before it knows the key of its tokens, as its database has that."""
+
+    knows_its_key = False
+
+    async def open(self) -> None:
+        self._asked()
+        self.knows_its_key = True
+
+    def read_refresh_token(self, text: str) -> ForeignToken | None:
+        return super().read_refresh_token(text) if self.knows_its_key else None
+
+
+async def test_their_database_is_down_at_the_start(store: Store, clock: HandClock) -> None:
+    """Whoever has moved is served, whoever has not comes again; once it is up, or if nobody opened anything, it is opened when needed."""
+    core = ClosedCore(clock)
+    waiting, moved = core.begin(), core.begin()
+    before = Sessions(config(store=store), clock=clock, moving_from=core)
+    issued = await before.refresh(moved.refresh)
+    core.knows_its_key, core.is_down = False, True
+    sessions = Sessions(config(store=store), clock=clock, moving_from=core)
+    await sessions.open()
+
+    with pytest.raises(StoreUnavailable) as refused:
+        await sessions.refresh(waiting.refresh)
+    ours = [frame for frame in refused.traceback if "fastapi_session" in str(frame.path)]
+    assert ours
+    assert not [frame for frame in ours if waiting.refresh in repr(frame.locals)]
+    assert await goes_on(sessions, refresh_token_of(issued))
+    core.is_down = False
+    assert await goes_on(sessions, waiting.refresh)
+    assert (await sessions.verify(waiting.access)).user_id == "ada"
+    await sessions.close()
 
 
 async def test_hostile_tokens(sessions: Sessions, core: OldCore) -> None:
