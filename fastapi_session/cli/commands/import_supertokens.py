@@ -62,15 +62,16 @@ def supertokens(
 
 
 def _sessions(database: str | None, *, app: str | None, tables: SuperTokensTables, app_id: str) -> Sessions:
-    """Return the deployment's sessions, which go on from the core."""
+    """Return the deployment's sessions, which go on from the core. Opening them keeps no key of the core, as the application does."""
     found = sessions_of(app)
-    if database is None:
-        if not isinstance(found.moving_from, SuperTokens):
-            raise ConfigurationError(
-                "DATABASE: give the URL of the core's database, or --app with moving_from=SuperTokens(...)"
-            )
-        return found
-    return Sessions(found.config, moving_from=SuperTokens(_url(database), tables=tables, app_id=app_id))
+    source = found.moving_from
+    if database is not None:
+        source = SuperTokens(_url(database), tables=tables, app_id=app_id)
+    if not isinstance(source, SuperTokens):
+        raise ConfigurationError(
+            "DATABASE: give the URL of the core's database, or --app with moving_from=SuperTokens(...)"
+        )
+    return Sessions(found.config, subscribers=found.subscribers, moving_from=source.for_import())
 
 
 def _url(database: str) -> str:

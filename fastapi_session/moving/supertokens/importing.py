@@ -6,8 +6,10 @@
 | goes on there, and waits here | it is renewed |
 | goes on there, and its client has refreshed here | nothing: it goes on here |
 | goes on there, and has ended here | nothing: it stays ended |
-| has ended there, and waits here | it is ended here |
+| has ended there, and waits here | it is ended here, by any import but the first |
 | has a row that does not fit | nothing: the core keeps it, and a remark says why |
+
+A store takes in one app of one core: to another, all sessions of the first would seem to have ended.
 
 Memory stays flat: there is one page of rows at a time, and of the remarks only their number by reason.
 """
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import SessionRecord
 from fastapi_session.moving.supertokens.handles import handle_of
+from fastapi_session.moving.supertokens.known_core import is_known_core
 from fastapi_session.moving.supertokens.rows import ReadRow, Remark
 from fastapi_session.moving.supertokens.source import NAME, SuperTokens
 from fastapi_session.sessions import Sessions
@@ -67,14 +70,15 @@ async def import_sessions(
     """Take in all sessions of the core from which *sessions*, opened, go on; a *dry_run* only reads them.
 
     It may be repeated, and while the core and *sessions* are in use. *progress* is called after each *batch* of rows. Raises
-    `ConfigurationError` unless `moving_from` is a `SuperTokens` with its database, `StoreUnavailable` if either database is down:
-    what was taken in until then stays.
+    `ConfigurationError` unless `moving_from` is a `SuperTokens` with its database, and if another core, or another app of it, was
+    imported before; `StoreUnavailable` if either database is down: what was taken in until then stays.
     """
     source = sessions.moving_from
     if not isinstance(source, SuperTokens):
         raise ConfigurationError("moving_from: give SuperTokens(database=...), whose sessions are to be taken in")
+    is_known = await is_known_core(sessions.store, source, remembers=not dry_run)
     run = _Import(sessions, source.database, dry_run=dry_run, tell=progress or _silent)
-    return await run.all(batch=batch)
+    return await run.all(batch=batch, drops=is_known and not dry_run)
 
 
 class _Import:
@@ -87,7 +91,7 @@ class _Import:
         self._remarks: Counter[str] = Counter()
         self._done = 0
 
-    async def all(self, *, batch: int) -> ImportReport:
+    async def all(self, *, batch: int, drops: bool) -> ImportReport:
         total = await self._database.count()
         async for page in self._database.pages(batch=batch):
             remarks = [remark for row in page for remark in row.remarks]
@@ -95,7 +99,7 @@ class _Import:
             self._remarks.update(remark.reason for remark in remarks)
             self._done += len(page)
             self._tell(ImportProgress(self._done, max(total, self._done), remarks))
-        if not self._dry_run:
+        if drops:
             await self._drop_ended(batch=batch)
         return ImportReport(not self._dry_run, self._tenants, self._remarks)
 

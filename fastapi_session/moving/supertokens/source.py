@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Sequence
+from copy import copy
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -108,6 +110,19 @@ class SuperTokens:
         if self._database is None:
             raise ConfigurationError("database: give the URL of the core's database")
         return self._database
+
+    @property
+    def key_digest(self) -> bytes:
+        """What tells this app of this core from all others: a digest of its key, 32 bytes. Raises `ConfigurationError` before `open`."""
+        if self._key is None:
+            raise ConfigurationError("database: its key has not been read yet")
+        return hashlib.sha256(self._key.get_secret_value().encode()).digest()
+
+    def for_import(self) -> SuperTokens:
+        """Return the same core, of which no access token is believed: an import keeps no key, whose time would count from there."""
+        source = copy(self)
+        source._validity = timedelta()  # noqa: SLF001  it is one of these
+        return source
 
     async def open(self) -> None:
         """Connect, and read the key of the refresh tokens.

@@ -1,4 +1,4 @@
-"""Refresh tokens of a core, made as it makes them."""
+"""Refresh tokens and signing keys of a core, made as it makes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import uuid4
 
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 KEY = f"1000:{'5a' * 64}:{'c3' * 64}"
 OTHER_KEY = f"1000:{'5a' * 64}:{'3c' * 64}"
@@ -29,6 +31,14 @@ def sealed(content: Any, *, key: str = KEY, nonce: str | None = None, iv: bytes 
     aes = AESGCM(hashlib.pbkdf2_hmac("sha512", key.encode(), iv, 100, 32))
     text = content if isinstance(content, str) else json.dumps(content)
     return f"{b64encode(iv + aes.encrypt(iv, text.encode(), None)).decode()}.{nonce}.V2"
+
+
+def stored_pair(separator: str) -> str:
+    """A key of access tokens, as its row has it."""
+    key = generate_private_key(65537, 2048)
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return separator.join(b64encode(each).decode() for each in (public, private))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import CommandLine
 from tests.moving.supertokens.core_tables import Core
-from tests.moving.supertokens.minting import MintedSession
+from tests.moving.supertokens.minting import MintedSession, stored_pair
 
 pytestmark = pytest.mark.parametrize("core_driver", ["postgresql+asyncpg"], indirect=True)
 
@@ -37,6 +39,20 @@ def test_first_dry_then_for_good(core: Core, command_line: CommandLine) -> None:
     assert "tenant public: 1 taken in\ntenant shop: 1 taken in\n" == done.out
     assert "tenant public: 1 there already\ntenant shop: 1 there already\n" == again.out
     assert [0, 0, 0] == [each.code for each in (dry, done, again)]
+
+
+@pytest.mark.parametrize("options", [[], ["--write"]])
+def test_the_keys_of_the_core_are_not_kept(
+    core: Core, options: list[str], command_line: CommandLine, tmp_path: Path
+) -> None:
+    """The time for which the core's keys are believed begins with the application, however long before that somebody had a look."""
+    pair = {"created_at_time": 1_700_000_000_000, "value": stored_pair("|")}
+    asyncio.run(core.add("session_access_token_signing_keys", pair))
+    done = command_line("import", "supertokens", core.url, *options)
+    with closing(sqlite3.connect(tmp_path / "sessions.db")) as store:
+        kept = store.execute("SELECT kid FROM signing_key WHERE family = 'm'").fetchall()
+
+    assert (0, []) == (done.code, kept)
 
 
 def test_what_was_not_taken_in_is_named(core: Core, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

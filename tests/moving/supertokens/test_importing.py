@@ -18,7 +18,7 @@ from fastapi_session.moving.supertokens.importing import Became
 from tests.conftest import Amount, Figures
 from tests.moving.supertokens.conftest import MakeCore
 from tests.moving.supertokens.core_tables import Core, session_row
-from tests.moving.supertokens.minting import KEY, MintedSession
+from tests.moving.supertokens.minting import KEY, OTHER_KEY, MintedSession
 from tests.stores.sql.conftest import PATIENCE
 
 SECRET = "the-secret-of-the-deployment-that-moves-0001"
@@ -92,6 +92,38 @@ async def test_repetition_while_the_core_still_runs(core: Core, sessions: Sessio
     ]
     verified = await sessions.verify(issued.tokens.access_token)
     assert [waits.session_id, moved.session_id] == [refreshed.access_token.session_id, verified.session_id]
+
+
+@one_driver
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_another_core(core: Core, sessions: Sessions, *, dry_run: bool) -> None:
+    """Whoever gives another core, or another app, is told so: there each session would seem to have ended."""
+    waits = MintedSession.begun("ada")
+    await core.session(waits)
+    await core.key(OTHER_KEY, app_id="another")
+    await taken_in(sessions)
+    other = Sessions(sessions.config, moving_from=SuperTokens(core.url, app_id="another", timeout=PATIENCE))
+    await other.open()
+    with pytest.raises(ConfigurationError, match="another app of it, were imported into this store"):
+        await import_sessions(other, dry_run=dry_run)
+    await other.close()
+
+    assert ["ada"] == [each.user_id for each in await sessions.of_user("ada")]
+
+
+@one_driver
+async def test_another_core_at_first(core: Core, sessions: Sessions) -> None:
+    """The first import ends nothing: what was looked up before may be of another core than the one that was given by mistake."""
+    await core.session(MintedSession.begun("ada"))
+    await core.key(OTHER_KEY, app_id="another")
+    looked_up = await sessions.of_user("ada")
+    other = Sessions(sessions.config, moving_from=SuperTokens(core.url, app_id="another", timeout=PATIENCE))
+    await other.open()
+    await import_sessions(other, dry_run=False)
+    await other.close()
+
+    assert ["ada"] == [each.user_id for each in looked_up]
+    assert ["ada"] == [each.user_id for each in await sessions.of_user("ada")]
 
 
 @one_driver

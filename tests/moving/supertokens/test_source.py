@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jose import jwk
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -22,7 +21,7 @@ from fastapi_session.model import MAX_OBJECT
 from fastapi_session.moving import SuperTokens, SuperTokensTables
 from tests.moving.supertokens.conftest import MakeCore
 from tests.moving.supertokens.core_tables import Core
-from tests.moving.supertokens.minting import KEY, OTHER_KEY, MintedSession
+from tests.moving.supertokens.minting import KEY, OTHER_KEY, MintedSession, stored_pair
 from tests.stores.sql.conftest import PATIENCE
 from tests.supertokens_core.tables import ADDED_BY_7_0, ADDED_BY_12_1
 
@@ -442,13 +441,6 @@ def test_nothing_secret_is_printed() -> None:
 
     assert "SuperTokens(mysql+asyncmy://ada:***@host/db, app_id='public')" == repr(source)
     assert "5a5a" not in repr(vars(source))
-
-
-def stored_pair(separator: str) -> str:
-    key = generate_rsa_key(65537, 2048)
-    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return separator.join(b64encode(each).decode() for each in (public, private))
 
 
 def curve_pair() -> str:
