@@ -14,9 +14,9 @@ from fastapi_session.model import Json
 class Adoption:
     """What another system said of a login: whose it is, and until when.
 
-    *deadline* is until when the login can come, unless the other system extends it: no session begins by it later, and the one that began
-    has to be refreshed before. *created_at* is when the user signed in there, `None` if that is not known: then the session's
-    absolute timeout begins with the adoption. Both are milliseconds since the epoch.
+    *deadline* is when the login ends there, unless it is extended: afterwards no session begins by it, and the session that did has to
+    be refreshed before. *created_at* is when the user signed in there, `None` if that is not known: then the session's absolute timeout
+    begins with the adoption. Both are milliseconds since the epoch.
     *access_token_payload*, *session_data*, *tenant_id*, *recipe_user_id* and *lifetime* are as `create` takes them.
     *retire* is called once the session is kept here: it takes the login away from the other system. What it raises is logged.
     """
@@ -34,9 +34,9 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class OldLogin:
-    """A login as a client brought it: the *source* is the name of the other system, the *key* the same for each time that it is brought.
+    """A login as a client brought it: *source* is the name of the other system, *key* a text that is the same each time it is brought.
 
-    *ask* asks the other system what it says of the login; `None`, if it knows no such login, or not any more.
+    *ask* returns what the other system says of the login, `None` if it knows no such login, or not any more.
     """
 
     source: str

@@ -6,7 +6,7 @@ they fail, changes nothing for the request they observe. No event carries a toke
 ```
 SessionEvent
 ├── SessionCreated       somebody signed in
-├── SessionAdopted       a session that began in another system goes on here
+├── SessionAdopted       a session of another system was taken in, or a login of one became a session
 ├── SessionElevated      a user was authenticated again, and a session with new tokens took the place of the one before
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended, for the reason it gives
@@ -72,7 +72,7 @@ class SessionCreated(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAdopted(SessionEvent):
-    """A session that began in the system *source*, where its user had signed in, goes on here from now on."""
+    """A session of the system *source* was taken in, or a login of it became a session: its user had signed in there."""
 
     circumstances: Circumstances
     source: str

@@ -100,4 +100,4 @@ class ForeignSessions(Protocol):
         """
 
     async def sessions_of(self, user_id: str, tenant_id: str | None) -> Sequence[ForeignSession]:
-        """Return the user's sessions as they are there now, but those that cannot go on here; of every tenant if none is given."""
+        """Return the user's sessions as they are there now, without those that cannot go on here; of every tenant if *tenant_id* is `None`."""

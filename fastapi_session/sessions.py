@@ -360,9 +360,10 @@ class Sessions:
         return CheckedClaims(tuple(failed), issued) if failed or issued else NOTHING_TO_SAY
 
     async def adopt(self, login: OldLogin, brought: Brought) -> IssuedSession | None:
-        """Return the session of a *login* of another system, which begins at the first call. `None` if it has none, or has tokens.
+        """Return the session of a *login* of another system, which begins at the first call.
 
-        The table of `engine.adopting` says when. Raises what the other system raises, `PayloadError`, `StoreUnavailable`.
+        `None` if there is none, or its client has tokens of it already: see the table of `engine.adopting`. Raises what the other
+        system raises, `PayloadError`, `StoreUnavailable`.
         """
         return await self._parts.adopting.adopt(login, brought, first_payload=self._first_payload)
 

@@ -14,7 +14,8 @@ line that matches decides. *gen*, *cur* and *prev* are those of the row, as in `
 | any other | | of gen - 2, which is stale |
 
 No debounce holds for it, since that returns the presented token itself. While the row waits, its window is theirs: ours does not
-apply to it. A token by which no secret can be compared any more is a mismatch of keys, and no theft.
+apply to it. If the secret is gone that the row was written with, nothing can be compared: that is a
+mismatch of keys, and no theft.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ForeignRules:
-    """By what tokens of theirs are judged; *their_grace* is in milliseconds. The *policy* counts without its debounce."""
+    """What tokens of theirs are judged by; *their_grace* is in milliseconds. The *policy* counts without its debounce."""
 
     policy: RotationPolicy
     secrets: Secrets
@@ -51,17 +52,17 @@ class ForeignRules:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A token of theirs as *row* sees it: of a generation, and the row as it is to be judged by."""
+    """A *token* of theirs with the generation that its row says, and that *row* as the rotation table is to see it."""
 
     token: RefreshToken
     row: Lineage = field(repr=False)
 
 
 def first_lineage(session: ForeignSession, timeouts: Timeouts, *, made_by: Secret, now: int) -> Lineage:
-    """Return the lineage of *session*, which is taken in at *now* (milliseconds): with no hash of theirs, but with hashes of those.
+    """Return the lineage of *session*, which is taken in at *now* (milliseconds).
 
-    Until its first exchange here it ends when it ends there. An absolute timeout counts from now, so that nobody is logged out by
-    the move.
+    It has their hashes only as they are hashed once more by the secret *made_by*. Until its first exchange here it ends when it ends
+    there. An absolute timeout counts from now, so that nobody is logged out by the move.
     """
     ends_at = None if timeouts.absolute is None else now + timeouts.absolute
     return Lineage(

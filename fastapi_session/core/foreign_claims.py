@@ -43,7 +43,7 @@ def as_ours(claims: JsonObject, *, version: int, reserved: AbstractSet[str]) -> 
 
 
 def secret_named(refresh_token_hash: str) -> bytes:
-    """Return the secret (`ForeignToken.secret`) of the refresh token of which a token of theirs has this hash: SHA-256 of its text."""
+    """Return the secret (`ForeignToken.secret`, 32 bytes) of the refresh token whose text has this SHA-256, in hexadecimal digits."""
     return hashlib.sha256(refresh_token_hash.encode()).digest()
 
 

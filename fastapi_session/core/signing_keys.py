@@ -69,7 +69,7 @@ def is_foreign_kid(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """A key that verifies, ready for use: parsed once, because parsing costs a thousand times more than verifying.
+    """A key that verifies, ready for use: parsed once, and not for each token.
 
     *kid* is the name that token headers carry, *algorithm* the one that the key is for; both are those of its *record*.
     """

@@ -9,7 +9,7 @@
 | a row that does not wait | is not asked | nothing: it goes on by tokens of its own |
 | a row past its deadline, or by a secret that is gone | is not asked | nothing |
 
-Nothing is no alarm either: who has but an old cookie may be a device that kept it.
+None of this raises an alarm: an old cookie may come from a device that has merely kept it.
 The id of the session follows from the login alone, so that new secrets do not begin it again; its refresh token from a secret too.
 """
 
@@ -44,7 +44,7 @@ logger = logging.getLogger("fastapi_session")
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """How a login was brought: *by* such a request, at *now* (milliseconds), whose client is to have an anti-CSRF token or not."""
+    """How a login was brought: *by* such a request, at *now* (milliseconds). *anti_csrf* says whether its client is to have an anti-CSRF token."""
 
     by: Circumstances
     now: int
@@ -106,18 +106,21 @@ class Adopting:
         if record.lineage.expired(brought.now):
             return None
         key = await self._keyring.signing_key()
-        issued = self._mint.issue(
-            record, token, key=key, anti_csrf=brought.anti_csrf
-        )  # before the write: it may be too long
+        # Before the write: the access token may be too long.
+        issued = self._mint.issue(record, token, key=key, anti_csrf=brought.anti_csrf)
+        return issued if await self._keep(record, adoption) else None
+
+    async def _keep(self, record: SessionRecord, adoption: Adoption) -> bool:
+        """Keep the session of *record* and announce it, and have its login retired. Say whether the store has kept it."""
         audit = self._announcements.audit_of_adoption(record)
         if await self._is_over(record) or ["kept"] != [*await self._movable.take_in([record], audit=audit)]:
-            return None
+            return False
         await self._remember(record, adoption.deadline)
         self._announcements.adopted(record, audit=audit)
         self._housekeeping.tidy()  # here, as with each new session
         if adoption.retire is not None:
             self._background.start(_retire(adoption.retire, record))
-        return issued
+        return True
 
     async def _go_on(self, login: OldLogin, reading: Reading, brought: Brought) -> IssuedSession | None:
         """Return the session that has begun with *login* with its tokens, `None` unless it waits."""

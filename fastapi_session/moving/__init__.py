@@ -1,4 +1,4 @@
-"""Moving in with nobody logged out: what goes on here of the sessions of another system, or of another store."""
+"""Moving in with nobody logged out: sessions of a SuperTokens core go on here, and logins of other systems are adopted."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

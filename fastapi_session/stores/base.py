@@ -293,7 +293,10 @@ class MovableStore(Protocol):
         """Yield all devices that `see_device` noted."""
 
     def every_remembered(self, *, batch: int) -> AsyncIterator[Sequence[Remembered]]:
-        """Yield all digests that `once` and `take_in` remembered. Those that `once` is given in another store, `take_in` knows there."""
+        """Yield all digests that `once` and `take_in` remembered.
+
+        A digest of `take_in` that is given to `once` of another store keeps `take_in` from keeping that session there.
+        """
 
 
 class JoinedStore(Store, Protocol):

@@ -34,12 +34,12 @@ _MARK = b"fastapi_session/"
 _ID_LENGTH = 16
 
 MOVING_KEPT = 400 * 24 * 60 * 60 * 1000
-"""Milliseconds after its idle deadline for which an id is remembered, unless an absolute deadline of ours is its end: moving takes no longer."""
+"""Milliseconds for which an id is remembered after the idle deadline of its session: moving takes no longer. `marked_until` has the exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """What becomes of a session: its *outcome*, and of what is kept or renewed the *row* to write, and whether that *makes_stale* claims."""
+    """What becomes of a session: its *outcome*; if that is kept or renewed, the *row* to write, and whether that *makes_stale* what access tokens say."""
 
     outcome: TakenIn
     row: Row = ()
@@ -89,7 +89,7 @@ def has_stale_claims(kept: SessionRecord, changed: SessionRecord) -> bool:
 
 
 def mark_of(session_id: str) -> bytes:
-    """Return the digest under which a store remembers that it took in *session_id*: 32 bytes, from which the id can be read."""
+    """Return the digest, 32 bytes, under which a store remembers that it took in *session_id*: `marked_session` reads the id from it."""
     return _MARK + bytes.fromhex(session_id)
 
 

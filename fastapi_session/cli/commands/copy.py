@@ -43,7 +43,7 @@ def copy(old: From, new: To, *, app: App = None, follow: Follow = False, interva
 
 
 async def _copy(found: Places, config: SessionConfig, between: timedelta | None) -> int:
-    """Copy once, or again and again with such a time *between*, and return the exit code."""
+    """Copy once, or again and again with a pause *between* two passes, and return the exit code."""
     telling = _Telling(config, between)
     secrets = secrets_for(found, config)
     copying = StoreCopy(found, tell=telling.not_copied)

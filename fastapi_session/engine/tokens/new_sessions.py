@@ -93,7 +93,7 @@ class NewSessions:
         circumstances: Circumstances,
         now: int,
     ) -> SessionRecord:
-        """Return the record of the session of its first *token*, which goes on from a login of *source* at *now* (milliseconds).
+        """Return the record of the session of its first *token*, which begins with a login of *source* at *now* (milliseconds).
 
         *payload* has been checked. Until its first refresh it ends with that login, and an absolute timeout counts from when
         the user signed in there. Raises as `record`.

@@ -26,9 +26,9 @@ That is the same, or one with a payload and data (`dataclasses.replace`), or `No
 
 @dataclass(frozen=True, slots=True)
 class OldCookie:
-    """A cookie of the other system, as that sets it: by name, path and domain browsers know which one is to be cleared.
+    """A cookie as the other system sets it: browsers clear the one of the same *name*, *path* and *domain*.
 
-    One that *stays* is cleared by a sign-out alone: as long as that is so, one can go back to the other system with nobody logged out.
+    One that *stays* is cleared by a sign-out alone, so that the other system can take over again with nobody logged out.
     """
 
     name: str
@@ -43,7 +43,7 @@ class OldCookie:
 class Presented:
     """What a request brings of the other system: perhaps a login, which is not known until `Adopter.adopt` has found it.
 
-    *key* is one text a login: two devices have two, and the same device has the same one until it has moved. Nobody can make up or vary it.
+    *key* is one text for each login: two devices have two, and a device has the same one until it has moved. Nobody can make up or vary it.
     It came by *method*: in a cookie, or as a bearer token. *content* is for the adopter itself.
     *cookies* are cleared by the response that has the new tokens, and by a sign-out. If the application goes on with them, *forget* takes
     the login out of what it has, and only a sign-out clears them.

@@ -63,7 +63,7 @@ class DjangoSessions:
     """Adopts the logins in `django_session`, where the backends `db` and `cached_db` keep sessions.
 
     *secret_keys* are `SECRET_KEY` and then those of `SECRET_KEY_FALLBACKS`. *cookie* is `SESSION_COOKIE_NAME` with its path and domain.
-    *check* is given the session as Django has it: it can take over some of it, or let a user not in.
+    *check* is given the session as Django has it: it can take over some of it, or keep a user out.
     Nothing is written in Django's tables unless it *retires* each session that was adopted: then its row is deleted.
     """
 

@@ -27,7 +27,7 @@ _AUTH_SALT = b"django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _MAX_JSON = 1_048_576
-"""Bytes of a session that are read: what is longer is none that a cookie or a row is meant for."""
+"""Bytes of the longest session that is read."""
 
 
 class DjangoSignatures:
@@ -43,7 +43,7 @@ class DjangoSignatures:
         )
 
     def read(self, text: str) -> tuple[dict[str, Any], int] | None:
-        """Return the object that was signed as *text*, and when (milliseconds since the epoch); `None` if that was not done here."""
+        """Return the object that was signed as *text*, and when (milliseconds since the epoch); `None` if none of the keys signed it."""
         try:
             encoded, _, seconds = self._signer.unsign(text).decode().rpartition(":")
             content = json.loads(_unpacked(encoded))

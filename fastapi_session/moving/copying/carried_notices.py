@@ -25,7 +25,7 @@ PIECES = 20
 
 
 class CarriedNotices:
-    """Carries the feed from the one of *places* to the other."""
+    """Carries the feed from the old store of *places* to the new one."""
 
     def __init__(self, places: Places) -> None:
         self._old = places.old

@@ -27,7 +27,7 @@ _MARK = b"copied key......"
 
 
 class CopiedKeys:
-    """Copies the signing keys from the one of *places* to the other."""
+    """Copies the signing keys from the old store of *places* to the new one."""
 
     def __init__(self, places: Places) -> None:
         self._old = places.old

@@ -14,7 +14,7 @@ from fastapi_session.stores.taking_in import marked_session
 
 
 class CopiedMemory:
-    """Copies what is remembered from the one of *places* to the other."""
+    """Copies what is remembered from the old store of *places* to the new one."""
 
     def __init__(self, places: Places) -> None:
         self._old = places.old

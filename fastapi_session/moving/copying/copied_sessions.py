@@ -22,7 +22,7 @@ class NotCopied:
 
 
 class CopiedSessions:
-    """Copies the sessions from the one of *places* to the other. *tell* is called with each that cannot be copied."""
+    """Copies the sessions from the old store of *places* to the new one. *tell* is called with each that cannot be copied."""
 
     def __init__(self, places: Places, *, tell: Callable[[NotCopied], None]) -> None:
         self._old = places.old

@@ -18,10 +18,11 @@ CARRY_EVERY = 1
 async def follow(
     copy: StoreCopy, *, interval: timedelta, stop: asyncio.Event, tell: Callable[[Pass | StoreUnavailable], None]
 ) -> Pass:
-    """Run passes, *interval* apart, until *stop* is set; then run the last one and return it. *tell* is called after each other.
+    """Run passes, *interval* apart, until *stop* is set; then run the last one and return it.
 
-    A pass that fails because a store cannot be asked is told of, and the next one goes on; but the last one raises
-    `StoreUnavailable`. One that is under way when it is to stop is not finished: the last one does all that it would have done.
+    *tell* is called after each of the others. A pass that fails because a store cannot be asked is told of, and the next one goes on;
+    but the last one raises `StoreUnavailable`. One that is under way when it is to stop is not finished: the last one does all that it
+    would have done.
     """
     is_first = True
     async with _carrying(copy):
@@ -65,7 +66,6 @@ async def _carrying(copy: StoreCopy) -> AsyncIterator[None]:
 async def _carry_again_and_again(copy: StoreCopy) -> None:
     while True:
         await asyncio.sleep(CARRY_EVERY)
-        with contextlib.suppress(
-            StoreUnavailable
-        ):  # a pass says that the store is down, and the next time reads what was missed
+        # A pass says that the store is down, and the next time reads what was missed.
+        with contextlib.suppress(StoreUnavailable):
             await copy.carry()

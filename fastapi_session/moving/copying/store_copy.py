@@ -76,7 +76,7 @@ class Pass:
 
 
 class StoreCopy:
-    """Copies from the one of *places* to the other. Both are open, and *tell* is called with each session that cannot be copied."""
+    """Copies from the old store of *places* to the new one. Both are open, and *tell* is called with each session that cannot be copied."""
 
     def __init__(self, places: Places, *, tell: Callable[[NotCopied], None]) -> None:
         self._places = places

@@ -47,7 +47,7 @@ class SuperTokensDatabase:
     async def open(self) -> SecretStr:
         """Connect, see that all that is read here is there, and return the key of the app's refresh tokens.
 
-        Raises ConfigurationError if it is not such a database, or the app is not in it.
+        Raises `ConfigurationError` if it is not such a database, or the app is not in it; `StoreUnavailable` if it is down.
         """
         self._engine.open()
         try:

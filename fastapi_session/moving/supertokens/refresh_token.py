@@ -1,4 +1,6 @@
-"""The refresh token of SuperTokens, version 2, opened with the key of its core. Pure, and strict: it is written in one way alone.
+"""The refresh token of SuperTokens, version 2, opened with the key of its core.
+
+Pure, and strict: of the ways to write the same bytes only that of the core is read.
 
     base64(iv, 12 bytes | AES-256-GCM of the content | tag, 16 bytes) "." nonce ".V2"
 
@@ -6,7 +8,8 @@ The AES key is PBKDF2-HMAC-SHA512 of the core's key, *as the text that it is*, w
 JSON: `sessionHandle`, `userId`, `nonce` (that after the first dot), and, if there is one, `parentRefreshTokenHash1`,
 `antiCsrfToken` and `tenantId` (of any but the public one).
 
-A row has of its token what is h2 here: the SHA-256 of the hexadecimal SHA-256 (h1) of the text. The content names its parent by h1.
+h1 is the hexadecimal SHA-256 of a token's text, h2 the SHA-256 of that (`secret_named`). A row has the h2 of its token, the content the
+h1 of its parent.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
+from fastapi_session.core.foreign_claims import secret_named
 from fastapi_session.foreign_sessions import ForeignToken
 from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.model import Json
@@ -34,7 +38,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _ROUNDS = 100
 _IV = 12
 _MOST = 256
-"""Characters of a text within, which is none of the user's id."""
+"""Characters of the longest handle, tenant or anti-CSRF token in the content that is read."""
 
 
 def opened(text: str, *, key: SecretStr) -> ForeignToken | None:
@@ -46,17 +50,12 @@ def opened(text: str, *, key: SecretStr) -> ForeignToken | None:
     content = _decrypted(encrypted, key)
     if content is None or content.get("nonce") != nonce or not isinstance(content.get("userId"), str):
         return None
-    return _read(content, secret=hash_of(hash_of_text(text)))
+    return _read(content, secret=secret_named(hash_of_text(text)))
 
 
 def hash_of_text(text: str) -> str:
     """Return h1 of a token, as the content of its child and an access token have it."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def hash_of(h1: str) -> bytes:
-    """Return h2, 32 bytes, of the token that has *h1*."""
-    return hashlib.sha256(h1.encode()).digest()
 
 
 def _decrypted(encoded: str, key: SecretStr) -> Json | None:
@@ -84,7 +83,8 @@ def _read(content: Json, *, secret: bytes) -> ForeignToken | None:
         return None
     if not (anti_csrf_token is None or _is_text(anti_csrf_token)):
         return None
-    return ForeignToken(session_id, tenant_id, secret, None if parent is None else hash_of(parent), anti_csrf_token)
+    parent_secret = None if parent is None else secret_named(parent)
+    return ForeignToken(session_id, tenant_id, secret, parent_secret, anti_csrf_token)
 
 
 def _is_text(value: object) -> bool:

@@ -23,7 +23,7 @@ from fastapi_session.stores.taking_in import Taking, mark_of, marked_until, taki
 TAKEN_AT_ONCE = 50
 """How many sessions one script takes in at most: no other command runs on the server meanwhile."""
 CHANGES_AT_ONCE = 1_000
-"""How often a session may be changed by others, each time while it is decided what of it is to be renewed."""
+"""How often it is decided anew what of a session is to be renewed, since others have changed it meanwhile."""
 
 _OUTCOMES: Mapping[int, TakenIn] = {
     moving_scripts.KEPT: "kept",
