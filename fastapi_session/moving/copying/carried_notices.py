@@ -5,6 +5,7 @@
 | a session was revoked, or another took its place | it ends, and is not taken in any more |
 | the claims of a session were changed | the row comes with the next pass |
 | a signing key was deleted | it is deleted |
+| anything else, as of a later version | nothing but the notice |
 
 A notice goes over if the new feed has none of its subject, kind and date. So it goes over once, however often it is read, and it does
 not come back if the new store is copied to the old one at the same time.
@@ -13,6 +14,7 @@ not come back if the new store is copied to the old one at the same time.
 from __future__ import annotations
 
 import asyncio
+import re
 
 from fastapi_session.model import LATEST, Notice
 from fastapi_session.moving.copying.endings import end
@@ -22,6 +24,9 @@ OVERLAP = 15_000
 """Milliseconds that are read again each time, because a notice is dated before its transaction commits."""
 PIECES = 20
 """In how many pieces the whole feed is read, so that no more than one of them is in memory."""
+
+_ENDED = frozenset({"session_revoked", "session_superseded"})
+_SESSION_ID = re.compile("[0-9a-f]{32}")
 
 
 class CarriedNotices:
@@ -66,7 +71,7 @@ class CarriedNotices:
         async def obey(notice: Notice) -> None:
             if notice.kind == "key_deleted":
                 await self._new.delete_key(notice.subject)
-            elif notice.kind != "session_stale":
+            elif notice.kind in _ENDED and _SESSION_ID.fullmatch(notice.subject):  # else it is damaged
                 await end(notice.subject, self._new, now=reading.now)
 
         await each(missing, obey)

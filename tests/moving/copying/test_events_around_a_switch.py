@@ -204,6 +204,22 @@ async def test_revoked_on_the_old_store(move: Move) -> None:
     assert {} == await outcomes(move)
 
 
+async def test_revoked_while_nobody_copied(move: Move) -> None:
+    """A process that runs on the new store already learns of it with its next reading, however old the notice is."""
+    issued = await move.old.create("alice")
+    await move.begin()
+    await move.new.open()
+    await move.old.revoke(issued.access_token.session_handle)
+    move.clock.advance(timedelta(minutes=1))
+    await move.new.verify(issued.tokens.access_token)
+    await move.copy.carry()
+    move.clock.advance(timedelta(seconds=3))
+
+    with pytest.raises(UnauthorisedError):
+        await move.new.verify(issued.tokens.access_token)
+    assert 0 == await move.copy.carry()
+
+
 async def test_revoked_before_it_went_over(move: Move) -> None:
     """Who signs out on the old store a moment before the switch stays out: the access token is refused on the new one."""
     await move.begin()

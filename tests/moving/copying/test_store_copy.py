@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi_session import MemoryStore, StoreUnavailable
-from fastapi_session.model import LATEST, FeedReading, SessionRecord
+from fastapi_session.model import LATEST, FeedReading, Notice, SessionRecord
 from fastapi_session.moving.copying.copied_sessions import NotCopied
 from fastapi_session.moving.copying.places import Places
 from fastapi_session.moving.copying.store_copy import StoreCopy
@@ -152,3 +152,16 @@ async def test_a_notice_goes_over_once(move: Move) -> None:
     await move.another_pass("last")
     await back.run("last")
     assert feeds == [(await store.notices(after=0)).notices for store in move.stores]
+
+
+async def test_a_notice_of_no_session(move: Move) -> None:
+    """What is no session cannot end, and keeps nobody from moving; a kind of notice that is not known here ends nobody."""
+    handle, _ = await created(move.old)
+    await move.begin()
+    odd: Any = "a kind of later"
+    now = move.clock()
+    notices = [Notice("damaged", "session_revoked", now), Notice(handle, odd, now)]
+    await move.stores[0].append_notices(notices)
+
+    assert len(notices) == (await move.another_pass()).notices
+    assert await move.new.information(handle) is not None
