@@ -76,8 +76,8 @@ async def import_sessions(
     source = sessions.moving_from
     if not isinstance(source, SuperTokens):
         raise ConfigurationError("moving_from: give SuperTokens(database=...), whose sessions are to be taken in")
-    is_known = await is_known_core(sessions.store, source, remembers=not dry_run)
     run = _Import(sessions, source.database, dry_run=dry_run, tell=progress or _silent)
+    is_known = await is_known_core(sessions.store, source, remembers=not dry_run)
     return await run.all(batch=batch, drops=is_known and not dry_run)
 
 

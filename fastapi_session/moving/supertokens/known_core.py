@@ -23,11 +23,11 @@ _ANY = hashlib.sha256(b"fastapi_session/supertokens-core").digest()
 
 
 async def is_known_core(store: Store, source: SuperTokens, *, remembers: bool) -> bool:
-    """Say whether the core of *source*, opened, was imported into *store* before; it *remembers* it, or only looks.
+    """Say whether the core of *source* was imported into *store* before; it *remembers* it, or only looks.
 
-    Raises `ConfigurationError` if it was another core, `StoreUnavailable`.
+    Raises `ConfigurationError` if it was another core, and as `SuperTokens.open`.
     """
-    this = hashlib.sha256(_ANY + source.key_digest).digest()
+    this = hashlib.sha256(_ANY + await source.key_digest()).digest()
     if await store.is_remembered(this):
         return True
     if await store.is_remembered(_ANY):

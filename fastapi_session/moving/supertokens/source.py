@@ -111,11 +111,11 @@ class SuperTokens:
             raise ConfigurationError("database: give the URL of the core's database")
         return self._database
 
-    @property
-    def key_digest(self) -> bytes:
-        """What tells this app of this core from all others: a digest of its key, 32 bytes. Raises `ConfigurationError` before `open`."""
-        if self._key is None:
-            raise ConfigurationError("database: its key has not been read yet")
+    async def key_digest(self) -> bytes:
+        """Return what tells this app of this core from all others: a digest of its key, 32 bytes. Raises as `open`."""
+        if self._key is None:  # the database was down when the application began
+            await self.open()
+        assert self._key is not None
         return hashlib.sha256(self._key.get_secret_value().encode()).digest()
 
     def for_import(self) -> SuperTokens:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from fastapi_session import SessionConfig, Sessions
-from fastapi_session.errors import ConfigurationError
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.moving import ImportProgress, ImportReport, SuperTokens, import_sessions
 from fastapi_session.moving.supertokens.importing import Became
 from tests.conftest import Amount, Figures
@@ -152,6 +152,18 @@ async def test_without_a_core_nothing_is_imported() -> None:
     for sessions in (without, imported):
         with pytest.raises(ConfigurationError, match=r"SuperTokens\(database|URL of the core's database"):
             await import_sessions(sessions)
+
+
+async def test_a_core_that_is_down(tmp_path: Path) -> None:
+    """It is said to be down, and nothing is written: it may come."""
+    core = SuperTokens(f"postgresql+asyncpg://reader@/supertokens?host={tmp_path}", timeout=PATIENCE)
+    sessions = Sessions(SessionConfig(store="memory:", secret=SECRET), moving_from=core)
+    await sessions.open()
+    with pytest.raises(StoreUnavailable, match="the database of SuperTokens"):
+        await import_sessions(sessions, dry_run=False)
+    await sessions.close()
+
+    assert [] == [each async for page in sessions.store.every_remembered(batch=10) for each in page]  # type: ignore[attr-defined]
 
 
 @one_driver
