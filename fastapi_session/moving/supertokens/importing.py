@@ -9,7 +9,7 @@
 | has ended there, and waits here | it is ended here, by any import but the first |
 | has a row that does not fit | nothing: the core keeps it, and a remark says why |
 
-A store takes in one app of one core: to another, all sessions of the first would seem to have ended.
+A store takes in the sessions of one app of one core: by the database of another, all of them would seem to have ended.
 
 Memory stays flat: there is one page of rows at a time, and of the remarks only their number by reason.
 """

@@ -37,7 +37,7 @@ async def is_known_core(store: Store, source: SuperTokens, *, remembers: bool) -
         )
     if remembers:
         until = system_clock() + MOVING_KEPT
-        # In this order: if it ends in between, the next import begins anew.
+        # In this order: with _ANY alone, if it ends in between, this core itself would be taken for another one.
         for mark in (this, _ANY):
             await store.once(mark, until=until)
     return False

@@ -119,7 +119,7 @@ class SuperTokens:
         return hashlib.sha256(self._key.get_secret_value().encode()).digest()
 
     def for_import(self) -> SuperTokens:
-        """Return the same core, of which no access token is believed: an import keeps no key, whose time would count from there."""
+        """Return the same core with access tokens that are never believed: so an import keeps no keys, whose time would count from then."""
         source = copy(self)
         source._validity = timedelta()  # noqa: SLF001  it is one of these
         return source
