@@ -362,8 +362,7 @@ class Sessions:
     async def adopt(self, login: OldLogin, brought: Brought) -> IssuedSession | None:
         """Return the session of a *login* of another system, which begins at the first call.
 
-        `None` if there is none, or its client has tokens of it already: see the table of `engine.adopting`. Raises what the other
-        system raises, `PayloadError`, `StoreUnavailable`.
+        `None` if there is none, or its client has tokens: see `engine.adopting`. Raises as the other system, `PayloadError`, `StoreUnavailable`.
         """
         return await self._parts.adopting.adopt(login, brought, first_payload=self._first_payload)
 
