@@ -80,14 +80,16 @@ class _Telling:
 
     def passed(self, done: Pass | StoreUnavailable) -> None:
         """Tell what a pass did, unless nothing was new."""
-        took = time.monotonic() - self._began - (self._pause if self._number else 0)
+        elapsed = time.monotonic() - self._began - (self._pause if self._number else 0)
         self._number += 1
         self._began = time.monotonic()
         if isinstance(done, StoreUnavailable):
             typer.echo(f"pass {self._number}: {done}; the next one goes on", err=True)
-        elif done.changed or self._number == 1:
-            typer.echo(f"pass {self._number}: {_in_words(done)} ({took:.1f} s)")
-        self._warn(took)
+            self._warn(elapsed)
+            return
+        if done.changed or self._number == 1:
+            typer.echo(f"pass {self._number}: {_in_words(done)} ({done.seconds:.1f} s)")
+        self._warn(done.seconds)
 
     def ended(self, last: Pass) -> None:
         """Tell what is to be done now."""

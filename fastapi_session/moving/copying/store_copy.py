@@ -29,6 +29,7 @@ What happens to a session around the switch. *Lag* is the time between two readi
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ _SLACK = 300_000
 class Pass:
     """What one pass did: how many sessions it read, what became of those that live, and how much of the rest is new.
 
-    `None` in *sessions* are those that could not be copied.
+    `None` in *sessions* are those that could not be copied. *seconds* is how long it took, without the pause before it.
     """
 
     read: int
@@ -62,6 +63,7 @@ class Pass:
     notices: int
     devices: int = 0
     digests: int = 0
+    seconds: float = 0.0
 
     @property
     def not_copied(self) -> int:
@@ -110,6 +112,7 @@ class StoreCopy:
 
         Devices and what must not happen twice go over with the first pass and the last one. The only pass is both.
         """
+        began = time.monotonic()
         now = await self._notices.clock()
         keys = await self._keys.copy(now=now)
         sessions = await self._sessions.copy(now=now, is_first=which in {"first", "only"})
@@ -121,7 +124,8 @@ class StoreCopy:
         # After the sessions: one that was read a moment before it ended has ended now.
         is_last = which in {"last", "only"}
         carrying = self._notices.carry_all(kept_for=await self._token_lifetime() + _SLACK) if is_last else self.carry()
-        return Pass(self.read, sessions, keys, await carrying, devices, digests)
+        notices = await carrying
+        return Pass(self.read, sessions, keys, notices, devices, digests, time.monotonic() - began)
 
     async def _token_lifetime(self) -> int:
         """Return how long an access token may live at most: the oldest notice that matters is as old."""
