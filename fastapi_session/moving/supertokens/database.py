@@ -22,7 +22,7 @@ from fastapi_session.moving.supertokens.user_look_up import candidates_for, user
 from fastapi_session.store_url import StoreUrl
 from fastapi_session.stores.sql.connections import PooledConnections
 from fastapi_session.stores.sql.dialects import StatementMoment, error_code, mistake_in_address
-from fastapi_session.stores.sql.engines import OwnEngine
+from fastapi_session.stores.sql.engines import OwnEngine, place_of
 
 T = TypeVar("T")
 
@@ -192,7 +192,7 @@ class SuperTokensDatabase:
             yield
         except StoreUnavailable as error:
             url = self._engine.ways().alone.url
-            place = f"{url.host}:{url.port or 'the default port'}, database {url.database}"
+            place = place_of(url)
             cause = error.__cause__
             if why := mistake_in_address(cause):
                 raise ConfigurationError(f"database: {why} ({place})") from error

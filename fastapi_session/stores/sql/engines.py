@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -154,3 +154,9 @@ def new_engine(url: str, **options: object) -> AsyncEngine:
             f"SqlStore needs a URL such as {differences.example}, and the driver that it names: "
             f"pip install 'fastapi-session-auth[{differences.extra}]'"
         ) from error
+
+
+def place_of(url: URL) -> str:
+    """Name the server and the database of *url* without user and password. The host may be in the query: a socket of PostgreSQL."""
+    host = url.host or url.query.get("host") or "the default host"
+    return f"{host if isinstance(host, str) else ', '.join(host)}:{url.port or 'the default port'}, database {url.database}"

@@ -17,7 +17,7 @@ from fastapi_session.stores.opening import opening
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
 from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
-from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine
+from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine, place_of
 from fastapi_session.stores.sql.fate import Callback, Fate
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
@@ -69,9 +69,7 @@ class SqlStore(SqlVerbs):
         """
         self._engine.open()
         url = self._engine.ways().alone.url
-        with opening(
-            f"{url.host}:{url.port or 'the default port'}, database {url.database}", mistake=mistake_in_address
-        ):
+        with opening(place_of(url), mistake=mistake_in_address):
             missing = await self._pooled.run(missing_columns)
         if missing:
             raise ConfigurationError(

@@ -401,6 +401,7 @@ async def test_server_that_is_down(tmp_path: Any) -> None:
         await source.open()
 
     assert "hunter2" not in str(error.value) + repr(source)
+    assert f"at {tmp_path}:the default port, database supertokens" in str(error.value)
 
 
 @pytest.mark.parametrize(
