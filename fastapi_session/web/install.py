@@ -91,7 +91,9 @@ def _ensure_adopters_fit(adopters: Sequence[Adopter], engine: Sessions) -> None:
         raise ConfigurationError("adopters: give a list of adopters, as in adopters=[StarletteSessions(...)]")
     names = [each.name for each in adopters]
     if any(not 1 <= len(name) <= LONGEST_NAME for name in names) or len({*names}) < len(names):
-        raise ConfigurationError(f"adopters: give each a name of its own, 1 to {LONGEST_NAME} characters")
+        raise ConfigurationError(
+            f"adopters: give each a name of its own, 1 to {LONGEST_NAME} characters, as in name='bearer'; they have {names}"
+        )
     if adopters and not isinstance(engine.store, MovableStore):
         raise ConfigurationError("adopters: this store takes in no sessions; give it the methods of MovableStore")
 

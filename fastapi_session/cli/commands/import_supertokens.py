@@ -15,6 +15,7 @@ from fastapi_session.errors import ConfigurationError
 from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
 from fastapi_session.moving.supertokens.importing import Became, ImportProgress, ImportReport, import_sessions
 from fastapi_session.sessions import Sessions
+from fastapi_session.store_url import StoreUrl
 
 Database = Annotated[
     str | None,
@@ -57,7 +58,7 @@ def supertokens(
     """
     sessions = _sessions(database, app=app, tables=SuperTokensTables(schema, prefix), app_id=app_id)
     report = asyncio.run(_import(sessions, write=write))
-    _tell(report)
+    _tell(report, _place(sessions))
     raise typer.Exit(1 if report.count("unfit") else 0)
 
 
@@ -70,6 +71,10 @@ def _sessions(database: str | None, *, app: str | None, tables: SuperTokensTable
     if not isinstance(source, SuperTokens):
         raise ConfigurationError(
             "DATABASE: give the URL of the core's database, or --app with moving_from=SuperTokens(...)"
+        )
+    if database is None and (tables != SuperTokensTables() or app_id != "public"):
+        raise ConfigurationError(
+            "--schema, --prefix, --app-id: they belong to DATABASE: give it, or say them in moving_from=SuperTokens(...)"
         )
     return Sessions(found.config, subscribers=found.subscribers, moving_from=source.for_import())
 
@@ -89,10 +94,11 @@ async def _import(sessions: Sessions, *, write: bool) -> ImportReport:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("sessions", total=None)
+        taken = _WORDS["kept" if write else "read"]
 
         def tell(progress: ImportProgress) -> None:
             for remark in progress.remarks:
-                became = "taken in" if remark.taken else "not taken in"
+                became = taken if remark.taken else "not taken in"
                 console.print(
                     f"{became}: {remark.handle}: {remark.reason}", markup=False, highlight=False, soft_wrap=True
                 )
@@ -105,7 +111,13 @@ async def _import(sessions: Sessions, *, write: bool) -> ImportReport:
             await sessions.close()
 
 
-def _tell(report: ImportReport) -> None:
+def _place(sessions: Sessions) -> str:
+    """Name the store in which the sessions go on, without a password."""
+    store = sessions.config.store
+    return StoreUrl(store).printed if isinstance(store, str) else f"the {type(store).__name__} of the application"
+
+
+def _tell(report: ImportReport, place: str) -> None:
     for tenant_id, became in report.tenants.items():
         said = [f"{became[name]:,} {words}" for name, words in _WORDS.items() if became[name]]
         typer.echo(f"tenant {tenant_id}: {', '.join(said)}")
@@ -113,5 +125,4 @@ def _tell(report: ImportReport) -> None:
         typer.echo(f"{number:,} times: {reason}")
     if not report.tenants:
         typer.echo("the core has no session that has not expired")
-    if not report.written:
-        typer.echo("nothing was written: repeat this with --write")
+    typer.echo(f"written to {place}" if report.written else f"nothing was written to {place}: repeat this with --write")

@@ -99,6 +99,6 @@ def _no_table(connection: Connection, table: str) -> str:
     if similar:
         return (
             f"tables: there is no table {table}, but {', '.join(similar)}:"
-            " give its schema and prefix, as in tables=SuperTokensTables(schema='auth', prefix='st')"
+            " give the schema and the prefix of these, or none (--schema and --prefix, or tables=SuperTokensTables(schema=..., prefix=...))"
         )
     return f"database: it has no table {table}, nor one like it: give the database of the SuperTokens core"

@@ -6,7 +6,7 @@
 | a user id that is mapped twice, or is empty | not taken |
 | a payload or data that are no JSON object, or too large or too deep for a store of ours | not taken |
 | NULL as payload or data | taken, as empty; the core itself cannot read such a row |
-| a payload with names of claims that the tokens have themselves | taken, without these |
+| a payload with names of claims that the tokens have themselves | taken, without these; of `iss` nothing is said, every SDK puts it there |
 | a previous hash that is none | taken, without it |
 """
 
@@ -29,6 +29,8 @@ from fastapi_session.moving.supertokens.handles import session_id_of
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LATEST = 253_402_300_800_000
 """Milliseconds until the year 10000, which no datetime can say."""
+_WRITTEN_BY_THE_SDK = frozenset({"iss"})
+"""What every SDK puts into the payload itself: nothing of the application's is lost with it, so it deserves no remark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def _object(text: str | None, size: int | None, name: str, *, asides: list[str])
 
 
 def _unprotected(payload: JsonObject, *, asides: list[str]) -> JsonObject:
-    protected = sorted(RESERVED_CLAIMS & payload.keys())
+    protected = sorted((RESERVED_CLAIMS - _WRITTEN_BY_THE_SDK) & payload.keys())
     if protected:
         asides.append(f"jwt_user_payload has names of the tokens' own, which were left out: {', '.join(protected)}")
     return {name: value for name, value in payload.items() if name not in RESERVED_CLAIMS}

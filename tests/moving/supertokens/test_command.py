@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,19 +26,23 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_first_dry_then_for_good(core: Core, command_line: CommandLine) -> None:
-    """Without --write nothing is written; then each tenant has its line, and a repetition says that all are there."""
+    """Without --write nothing is written; then each tenant has its line, and a repetition says that all are there.
+
+    Each says which store it is: a forgotten --app means that of the environment.
+    """
     asyncio.run(core.session(MintedSession.begun("ada")))
     asyncio.run(core.session(MintedSession.begun("bob", tenant_id="shop")))
     dry, done, again = (
         command_line("import", "supertokens", core.url, *options) for options in ([], ["--write"], ["--write"])
     )
 
+    store = os.environ["FASTAPI_SESSION_STORE"]
     assert (
-        "tenant public: 1 can be taken in\ntenant shop: 1 can be taken in\nnothing was written: repeat this with --write\n"
-        == dry.out
+        "tenant public: 1 can be taken in\ntenant shop: 1 can be taken in\n"
+        f"nothing was written to {store}: repeat this with --write\n" == dry.out
     )
-    assert "tenant public: 1 taken in\ntenant shop: 1 taken in\n" == done.out
-    assert "tenant public: 1 there already\ntenant shop: 1 there already\n" == again.out
+    assert f"tenant public: 1 taken in\ntenant shop: 1 taken in\nwritten to {store}\n" == done.out
+    assert f"tenant public: 1 there already\ntenant shop: 1 there already\nwritten to {store}\n" == again.out
     assert [0, 0, 0] == [each.code for each in (dry, done, again)]
 
 
@@ -63,7 +68,8 @@ def test_what_was_not_taken_in_is_named(core: Core, command_line: CommandLine, m
     monkeypatch.setenv("CORE", core.url)
     done = command_line("import", "supertokens", "env:CORE", "--write")
 
-    assert "tenant public: 1 taken in, 1 not taken in\n1 times: jwt_user_payload is no JSON\n" == done.out
+    said = "tenant public: 1 taken in, 1 not taken in\n1 times: jwt_user_payload is no JSON\n"
+    assert f"{said}written to {os.environ['FASTAPI_SESSION_STORE']}\n" == done.out
     assert f"not taken in: {broken.handle}: jwt_user_payload is no JSON" in done.err
     assert 1 == done.code
 
@@ -81,3 +87,21 @@ def test_what_is_wrong_is_said_in_a_line(core: Core, command_line: CommandLine) 
         "error: DATABASE: the variable ABSENT_VARIABLE is not set",
     ] == [each.err.strip().splitlines()[-1] for each in said]
     assert [1, 1, 1] == [each.code for each in said]
+
+
+def test_options_that_would_be_ignored(
+    core: Core, command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the application says which tables it is, options that say it too are refused, for nobody would heed them."""
+    (tmp_path / "moving_app.py").write_text(
+        "from fastapi_session import SessionConfig, Sessions\nfrom fastapi_session.moving import SuperTokens\n"
+        f"sessions = Sessions(SessionConfig(), moving_from=SuperTokens(database={core.url!r}))\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    refused = command_line("import", "supertokens", "--app", "moving_app:sessions", "--prefix", "st")
+
+    assert (
+        refused.err.strip().splitlines()[-1].startswith("error: --schema, --prefix, --app-id: they belong to DATABASE")
+    )
+    assert 1 == refused.code

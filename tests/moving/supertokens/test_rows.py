@@ -79,9 +79,14 @@ def test_user_who_is_not_certain() -> None:
             {"role": "user"},
             "jwt_user_payload has names of the tokens' own, which were left out: iat, sub",
         ),
+        (
+            {"payload": '{"iss": "https://example.com/auth", "exp": 1}'},
+            {},
+            "jwt_user_payload has names of the tokens' own, which were left out: exp",
+        ),
         ({"previous": "secret"}, {}, "prev_refresh_token_hash_2 is no SHA-256, and was left out"),
     ],
-    ids=["no data", "no payload", "names of the tokens' own", "no hash"],
+    ids=["no data", "no payload", "names of the tokens' own", "one of them the issuer", "no hash"],
 )
 def test_row_that_fits_in_part(columns: dict[str, Any], payload: dict[str, Any], reason: str) -> None:
     """What the core itself could not read is taken, as far as it is a session, and a remark says what was not."""
@@ -91,3 +96,12 @@ def test_row_that_fits_in_part(columns: dict[str, Any], payload: dict[str, Any],
     assert payload == found.session.access_token_payload
     assert [Remark(HANDLE, "public", reason, taken=True)] == found.remarks
     assert found.session.previous is None
+
+
+def test_the_issuer_is_left_out_without_a_remark() -> None:
+    """Every SDK puts `iss` into the payload: a remark for each session would hide those that matter."""
+    found = row(payload='{"iss": "https://example.com/auth", "role": "user"}')
+
+    assert found.session is not None
+    assert {"role": "user"} == found.session.access_token_payload
+    assert [] == [*found.remarks]
