@@ -24,14 +24,17 @@ A row that was deleted is not there to be compared. So a store remembers each id
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
+from fastapi_session.errors import PayloadError
 from fastapi_session.model import Lineage, SessionRecord
 from fastapi_session.stores.base import TakenIn
 from fastapi_session.stores.rows import Row, session_row
 
 _MARK = b"fastapi_session/"
 _ID_LENGTH = 16
+_SESSION_ID = re.compile("[0-9a-f]{32}")
 
 MOVING_KEPT = 400 * 24 * 60 * 60 * 1000
 """Milliseconds for which an id is remembered after the idle deadline of its session: moving takes no longer. `marked_until` has the exception."""
@@ -89,7 +92,12 @@ def has_stale_claims(kept: SessionRecord, changed: SessionRecord) -> bool:
 
 
 def mark_of(session_id: str) -> bytes:
-    """Return the digest, 32 bytes, under which a store remembers that it took in *session_id*: `marked_session` reads the id from it."""
+    """Return the digest, 32 bytes, under which a store remembers that it took in *session_id*: `marked_session` reads the id from it.
+
+    Raises `PayloadError` if that is no id of a session, as in a damaged row.
+    """
+    if not _SESSION_ID.fullmatch(session_id):
+        raise PayloadError("session_id: it is not 32 hexadecimal digits in lower case")
     return _MARK + bytes.fromhex(session_id)
 
 

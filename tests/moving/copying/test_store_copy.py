@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi_session import MemoryStore, StoreUnavailable
@@ -165,3 +166,14 @@ async def test_a_notice_of_no_session(move: Move) -> None:
 
     assert len(notices) == (await move.another_pass()).notices
     assert await move.new.information(handle) is not None
+
+
+async def test_a_session_with_no_id(move: Move) -> None:
+    """A row whose id is none is told, and the others go over."""
+    await move.stores[0].insert(replace(new_session("bad", now=move.clock()), session_id="damaged"))
+    good, _ = await created(move.old)
+    done = await move.begin()
+
+    assert {"kept": 1, None: 1} == dict(done.sessions)
+    assert [NotCopied("damaged", "session_id: it is not 32 hexadecimal digits in lower case")] == move.not_copied
+    assert await move.new.information(good) is not None
