@@ -143,6 +143,13 @@ def test_a_grace_of_ours_does_not_apply_while_it_waits() -> None:
     assert Verdict.RECENT_PREV == decided(presented(4), WAITING, rules=replace(RULES, policy=policy)).verdict
 
 
+def test_a_debounce_returns_no_token_of_theirs() -> None:
+    """However long the debounce is, the current one is exchanged."""
+    policy = RotationPolicy(grace=HOUR, debounce=2 * HOUR, lost_response_recovery=True, idle_timeout=HOUR)
+
+    assert Verdict.ROTATED == decided(presented(5), WAITING, rules=replace(RULES, policy=policy)).verdict
+
+
 def test_a_row_that_is_taken_in() -> None:
     """It has no hash of theirs and nothing to recover, ends as it ends there, and begins its windows as theirs did."""
     assert (FIRST_GENERATION, True, None, EXPIRES_AT, None, ROTATED_AT) == (
