@@ -26,13 +26,17 @@ from tests.supertokens_core.golden import Client, golden
 from tests.supertokens_core.tables import ADDED_BY_12_1, Layout, filled, kept, tables
 
 Outcome = tuple[str, ...]
-Begun = Callable[[str, str], AbstractAsyncContextManager[Sessions]]
+Engine = AbstractAsyncContextManager[Sessions]
+Engines = Callable[[str, str], AsyncIterator[Engine]]
+"""The engines on the database of an app of the core: each has seen nothing of what was done with the others."""
 
 OUTCOMES: Mapping[type[SessionError], str] = {
     TokenTheftError: "theft",
     TryRefreshTokenError: "try refresh",
     UnauthorisedError: "unauthorised",
 }
+
+APPS = ("public", "shop")
 
 ALICE = ("refreshed", "alice", "alice", "public")
 
@@ -91,14 +95,14 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
         yield postgres_url
 
 
-def rounds() -> Iterator[Sequence[Client]]:
-    """The clients of each app, of no session more than one at a time: what one does may end the session of the others."""
+def rounds(app_id: str) -> Iterator[Sequence[Client]]:
+    """The clients of an app, of no session more than one at a time: what one does may end the session of the others."""
     by_session: dict[object, list[Client]] = defaultdict(list)
     for client in golden().clients:
-        by_session[client.opened["session_handle"] if client.opened else str(client)].append(client)
+        if client.app_id == app_id:
+            by_session[client.opened["session_handle"] if client.opened else str(client)].append(client)
     while chosen := [clients.pop(0) for clients in by_session.values() if clients]:
-        for app_id in ("public", "shop"):
-            yield [client for client in chosen if client.app_id == app_id]
+        yield chosen
 
 
 @asynccontextmanager
@@ -113,22 +117,23 @@ async def opened(source: SuperTokens, *, store: Store | None = None) -> AsyncIte
         await sessions.close()
 
 
-@asynccontextmanager
-async def with_database(url: str, app_id: str) -> AsyncIterator[Sessions]:
-    """An engine that looks into their database for what it has not seen yet."""
-    async with opened(SuperTokens(url, app_id=app_id)) as sessions:
-        yield sessions
+async def with_database(url: str, app_id: str) -> AsyncIterator[Engine]:
+    """Engines that look into their database for what they have not seen yet."""
+    while True:
+        yield opened(SuperTokens(url, app_id=app_id))
 
 
-@asynccontextmanager
-async def after_import(url: str, app_id: str) -> AsyncIterator[Sessions]:
-    """An engine that has their database no more, only what was taken in from there, and the key."""
-    store = MemoryStore(clock=HandClock(golden().moment))
-    async with opened(SuperTokens(url, app_id=app_id), store=store) as sessions:
+async def after_import(url: str, app_id: str) -> AsyncIterator[Engine]:
+    """Engines that have their database no more, only what was taken in from there, each its own copy of it, and the key."""
+    imported = MemoryStore(clock=HandClock(golden().moment))
+    async with opened(SuperTokens(url, app_id=app_id), store=imported) as sessions:
         await import_sessions(sessions, dry_run=False)
+        taken_in = [each async for page in imported.every_session(batch=1_000) for each in page]
     key = next(row["value"] for row in golden().tables["key_value"] if row["app_id"] == app_id)
-    async with opened(SuperTokens(refresh_token_key=key), store=store) as sessions:
-        yield sessions
+    while True:
+        store = MemoryStore(clock=HandClock(golden().moment))
+        await store.take_in(taken_in)
+        yield opened(SuperTokens(refresh_token_key=key), store=store)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ class Way:
     server: str
     layout: Layout
     interface: str
-    begun: Begun
+    engines: Engines
 
 
 WAYS = {
@@ -154,9 +159,10 @@ async def test_refresh_tokens_are_judged_as_the_core_judges_them(way: Way, reque
     url: str = request.getfixturevalue(way.server)
     found: dict[str, Outcome] = {}
     async with filled(url, golden().tables, way.layout):
-        for clients in rounds():
-            for app_id in {client.app_id for client in clients}:
-                async with way.begun(url, app_id) as sessions:
+        for app_id in APPS:
+            engines = way.engines(url, app_id)
+            for clients in rounds(app_id):
+                async with await anext(engines) as sessions:
                     found |= {str(client): await refreshed(sessions, client) for client in clients}
 
     assert {str(client): expected_refresh(client, way.interface) for client in golden().clients} == found
@@ -185,8 +191,8 @@ async def refreshed(sessions: Sessions, client: Client) -> Outcome:
 async def test_access_tokens_are_verified_as_the_core_verifies_them(url: str) -> None:
     """An access token of the core is accepted, with its users, tenant and claims, until it ends."""
     found: dict[str, tuple[Any, ...]] = {}
-    for app_id in ("public", "shop"):
-        async with with_database(url, app_id) as sessions:
+    for app_id in APPS:
+        async with opened(SuperTokens(url, app_id=app_id)) as sessions:
             found |= {str(each): await verified(sessions, each) for each in golden().clients if each.app_id == app_id}
 
     [believed_longer] = [str(client) for client in golden().clients if client.state == BELIEVED_LONGER]
@@ -221,7 +227,7 @@ async def test_the_core_can_take_over_again(url: str) -> None:
         for client in golden().clients
         if client.app_id == "public" and client.refresh["5.6"]["outcome"] == "refreshed"
     ]
-    async with with_database(url, "public") as sessions:
+    async with opened(SuperTokens(url, app_id="public")) as sessions:
         for client in refreshing:
             await refreshed(sessions, client)
     session_info = tables(Layout()).tables["session_info"]
