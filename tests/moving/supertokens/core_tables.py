@@ -15,8 +15,6 @@ from tests.moving.supertokens.minting import KEY, MintedSession
 NEVER = 4_000_000_000_000
 
 APP = "public"
-READER = "supertokens_reader"
-"""A user of the database who may only read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +87,16 @@ def session_row(minted: MintedSession, *, rotates: bool = False, **columns: Any)
     }
 
 
-def let_read(*, dialect: str, schema: str | None) -> list[str]:
+def reader(database: str) -> str:
+    """The user who may only read, and that database alone: MySQL shows a user the tables of all that it may read."""
+    return f"{database}_reader"
+
+
+def let_read(*, dialect: str, database: str, schema: str | None) -> list[str]:
     """The statements that let the reader read all that is there, and nothing else."""
     if dialect != "postgresql":
-        return [f"GRANT SELECT ON supertokens.* TO {READER}@localhost"]
+        return [f"GRANT SELECT ON {database}.* TO {reader(database)}@localhost"]
     return [
-        f"GRANT USAGE ON SCHEMA {schema or 'public'} TO {READER}",
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema or 'public'} TO {READER}",
+        f"GRANT USAGE ON SCHEMA {schema or 'public'} TO {reader(database)}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema or 'public'} TO {reader(database)}",
     ]

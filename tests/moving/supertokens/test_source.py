@@ -203,8 +203,10 @@ async def test_all_sessions_of_a_user(core: Core) -> None:
     assert set() == as_linked
 
 
-async def test_row_that_cannot_be_taken_or_in_part_alone(core: Core, core_driver: str) -> None:
+async def test_row_that_cannot_be_taken_or_in_part_alone(make_core: MakeCore, core_driver: str) -> None:
     """What is in the row decides (see `test_rows`); NULL, and a text that is larger than any of ours, come from the database."""
+    core = await make_core()
+    await core.key()
     large, empty = MintedSession.begun(), MintedSession.begun()
     if core_driver.startswith("mysql"):
         async with core.owner.begin() as connection:
@@ -384,8 +386,10 @@ async def test_older_core(make_core: MakeCore) -> None:
     )
 
 
-async def test_user_who_may_not_read(core: Core, core_driver: str) -> None:
+async def test_user_who_may_not_read(make_core: MakeCore, core_driver: str) -> None:
     """A user who may not read a table is a mistake of the set-up, and no outage."""
+    core = await make_core()
+    await core.key()
     reader = "supertokens_reader" + ("" if core_driver.startswith("postgresql") else "@localhost")
     table = "jwt_signing_keys" if core_driver.startswith("postgresql") else "supertokens.*"
     async with core.owner.begin() as connection:

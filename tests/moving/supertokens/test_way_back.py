@@ -17,7 +17,7 @@ from fastapi_session.clock import system_clock
 from fastapi_session.errors import TokenTheftError, UnauthorisedError
 from fastapi_session.moving import SuperTokens, import_sessions
 from fastapi_session.moving.supertokens.refresh_token import opened
-from tests.moving.supertokens.conftest import DATABASE, ensure_database
+from tests.moving.supertokens.conftest import DATABASE
 from tests.stores.sql.conftest import PATIENCE
 from tests.supertokens_core.golden import Client, golden
 from tests.supertokens_core.tables import Layout, filled, tables
@@ -30,7 +30,6 @@ STATES = ("fresh", "rotated long ago", "child not promoted", "tenant customer-1"
 @pytest.mark.parametrize("core_driver", ["postgresql+asyncpg"], indirect=True)
 async def test_core_finds_everything_as_it_was(server_url: Any, tmp_path: Path) -> None:
     """Sessions are imported, refreshed, ended and stolen here: in the core's tables nothing has changed, and our tokens are none of its."""
-    await ensure_database(server_url)
     url = server_url.set(database=DATABASE)
     now = golden().at(system_clock())
     clients = [next(each for each in now.clients if each.state == state and is_refreshed(each)) for state in STATES]
