@@ -9,6 +9,8 @@ LONGEST = (
     "tests/stores/sql/test_contract.py",
     "tests/browser/test_client_script.py",
     "tests/browser/test_supertokens_website.py",
+    "tests/moving/supertokens/test_source.py",
+    "tests/moving/copying/test_switch.py",
     "tests/reliability/test_race.py",
     "tests/reliability/test_replay.py",
     "tests/reliability/test_kill.py",
