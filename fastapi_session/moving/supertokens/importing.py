@@ -30,7 +30,7 @@ from fastapi_session.moving.supertokens.source import NAME, SuperTokens
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import MovableStore
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it needs SQLAlchemy, which a move without the database does not
     from fastapi_session.moving.supertokens.database import SuperTokensDatabase
 
 Became = Literal["read", "kept", "renewed", "there", "ended", "expired", "unfit", "dropped"]

@@ -23,7 +23,7 @@ from fastapi_session.moving.supertokens.public_keys import keys_of
 from fastapi_session.moving.supertokens.refresh_token import opened
 from fastapi_session.store_url import StoreUrl
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it needs SQLAlchemy, which a move without the database does not
     from fastapi_session.moving.supertokens.database import SuperTokensDatabase
 
 _logger = logging.getLogger(__name__)
