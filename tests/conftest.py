@@ -5,6 +5,7 @@ Two environment variables name databases to be used instead; such a database los
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def is_full(config: pytest.Config) -> bool:
     return bool(config.getoption("full"))
+
+
+@pytest.fixture(autouse=True)
+def root_level() -> None:
+    """Whatever level a library has left to the loggers of a worker: a test that wants to see less than a warning says so."""
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture

@@ -70,9 +70,10 @@ def sign_in(page: Page) -> Page:
 
 @pytest.mark.parametrize("script", ["", NO_LOCKS], ids=["locks", "no locks"])
 def test_five_tabs_refresh_once(context: BrowserContext, api: Api, mode: str, script: str) -> None:
-    """Of fifty calls of five tabs all succeed after one refresh; without locks after one of each tab at most.
+    """Of fifty calls of five tabs all succeed, after one refresh of each tab at most; a lock saves some, mostly all but one.
 
-    So it goes hour after hour: to refresh together is no sign of theft.
+    So it goes hour after hour: to refresh together is no sign of theft. A tab that gets the lock may read localStorage as it
+    was before, because Chromium tells other tabs later.
     """
     app, server = api
     context.add_init_script(script)
@@ -86,7 +87,8 @@ def test_five_tabs_refresh_once(context: BrowserContext, api: Api, mode: str, sc
         assert [[ME] * CALLS] * TABS == [tab.evaluate("answers") for tab in tabs]
         assert ["ada"] * TABS == [tab.evaluate("session.userId") for tab in tabs]
         assert [[]] * TABS == [tab.evaluate("ends") for tab in tabs]
-        assert hour <= server.refreshes <= hour * (TABS if script else 1)
+        assert hour <= server.refreshes <= hour * TABS
+    assert script or server.refreshes < HOURS * TABS
 
 
 @pytest.mark.parametrize("minutes", [10, -10])

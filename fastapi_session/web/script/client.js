@@ -58,7 +58,8 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
   }
 
   /* Whoever holds the lock refreshes; whoever waited for it finds another front token than before, and is done.
-   * The lock saves requests and no more: tabs that refresh at once with one token are all answered by the server. */
+   * The lock saves requests and no more: a tab may get it before it sees what another has stored (localStorage is not shared
+   * at once), and tabs that refresh with one token are all answered by the server. */
   function refresh(before = read().front) {
     return locked(async () => {
       if (read().front !== before) return;
