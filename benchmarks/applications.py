@@ -28,6 +28,7 @@ Endpoint = Callable[..., Any]
 Engine = Annotated[Sessions, Depends(get_sessions())]
 Answer = dict[str, str]
 
+MEMORY = "memory:"
 SECRET = "a benchmark has nothing to hide from anybody"
 
 
@@ -98,9 +99,13 @@ def by_cookie(token: str) -> Answer:
     return {"cookie": f"sAccessToken={token}"}
 
 
-def engine(folder: Path | None, *, claims: Sequence[Claim[Any]] = ()) -> Sessions:
-    """Return an engine with its sessions in memory, or in a SQLite file in *folder*. Every refresh rotates."""
-    store = "memory:" if folder is None else f"sqlite:///{folder / 'sessions.db'}"
+def in_folder(folder: Path) -> str:
+    """Return the URL of a SQLite file in *folder*."""
+    return f"sqlite:///{folder / 'sessions.db'}"
+
+
+def engine(store: str = MEMORY, *, claims: Sequence[Claim[Any]] = ()) -> Sessions:
+    """Return an engine with its sessions in the store at that URL. Every refresh rotates."""
     config = SessionConfig(
         store=store,
         secret=SECRET,
@@ -120,6 +125,6 @@ def application(endpoint: Endpoint, *, login: Endpoint = no_login, sessions: Ses
     return app
 
 
-def sessions_application(endpoint: Endpoint, login: Endpoint, folder: Path | None) -> FastAPI:
-    """Return an application with sessions, in memory or in *folder*."""
-    return application(endpoint, login=login, sessions=engine(folder, claims=[Role]))
+def sessions_application(endpoint: Endpoint, login: Endpoint, store: str = MEMORY) -> FastAPI:
+    """Return an application with sessions, in the store at that URL."""
+    return application(endpoint, login=login, sessions=engine(store, claims=[Role]))

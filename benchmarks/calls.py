@@ -77,7 +77,7 @@ async def candidates(sessions: Sessions) -> dict[str, list[Run]]:
 async def main() -> None:
     """Count, and print the table."""
     print(f"{'functions a request enters':<34}{'Python':>8}{'ours':>8}{'C':>8}")
-    for name, runs in (await candidates(engine(None))).items():
+    for name, runs in (await candidates(engine())).items():
         counts = await crossed(runs)
         print(f"{name:<34}{counts['call']:>8}{counts['ours']:>8}{counts['c_call']:>8}")
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks.load import Clients, Cost, request
-from benchmarks.measuring import Figures, interleaved, print_costs, print_rates, rounds
+from benchmarks.load import Clients, request
+from benchmarks.measuring import Figures, Pace, interleaved, print_costs, print_rates, rounds
 from benchmarks.serving import Make, Served, served
 
 REQUESTS = 400
@@ -23,21 +23,21 @@ class Candidate:
     verifies: str = ""
 
 
-def warm(server: Served, clients: Clients) -> Callable[[], Awaitable[Cost]]:
+def warm(server: Served, clients: Clients) -> Callable[[], Awaitable[Pace]]:
     """Measure the same request again and again."""
     requests = [request(server.login())] * REQUESTS
 
-    async def measure() -> Cost:
-        return clients.cost(requests)
+    async def measure() -> Pace:
+        return clients.pace(requests)
 
     return measure
 
 
-def cold(server: Served, clients: Clients) -> Callable[[], Awaitable[Cost]]:
+def cold(server: Served, clients: Clients) -> Callable[[], Awaitable[Pace]]:
     """Measure requests whose tokens are new to the server."""
 
-    async def measure() -> Cost:
-        return clients.cost([request(server.login()) for _ in range(REQUESTS)])
+    async def measure() -> Pace:
+        return clients.pace([request(server.login()) for _ in range(REQUESTS)])
 
     return measure
 
@@ -56,6 +56,6 @@ async def compare(candidates: Mapping[str, Candidate], *, base: str, http: str =
         costs = await interleaved(measures, rounds=rounds(50))
     of_cpu = {name: [each.cpu_microseconds for each in values] for name, values in costs.items()}
     print_costs(f"CPU microseconds a request, http={http}", of_cpu, base=base)
-    rates = {name: [each.requests_a_second for each in values] for name, values in costs.items()}
+    rates = {name: [each.a_second for each in values] for name, values in costs.items()}
     print_rates(f"requests a second, http={http}", rates, base=base)
     return of_cpu

@@ -19,7 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from benchmarks.applications import engine
+from benchmarks.applications import engine, in_folder
 from benchmarks.measuring import interleaved, print_costs, rounds
 from fastapi_session import Sessions
 
@@ -79,7 +79,7 @@ def refreshing(sessions: Sessions, tasks: int) -> Measure:
 async def main() -> None:
     """Measure every candidate, and print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        engines = {"memory": engine(None), "SQLite": engine(Path(folder))}
+        engines = {"memory": engine(), "SQLite": engine(in_folder(Path(folder)))}
         candidates: dict[str, Measure] = {SIGNATURE: sign}
         for store, sessions in engines.items():
             for tasks, called in ((1, "1 task"), (32, "32 tasks")):

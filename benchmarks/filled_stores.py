@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.databases import execute
 from fastapi_session.clock import system_clock
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores import sql, sqlite
@@ -99,14 +100,6 @@ async def postgresql_store(server: str, size: int) -> AsyncIterator[FilledStore]
     await store.open()
     yield FilledStore(store, size, Random(size))
     await store.close()
-
-
-async def execute(url: str, statement: str) -> None:
-    """Execute a *statement* that must not run in a transaction."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
 
 
 @asynccontextmanager

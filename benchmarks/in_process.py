@@ -33,6 +33,7 @@ from benchmarks.applications import (
     checked,
     claimed,
     engine,
+    in_folder,
     trivial,
     verified,
 )
@@ -183,7 +184,7 @@ def print_beyond(figures: Mapping[str, Sequence[float]], name: str, other: str) 
 async def main() -> None:
     """Measure every candidate, and print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        memory, sqlite = engine(None, claims=[Role]), engine(Path(folder), claims=[Role])
+        memory, sqlite = engine(claims=[Role]), engine(in_folder(Path(folder)), claims=[Role])
         figures = await interleaved(await candidates(memory, sqlite), rounds=rounds(30))
         await sqlite.close()
     print_costs("CPU microseconds a request, in process", figures, base=BARE)

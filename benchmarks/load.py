@@ -10,20 +10,12 @@ import selectors
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Self
 
+from benchmarks.measuring import Pace
 from benchmarks.serving import HOST, Served
 
 CONNECTIONS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a request cost the server, and how many responses it gave a second."""
-
-    cpu_microseconds: float
-    requests_a_second: float
 
 
 def request(headers: Mapping[str, str]) -> bytes:
@@ -53,12 +45,12 @@ class Clients:
             connection.close()
         self._selector.close()
 
-    def cost(self, requests: Sequence[bytes]) -> Cost:
-        """Send *requests*, and return what each of them cost the server."""
+    def pace(self, requests: Sequence[bytes]) -> Pace:
+        """Send *requests*, and return how fast they were served and what each cost the server."""
         spent, began = self._server.cpu_seconds(), time.perf_counter()
         self.send_all(requests)
         taken, spent = time.perf_counter() - began, self._server.cpu_seconds() - spent
-        return Cost(spent / len(requests) * 1e6, len(requests) / taken)
+        return Pace(len(requests) / taken, spent / len(requests) * 1e6)
 
     def send_all(self, requests: Sequence[bytes]) -> None:
         """Send *requests*, each as soon as a connection is free, until each has a response with status 200."""

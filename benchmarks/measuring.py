@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import TypeVar
 
@@ -15,6 +16,14 @@ T = TypeVar("T")
 
 Figures = Mapping[str, Sequence[float]]
 """The figures of every round, by candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a second it was done, and the CPU time that each took of the process that did it; no other's is in it."""
+
+    a_second: float
+    cpu_microseconds: float
 
 
 def rounds(otherwise: int) -> int:

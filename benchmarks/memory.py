@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.applications import application, by_header, engine, verified
+from benchmarks.applications import application, by_header, engine, in_folder, verified
 from benchmarks.in_process import call, request
 from benchmarks.measuring import interleaved, print_sizes, rounds
 from benchmarks.serving import folder
@@ -58,13 +58,13 @@ async def begin(sessions: Sessions, number: int, *, payload: Json | None = None)
 
 async def token_text(_gauge: Gauge) -> float:
     """Return the length of a token."""
-    [token] = await begin(engine(None), 1)
+    [token] = await begin(engine(), 1)
     return len(token)
 
 
 async def cached_token(gauge: Gauge) -> float:
     """Return the bytes that the cache keeps of a verified token, its text included, as it comes with a request."""
-    sessions = engine(None)
+    sessions = engine()
     tokens = await begin(sessions, TOKENS)
     before = gauge()
     for token in tokens:
@@ -74,7 +74,7 @@ async def cached_token(gauge: Gauge) -> float:
 
 async def flooded(gauge: Gauge) -> float:
     """Return the bytes that the cache keeps in all after a flood of large tokens, more of them than it has room for."""
-    sessions = engine(None)
+    sessions = engine()
     tokens = await begin(sessions, TOKENS, payload=LARGE)
     before = gauge()
     for token in tokens:
@@ -84,7 +84,7 @@ async def flooded(gauge: Gauge) -> float:
 
 async def header_cache_entry(gauge: Gauge) -> float:
     """Return the bytes that the header cache keeps of a request, without the verified token itself."""
-    sessions = engine(None)
+    sessions = engine()
     app = application(verified, sessions=sessions)
     tokens = await begin(sessions, TOKENS)
     for token in tokens:
@@ -96,9 +96,21 @@ async def header_cache_entry(gauge: Gauge) -> float:
     return (gauge() - before) / TOKENS
 
 
+async def recognised_token(gauge: Gauge) -> float:
+    """Return the bytes that all caches together keep of a token that came with a request, its text and its header included."""
+    sessions = engine()
+    app = application(verified, sessions=sessions)
+    one, *tokens = await begin(sessions, 1 + TOKENS)
+    await call(app, request(by_header(one)))
+    before = gauge()
+    for token in tokens:
+        await call(app, request(by_header(token)))
+    return (gauge() - before) / TOKENS
+
+
 async def session_in_memory(gauge: Gauge) -> float:
     """Return the bytes that the memory store keeps of a session."""
-    sessions = engine(None)
+    sessions = engine()
     await begin(sessions, 1)
     before = gauge()
     for each in range(SESSIONS):
@@ -109,7 +121,7 @@ async def session_in_memory(gauge: Gauge) -> float:
 async def session_in_sqlite(gauge: Gauge) -> float:
     """Return the bytes that a process keeps of a session that is in SQLite."""
     with folder() as path:
-        sessions = engine(path)
+        sessions = engine(in_folder(path))
         await begin(sessions, 1)
         before = gauge()
         for each in range(SESSIONS):
@@ -124,7 +136,7 @@ async def session_in_file(_gauge: Gauge) -> float:
     with folder() as path:
         sizes = []
         for number in (1, SESSIONS):
-            sessions = engine(path)
+            sessions = engine(in_folder(path))
             await begin(sessions, number)
             await sessions.close()  # which empties the write-ahead log
             sizes.append(sum(file.stat().st_size for file in path.glob("sessions.db*")))
@@ -151,6 +163,7 @@ def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
         "a verified token in the cache": partial(apart, cached_token, allocated),
         "all verified tokens in the cache, after a flood of large ones": partial(apart, flooded, allocated),
         "an entry in the cache of headers": partial(apart, header_cache_entry, allocated),
+        "a verified and recognised token, in all caches": partial(apart, recognised_token, allocated),
         "a session in the memory store": partial(apart, session_in_memory, allocated),
         "a session in SQLite, in the process": partial(apart, session_in_sqlite, allocated),
         "a session in SQLite, in the file": partial(apart, session_in_file, allocated),
@@ -158,6 +171,7 @@ def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
     held = {
         "a verified token in the cache, held": partial(apart, cached_token, resident),
         "an entry in the cache of headers, held": partial(apart, header_cache_entry, resident),
+        "a verified and recognised token, held": partial(apart, recognised_token, resident),
         "a session in the memory store, held": partial(apart, session_in_memory, resident),
         "a session in SQLite, held by the process": partial(apart, session_in_sqlite, resident),
     }

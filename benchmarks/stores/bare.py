@@ -1,4 +1,4 @@
-"""The least that a driver can do: one INSERT for a session that begins, one UPDATE by its key for a refresh.
+"""The least that a driver can do: one INSERT for a session that begins, an UPDATE by its key for a refresh, a SELECT to read.
 
 Nothing but the key of the row is compared or returned, nothing is decided, and no clock is read.
 """
@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncmy
 import asyncpg  # type: ignore[import-untyped]  # it ships no type information
@@ -25,14 +25,24 @@ CONNECTIONS = 10
 Execute = Callable[[Any, str, Sequence[Any]], Awaitable[object]]
 
 
-def statements(table: str, placeholder: Callable[[int], str], *, returning: bool = True) -> tuple[str, str]:
-    """Return the two statements in a driver's way of writing the parameter of a number."""
+class Statements(NamedTuple):
+    """One for each verb."""
+
+    insert: str
+    update: str
+    select: str
+
+
+def statements(table: str, placeholder: Callable[[int], str], *, returning: bool = True) -> Statements:
+    """Return the statements in a driver's way of writing the parameter of a number."""
     values = ", ".join(placeholder(number + 1) for number in range(len(SESSION_COLUMNS)))
     changed = f"generation = {placeholder(1)}, current = {placeholder(2)}"
     answered = " RETURNING session_id" if returning else ""
-    return (
-        f"INSERT INTO {table} ({', '.join(SESSION_COLUMNS)}) VALUES ({values})",
-        f"UPDATE {table} SET {changed} WHERE session_id = {placeholder(3)}{answered}",
+    names = ", ".join(SESSION_COLUMNS)
+    return Statements(
+        insert=f"INSERT INTO {table} ({names}) VALUES ({values})",
+        update=f"UPDATE {table} SET {changed} WHERE session_id = {placeholder(3)}{answered}",
+        select=f"SELECT {names} FROM {table} WHERE session_id = {placeholder(1)}",
     )
 
 
@@ -56,6 +66,10 @@ class BareMemory:
         self._rows[rotation.session_id] = rotation
         return rotation
 
+    async def get(self, session_id: str) -> object:
+        """Look it up."""
+        return self._rows.get(session_id)
+
 
 class BareSqlite:
     """The sqlite3 of Python on the event loop's own thread: each statement a transaction, and all else waits for it."""
@@ -63,15 +77,19 @@ class BareSqlite:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._insert, self._update = statements("session", lambda _: "?")
+        self._statements = statements("session", lambda _: "?")
 
     async def insert(self, record: SessionRecord) -> None:
         """Execute the INSERT."""
-        self._connection.execute(self._insert, session_row(record))
+        self._connection.execute(self._statements.insert, session_row(record))
 
     async def rotate(self, rotation: Rotation) -> object:
         """Execute the UPDATE."""
-        return self._connection.execute(self._update, parameters(rotation)).fetchone()
+        return self._connection.execute(self._statements.update, parameters(rotation)).fetchone()
+
+    async def get(self, session_id: str) -> object:
+        """Execute the SELECT."""
+        return self._connection.execute(self._statements.select, (session_id,)).fetchone()
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,21 +99,25 @@ class BareSqlite:
 class BareServer:
     """Some connections of a driver, each lent to one statement at a time."""
 
-    def __init__(self, connections: Sequence[Any], execute: Execute, texts: tuple[str, str]) -> None:
+    def __init__(self, connections: Sequence[Any], execute: Execute, texts: Statements) -> None:
         self._connections = connections
         self._free: asyncio.Queue[Any] = asyncio.Queue()
         self._execute = execute
-        self._insert, self._update = texts
+        self._statements = texts
         for connection in connections:
             self._free.put_nowait(connection)
 
     async def insert(self, record: SessionRecord) -> None:
         """Execute the INSERT."""
-        await self._run(self._insert, session_row(record))
+        await self._run(self._statements.insert, session_row(record))
 
     async def rotate(self, rotation: Rotation) -> object:
         """Execute the UPDATE."""
-        return await self._run(self._update, parameters(rotation))
+        return await self._run(self._statements.update, parameters(rotation))
+
+    async def get(self, session_id: str) -> object:
+        """Execute the SELECT."""
+        return await self._run(self._statements.select, (session_id,))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -117,7 +139,9 @@ async def bare_asyncpg(folder: Path) -> BareServer:
 
     async def execute(connection: asyncpg.Connection, text: str, given: Sequence[Any]) -> object:
         return (
-            await connection.fetchrow(text, *given) if "RETURNING" in text else await connection.execute(text, *given)
+            await connection.execute(text, *given)
+            if text.startswith("INSERT")
+            else await connection.fetchrow(text, *given)
         )
 
     connections = [
@@ -131,7 +155,7 @@ async def bare_psycopg(folder: Path) -> BareServer:
 
     async def execute(connection: psycopg.AsyncConnection[Any], text: str, given: Sequence[Any]) -> object:
         cursor = await connection.execute(text.encode(), given, prepare=True)
-        return await cursor.fetchone() if "RETURNING" in text else cursor.rowcount
+        return cursor.rowcount if text.startswith("INSERT") else await cursor.fetchone()
 
     connections = [
         await psycopg.AsyncConnection.connect(f"host={folder} user=postgres dbname=postgres", autocommit=True)
@@ -145,7 +169,8 @@ async def bare_asyncmy(folder: Path) -> BareServer:
 
     async def execute(connection: Any, text: str, given: Sequence[Any]) -> object:
         async with connection.cursor() as cursor:
-            return await cursor.execute(text, given)
+            changed = await cursor.execute(text, given)
+            return await cursor.fetchone() if text.startswith("SELECT") else changed
 
     connections = [
         await asyncmy.connect(unix_socket=str(folder / "socket"), user="root", db="test", autocommit=True)
@@ -156,7 +181,7 @@ async def bare_asyncmy(folder: Path) -> BareServer:
 
 
 class BareRedis:
-    """One HSET for each operation."""
+    """One HSET for each operation that writes, one HGETALL to read."""
 
     def __init__(self, url: str) -> None:
         self._client = Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=50, protocol=2))
@@ -171,6 +196,10 @@ class BareRedis:
         """Keep what has changed."""
         fields: Any = {"generation": rotation.generation + 1, "current": rotation.successor}
         return await self._client.hset(f"bare:{rotation.session_id}", mapping=fields)
+
+    async def get(self, session_id: str) -> object:
+        """Read the whole row."""
+        return await self._client.hgetall(f"bare:{session_id}")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""What is measured: a store of ours, or another way to create and refresh sessions."""
+"""What is measured: a store of ours, or another way to create, refresh and read sessions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
+from benchmarks.measuring import Pace
 from fastapi_session.clock import system_clock
 from fastapi_session.model import Rotation, SessionRecord
 from fastapi_session.testing.records import digest, new_session, next_rotation
@@ -18,25 +19,22 @@ SECONDS = 0.3
 """How long each measurement of a round takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a second it was done, and the CPU time that this process took each time; the server's is not in it."""
-
-    a_second: float
-    cpu_microseconds: float
-
-
-Measure = Callable[[], Awaitable[Pace]]
+Operation = Callable[[], Awaitable[object]]
+Verb = Callable[["Contestant", "Sessions"], Awaitable[Operation]]
+"""Prepares what a task does again and again, with a session of its own."""
 
 
 class Contestant(Protocol):
-    """Creates and refreshes sessions. Every store does."""
+    """Creates, refreshes and reads sessions. Every store does."""
 
     async def insert(self, record: SessionRecord, /) -> object:
         """Keep a new *record*."""
 
     async def rotate(self, rotation: Rotation, /) -> object:
         """Hand a session on to its next refresh token, or return `None` if there is no such session."""
+
+    async def get(self, session_id: str, /) -> object:
+        """Return what is kept of a session, or something false."""
 
 
 class Sessions:
@@ -50,45 +48,58 @@ class Sessions:
         return new_session(f"{next(self._numbers)}", now=system_clock())
 
 
-async def paced(task: Callable[[float], Awaitable[int]], tasks: int) -> Pace:
-    """Return how fast *tasks* of them are together; each is given the time to end at, and returns how often it did it."""
-    gc.collect()  # so that the garbage of others is not counted here
-    began, spent = time.perf_counter(), time.process_time()
-    done = sum(await asyncio.gather(*(task(began + SECONDS) for _ in range(tasks))))
-    taken, spent = time.perf_counter() - began, time.process_time() - spent
-    return Pace(done / taken, spent / done * 1e6)
+async def create(contestant: Contestant, sessions: Sessions) -> Operation:
+    """Create sessions."""
+
+    async def once() -> None:
+        await contestant.insert(sessions.new())
+
+    return once
 
 
-def creating(contestant: Contestant, sessions: Sessions, *, tasks: int) -> Measure:
-    """Measure how many sessions are created a second."""
+async def refresh(contestant: Contestant, sessions: Sessions) -> Operation:
+    """Refresh one session."""
+    record, generations = sessions.new(), count()
+    await contestant.insert(record)
 
-    async def task(end: float) -> int:
-        done = 0
-        while time.perf_counter() < end:
-            await contestant.insert(sessions.new())
-            done += 1
-        return done
+    async def once() -> None:
+        generation = next(generations)
+        lineage = replace(record.lineage, generation=generation, current=digest(f"S{generation}"))
+        rotation = next_rotation(replace(record, lineage=lineage), debounce=0)
+        assert await contestant.rotate(rotation) is not None
 
-    return lambda: paced(task, tasks)
+    return once
 
 
-def refreshing(contestant: Contestant, sessions: Sessions, *, tasks: int) -> Measure:
-    """Measure how many refreshes there are a second, each task with a session of its own."""
+async def get(contestant: Contestant, sessions: Sessions) -> Operation:
+    """Read one session by its key."""
+    record = sessions.new()
+    await contestant.insert(record)
+
+    async def once() -> None:
+        assert await contestant.get(record.session_id)
+
+    return once
+
+
+async def repeated(operation: Operation, *, until: float) -> int:
+    """Do it again and again *until* that moment (seconds, of `time.perf_counter`), at least once, and return how often."""
+    done = 0
+    while not done or time.perf_counter() < until:
+        await operation()
+        done += 1
+    return done
+
+
+def paced(verb: Verb, contestant: Contestant, sessions: Sessions, *, tasks: int) -> Callable[[], Awaitable[Pace]]:
+    """Measure how often a second *tasks* of them do it together."""
 
     async def measure() -> Pace:
-        records = [sessions.new() for _ in range(tasks)]
-        for record in records:
-            await contestant.insert(record)
-
-        async def task(end: float) -> int:
-            record, done = records.pop(), 0
-            while time.perf_counter() < end:
-                lineage = replace(record.lineage, generation=done, current=digest(f"S{done}"))
-                rotation = next_rotation(replace(record, lineage=lineage), debounce=0)
-                assert await contestant.rotate(rotation) is not None
-                done += 1
-            return done
-
-        return await paced(task, tasks)
+        operations = [await verb(contestant, sessions) for _ in range(tasks)]
+        gc.collect()  # so that the garbage of others is not counted here
+        began, spent = time.perf_counter(), time.process_time()
+        done = sum(await asyncio.gather(*(repeated(each, until=began + SECONDS) for each in operations)))
+        taken, spent = time.perf_counter() - began, time.process_time() - spent
+        return Pace(done / taken, spent / done * 1e6)
 
     return measure

@@ -20,7 +20,8 @@ from fastapi_session.stores.sql import METADATA
 from fastapi_session.stores.sql.tables import SESSION
 
 _IS_SESSION = SESSION.c.session_id == bindparam("key")
-FIND = select(*(SESSION.c[name] for name in SESSION_COLUMNS)).where(_IS_SESSION).with_for_update()
+READ = select(*(SESSION.c[name] for name in SESSION_COLUMNS)).where(_IS_SESSION)
+FIND = READ.with_for_update()
 INSERT = insert(SESSION)
 WRITE = update(SESSION).where(_IS_SESSION)
 
@@ -50,6 +51,12 @@ class SelectAndUpdate:
                 return await self._rotate(rotation)
             except OperationalError as error:
                 ensure_locked(error)
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """Read the row."""
+        async with self._parts.connect() as connection:
+            row = (await connection.execute(READ, {"key": session_id})).first()
+            return None if row is None else session_record(row)
 
     async def _rotate(self, rotation: Rotation) -> SessionRecord | None:
         key = {"key": rotation.session_id}
