@@ -10,7 +10,9 @@ export PYTHONDONTWRITEBYTECODE :=
 SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_MYSQL_URL),,\
 	--numprocesses=auto --dist=loadfile --no-loadscope-reorder)
 FAULTS := tests/reliability tests/core/test_rotation_machine.py tests/web/test_hostile.py
-BENCHMARKS := in_process create_and_refresh served peers stores memory revoke_to_close calls
+# The earlier build that the benchmarks put beside this one: the last in which every refresh was a statement of its own.
+AGAINST ?= 419bc09
+BENCHMARKS := in_process create_and_refresh served database_check peers stores memory revoke_to_close calls "against $(AGAINST)"
 
 HOUSE := tests/test_public_api.py tests/test_house.py tests/typing
 comma := ,
@@ -24,7 +26,7 @@ help:
 	@echo "make install install what check, docs and test need, all at once"
 	@echo "make check   check style, types, import contracts and house rules"
 	@echo "make docs    build the documentation into site/"
-	@echo "make bench   measure what sessions cost, and print ratios of one run"
+	@echo "make bench   measure what sessions cost, and print ratios of one run; AGAINST=commit chooses the build beside it"
 	@echo "make clean   remove what the other targets made"
 
 install: .venv/installed-check$(comma)docs
