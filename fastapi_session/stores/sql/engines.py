@@ -97,7 +97,8 @@ class OwnEngine:
     def __init__(self, url: str, *, look: Look | None) -> None:
         self._url = url
         self._look = look
-        self.name = new_engine(url, poolclass=NullPool).dialect.name
+        dialect = new_engine(url, poolclass=NullPool).dialect
+        self.name, self.driver = dialect.name, dialect.driver
         # A cache of engines, one for each event loop: a connection belongs to the loop that opened it.
         self._ways: WeakKeyDictionary[asyncio.AbstractEventLoop, Ways] = WeakKeyDictionary()
         self._pooling: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -108,6 +109,11 @@ class OwnEngine:
         if loop not in self._pooling:
             self._pooling.add(loop)
             self._ways[loop] = Ways.of_our_own(self._url, look=self._look, **POOL)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connections of the running event loop are pooled."""
+        return asyncio.get_running_loop() in self._pooling
 
     def ways(self) -> Ways:
         """Return the ways for the running event loop. If the store was not opened on it, they open a connection each time."""

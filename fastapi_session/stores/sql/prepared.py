@@ -2,17 +2,19 @@
 
 A statement that has a name is kept by the process of the server that serves a connection. Behind a pooler that may be another
 process with each transaction: the name is not there, or it is another client's, whose statement is run in the place of ours.
-So our own engines name none: a statement is sent and run in one go. Whoever wants names, by an option in the URL or by an
-engine of their own, is refused if the connection leads to a pooler:
+So our own engines have drivers name none: a statement is sent and run in one go. Whoever wants names, by an option in the URL or
+by an engine of their own, is refused if the connection leads to a pooler. What is asked together (`postgres.borrowing`) is named
+by us, and only as long as nothing says that there is a pooler:
 
-| connection | leads to the server | leads to a pooler |
-|---|---|---|
-| names no statement | used | used |
-| names statements | used | refused, unless the store trusts the pooler |
+| connection | leads to the server | leads to a pooler | to a pooler that is not recognised |
+|---|---|---|---|
+| names no statement | used | used | used |
+| its driver names statements | used | refused, unless the store trusts the pooler | used |
+| we name them, at random | named | not named, unless the store trusts the pooler | named until a name is missing: nothing was done, and it is asked again |
 
 PostgreSQL sends a client that connects the id of the process that serves it (BackendKeyData, to cancel by), and
 `pg_backend_pid()` returns the same. A pooler sends a number of its own, since it has to know which of its clients cancels. One
-that did not would not be recognised; that is why unnamed is the default, and not what this finds.
+that did not would not be recognised; that is why drivers name nothing by default, and why our names are nobody else's.
 """
 
 from __future__ import annotations

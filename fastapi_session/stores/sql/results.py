@@ -6,6 +6,7 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | statement | its result |
 |---|---|
 | a session | that session, or none |
+| sessions by their places in what was asked | each place once at most, with that session |
 | a rotation | that session with the successor, or none |
 | the sessions of a user | sessions of that user, and of the tenant |
 | the sessions of an external session or subject | sessions that have its digest |
@@ -54,6 +55,39 @@ def rows_of(result: Result) -> Rows:
     """Return the rows of *result*, of a statement that has any, be they none."""
     _ensure(result.returns_rows)
     return result.all()
+
+
+def said_of(rows: Rows, done: str, *, tag: str) -> Rows:
+    """Return *rows*, of which the server says that they are *done*: by the *tag* of the statement, and their number."""
+    _ensure(done == f"{tag} {len(rows)}")
+    return rows
+
+
+def at_most_one(rows: Rows) -> Row | None:
+    """Return the row of *rows*, which are one or none."""
+    _ensure(len(rows) <= 1)
+    return rows[0] if rows else None
+
+
+def by_place(rows: Rows, count: int) -> dict[int, Row]:
+    """Return *rows* by the places that are their last column: of so many, each once at most."""
+    placed = {row[-1]: row[:-1] for row in rows}
+    _ensure(len(placed) == len(rows) and all(type(place) is int and 1 <= place <= count for place in placed))
+    return placed
+
+
+def reading(row: Row, *, session_id: str) -> tuple[Row | None, int]:
+    """Return the session of this id, and the clock, of *row*: the clock, and beside it the session or nothing."""
+    _ensure(len(row) == 1 + len(SESSION_COLUMNS) and type(row[0]) is int)
+    # The outer join says nothing of a session that is not there.
+    return None if row[1] is None else session(row[1:], session_id=session_id), row[0]
+
+
+def kept(rows: Rows, session_ids: Collection[str]) -> set[str]:
+    """Return the one column of *rows*, which has some of *session_ids*."""
+    found = {session_id for (session_id,) in rows}
+    _ensure(found <= {*session_ids})
+    return found
 
 
 def ids(result: Result) -> list[object]:

@@ -19,6 +19,8 @@ from fastapi_session.stores.sql.connections import JoinedConnection, PooledConne
 from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine, place_of
 from fastapi_session.stores.sql.fate import Callback, Fate
+from fastapi_session.stores.sql.gathered import GatheredVerbs, Together
+from fastapi_session.stores.sql.postgres.together import together_in_postgres
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
 from fastapi_session.stores.sql.verbs import SqlVerbs
@@ -27,7 +29,7 @@ LARGEST_STATEMENT = 8 * MAX_OBJECT
 """Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
 
 
-class SqlStore(SqlVerbs):
+class SqlStore(GatheredVerbs):
     """Keeps sessions, signing keys and the revocation feed in a database.
 
     *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
@@ -57,7 +59,13 @@ class SqlStore(SqlVerbs):
         # Weak: connections are the user's, and may come by the thousand.
         self._fates: WeakKeyDictionary[Connection, Fate] = WeakKeyDictionary()
         self._pooled = PooledConnections(self._engine, timeout=timeout)
-        super().__init__(self._pooled, clock=clock, readable=Readable(self._engine.name))
+        super().__init__(
+            self._pooled,
+            clock=clock,
+            readable=Readable(self._engine.name),
+            together=self._asked_together(clock),
+            timeout=timeout,
+        )
 
     async def open(self) -> None:
         """Connect, and look for the tables.
@@ -79,12 +87,19 @@ class SqlStore(SqlVerbs):
 
     async def close(self) -> None:
         """Finish what was begun, and close the connections of an engine of its own. The store may be opened again."""
+        await self._idle_together()
         await self._pooled.idle()
         await self._engine.close(patience=self._timeout)
 
     async def create_all(self) -> None:
         """Create the tables that are missing, in development and tests. In production, migrate."""
         await self._pooled.run(METADATA.create_all)
+
+    def _asked_together(self, clock: Clock | None) -> Together | None:
+        """Return what asks for many at once: where the engine is our own, and its database has such statements."""
+        if not isinstance(self._engine, OwnEngine):
+            return None
+        return together_in_postgres(self._engine, clock=clock, timeout=self._timeout)
 
     def within(self, connection: AsyncConnection) -> JoinedStore:
         """Return a store whose sessions are written in the open transaction of *connection*, and end as it ends."""

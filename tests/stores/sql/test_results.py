@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import SqlStore
+from fastapi_session.stores.sql.postgres.drivers import Done, Driver
+from fastapi_session.stores.sql.postgres.together import TogetherInPostgres
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.stores.sql.conftest import PATIENCE
@@ -23,6 +26,11 @@ QUESTIONS: dict[str, Ask] = {
     "get": lambda store, mine: store.get(mine.session_id),
     "insert": lambda store, _: store.insert(new_session("new", now=0)),
     "rotate": lambda store, mine: store.rotate(next_rotation(mine, debounce=0)),
+    "get many": lambda store, mine: asyncio.gather(*(store.get(mine.session_id) for _ in range(2))),
+    "insert many": lambda store, _: asyncio.gather(*(store.insert(new_session(f"{n}", now=0)) for n in range(2))),
+    "rotate many": lambda store, mine: asyncio.gather(
+        *(store.rotate(next_rotation(mine, debounce=0)) for _ in range(2))
+    ),
     "replace": lambda store, mine: store.replace(mine.session_id, expected=mine.lineage, lineage=mine.lineage),
     "update": lambda store, mine: store.update(
         mine.session_id, version=0, access_token_payload={}, session_data={}, label=None
@@ -74,6 +82,18 @@ async def test_the_result_of_another_statement(store: SqlStore, clock: HandClock
         await see_it_refused(store, mine, question=question, other=other)
 
 
+def mix_up(together: TogetherInPostgres, patch: pytest.MonkeyPatch, *, other: str, lent: list[Any]) -> None:
+    """Let what is asked below SQLAlchemy be answered with the result of the statement *other*."""
+    driver = type(together._borrowing._driver)
+    rows = driver.rows
+
+    async def others_rows(self: Driver, connection: Any, _text: str, _values: list[object], *, named: bool) -> Done:
+        lent.append(connection.dbapi_connection)
+        return await rows(self, connection, other, [], named=named)
+
+    patch.setattr(driver, "rows", others_rows)
+
+
 async def see_it_refused(store: SqlStore, mine: SessionRecord, *, question: str, other: str) -> None:
     """Ask the *question*, whose every statement is answered with the result of the *other* one."""
     ways = store._engine.ways()
@@ -85,8 +105,11 @@ async def see_it_refused(store: SqlStore, mine: SessionRecord, *, question: str,
 
     event.listen(ways.together.sync_engine, "before_cursor_execute", mixed_up, retval=True)
     event.listen(ways.alone.sync_engine, "before_cursor_execute", mixed_up, retval=True)
-    with pytest.raises(StoreUnavailable):
-        await QUESTIONS[question](store, mine)
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(store._together, TogetherInPostgres):
+            mix_up(store._together, patch, other=OTHERS[other], lent=lent)
+        with pytest.raises(StoreUnavailable):
+            await QUESTIONS[question](store, mine)
     event.remove(ways.together.sync_engine, "before_cursor_execute", mixed_up)
     event.remove(ways.alone.sync_engine, "before_cursor_execute", mixed_up)
 

@@ -1,0 +1,1 @@
+"""PostgreSQL asked below SQLAlchemy: many sessions by one statement, on a connection of the pool."""

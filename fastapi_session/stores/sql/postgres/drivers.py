@@ -1,0 +1,75 @@
+"""The drivers, as far as they differ below SQLAlchemy: how each runs a statement, and what it knows of its connection.
+
+| driver | a statement |
+|---|---|
+| asyncpg | is prepared once a connection, under a name that nobody else has; without names it is sent whole each time, in the same round trip |
+"""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.pool import PoolProxiedConnection
+
+from fastapi_session.stores.sql.prepared import is_pooled
+from fastapi_session.stores.sql.results import Rows
+
+PREFIX = "fastapi_session_"
+"""How the names of our statements begin."""
+
+
+class Done(NamedTuple):
+    """The *rows* that a statement returned, and what the server said when it was *done*, such as `UPDATE 2`."""
+
+    rows: Rows
+    done: str
+
+
+class Driver(Protocol):
+    """What is asked of a driver."""
+
+    async def rows(self, lent: PoolProxiedConnection, text: str, values: list[object], *, named: bool) -> Done:
+        """Return what became of the statement *text*, which is kept by the server only if it is *named*."""
+
+    def has_ended(self, lent: PoolProxiedConnection) -> bool:
+        """Say whether the connection is known to have ended."""
+
+    def is_unsent(self, error: BaseException) -> bool:
+        """Say whether *error* means that the statement was not even sent."""
+
+    def is_pooled(self, connection: Connection) -> bool:
+        """Say whether *connection* leads to a pooler, where names are not one's own."""
+
+
+class Asyncpg:
+    """https://magicstack.github.io/asyncpg/current/api/index.html"""
+
+    async def rows(self, lent: PoolProxiedConnection, text: str, values: list[object], *, named: bool) -> Done:
+        """Return what became of the statement *text*, which is kept by the server only if it is *named*."""
+        connection: Any = lent.driver_connection
+        is_named, prepared = lent.info.get(text, (None, None))
+        if is_named is not named:
+            name = f"{PREFIX}{token_hex(8)}" if named else ""
+            prepared = await connection.prepare(text, name=name)
+            lent.info[text] = named, prepared
+        return Done(await prepared.fetch(*values), prepared.get_statusmsg())
+
+    def has_ended(self, lent: PoolProxiedConnection) -> bool:
+        """Say whether the connection is known to have ended."""
+        connection: Any = lent.driver_connection
+        return bool(connection.is_closed())
+
+    def is_unsent(self, error: BaseException) -> bool:
+        """Say whether *error* means that the statement was not even sent: a parameter cannot be written."""
+        return isinstance(error, ValueError) and not isinstance(error, UnicodeDecodeError)
+
+    def is_pooled(self, connection: Connection) -> bool:
+        """Say whether *connection* leads to a pooler, where names are not one's own."""
+        driver: Any = connection.connection.driver_connection
+        return is_pooled(connection, pid=driver.get_server_pid())
+
+
+DRIVERS = {"asyncpg": Asyncpg()}
+"""By SQLAlchemy's names."""
