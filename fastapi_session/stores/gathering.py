@@ -126,9 +126,8 @@ class Gathering(Generic[Asked, Told]):
         """Ask for all *together*, and tell each of them."""
         try:
             told = await self._ask([asked for asked, _ in together])
-            if len(told) != len(together):
-                raise ValueError(f"{len(told)} were told of {len(together)}")  # nobody knows who
-            for (_, future), each in zip(together, told, strict=True):
+            # All or none: if they are not as many, nobody knows who was told what.
+            for (_, future), each in list(zip(together, told, strict=True)):
                 _tell(future, each)
         except Exception as error:  # noqa: BLE001 - it is raised by those who asked
             for _, future in together:
