@@ -24,6 +24,7 @@ from fastapi_session.model import (
 )
 from fastapi_session.stores.limits import Living, making_room
 from fastapi_session.stores.moving import Moving
+from fastapi_session.stores.rotating import rotated
 from fastapi_session.stores.rows import (
     compared_row,
     key_record,
@@ -89,10 +90,9 @@ class MemoryStore(Moving):
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         with self._lock:
             record = self._sessions.get(rotation.session_id)
-            now = self._clock()
-            if record is None or not _applies(rotation, record.lineage, now=now):
+            lineage = None if record is None else rotated(record.lineage, rotation, now=self._clock())
+            if record is None or lineage is None:
                 return None
-            lineage = _rotated(rotation, record.lineage, now=now)
             self._tell(audit, record)
             return self._keep(replace(record, lineage=lineage, circumstances=rotation.circumstances))
 
@@ -283,30 +283,6 @@ class MemoryStore(Moving):
             for record in self._sessions.values()
             if record.user_id == user_id and tenant_id in (None, record.tenant_id)
         )
-
-
-def _applies(rotation: Rotation, lineage: Lineage, *, now: int) -> bool:
-    return (
-        (lineage.generation, lineage.current) == (rotation.generation, rotation.presented)
-        and lineage.window_at + rotation.debounce <= now
-        and not lineage.expired(now)
-    )
-
-
-def _rotated(rotation: Rotation, lineage: Lineage, *, now: int) -> Lineage:
-    # Not a new Lineage: a field that is not named here stays as it is.
-    return replace(
-        lineage,
-        generation=lineage.generation + 1,
-        current=rotation.successor,
-        previous=lineage.current,
-        current_kid=rotation.successor_kid,
-        window_at=now,
-        acknowledged=False,
-        idle_expires_at=lineage.idle_deadline(now, configured=rotation.idle_timeout),
-        exchanged=rotation.issue_id,
-        crossed=lineage.crossed_before(),
-    )
 
 
 def _unmoved(lineage: Lineage, expected: Lineage) -> bool:

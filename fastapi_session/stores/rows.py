@@ -290,6 +290,18 @@ def session_record(row: Row) -> SessionRecord:
     return record
 
 
+def lineage_of(row: Row) -> Lineage:
+    """Return the lineage in *row*, a session that was not looked at."""
+    return Lineage(*row[_LINEAGE])
+
+
+def moved_on(row: Row, circumstances: Circumstances, lineage: Lineage) -> Row:
+    """Return *row*, a session, with the *circumstances* and the *lineage* of its next refresh token."""
+    changed = [*row]
+    changed[_CIRCUMSTANCES], changed[_LINEAGE] = circumstances_row(circumstances), lineage_row(lineage)
+    return tuple(changed)
+
+
 def key_row(record: SigningKeyRecord) -> Row:
     """Return *record* as a row. Raises ValueError or TypeError for a public key that JSON cannot encode."""
     return _KEY_ROWS.write(_values_of_key(record))

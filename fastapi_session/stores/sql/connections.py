@@ -56,7 +56,7 @@ class PooledConnections:
 
     async def run(self, work: Work[T], *, alone: bool = False) -> T:
         """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
-        task = asyncio.create_task(self._run(work, alone=alone))
+        task = asyncio.create_task(self.run_to_the_end(work, alone=alone))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
@@ -70,7 +70,8 @@ class PooledConnections:
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in self._tasks if task.get_loop() is loop), return_exceptions=True)
 
-    async def _run(self, work: Work[T], *, alone: bool) -> T:
+    async def run_to_the_end(self, work: Work[T], *, alone: bool = False) -> T:
+        """Do the same in the task that calls, which is one that nobody cancels."""
         with unavailable(self._engine.name):
             async with asyncio.timeout(self._timeout):
                 for attempt in range(1, ATTEMPTS):

@@ -7,6 +7,7 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 |---|---|
 | a session | that session, or none |
 | sessions by their places in what was asked | each place once at most, with that session |
+| some sessions by their ids, each with the time | some of those, each once |
 | a rotation | that session with the successor, or none |
 | the sessions of a user | sessions of that user, and of the tenant |
 | the sessions of an external session or subject | sessions that have its digest |
@@ -19,6 +20,7 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | the events of a user | events of that user, and of the tenant |
 | a change of one row | one row, or none |
 | a row to be kept | one row |
+| many rows, all of them there or new | all of them |
 | a deletion of some | no more than those |
 """
 
@@ -81,6 +83,14 @@ def reading(row: Row, *, session_id: str) -> tuple[Row | None, int]:
     _ensure(len(row) == 1 + len(SESSION_COLUMNS) and type(row[0]) is int)
     # The outer join says nothing of a session that is not there.
     return None if row[1] is None else session(row[1:], session_id=session_id), row[0]
+
+
+def readings(rows: Rows, session_ids: Collection[str]) -> dict[str, tuple[Row, int]]:
+    """Return the sessions of *rows*, some of *session_ids*, each with the time that is its first column."""
+    read = {row[1]: (row[1:], row[0]) for row in rows}
+    _ensure(len(read) == len(rows) and all(len(row) == 1 + len(SESSION_COLUMNS) for row in rows))
+    _ensure(read.keys() <= {*session_ids} and all(type(at) is int for _, at in read.values()))
+    return read
 
 
 def kept(rows: Rows, session_ids: Collection[str]) -> set[str]:
@@ -189,6 +199,11 @@ def changed_one(result: Result) -> bool:
 def ensure_kept(result: Result) -> None:
     """Take it that *result* is that of one row which was kept."""
     _ensure(changed_one(result))
+
+
+def ensure_changed(count: int, result: Result) -> None:
+    """Take it that *result* is that of *count* rows which were changed or kept."""
+    _ensure(at_most(count, result) == count)
 
 
 def at_most(limit: int, result: Result) -> int:

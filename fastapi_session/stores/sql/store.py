@@ -20,6 +20,7 @@ from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine, place_of
 from fastapi_session.stores.sql.fate import Callback, Fate
 from fastapi_session.stores.sql.gathered import GatheredVerbs, Together
+from fastapi_session.stores.sql.mysql.together import TogetherInMysql
 from fastapi_session.stores.sql.postgres.together import together_in_postgres
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
@@ -99,6 +100,8 @@ class SqlStore(GatheredVerbs):
         """Return what asks for many at once: where the engine is our own, and its database has such statements."""
         if not isinstance(self._engine, OwnEngine):
             return None
+        if self._engine.name in TogetherInMysql.dialects:
+            return TogetherInMysql(self._engine, self._pooled, clock=clock)
         return together_in_postgres(self._engine, clock=clock, timeout=self._timeout)
 
     def within(self, connection: AsyncConnection) -> JoinedStore:

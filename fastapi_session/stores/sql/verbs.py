@@ -86,22 +86,9 @@ class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
 
     async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
-        parameters = statements.rotation_parameters(rotation)
-
-        def rotated(connection: Connection) -> Row | None:
-            timed = {**parameters, **self._now()}
-            if connection.dialect.update_returning:
-                return results.rotated(connection.execute(self._timed.rotate_returning, timed).one_or_none(), rotation)
-            if not results.changed_one(connection.execute(self._timed.rotate, timed)):
-                return None
-            # MySQL has no UPDATE ... RETURNING.
-            # The row is locked until the transaction ends: this reads what was written.
-            return results.rotated(
-                connection.execute(statements.FIND, {"given_session_id": rotation.session_id}).one(), rotation
-            )
 
         def work(connection: Connection) -> Row | None:
-            row = rotated(connection)
+            row = rotated_row(connection, self._timed, rotation, now=self._now())
             self._tell(connection, audit, [] if row is None else [whose(row)])
             return row
 
@@ -298,3 +285,18 @@ class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
         self._tell(connection, audit, map(whose, rows))
         evicted = self._readable.sessions_of(rows, user_id=record.user_id, tenant_id=record.tenant_id)
         return Insertion("kept", tuple(evicted))
+
+
+def rotated_row(
+    connection: Connection, timed: statements.TimedStatements, rotation: Rotation, *, now: Parameters
+) -> Row | None:
+    """Return the session as it was handed on, `None` if *rotation* does not apply. *now* is given to the *timed* statement."""
+    parameters = {**statements.rotation_parameters(rotation), **now}
+    if connection.dialect.update_returning:
+        return results.rotated(connection.execute(timed.rotate_returning, parameters).one_or_none(), rotation)
+    if not results.changed_one(connection.execute(timed.rotate, parameters)):
+        return None
+    # MySQL has no UPDATE ... RETURNING.
+    # The row is locked until the transaction ends: this reads what was written.
+    found = connection.execute(statements.FIND, {"given_session_id": rotation.session_id})
+    return results.rotated(found.one(), rotation)

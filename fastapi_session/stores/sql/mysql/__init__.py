@@ -1,0 +1,1 @@
+"""MySQL and MariaDB asked for many sessions in one transaction."""

@@ -1,0 +1,166 @@
+"""What is asked of MySQL or MariaDB for many sessions at once, and what each of those who asked is told.
+
+| asked | by | left out |
+|---|---|---|
+| rotations | one SELECT that locks what nobody else has locked, the rule of `stores.rotating`, one UPDATE, COMMIT | what is locked, not there, or large |
+| insertions | one INSERT, COMMIT | |
+| readings | one SELECT | what is not there, or large |
+
+If the server refuses one of these statements, nothing was written for any of them, and all are left out. Who is left out asks alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal, TypeVar
+
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from fastapi_session.clock import Clock
+from fastapi_session.model import Rotation
+from fastapi_session.stores.rotating import rotated
+from fastapi_session.stores.rows import SESSION_COLUMNS, Row, lineage_of, moved_on
+from fastapi_session.stores.sql import results
+from fastapi_session.stores.sql.connections import PooledConnections
+from fastapi_session.stores.sql.dialects import error_code
+from fastapi_session.stores.sql.engines import OwnEngine
+from fastapi_session.stores.sql.gathered import UNSERVED, Unserved
+from fastapi_session.stores.sql.mysql.statements import FIND_THESE, LOCK_THESE, write_these, written_values
+from fastapi_session.stores.sql.statements import INSERT, Parameters, TimedStatements, columns
+from fastapi_session.stores.sql.verbs import rotated_row
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
+Found = Mapping[str, tuple[Row, int]]
+"""By the id of a session: its row, and what time it was when that was read."""
+
+_OF_CLIENT = range(2000, 3000)
+"""Codes that the server never sends: what became of the statement is not known."""
+
+
+class TogetherInMysql:
+    """Asks the database of *engine* through *connections*. Its clock decides, unless *clock* is given."""
+
+    dialects = frozenset({"mariadb", "mysql"})
+    """SQLAlchemy's names of both."""
+
+    def __init__(self, engine: OwnEngine, connections: PooledConnections, *, clock: Clock | None) -> None:
+        self.name = engine.name
+        self._engine = engine
+        self._connections = connections
+        self._clock = clock
+        self._timed = TimedStatements(now_given=clock is not None)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the running event loop can ask so."""
+        return self._engine.is_open
+
+    async def rotate(self, rotations: Sequence[Rotation]) -> Sequence[Row | Unserved | None]:
+        """Return each session as it was handed on; `None` only if it is certain that it was not. Raises StoreUnavailable."""
+        return await self._ask(self._rotate_one, self._rotate_many, rotations)
+
+    async def insert(self, rows: Sequence[Row]) -> Sequence[Literal[True] | Unserved]:
+        """Say of each row whether it was kept. Raises StoreUnavailable."""
+        return await self._ask(insert_one, insert_many, rows)
+
+    async def get(self, session_ids: Sequence[str]) -> Sequence[tuple[Row | None, int] | Unserved]:
+        """Return each session, or `None`, and the clock. Raises StoreUnavailable."""
+        return await self._ask(self._get_one, get_many, session_ids)
+
+    async def _ask(
+        self,
+        one: Callable[[Connection, Asked], Told],
+        many: Callable[[Connection, Sequence[Asked]], Sequence[Told | Unserved]],
+        asked: Sequence[Asked],
+    ) -> Sequence[Told | Unserved]:
+        if len(asked) == 1:
+            return [await self._connections.run_to_the_end(lambda connection: one(connection, asked[0]), alone=True)]
+        return await self._connections.run_to_the_end(lambda connection: unless_refused(connection, many, asked))
+
+    def _rotate_one(self, connection: Connection, rotation: Rotation) -> Row | None:
+        return rotated_row(connection, self._timed, rotation, now=self._now())
+
+    def _rotate_many(self, connection: Connection, rotations: Sequence[Rotation]) -> Sequence[Row | Unserved | None]:
+        locked = found(connection, LOCK_THESE, {rotation.session_id for rotation in rotations})
+        told, written = handed_on(locked, rotations, clock=self._clock)
+        if written:
+            values = written_values(written)
+            results.ensure_changed(len(written), connection.exec_driver_sql(write_these(len(written)), values))
+        return told
+
+    def _get_one(self, connection: Connection, session_id: str) -> tuple[Row | None, int]:
+        rows = results.rows_of(connection.execute(self._timed.get, {"given_session_id": session_id}))
+        return results.reading(results.at_most_one(rows) or (), session_id=session_id)
+
+    def _now(self) -> Parameters:
+        return {} if self._clock is None else {"now": self._clock()}
+
+
+def unless_refused(
+    connection: Connection,
+    many: Callable[[Connection, Sequence[Asked]], Sequence[Told | Unserved]],
+    asked: Sequence[Asked],
+) -> Sequence[Told | Unserved]:
+    """Return what those who *asked* are told by *many*: that they were not served, if any statement of it is refused."""
+    try:
+        return many(connection, asked)
+    except (StatementError, UnicodeEncodeError) as error:
+        if not is_refusal(error):
+            raise
+        connection.exec_driver_sql("ROLLBACK")
+        return [UNSERVED] * len(asked)
+
+
+def is_refusal(error: StatementError | UnicodeEncodeError) -> bool:
+    """Say whether *error* means that its statement did nothing: the server refused it, or the driver could not write it."""
+    if isinstance(error, DBAPIError):
+        code = error_code(error)
+        return not error.connection_invalidated and isinstance(code, int) and code not in _OF_CLIENT
+    return isinstance(getattr(error, "orig", error), UnicodeEncodeError)
+
+
+def found(connection: Connection, statement: Executable, session_ids: Collection[str]) -> Found:
+    """Return those sessions of *session_ids* that *statement* returns."""
+    rows = results.rows_of(connection.execute(statement, {"session_ids": [*session_ids]}))
+    return results.readings(rows, session_ids)
+
+
+def handed_on(
+    sessions: Found, rotations: Sequence[Rotation], *, clock: Clock | None
+) -> tuple[list[Row | Unserved | None], Collection[Row]]:
+    """Return what those who asked for *rotations* are told, one after the other, and the rows to be written. *clock* as in `rotate`."""
+    told: list[Row | Unserved | None] = []
+    written: dict[str, Row] = {}
+    for rotation in rotations:
+        if rotation.session_id not in sessions:
+            told.append(UNSERVED)
+            continue
+        row, read_at = sessions[rotation.session_id]
+        row = written.get(rotation.session_id, row)
+        lineage = rotated(lineage_of(row), rotation, now=read_at if clock is None else clock())
+        if lineage is None:
+            told.append(None)
+        else:
+            written[rotation.session_id] = row = moved_on(row, rotation.circumstances, lineage)
+            told.append(row)
+    return told, written.values()
+
+
+def insert_one(connection: Connection, row: Row) -> Literal[True]:
+    """Keep *row*."""
+    results.ensure_kept(connection.execute(INSERT, columns(SESSION_COLUMNS, row)))
+    return True
+
+
+def insert_many(connection: Connection, rows: Sequence[Row]) -> Sequence[Literal[True]]:
+    """Keep *rows*. The driver makes one statement of it."""
+    results.ensure_changed(len(rows), connection.execute(INSERT, [columns(SESSION_COLUMNS, row) for row in rows]))
+    return [True] * len(rows)
+
+
+def get_many(connection: Connection, session_ids: Sequence[str]) -> Sequence[tuple[Row, int] | Unserved]:
+    """Return each session, and the clock."""
+    sessions = found(connection, FIND_THESE, {*session_ids})
+    return [sessions.get(session_id, UNSERVED) for session_id in session_ids]
