@@ -20,6 +20,12 @@ from tests.wire import ACCESS_COOKIE, REFRESH_COOKIE, SIGN_OUT_PATH
 TABS, CALLS, HOURS = 5, 10, 3
 NO_LOCKS = "delete Navigator.prototype.locks"
 CLOCK = "const now = Date.now; globalThis.hours = 0; Date.now = () => now() + ({minutes} + 60 * hours) * 60_000"
+SLOW = """const { timeout } = AbortSignal, own = globalThis.fetch;
+AbortSignal.timeout = () => timeout.call(AbortSignal, 20);
+globalThis.fetch = async (request) => {
+  if (`${request.url}`.endsWith("/session/refresh")) await new Promise((done) => setTimeout(done, 200));
+  return own(request);
+};"""
 SHOWN = "dispatchEvent(new Event('visibilitychange'))"
 
 
@@ -89,6 +95,17 @@ def test_five_tabs_refresh_once(context: BrowserContext, api: Api, mode: str, sc
         assert [[]] * TABS == [tab.evaluate("ends") for tab in tabs]
         assert hour <= server.refreshes <= hour * TABS
     assert script or server.refreshes < HOURS * TABS
+
+
+def test_a_refresh_that_takes_long(context: BrowserContext, api: Api, mode: str) -> None:
+    """Calls of a tab that are refused together share one refresh, even if it takes longer than they wait for the lock."""
+    app, server = api
+    context.add_init_script(SLOW)
+    page = sign_in(visit(context.new_page(), server, mode=mode))
+    app.clock.advance(HOUR)
+
+    assert [ME] * CALLS == page.evaluate(f"many({CALLS}, '/me')")
+    assert 1 == server.refreshes
 
 
 @pytest.mark.parametrize("minutes", [10, -10])

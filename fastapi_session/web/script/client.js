@@ -28,6 +28,7 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
   let seen = read().front;
   let last = Promise.resolve();
   let steppingUp;
+  const refreshing = {};
 
   /* Calls of another origin than the API's are none of ours, and are made as they are. */
   async function call(input, init) {
@@ -45,7 +46,7 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
         if (!(await stepUp(claimValidationErrors))) return response;
       } else if (message === "try refresh token" || (message === "unauthorised" && read().front)) {
         const refusal = await refresh(before.front);
-        if (refusal) return refusal;
+        if (refusal) return refusal.clone();
         if (before.front && !read().front) return response;
       } else return response;
     }
@@ -57,10 +58,15 @@ export function createSession({ base = import.meta.url, mode = "cookie", fetch =
     return steppingUp;
   }
 
+  /* Calls that are refused together share one refresh, even if it takes so long that they would not wait for the lock. */
+  function refresh(before = read().front) {
+    return (refreshing[before] ??= refreshOnce(before).finally(() => delete refreshing[before]));
+  }
+
   /* Whoever holds the lock refreshes; whoever waited for it finds another front token than before, and is done.
    * The lock saves requests and no more: a tab may get it before it sees what another has stored (localStorage is not shared
    * at once), and tabs that refresh with one token are all answered by the server. */
-  function refresh(before = read().front) {
+  function refreshOnce(before) {
     return locked(async () => {
       if (read().front !== before) return;
       const response = await send(new Request(refreshPath, { method: "POST" }), "refresh");
