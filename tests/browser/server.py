@@ -11,6 +11,8 @@ from threading import Event, Thread
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from tests.browser.waiting import until
 
@@ -57,6 +59,11 @@ class Prompt(uvicorn.Server):
         await asyncio.to_thread(self.told_to_end.wait)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would say goodbye to a browser that is just doing so, and fail.
+        for connection in self.server_state.connections:
+            if isinstance(connection, WebSocketsSansIOProtocol) and connection.conn.state is not State.OPEN:
+                connection.transport.abort()
+        await asyncio.sleep(0)
         await super().shutdown(sockets)
         # uvicorn leaves open what a browser connected at the last moment, and what still waits for a response: not all of
         # that is among the connections that it knows, but all of it is a transport of this event loop.

@@ -407,6 +407,7 @@ def test_a_dangerous_action_asks_for_the_password_again(alice: Page, server: Ser
     expect(make).to_be_focused()
 
     alice.keyboard.press("Enter")
+    expect(dialog.get_by_label("Your password")).to_be_focused()
     alice.keyboard.type("looking-glass")
     alice.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_have_text("This is not your password.")
