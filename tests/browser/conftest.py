@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.browser.setup import Missing, chromium
+from tests.browser.setup import Missing, headless_chromium
 from tests.browser.waiting import PATIENCE
 
 # How long a page takes says how busy the machine is: five seconds, as Playwright has it, are too few for that.
@@ -29,13 +29,18 @@ REFUSALS = ("Failed to load resource", "WebSocket connection to")
 """How Chromium begins to tell of a request that was refused or broke off."""
 
 
-# One browser a module: Playwright keeps an event loop running in this thread, which must end before others' tests begin.
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def executable() -> Path:
+    """Which browser it is."""
     try:
-        executable = chromium()
+        return headless_chromium()
     except Missing as missing:
         pytest.skip(str(missing))
+
+
+# One browser a module: Playwright keeps an event loop running in this thread, which must end before others' tests begin.
+@pytest.fixture(scope="module")
+def browser(executable: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield launched
@@ -55,7 +60,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 def started(browser: Browser, *, profile: Path) -> BrowserContext:
     """Start a browser like *browser* with what its last run left in the folder *profile*. Closing the context ends it."""
-    return browser.browser_type.launch_persistent_context(profile, executable_path=chromium(), args=FLAGS)
+    return browser.browser_type.launch_persistent_context(profile, executable_path=headless_chromium(), args=FLAGS)
 
 
 def is_a_complaint(message: ConsoleMessage) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from fastapi_session import get_all_cors_headers
 from fastapi_session.clock import system_clock
 from tests.browser.server import Server, serve
+from tests.browser.setup import Missing, chromium
 from tests.engines import engine
 from tests.web.deployment import application
 from tests.wire import REFRESH_PATH
@@ -23,6 +25,15 @@ CALL = """async ([method, url]) => {
   const response = await fetch(url, { method, credentials: "include", headers: { rid: "session" } });
   return [response.status, await response.json()];
 }"""
+
+
+@pytest.fixture(scope="module")
+def executable() -> Path:
+    """The browser as people have it: what costs less keeps the cookies of every site."""
+    try:
+        return chromium()
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
