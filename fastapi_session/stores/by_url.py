@@ -63,7 +63,8 @@ def _store_of_extra(url: str, *, clock: Clock | None) -> Store:
     try:
         store: Store = getattr(import_module(module), name)(url, clock=clock)
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]  # of which a module is imported, maybe
         raise ConfigurationError(
-            f"store: {scheme} needs {error.name}, which comes with pip install 'fastapi-session-auth[{extra}]'"
+            f"store: {scheme} needs {package}, which comes with pip install 'fastapi-session-auth[{extra}]'"
         ) from error
     return store

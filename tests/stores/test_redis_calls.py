@@ -20,9 +20,9 @@ from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
 from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.insertion import KEPT, Insertion
+from fastapi_session.stores.gathering import AT_MOST
 from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore
-from fastapi_session.stores.redis.calls import MAX_CONNECTIONS
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.stores.redis_servers import Server, patient, running
 
@@ -58,6 +58,12 @@ def busy_connections(store: RedisStore) -> int:
     [client] = store._calls._clients.values()
     assert isinstance(client, Redis)
     return len(client.connection_pool._in_use_connections)
+
+
+async def until_idle(store: RedisStore) -> None:
+    """Wait for what is under way."""
+    assert store._calls._gathering is not None
+    await store._calls._gathering.idle()
 
 
 async def connections(admin: Redis) -> int:
@@ -104,22 +110,24 @@ class TestCancelling:
             some = records[50 * seed : 50 * (seed + 1)]
             await storm([store.insert(record) for record in some], seed=seed)
             await storm([store.rotate(next_rotation(record, debounce=0)) for record in some], seed=seed)
-        await asyncio.sleep(0.2)
+        await until_idle(store)
 
-        assert (0, set()) == (busy_connections(store), store._calls._running)
-        assert 1 < await connections(admin) <= MAX_CONNECTIONS + 1
+        assert 0 == busy_connections(store)
+        assert 1 < await connections(admin) <= AT_MOST + 1
 
     async def test_a_write_that_has_begun_is_finished(self, store: RedisStore) -> None:
-        """A caller that goes away takes nothing back: what it asked for happens."""
-        record = new_session("a", now=system_clock())
-        task = asyncio.create_task(store.insert(record))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
+        """A caller that goes away takes nothing back: what it asked for happens. In the turn in which it asks it has not begun."""
+        records = [new_session(each, now=system_clock()) for each in ("a", "b")]
+        for turns, record in zip((1, 2), records, strict=True):
+            task = asyncio.create_task(store.insert(record))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
         await store.close()
 
-        assert task.cancelled()
-        assert record == (await store.get(record.session_id)).record
+        assert [None, records[1]] == [(await store.get(record.session_id)).record for record in records]
 
     async def test_a_caller_leaves_at_once(self, server: Server, admin: Redis) -> None:
         """While the server does not answer, a caller that is cancelled does not wait for it."""
@@ -287,7 +295,7 @@ class TestConnections:
         readings = await asyncio.gather(*(store.get("0" * 32) for _ in range(1_000)))
 
         assert {None} == {reading.record for reading in readings}
-        assert await connections(admin) <= MAX_CONNECTIONS + 1
+        assert await connections(admin) <= AT_MOST + 1
 
     async def test_closing_leaves_no_connection(self, store: RedisStore, admin: Redis) -> None:
         """Closing waits for what was asked, answers it, and closes every connection."""

@@ -12,7 +12,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from fastapi_session.clock import system_clock
 from fastapi_session.stores.base import Store
-from fastapi_session.stores.redis import RedisStore, calls
+from fastapi_session.stores.redis import RedisStore, connections
 from fastapi_session.stores.redis.keys import Keyspace
 from fastapi_session.testing import EventContract, HandClock, MovableContract, StoreContract
 from fastapi_session.testing.records import new_session, next_rotation
@@ -23,7 +23,7 @@ SHARDS = 16
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    if calls.VERSION < calls.VERSION_FOR_CLUSTERS:
+    if connections.VERSION < connections.VERSION_FOR_CLUSTERS:
         pytest.skip("THIS redis-py DOES NOT SURVIVE THE FAILOVER OF A CLUSTER")
     try:
         with cluster(tmp_path_factory.mktemp("cluster")) as servers:

@@ -23,7 +23,7 @@ from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.opening import WRONG_USER
-from fastapi_session.stores.redis import RedisStore, calls
+from fastapi_session.stores.redis import RedisStore, connections
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.authority import Authority
 from tests.reliability.proxy import Proxy, proxied, to_address
@@ -184,7 +184,7 @@ class TestTls:
     async def test_connections_share_what_they_know(self, port: int, authority: Authority) -> None:
         """Certificates are loaded once for all connections, since nothing else happens in the meantime."""
         async with using(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority.file}") as store:
-            await asyncio.gather(*(store.get("0" * 32) for _ in range(10)))
+            await asyncio.gather(*(store.signing_keys() for _ in range(10)))
             [client] = store._calls._clients.values()
             assert isinstance(client, Redis)
             opened = [each for each in client.connection_pool._available_connections if isinstance(each, SSLConnection)]
@@ -230,7 +230,7 @@ class TestAccess:
 @contextmanager
 def six_nodes(directory: Path) -> Iterator[list[Server]]:
     """Three primaries and a replica of each. Skips the test if such a cluster cannot be made, or used."""
-    if calls.VERSION < calls.VERSION_FOR_CLUSTERS:
+    if connections.VERSION < connections.VERSION_FOR_CLUSTERS:
         pytest.skip("THIS redis-py DOES NOT SURVIVE THE FAILOVER OF A CLUSTER")
     with ExitStack() as stack:
         try:
@@ -308,7 +308,7 @@ class TestFailover:
 
     async def test_a_client_that_would_not_survive_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A cluster client of a release that never comes back from a failover is refused at once, with the fix."""
-        monkeypatch.setattr(calls, "VERSION", (7, 1))
+        monkeypatch.setattr(connections, "VERSION", (7, 1))
 
         with pytest.raises(ConfigurationError, match=r"pip install 'redis>=7.2'"):
             RedisStore(RedisCluster(host="127.0.0.1"))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from fastapi_session.clock import Clock
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.redis.calls import Calls, Reply
+from fastapi_session.stores.redis.calls import Calls
 from fastapi_session.stores.redis.fields import field
 from fastapi_session.stores.redis.keys import Keyspace
+from fastapi_session.stores.redis.pipelines import Reply
 from fastapi_session.stores.redis.script import Script
 
 

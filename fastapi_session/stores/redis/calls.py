@@ -1,8 +1,12 @@
-"""Running a script on the server, and being sure that the reply is its own.
+"""Running a script on the server: alone, or together with what others ask at the same time.
 
 A request that has begun goes on to its end, whatever becomes of its caller: a connection that is left between a command
-and its reply would hand that reply to the next caller. A timeout bounds how long that takes. Beyond that every request
-carries a ticket that its reply has to begin with.
+and its reply would hand that reply to the next caller. A timeout bounds how long that takes.
+
+| script | on connections of our own | through the user's client |
+|---|---|---|
+| it is short | together with the others of its turn of the event loop | alone |
+| it may take long, or has much to carry: others would have to wait for it | alone | alone |
 """
 
 from __future__ import annotations
@@ -10,52 +14,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from secrets import token_hex
-from typing import Any
 from urllib.parse import urlsplit
 
-from redis import __version__ as redis_version
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
-from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
-from fastapi_session.errors import ConfigurationError, StoreUnavailable
-from fastapi_session.store_url import StoreUrl
-from fastapi_session.stores.opening import WRONG_DATABASE, WRONG_USER
+from fastapi_session.stores.gathering import Gathering
+from fastapi_session.stores.redis.connections import (
+    DEFAULT_PORT,
+    Client,
+    connect,
+    ensure_lasting,
+    pool_of,
+)
+from fastapi_session.stores.redis.pipelines import Call, Reply, own, told, unavailable
 from fastapi_session.stores.redis.script import Script
-
-Client = Redis | RedisCluster
-
-Reply = Sequence[Any]
-"""What a script returns: strings, numbers and lists of them, as its author knows."""
-
-MAX_CONNECTIONS = 50
-DEFAULT_PORT = 6379
-TIMEOUT = 5.0
-"""Seconds to connect, to wait for a reply, and to wait for a free connection."""
-
-VERSION = tuple(int(part) for part in redis_version.split(".")[:2])
-VERSION_FOR_CLUSTERS = (7, 2)
-"""Cluster clients before forget all of their nodes when several requests fail at once, and never find them again."""
-
-DEMOTED = "read only replica"
-"""What a server says to a write, in whatever words around it, since another one has taken over."""
-OUT_OF_RANGE = "DB index is out of range"
-"""What a server says that has fewer databases."""
 
 
 class Calls:
     """Runs scripts on *server*: a URL, for connections of our own, or a client, which stays its owner's."""
 
     def __init__(self, server: str | Client) -> None:
+        self._gathering: Gathering[Call, Reply] | None = None
         if isinstance(server, str):
-            connect(server)  # a URL that nobody understands is found now, and no connection is made yet
-        elif isinstance(server, RedisCluster) and VERSION < VERSION_FOR_CLUSTERS:
-            raise ConfigurationError("store: a RedisCluster does not survive a failover: pip install 'redis>=7.2'")
+            # A URL that nobody understands is found now, and no connection is made yet.
+            self._gathering = Gathering(self._ask, timeout=pool_of(connect(server)).patience)
+        else:
+            ensure_lasting(server)
         self._server = server
         # A cache of clients, one for each event loop.
-        self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
+        self._clients: dict[asyncio.AbstractEventLoop, Redis] = {}
         self._running: set[asyncio.Task[Reply]] = set()
 
     @property
@@ -68,40 +56,41 @@ class Calls:
 
     async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
         """Return what *script* returns. Raises StoreUnavailable for any failure of the driver or the server."""
-        task = asyncio.create_task(self._reply(script, keys=keys, arguments=arguments))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        call = Call(script, keys, arguments)
+        if self._gathering is None or not call.is_short:
+            return await self._run_alone(call)
+        try:
+            return await self._gathering.told(call)
+        except TimeoutError as error:
+            raise unavailable(error) from error
 
     async def close(self) -> None:
         """Wait for what is under way on this event loop, then close the connections that are our own."""
         loop = asyncio.get_running_loop()
+        if self._gathering is not None:
+            await self._gathering.idle()
         await asyncio.gather(*(task for task in self._running if task.get_loop() is loop), return_exceptions=True)
         client = self._clients.pop(loop, None)
         if client is not None:
             await client.aclose()
 
-    async def _reply(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
-        ticket = token_hex(8)
-        try:
-            reply = await self._put(script, len(keys), *keys, ticket, *arguments)
-        except Exception as error:
-            # Of whatever kind: a cluster client that closes its connections fails in ways of its own. The name alone,
-            # since a server may quote what it complains about.
-            raise StoreUnavailable(f"Redis failed: {type(error).__name__}") from error
-        if as_text(reply[0]) != ticket:
-            raise StoreUnavailable("Redis failed: the reply belongs to another request")
-        return reply[1:]
+    async def _run_alone(self, call: Call) -> Reply:
+        task = asyncio.create_task(self._reply(call))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
-    async def _put(self, script: Script, *arguments: str | int) -> Reply:
-        client = self._client()
-        await client.initialize()  # a cluster client that does not know its nodes yet would send it to any of them
-        try:
-            return await evaluate(script, *arguments, client=client)
-        except ResponseError as error:
-            if DEMOTED in str(error) and isinstance(client, Redis) and isinstance(client.connection_pool, CheckedPool):
-                client.connection_pool.renew()
-            raise
+    async def _ask(self, calls: Sequence[Call]) -> Sequence[Reply | Exception]:
+        """Return what each of *calls* is told."""
+        return await told(calls, pool_of(self._client()))
+
+    async def _reply(self, call: Call) -> Reply:
+        if self._gathering is None:
+            return await told_through(self._client(), call)
+        [reply] = await self._ask([call])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def _client(self) -> Client:
         """Return the client of the running event loop: a connection belongs to the loop that opened it."""
@@ -114,76 +103,16 @@ class Calls:
         return self._clients[loop]
 
 
-async def evaluate(script: Script, *arguments: str | int, client: Client) -> Reply:
-    """Return the reply of *script* through *client*, whether or not the server has run it before."""
+async def told_through(client: Client, call: Call) -> Reply:
+    """Return what *call* is told through the user's *client*. Raises StoreUnavailable."""
+    ticket = token_hex(8)
     try:
-        reply: Reply = await client.execute_command("EVALSHA", script.sha, *arguments)
-    except NoScriptError:  # a server that has restarted, or another node of a cluster
-        reply = await client.execute_command("EVAL", script.text, *arguments)
-    return reply
-
-
-class CheckedPool(BlockingConnectionPool):
-    """Opens a connection anew that leads nowhere: before version 8, redis-py tried one once more that was closed."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._outdated: set[AbstractConnection] = set()
-        self._tls: RedisSSLContext | None = None
-
-    def make_connection(self) -> AbstractConnection:
-        """Return a connection that is not open yet. The TLS context is cached for all of them: to load it takes 20 milliseconds."""
-        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # as redis-py has it
-        if isinstance(connection, SSLConnection):
-            self._tls = self._tls or connection.ssl_context
-            connection.ssl_context = self._tls
-        return connection
-
-    def renew(self) -> None:
-        """Have every connection opened anew before its next command: the address may lead to another server by now."""
-        self._outdated |= {*self._available_connections, *self._in_use_connections}
-
-    async def ensure_connection(self, connection: AbstractConnection) -> None:
-        """Make *connection* ready for a command."""
-        reader = getattr(connection, "_reader", None)
-        if connection in self._outdated or (reader is not None and reader.at_eof()):
-            self._outdated.discard(connection)
-            await connection.disconnect()
-        await super().ensure_connection(connection)
-
-
-def connect(url: str) -> Client:
-    """Return a client for *url*, whose query may change what is set here. Raises ConfigurationError for a wrong URL."""
-    url = StoreUrl(url.replace("valkey", "redis", 1) if url.startswith("valkey") else url)
-    tls = {"ssl_check_hostname": True} if url.startswith("rediss:") else {}  # before version 6, redis-py left it out
-    try:
-        pool = CheckedPool.from_url(
-            url,
-            protocol=2,  # under the newer one redis-py leaves out its own check that a connection is clean
-            max_connections=MAX_CONNECTIONS,
-            timeout=TIMEOUT,
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 0),  # whether a write happened is unknown then, and the caller has to know
-            **tls,
-        )
-        int(urlsplit(url).path.strip("/") or 0)  # redis-py would take database 0 for one that is no number
-        pool.connection_class(**pool.connection_kwargs)  # as yet unopened: it knows the options of a URL
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(
-            "store: give redis://host:port/database, rediss:// for TLS, or valkey://, the database as a number, and only "
-            "options that redis-py knows"
-        ) from error
-    return Redis.from_pool(pool)
-
-
-def mistake_in_address(error: BaseException | None) -> str | None:
-    """Return what is wrong with the address of the server if that is what *error* says."""
-    if isinstance(error, AuthenticationError | NoPermissionError):
-        return WRONG_USER
-    return WRONG_DATABASE if isinstance(error, ResponseError) and OUT_OF_RANGE in str(error) else None
-
-
-def as_text(value: object) -> str:
-    """Return a string of a reply, whether or not the client decodes replies."""
-    return value.decode() if isinstance(value, bytes) else str(value)
+        await client.initialize()  # a cluster client that does not know its nodes yet would send it to any of them
+        try:
+            reply = await client.execute_command(*call.command(ticket))
+        except NoScriptError:  # a server that has restarted, or another node of a cluster
+            reply = await client.execute_command(*call.command(ticket, in_full=True))
+        return own(reply, ticket)
+    except Exception as error:
+        # Of whatever kind: a cluster client that closes its connections fails in ways of its own.
+        raise unavailable(error) from error

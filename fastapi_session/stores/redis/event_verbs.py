@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from fastapi_session.audit import EventQuery, EventReading
 from fastapi_session.stores.redis import event_scripts
 from fastapi_session.stores.redis.asking import Asking
-from fastapi_session.stores.redis.calls import as_text
 from fastapi_session.stores.redis.events import Told, ids_of, merged
 from fastapi_session.stores.redis.fields import event_row_of, field
 from fastapi_session.stores.redis.keys import Shard
+from fastapi_session.stores.redis.pipelines import as_text
 
 EVENTS_PAGE = 500
 """How many events one script reads at most."""

@@ -6,7 +6,10 @@ So all that is kept is ASCII, whatever encoding the client has, and Lua compares
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from json.encoder import encode_basestring_ascii
+from types import NoneType
+from typing import Any
 
 from fastapi_session.model import Circumstances, Lineage, Notice, SessionRecord, SigningKeyRecord
 from fastapi_session.stores.rows import (
@@ -26,6 +29,15 @@ from fastapi_session.stores.rows import (
     session_row,
 )
 
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    bytes: lambda value: f'"{value.hex()}"',
+    int: int.__repr__,
+    bool: {False: "false", True: "true"}.__getitem__,
+    NoneType: lambda _: "null",
+}
+"""What is in nearly all fields, without a JSON encoder made for each."""
+
 NEWLINE = "\n"
 """What is between two notices of a feed: nothing that is written as JSON has one."""
 
@@ -36,7 +48,8 @@ _KEY_BYTES = places(Kind.BYTES, KEY_COLUMNS, KEY)
 def field(value: object) -> str:
     """Return *value*, which a row holds, as the text of a field."""
     # Lua compares fields as text, so one value has one text: numbers are integers alone, whose digits are the same everywhere.
-    return json.dumps(value, default=bytes.hex)
+    text = _TEXTS.get(type(value))
+    return json.dumps(value, default=bytes.hex) if text is None else text(value)
 
 
 def session_fields(record: SessionRecord) -> list[str]:

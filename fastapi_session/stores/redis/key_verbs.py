@@ -8,8 +8,8 @@ from operator import attrgetter
 from fastapi_session.model import SigningKeyRecord
 from fastapi_session.stores.redis import key_scripts
 from fastapi_session.stores.redis.asking import Asking
-from fastapi_session.stores.redis.calls import as_text
 from fastapi_session.stores.redis.fields import field, key_row_of, key_text
+from fastapi_session.stores.redis.pipelines import as_text
 
 
 class KeyVerbs(Asking):

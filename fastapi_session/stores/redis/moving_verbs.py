@@ -12,10 +12,10 @@ from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
 from fastapi_session.stores.pages import in_batches
 from fastapi_session.stores.redis import moving_scripts
-from fastapi_session.stores.redis.calls import as_text
 from fastapi_session.stores.redis.events import audits_of
 from fastapi_session.stores.redis.fields import field
 from fastapi_session.stores.redis.keys import ALL_NAMES, Shard, digest_of_once, session_ids_of, user_of_devices
+from fastapi_session.stores.redis.pipelines import as_text
 from fastapi_session.stores.redis.reading import SESSIONS_PAGE, Reading, session_row_in
 from fastapi_session.stores.rows import session_row
 from fastapi_session.stores.taking_in import Taking, mark_of, marked_until, taking

@@ -10,8 +10,8 @@ from fastapi_session.model import LATEST, FeedReading, Notice
 from fastapi_session.stores.pages import in_batches
 from fastapi_session.stores.redis import feed_scripts
 from fastapi_session.stores.redis.asking import Asking
-from fastapi_session.stores.redis.calls import as_text
 from fastapi_session.stores.redis.fields import field, notice_member, notice_rows_of
+from fastapi_session.stores.redis.pipelines import as_text
 
 NOTICES_PAGE = 1_000
 """How many notices one script reads at most."""

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from fastapi_session.stores.redis import scripts
 from fastapi_session.stores.redis.asking import Asking
-from fastapi_session.stores.redis.calls import Reply, as_text
 from fastapi_session.stores.redis.events import Audits, audit_text
 from fastapi_session.stores.redis.fields import field, session_row_of
 from fastapi_session.stores.redis.keys import Shard
+from fastapi_session.stores.redis.pipelines import Reply, as_text
 from fastapi_session.stores.redis.script import Script, telling
 from fastapi_session.stores.rows import Row
 

@@ -65,27 +65,30 @@ end
 class Script:
     """A script, and the name under which a server that has run it before knows it.
 
+    It *is short* if it has the same little to do however much the server keeps, unless it is about many keys.
     *telling* does the same and writes the event of each session that it changes: the last of `ARGV` says of which audit, and the
     last two of `KEYS` are the events and their index.
     """
 
     text: str
     sha: str
+    is_short: bool = False
     telling: Script | None = None
 
     @classmethod
-    def of(cls, text: str) -> Script:
+    def of(cls, text: str, *, is_short: bool = False) -> Script:
         """Return *text*, after the common beginning, as a script."""
-        return cls._whole(BEGINNING + text)
+        return cls._whole(BEGINNING + text, is_short=is_short)
 
     @classmethod
-    def telling_or_not(cls, text: str) -> Script:
+    def telling_or_not(cls, text: str, *, is_short: bool = False) -> Script:
         """Return *text*, which calls `tell(key, what)` for each session that it changes, as a script."""
-        return replace(cls._whole(BEGINNING + SILENT + text), telling=cls._whole(BEGINNING + TELLING + text))
+        silent, telling = (cls._whole(BEGINNING + each + text, is_short=is_short) for each in (SILENT, TELLING))
+        return replace(silent, telling=telling)
 
     @classmethod
-    def _whole(cls, text: str) -> Script:
-        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+    def _whole(cls, text: str, *, is_short: bool) -> Script:
+        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest(), is_short)
 
 
 def telling(script: Script) -> Script:

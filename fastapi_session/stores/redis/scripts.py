@@ -134,21 +134,28 @@ local function insert(first)  -- its fields are in this place of ARGV and those 
 end
 """
 
-INSERT = Script.telling_or_not(f"""{INSERTING}
+INSERT = Script.telling_or_not(
+    f"""{INSERTING}
 if redis.call('EXISTS', session) == 1 then return {{ARGV[1], {EXISTS}}} end
 if has_moved({FIRST + 1}) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede({FIRST + 1})
 insert(5)
 return {{ARGV[1], {DONE}}}
-""")
+""",
+    is_short=True,
+)
 
-SUPERSEDE = Script.telling_or_not(f"""{INSERTING}
+SUPERSEDE = Script.telling_or_not(
+    f"""{INSERTING}
 if has_moved({FIRST}) then return {{ARGV[1], {HAS_MOVED}}} end
 supersede({FIRST})
 return {{ARGV[1], {DONE}}}
-""")
+""",
+    is_short=True,
+)
 
-ROTATE = Script.telling_or_not(f"""{COMMON}
+ROTATE = Script.telling_or_not(
+    f"""{COMMON}
 local generation, presented, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 9)
 local fields = read(session, 'generation', 'current', 'window_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
 local moment, absolute = now(), tonumber(fields[4])
@@ -164,46 +171,66 @@ redis.call('HSET', session,
 end_later()
 tell(session, 'changed')
 return {{ARGV[1], record(session)}}
-""")
+""",
+    is_short=True,
+)
 
-READ = Script.telling_or_not(f"""{COMMON}
+READ = Script.telling_or_not(
+    f"""{COMMON}
 local records = {{}}
 for place = {FIRST}, #KEYS do records[place - {FIRST - 1}] = record(KEYS[place]) end
 return {{ARGV[1], records, integer(now())}}
-""")
+""",
+    is_short=True,
+)
 
-REPLACE = Script.telling_or_not(f"""{COMMON}
+REPLACE = Script.telling_or_not(
+    f"""{COMMON}
 if not unmoved() then return {{ARGV[1], 0}} end
 redis.call('HSET', session, unpack(ARGV, {3 + len(COMPARED_COLUMNS)}))
 end_later()
 tell(session, 'changed')
 return {{ARGV[1], 1}}
-""")
+""",
+    is_short=True,
+)
 
-DELETE = Script.telling_or_not(f"""{COMMON}
+DELETE = Script.telling_or_not(
+    f"""{COMMON}
 return {{ARGV[1], delete(session)}}
-""")
+""",
+    is_short=True,
+)
 
-DELETE_UNMOVED = Script.telling_or_not(f"""{COMMON}
+DELETE_UNMOVED = Script.telling_or_not(
+    f"""{COMMON}
 return {{ARGV[1], unmoved() and delete(session) or 0}}
-""")
+""",
+    is_short=True,
+)
 
-ACKNOWLEDGE = Script.telling_or_not(f"""{COMMON}
+ACKNOWLEDGE = Script.telling_or_not(
+    f"""{COMMON}
 local fields = redis.call('HMGET', session, 'current', 'acknowledged')
 if fields[1] == ARGV[3] and fields[2] == 'false' then
     redis.call('HSET', session, 'acknowledged', 'true', 'used', ARGV[4], 'used_at', integer(now()))
 end
 return {{ARGV[1]}}
-""")
+""",
+    is_short=True,
+)
 
-UPDATE = Script.telling_or_not(f"""{COMMON}
+UPDATE = Script.telling_or_not(
+    f"""{COMMON}
 local version = redis.call('HGET', session, 'version')
 if version ~= ARGV[3] then return {{ARGV[1], 0}} end
 redis.call('HSET', session,
     'version', integer(version + 1), 'access_token_payload', ARGV[4], 'session_data', ARGV[5], 'label', ARGV[6])
 if ARGV[7] == 'true' then note(feed, redis.call('HGET', session, 'session_id'), '"session_stale"') end
 return {{ARGV[1], 1}}
-""")
+""",
+    is_short=True,
+)
 
 NAMES_OF_USER = Script.telling_or_not(f"""{COMMON}
 return {{ARGV[1], redis.call('ZRANGEBYLEX', by_user, ARGV[3], ARGV[4], 'LIMIT', 0, ARGV[5])}}

@@ -6,7 +6,8 @@ from fastapi_session.model import DEVICE_KEPT
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.scripts import COMMON, FIRST
 
-TOUCH = Script.of(f"""{COMMON}
+TOUCH = Script.of(
+    f"""{COMMON}
 local touched, moment = 0, now()
 for place = {FIRST}, #KEYS do
     session = KEYS[place]  -- for `deadline` and `end_later`, which are about it
@@ -22,10 +23,13 @@ for place = {FIRST}, #KEYS do
     end
 end
 return {{ARGV[1], touched}}
-""")
+""",
+    is_short=True,
+)
 
 # The reply is 0 if the device was known, 1 if others were, and 2 if none was.
-SEE_DEVICE = Script.of(f"""
+SEE_DEVICE = Script.of(
+    f"""
 local devices, device, moment = KEYS[1], ARGV[3], now()
 redis.call('ZREMRANGEBYSCORE', devices, '-inf', integer(moment - {DEVICE_KEPT}))
 local seen, others = redis.call('ZSCORE', devices, device), redis.call('ZCARD', devices)
@@ -33,4 +37,6 @@ redis.call('ZADD', devices, integer(moment), device)
 redis.call('PEXPIRE', devices, {DEVICE_KEPT})
 if seen then return {{ARGV[1], 0}} end
 return {{ARGV[1], others > 0 and 1 or 2}}
-""")
+""",
+    is_short=True,
+)

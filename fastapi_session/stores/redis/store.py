@@ -22,7 +22,8 @@ from fastapi_session.store_url import unprinted
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import once_scripts, scripts
-from fastapi_session.stores.redis.calls import Calls, Client, Reply, as_text, mistake_in_address
+from fastapi_session.stores.redis.calls import Calls
+from fastapi_session.stores.redis.connections import Client, mistake_in_address
 from fastapi_session.stores.redis.event_verbs import EventVerbs
 from fastapi_session.stores.redis.events import Audits, audits_of
 from fastapi_session.stores.redis.fields import (
@@ -37,6 +38,7 @@ from fastapi_session.stores.redis.keys import Keyspace, Shard, names_of_user, se
 from fastapi_session.stores.redis.limit_script import INSERT_LIMITED, said_of
 from fastapi_session.stores.redis.moving_verbs import MovingVerbs
 from fastapi_session.stores.redis.notice_verbs import NoticeVerbs
+from fastapi_session.stores.redis.pipelines import Reply, as_text
 from fastapi_session.stores.redis.reading import SESSIONS_PAGE, session_row_in
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.sighting_verbs import SightingVerbs
