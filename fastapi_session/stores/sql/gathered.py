@@ -30,6 +30,9 @@ from fastapi_session.stores.sql.verbs import SqlVerbs
 SMALL = 4096
 """Characters of payload and data together, up to which a session is inserted together with others."""
 
+_LONGER = timedelta(seconds=1)
+"""How much longer than a question takes whoever asked waits, to be told how it ended: what came too late was not written."""
+
 _PAYLOAD, _DATA = map(SESSION_COLUMNS.index, ("access_token_payload", "session_data"))
 
 Found = tuple[Row | None, int]
@@ -69,10 +72,11 @@ class Together(Protocol):
 
 
 class Gatherings:
-    """What waits for its turn to be asked *together*, each for at most *timeout*."""
+    """What waits for its turn to be asked *together*. A question takes at most *timeout*."""
 
     def __init__(self, together: Together, *, timeout: timedelta) -> None:
         self._name = together.name
+        timeout += _LONGER
         self._rotations: Gathering[Rotation, Row | Unserved | None] = Gathering(together.rotate, timeout=timeout)
         self._insertions: Gathering[Row, Literal[True] | Unserved] = Gathering(together.insert, timeout=timeout)
         self._readings: Gathering[str, Found | Unserved] = Gathering(together.get, timeout=timeout)

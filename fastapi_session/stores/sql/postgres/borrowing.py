@@ -50,7 +50,7 @@ class Borrowing:
         self._engine = engine
         self._driver = driver
         self._timeout = timeout.total_seconds()
-        self._names = True
+        self._names = driver.names
 
     @property
     def has_pool(self) -> bool:

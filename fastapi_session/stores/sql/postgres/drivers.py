@@ -3,10 +3,14 @@
 | driver | a statement |
 |---|---|
 | asyncpg | is prepared once a connection, under a name that nobody else has; without names it is sent whole each time, in the same round trip |
+| psycopg | is sent whole each time: it counts its names up, so another client behind a pooler would have the same |
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
 from secrets import token_hex
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +34,9 @@ class Done(NamedTuple):
 class Driver(Protocol):
     """What is asked of a driver."""
 
+    names: bool
+    """Whether it can name a statement so that nobody else has the name."""
+
     async def rows(self, lent: PoolProxiedConnection, text: str, values: list[object], *, named: bool) -> Done:
         """Return what became of the statement *text*, which is kept by the server only if it is *named*."""
 
@@ -45,6 +52,8 @@ class Driver(Protocol):
 
 class Asyncpg:
     """https://magicstack.github.io/asyncpg/current/api/index.html"""
+
+    names = True
 
     async def rows(self, lent: PoolProxiedConnection, text: str, values: list[object], *, named: bool) -> Done:
         """Return what became of the statement *text*, which is kept by the server only if it is *named*."""
@@ -71,5 +80,34 @@ class Asyncpg:
         return is_pooled(connection, pid=driver.get_server_pid())
 
 
-DRIVERS = {"asyncpg": Asyncpg()}
+class Psycopg:
+    """https://www.psycopg.org/psycopg3/docs/"""
+
+    names = False
+
+    @cached_property
+    def _psycopg(self) -> Any:
+        return import_module("psycopg")
+
+    async def rows(self, lent: PoolProxiedConnection, text: str, values: list[object], *, named: bool) -> Done:  # noqa: ARG002 - never
+        """Return what became of the statement *text*, which the server does not keep."""
+        cursor = self._psycopg.AsyncRawCursor(lent.driver_connection)
+        await cursor.execute(text, values, binary=True)
+        return Done(await cursor.fetchall() if cursor.description else [], cursor.statusmessage)
+
+    def has_ended(self, lent: PoolProxiedConnection) -> bool:
+        """Say whether the connection is known to have ended: it is not before something was sent."""
+        connection: Any = lent.driver_connection
+        return bool(connection.closed)
+
+    def is_unsent(self, error: BaseException) -> bool:
+        """Say whether *error* means that the statement was not even sent: a parameter cannot be written."""
+        return isinstance(error, UnicodeEncodeError | self._psycopg.DataError)
+
+    def is_pooled(self, connection: Connection) -> bool:  # noqa: ARG002 - it makes no difference
+        """Say whether names are not one's own: never are they here."""
+        return True
+
+
+DRIVERS: Mapping[str, Driver] = {"asyncpg": Asyncpg(), "psycopg": Psycopg()}
 """By SQLAlchemy's names."""

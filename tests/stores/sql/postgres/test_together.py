@@ -26,7 +26,11 @@ LOCK = text("SELECT session_id FROM fastapi_session WHERE session_id = :session_
 NAMES = text("SELECT name FROM pg_prepared_statements WHERE name LIKE 'fastapi_session_%'")
 
 
-@pytest.fixture(params=["postgresql+asyncpg"])
+ASYNCPG = pytest.mark.parametrize("driver", ["postgresql+asyncpg"], indirect=True)
+"""Of the one driver that names statements, and knows that a connection has ended before something is sent."""
+
+
+@pytest.fixture(params=["postgresql+asyncpg", "postgresql+psycopg"])
 def driver(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -223,6 +227,7 @@ async def names_of(store: SqlStore) -> list[str]:
     return list(names)
 
 
+@ASYNCPG
 async def test_names_of_statements(url: str, store: SqlStore, clock: HandClock) -> None:
     """What the server keeps under a name, it keeps under one that no other connection has."""
     other = SqlStore(url, clock=clock, timeout=PATIENCE)
@@ -235,6 +240,7 @@ async def test_names_of_statements(url: str, store: SqlStore, clock: HandClock) 
     assert 2 == len(set(names))
 
 
+@ASYNCPG
 async def test_a_name_that_is_not_there(store: SqlStore, clock: HandClock) -> None:
     """A server that does not know the name of a statement is asked again, and from then on nothing has a name."""
     records = await kept(store, clock, "a", "b")
@@ -247,6 +253,7 @@ async def test_a_name_that_is_not_there(store: SqlStore, clock: HandClock) -> No
     assert [] == await names_of(store)
 
 
+@ASYNCPG
 async def test_connections_that_have_ended(store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
     """Connections that the server closed while they were idle are replaced, and nobody notices."""
     records = await kept(store, clock, "a", "b")
