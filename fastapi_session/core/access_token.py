@@ -60,9 +60,9 @@ _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ISSUE_ID = re.compile(r"[A-Za-z0-9_-]{12}")
-_TEXTS = ("sub", "sessionHandle", "refreshTokenHash1")
-_TEXTS_OR_MISSING = ("rsub", "tId", "iss", "jti")
-_MOMENTS = ("iat", "exp")
+_NUMBERS = (int, float)
+_MISSING: Any = object()
+"""In the place of a claim that did not come, since null may have come."""
 _MAX_MOMENT = 253_402_300_800
 """Seconds until the year 10000, which no datetime can say."""
 
@@ -145,8 +145,11 @@ def mint(claims: JsonObject, key: SigningKey) -> str:
     return jws.signed(header_segment(key.algorithm, key.kid), claims, key)
 
 
-def parse(text: str) -> ParsedAccessToken | None:
-    """Return *text* taken apart, or `None` if it has not the structure of an access token of ours."""
+def parse(text: str, *, issuer: str | None = None) -> ParsedAccessToken | None:
+    """Return *text* taken apart, or `None` if it has not the structure of an access token of ours.
+
+    A token that names *issuer* has that very text, so that all those of a deployment share one.
+    """
     # First of all, so that a hostile text costs no decoding.
     if len(text) > LONGEST or text.count(".") != 2:
         return None
@@ -158,12 +161,8 @@ def parse(text: str) -> ParsedAccessToken | None:
     kid, algorithm, foreign_version = header
     if foreign_version is not None:
         payload = foreign_claims.as_ours(payload, version=foreign_version, reserved=RESERVED_CLAIMS)
-    if not _has_our_claims(payload):
-        return None
-    told = None
-    if authentication.AUTH_TIMES in payload and (told := authentication.take_from(payload)) is None:
-        return None
-    return ParsedAccessToken(text, kid, algorithm, signature, _content(payload, told))
+    content = _content(payload, issuer)
+    return None if content is None else ParsedAccessToken(text, kid, algorithm, signature, content)
 
 
 def ensure_alive(token: AccessToken, *, now: int) -> None:
@@ -203,54 +202,54 @@ def _version(value: JsonValue) -> int | None:
     return value if type(value) is int else None
 
 
-def _content(payload: dict[str, Any], told: Authenticated | None) -> AccessToken:
-    """Return the content that *payload* says, which has our claims, and *told* of the user's authentication.
+def _content(payload: dict[str, Any], known_issuer: str | None) -> AccessToken | None:
+    """Return the content that *payload* says; `None` unless it has every claim that a session needs, and each of ours is of our type.
 
     They are taken out: what is left are the custom ones.
     """
-    take = payload.pop
-    user_id, issue_id, ends_with_browser = take("sub"), take("jti", None), take(_BROWSER_SESSION, None)
-    act = take(impersonation.CLAIM, None)
+    take, told = payload.pop, None
+    if authentication.AUTH_TIMES in payload and (told := authentication.take_from(payload)) is None:
+        return None
+    user_id, handle, own = take("sub", None), take("sessionHandle", None), take("refreshTokenHash1", None)
+    recipe_user_id, tenant_id, issuer = take("rsub", user_id), take("tId", PUBLIC_TENANT), take("iss", "")
+    issued_at, expires_at, issue_id = take("iat", None), take("exp", None), take("jti", _MISSING)
+    parent, anti_csrf = take("parentRefreshTokenHash1", None), take("antiCsrfToken", None)
+    ends_with_browser, is_guest = take(_BROWSER_SESSION, _MISSING), take(_IS_ANONYMOUS, _MISSING)
+    act = take(impersonation.CLAIM, _MISSING)
+    actor = None if act is _MISSING else impersonation.actor_in(act)
+    # One condition, since each function more is paid for with every cold token. `type(...)`, not isinstance: to that, true and
+    # false are numbers.
+    if not (
+        type(user_id) is type(handle) is type(own) is type(recipe_user_id) is type(tenant_id) is type(issuer) is str
+        and _HASH.fullmatch(own)
+        and type(issued_at) in _NUMBERS
+        and 0 <= issued_at < _MAX_MOMENT
+        and type(expires_at) in _NUMBERS
+        and 0 <= expires_at < _MAX_MOMENT
+        and (parent is None or (type(parent) is str and _HASH.fullmatch(parent)))
+        and (anti_csrf is None or type(anti_csrf) is str)
+        and (issue_id is _MISSING or (type(issue_id) is str and _ISSUE_ID.fullmatch(issue_id)))
+        and (ends_with_browser is _MISSING or ends_with_browser is True)  # false is never written, but left out
+        and (is_guest is _MISSING or is_guest is True)
+        and (act is _MISSING or actor is not None)
+    ):
+        return None
     return AccessToken(
         user_id=user_id,
-        recipe_user_id=take("rsub", user_id),
-        tenant_id=take("tId", PUBLIC_TENANT),
-        session_handle=take("sessionHandle"),
-        refresh_token_hash=take("refreshTokenHash1"),
-        parent_refresh_token_hash=take("parentRefreshTokenHash1", None),
-        anti_csrf_token=take("antiCsrfToken", None),
-        issuer=take("iss", ""),
-        issued_at=int(take("iat")),
-        expires_at=int(take("exp")),
-        custom=payload,
-        issue_id=None if issue_id is None else base64url.decode(issue_id),
-        persistent=ends_with_browser is None,
+        # What is the same for many tokens, or twice in one, is in memory once: verified tokens are cached.
+        recipe_user_id=user_id if recipe_user_id == user_id else recipe_user_id,
+        tenant_id=PUBLIC_TENANT if tenant_id == PUBLIC_TENANT else tenant_id,
+        session_handle=handle,
+        refresh_token_hash=own,
+        parent_refresh_token_hash=parent,
+        anti_csrf_token=anti_csrf,
+        issuer=known_issuer if issuer == known_issuer else issuer,
+        issued_at=int(issued_at),
+        expires_at=int(expires_at),
+        custom={**payload},  # not *payload*, which keeps the room of what was taken out
+        issue_id=None if issue_id is _MISSING else base64url.decode(issue_id),
+        persistent=ends_with_browser is _MISSING,
         authenticated=told,
-        actor=None if act is None else impersonation.actor_in(act),
-        is_guest=take(_IS_ANONYMOUS, False),
-    )
-
-
-def _has_our_claims(payload: dict[str, Any]) -> bool:
-    """Say whether *payload* has every claim that a session needs, and each of ours is of our type."""
-    # `type(...)`, not isinstance: to that, true and false are numbers.
-    for name in _TEXTS:
-        if type(payload.get(name)) is not str:
-            return False
-    for name in _TEXTS_OR_MISSING:
-        if type(payload.get(name, "")) is not str:
-            return False
-    for name in _MOMENTS:
-        value = payload.get(name, -1)
-        if type(value) not in (int, float) or not 0 <= value < _MAX_MOMENT:
-            return False
-    parent, anti_csrf = payload.get("parentRefreshTokenHash1"), payload.get("antiCsrfToken")
-    return (
-        _HASH.fullmatch(payload["refreshTokenHash1"]) is not None
-        and (parent is None or (type(parent) is str and _HASH.fullmatch(parent) is not None))
-        and (anti_csrf is None or type(anti_csrf) is str)
-        and ("jti" not in payload or _ISSUE_ID.fullmatch(payload["jti"]) is not None)
-        and payload.get(_BROWSER_SESSION, True) is True  # false is never written, but left out
-        and payload.get(_IS_ANONYMOUS, True) is True
-        and (impersonation.CLAIM not in payload or impersonation.actor_in(payload[impersonation.CLAIM]) is not None)
+        actor=actor,
+        is_guest=is_guest is True,
     )

@@ -20,6 +20,9 @@ from fastapi_session.core.signatures import is_signature, sign
 from fastapi_session.core.signing_keys import SigningKey, VerifyingKey
 from fastapi_session.json_types import JsonObject, JsonValue
 
+_BLANKS = " \t\n\r"
+"""What may stand around a JSON text (RFC 8259, section 2)."""
+
 # Once: json.dumps and json.loads would make one each time.
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
@@ -61,12 +64,14 @@ def read_segment(text: str) -> JsonObject | None:
     if data is None:
         return None
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
-        if b"\\ud" in data.lower():  # the only way to a lone surrogate, which UTF-8 cannot encode
+        # `raw_decode`, since `decode` is two functions and two regular expressions more. It stops where the object ends.
+        said = data.decode("utf-8").strip(_BLANKS)
+        value, end = _DECODER.raw_decode(said)
+        if b"\\" in data and b"\\ud" in data.lower():  # the only way to a lone surrogate, which UTF-8 cannot encode
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and end == len(said) else None
 
 
 def _without_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
