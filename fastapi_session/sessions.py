@@ -23,7 +23,7 @@ from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.config.session_limit import SessionLimit
-from fastapi_session.core import refresh_token, service_jwt
+from fastapi_session.core import access_token, refresh_token, service_jwt
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.authentication import Authentication, authenticated
@@ -43,7 +43,7 @@ from fastapi_session.engine.live_records import handles_in, live_record
 from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.engine.tokens.taking_in import TakingIn
-from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
+from fastapi_session.engine.tokens.verified_tokens import AnyAccessToken, VerifiedAccessToken
 from fastapi_session.errors import ClaimFailure, ConfigurationError, ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.events import EventPage, Subscriber
 from fastapi_session.external_session import ExternalSession
@@ -89,6 +89,7 @@ class Sessions:
         self.subscribers = tuple(subscribers)
         self.moving_from = moving_from
         self.telemetry_counts = self._parts.counts  # which OpenTelemetry reads
+        self.verified_tokens = self._parts.verified_tokens  # which each request asks, by no method of this class
 
     @property
     def store(self) -> Store:
@@ -246,7 +247,7 @@ class Sessions:
         return json_object(merged(payload, fetched), "access_token_payload") if fetched else payload
 
     async def verify(
-        self, token: str | ParsedAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
+        self, token: str | AnyAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
     ) -> AccessToken:
         """Return the content of an access token that is genuine, has not expired and was not revoked.
 
@@ -257,26 +258,25 @@ class Sessions:
         superseded; `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the
         revocation feed is older than it may be.
         """
-        # The fast path, inlined: each request comes through here, and usually it neither waits nor verifies a signature.
-        # These checks are inlined; all else is delegated (see `benchmarks.calls`, which counts the function calls).
-        engine, parsed = self._parts, self.parse(token) if isinstance(token, str) else token
+        # The fast path, inlined: each request comes here, and usually neither waits nor verifies (`benchmarks.calls` counts).
+        engine, known = self._parts, self.verified_tokens.parse(token) if isinstance(token, str) else token
         del token  # error reporters send the local variables of this frame
         now, feed, keyring = engine.clock(), engine.feed, engine.keyring
         if not feed.trusted_from <= now < feed.trusted_until:
-            check_database |= await engine.slow_verifying.catch_up(
-                parsed
-            )  # first: it may report that the key was deleted
+            # First: it may report that the key was deleted.
+            check_database |= await engine.slow_verifying.catch_up(known)
             now = engine.clock()
         if (
-            not (isinstance(parsed, VerifiedAccessToken) and parsed.is_verified_by(keyring.keys, now))
-            or not keyring.read_at <= now < keyring.reload_at
+            not isinstance(known, VerifiedAccessToken)
+            or known.keys is not keyring.keys
+            or not (now < known.content.expires_at * 1000 and keyring.read_at <= now < keyring.reload_at)
         ):
-            parsed = await engine.slow_verifying.verify(parsed)
-        content = parsed.content
+            known = await engine.slow_verifying.verify(known)
+        content = known.content
         try:
             if proof is not NOT_ASKED and not proof.holds(content.anti_csrf_token):
                 raise ForgedRequestError("anti-CSRF: the request does not prove that no other site forged it")
-            if (notice := feed.about(parsed.session_id)) is not None:
+            if (notice := feed.about(known.session_id)) is not None:
                 await engine.token_check.check_notice(notice, content)
             if content.actor is not None:
                 engine.token_check.check_actor(content.actor)
@@ -370,7 +370,7 @@ class Sessions:
 
     def parse(self, token: str) -> ParsedAccessToken | None:
         """Return *token* taken apart, `None` if it has not the structure of an access token. Nothing in it is verified yet."""
-        return self._parts.verified_tokens.parse(token)
+        return access_token.parse(token)
 
     def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
         """Return whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O.
@@ -479,7 +479,7 @@ class Sessions:
 
         The access token expires when it did. Nothing is changed if the key that signed it is not known here. No I/O.
         """
-        parsed, now = self._parts.verified_tokens.parse(issued.tokens.access_token), self.now()
+        parsed, now = self.parse(issued.tokens.access_token), self.now()
         key = None if parsed is None else self._parts.keyring.keys.verifying(parsed.kid, now=now)
         if not isinstance(key, SigningKey) or issued.access_token.issued_at == now // 1000:
             return issued

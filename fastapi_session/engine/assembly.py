@@ -111,7 +111,7 @@ class Engine:
         self.refreshing = self._refreshing(config, policy)
         self.continuing = None if moving_from is None else self._continuing(config, moving_from)
         self._opening_foreign = SingleFlight(partial(self._open_foreign, self.store), background=self.background)
-        self.verified_tokens = VerifiedTokens(config.issuer if "api_domain" in config.model_fields_set else None)
+        self.verified_tokens = VerifiedTokens(config.issuer, bound="api_domain" in config.model_fields_set)
         self.acknowledgements = Acknowledgements(self.store, secrets=self.secrets, background=self.background)
         self._see(config)
         self.housekeeping = self._housekeeping(config)

@@ -25,7 +25,6 @@ from fastapi_session.web import transport
 from fastapi_session.web.cache_headers import for_one_user
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.error_statuses import status_of
-from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.observed import Observed, Observing
 from fastapi_session.web.refusals import HANDLERS, NO_HANDLERS, become_http_exception
 from fastapi_session.web.transport import METHODS, Credentials, Method, Outcome, RawHeaders, Transport
@@ -73,21 +72,21 @@ class Exchange:
         "_counted",
         "_credentials",
         "_refused",
-        "_transport",
         "_waiting",
+        "access_token",
         "addresses",
         "adopters",
         "begun",
         "guard",
         "handlers",
         "has_started",
-        "header_cache",
         "held",
         "issued",
         "observed",
         "outcome",
         "request_headers",
         "sessions",
+        "transport",
         "was_asked",
     )
 
@@ -95,7 +94,6 @@ class Exchange:
         self,
         sessions: Sessions,
         transport: Transport,
-        header_cache: HeaderCache,
         addresses: ClientAddresses,
         *,
         observing: Observing | None = None,
@@ -104,9 +102,9 @@ class Exchange:
         self.sessions = sessions
         self.addresses = addresses
         self.adopters = adopters
-        self.header_cache = header_cache
-        self._transport = transport
+        self.transport = transport
         self._credentials: Credentials | None = None
+        self.access_token = ""  # the text of the one that counts: reporters of errors would send a variable
         self.outcome: Outcome | None = None
         self.was_asked = False  # the tokens of the request were read, so the response is for its user alone
         self.has_started = False  # the response; or the socket is open: no tokens can be sent any more
@@ -132,7 +130,7 @@ class Exchange:
         if self._credentials is None:
             scope = connection.scope
             self._credentials = transport.read(
-                scope["headers"], names=self._transport.names, subprotocols=scope.get("subprotocols", ())
+                scope["headers"], names=self.transport.names, subprotocols=scope.get("subprotocols", ())
             )
             if older := self._credentials.older_cookies:
                 self._credentials.count_older(older, is_own=self.sessions.may_have_written)
@@ -197,7 +195,7 @@ class Exchange:
     @property
     def device_cookies(self) -> Sequence[str]:
         """The names under which the cookie of a device may come, the present one first."""
-        return self._transport.names.device
+        return self.transport.names.device
 
     def sign_out(self) -> None:
         """Clear the client's tokens, and what it has of the systems whose logins are adopted: else the next request would sign it in again."""
@@ -250,8 +248,8 @@ class Exchange:
             if outcome.signs_out:
                 outcome.old_cookies += self._forgotten(HTTPConnection(scope))
             https = scope.get("scheme") in ("https", "wss")
-            came_as_older = self._older_cookies(scope) if self._transport.names.older else ()
-            written = self._transport.write(
+            came_as_older = self._older_cookies(scope) if self.transport.names.older else ()
+            written = self.transport.write(
                 headers, outcome, now=self.sessions.now(), https=https, came_as_older=came_as_older
             )
             return {**message, "headers": written}

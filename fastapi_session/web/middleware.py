@@ -16,7 +16,6 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.web.cache_headers import PERSONAL, SILENT
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
-from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.observed import Observing
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
@@ -33,7 +32,6 @@ class ExchangeMiddleware:
         self.sessions = sessions
         self._adopters = adopters
         self._transport = transport
-        self._header_cache = HeaderCache()
         self._addresses = ClientAddresses(sessions.config)
         self._observing = Observing(sessions.telemetry_counts, identifies=sessions.config.telemetry == "identity")
 
@@ -46,7 +44,6 @@ class ExchangeMiddleware:
         exchange = scope[SCOPE_KEY] = Exchange(
             self.sessions,
             self._transport,
-            self._header_cache,
             self._addresses,
             observing=self._observing,
             adopters=self._adopters,
@@ -83,7 +80,7 @@ class ExchangeMiddleware:
             return
         app: Starlette = scope["app"]
         exchange = scope[SCOPE_KEY] = Exchange(
-            self.sessions, self._transport, self._header_cache, self._addresses, observing=self._observing
+            self.sessions, self._transport, self._addresses, observing=self._observing
         )
         guarded = GuardedSocket(exchange, scope, receive, send)
         exchange.guard = guarded.add if exchange.observed is None else exchange.observed.after(guarded.add)

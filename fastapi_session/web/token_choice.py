@@ -19,7 +19,7 @@ from fastapi_session.config.cookie_prefix import is_host_only
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfMode, AntiCsrfProof
-from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken
+from fastapi_session.engine.tokens.verified_tokens import AnyAccessToken
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
     DuplicateSessionCookiesError,
@@ -28,7 +28,7 @@ from fastapi_session.errors import (
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.header_cache import what_came
+from fastapi_session.web.sole_token import sole_token
 from fastapi_session.web.transport import Credentials, Method
 
 
@@ -72,38 +72,39 @@ async def verified_handles(
     return list(dict.fromkeys(handle for handle in handles if handle is not None))
 
 
-def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, ParsedAccessToken | None]:
+def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tuple[Method, AnyAccessToken | None]:
     """Return the access token that counts and how it came, `None` if none of ours did. Raises `TryRefreshTokenError`.
 
-    A token that this process has verified is found in the header cache.
+    Its text is in *exchange* from then on.
     """
-    scope, allowed = connection.scope, allowed_method(connection, exchange)
-    if scope["type"] != "http":  # a socket may bring its token as a subprotocol
-        return _counting(connection, exchange, allowed)
-    known = exchange.header_cache.find(what_came(scope["headers"], allowed))
-    if known is not None:
-        exchange.was_asked = True
-        return known
-    method, parsed = _counting(connection, exchange, allowed)
-    if isinstance(parsed, VerifiedAccessToken):
-        # The key is made again, and not kept in a variable: error reporters would send it, if `_counting` raised.
-        exchange.header_cache.keep(what_came(scope["headers"], allowed), (method, parsed))
-    return method, parsed
+    scope, sessions = connection.scope, exchange.sessions
+    configured = sessions.config.token_transfer_method
+    allowed = configured(connection, False) if callable(configured) else configured
+    if scope["type"] == "http":  # a socket may bring its token as a subprotocol
+        name, known = exchange.transport.access_cookie, sessions.verified_tokens
+        found = sole_token(scope["headers"], allowed, cookie_name=name, known=known)
+        if found is not None:
+            exchange.was_asked = True
+            method, exchange.access_token, token = found
+            return method, token
+    return _counting(connection, exchange, allowed)
 
 
 def _counting(
     connection: HTTPConnection, exchange: Exchange, allowed: TokenTransferMethod
-) -> tuple[Method, ParsedAccessToken | None]:
-    credentials = exchange.credentials(connection)
+) -> tuple[Method, AnyAccessToken | None]:
+    credentials, known = exchange.credentials(connection), exchange.sessions.verified_tokens
     if allowed != "cookie" and credentials.bearer is not None:
-        parsed = exchange.sessions.parse(credentials.bearer)
+        parsed = known.parse(credentials.bearer)
         if parsed is not None:
+            exchange.access_token = credentials.bearer
             return "header", parsed
     if allowed == "header" or not credentials.access_cookies:
         return "header", None
     if len(credentials.access_cookies) > 1:
         raise TryRefreshTokenError("two access-token cookies came with the request")
-    return "cookie", exchange.sessions.parse(credentials.access_cookies[0])
+    exchange.access_token = credentials.access_cookies[0]
+    return "cookie", known.parse(exchange.access_token)
 
 
 def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> ChosenToken | None:

@@ -146,6 +146,8 @@ class Transport:
         self._token_cookies = TokenCookies(config)
         self.names = self._token_cookies.names
         """What the cookies are called on the wire."""
+        self.access_cookie = self.names.on_wire[ACCESS_COOKIE].encode()
+        """The name of the access cookie, as it is in a raw header."""
         self._size = SizeWatch()
         self._exposes_access_token = config.expose_access_token_to_frontend_in_cookie_based_auth
 

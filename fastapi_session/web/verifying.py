@@ -78,7 +78,9 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
                     return await self._without_token(connection, exchange, http_method)
                 proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
                 content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
-                session = Session(presented.content, presented.text, exchange=exchange, method=method, types=self.types)
+                session = Session(
+                    presented.content, exchange.access_token, exchange=exchange, method=method, types=self.types
+                )
                 if exchange.issued is not None or self.check_database:
                     await session._catch_up(content.custom if self.check_database else None)
             globally, override = exchange.sessions.validators, self.override_global_claim_validators

@@ -12,7 +12,6 @@ from fastapi_session.testing import HandClock
 from fastapi_session.web.circumstances import LONGEST_USER_AGENT, circumstances_of
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import SCOPE_KEY, Exchange
-from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.transport import Transport
 from tests.engines import engine
 
@@ -21,7 +20,7 @@ def connection(**scope: Any) -> HTTPConnection:
     """A request of *scope* to an application with sessions."""
     sessions = engine(HandClock())
     addresses = ClientAddresses(sessions.config)
-    exchange = Exchange(sessions, Transport(sessions.config), HeaderCache(), addresses)
+    exchange = Exchange(sessions, Transport(sessions.config), addresses)
     return HTTPConnection({"type": "http", "headers": [], SCOPE_KEY: exchange, **scope})
 
 

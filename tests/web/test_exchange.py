@@ -13,7 +13,6 @@ from fastapi_session import ConfigurationError, IssuedSession, TryRefreshTokenEr
 from fastapi_session.testing import HandClock
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import SCOPE_KEY, Begun, Exchange, exchange_of
-from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.transport import Transport
 from tests.engines import engine
 
@@ -33,7 +32,7 @@ class Headers(list[tuple[bytes, bytes]]):
 @pytest.fixture
 def exchange(clock: HandClock) -> Exchange:
     sessions = engine(clock)
-    return Exchange(sessions, Transport(sessions.config), HeaderCache(), ClientAddresses(sessions.config))
+    return Exchange(sessions, Transport(sessions.config), ClientAddresses(sessions.config))
 
 
 async def issued(exchange: Exchange, access_token: str, refresh_token: str | None = None) -> IssuedSession:

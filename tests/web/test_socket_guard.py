@@ -16,7 +16,6 @@ from fastapi_session.testing import HandClock
 from fastapi_session.web import sockets
 from fastapi_session.web.client_addresses import ClientAddresses
 from fastapi_session.web.exchange import Exchange
-from fastapi_session.web.header_cache import HeaderCache
 from fastapi_session.web.session_types import SessionTypes
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
@@ -36,7 +35,7 @@ class Socket:
         self.writable = asyncio.Event()
         self.writable.set()
         self.sessions = sessions
-        self.exchange = Exchange(sessions, Transport(sessions.config), HeaderCache(), ClientAddresses(sessions.config))
+        self.exchange = Exchange(sessions, Transport(sessions.config), ClientAddresses(sessions.config))
         self.guard = GuardedSocket(self.exchange, {"type": "websocket"}, self.coming.get, self._send)
 
     async def _send(self, message: Message) -> None:

@@ -8,7 +8,7 @@ from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.token_check import TokenCheck
-from fastapi_session.engine.tokens.verified_tokens import VerifiedAccessToken, VerifiedTokens
+from fastapi_session.engine.tokens.verified_tokens import AnyAccessToken, VerifiedAccessToken, VerifiedTokens
 from fastapi_session.errors import TryRefreshTokenError, UnauthorisedError
 from fastapi_session.stores.base import JoinedStore
 
@@ -37,29 +37,29 @@ class SlowVerifying:
         self._token_check = token_check
         self._clock = clock
 
-    async def catch_up(self, parsed: ParsedAccessToken | None) -> bool:
+    async def catch_up(self, token: AnyAccessToken | None) -> bool:
         """Wait until the feed may be relied on, and say whether the store has to be asked for the session instead.
 
         The store is asked if this runs in the user's transaction: reading the feed would take a second connection, and what is
         read in the transaction may be undone later. The feed reports deleted keys as well, so the store is asked for the key
-        of *parsed* too. Raises `StoreUnavailable`, and `TryRefreshTokenError` if that key is gone.
+        of *token* too. Raises `StoreUnavailable`, and `TryRefreshTokenError` if that key is gone.
         """
         if self._joined is None:
             await self._feed.catch_up()
             return False
-        if parsed is not None and parsed.kid not in {record.kid for record in await self._joined.signing_keys()}:
+        if token is not None and token.kid not in {record.kid for record in await self._joined.signing_keys()}:
             raise TryRefreshTokenError("access token: signed by no key that is there")
         return True
 
-    async def verify(self, parsed: ParsedAccessToken | None) -> VerifiedAccessToken:
-        """Return *parsed* once its signature is verified and it has not expired, reading its key first if it is not known.
+    async def verify(self, token: AnyAccessToken | None) -> VerifiedAccessToken:
+        """Return *token* once its signature is verified and it has not expired, reading its key first if it is not known.
 
         Raises `UnauthorisedError`, `TryRefreshTokenError` and `StoreUnavailable`.
         """
-        if parsed is None:
+        if token is None:
             raise UnauthorisedError("access token: not one of ours")
-        await self._keyring.verifying_key(parsed.kid, through=self._joined)  # so that it is among `keys`
-        return self._verified_tokens.verify(parsed, self._keyring.keys, now=self._clock())
+        await self._keyring.verifying_key(token.kid, through=self._joined)  # so that it is among `keys`
+        return self._verified_tokens.verify(token, self._keyring.keys, now=self._clock())
 
     async def handle(self, parsed: ParsedAccessToken) -> str | None:
         """Return the handle of the session that *parsed* was issued for, expired or not.

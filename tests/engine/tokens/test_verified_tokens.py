@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from fastapi_session import MemoryStore, SessionConfig, Sessions, TryRefreshTokenError, UnauthorisedError
-from fastapi_session.core import access_token
+from fastapi_session.core import access_token, jws
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.key_encryption import decrypt, encrypt, generate_private_key
 from fastapi_session.core.signing_keys import RELOAD_MARGIN, DueKey, SigningKeys
-from fastapi_session.engine.bounded_cache import MAX_BYTES
-from fastapi_session.engine.tokens.verified_tokens import VerifiedTokens
+from fastapi_session.engine.bounded_cache import MAX_BYTES, memory_size
+from fastapi_session.engine.tokens.verified_tokens import AnyAccessToken, VerifiedTokens
 from fastapi_session.testing import HandClock
 from tests.core.keys import NOW, POLICY, RING, key
 from tests.engines import SECRET, engine, refresh_token_of
@@ -67,7 +67,7 @@ def minted(user_id: str = "alice", **fields: Any) -> ParsedAccessToken:
     return parsed
 
 
-def parsed_by(tokens: VerifiedTokens, text: str) -> ParsedAccessToken:
+def parsed_by(tokens: VerifiedTokens, text: str) -> AnyAccessToken:
     """Return *text* taken apart by *tokens*, which has to be possible."""
     parsed = tokens.parse(text)
     assert parsed is not None
@@ -77,7 +77,7 @@ def parsed_by(tokens: VerifiedTokens, text: str) -> ParsedAccessToken:
 def test_a_token_is_verified_once() -> None:
     """The same text under the same keys is verified once, and parsed once."""
     counting: Any = Counting()
-    tokens, keys, text = VerifiedTokens(None), SigningKeys([replace(KEY, public=counting)]), minted().text
+    tokens, keys, text = VerifiedTokens("", bound=False), SigningKeys([replace(KEY, public=counting)]), minted().text
     verified = [tokens.verify(parsed_by(tokens, text), keys, now=NOW) for _ in range(3)]
 
     assert minted().content == verified[0].content
@@ -99,7 +99,7 @@ def test_a_token_is_verified_once() -> None:
 )
 def test_how_long_it_is_verified(keys: SigningKeys, now: int, expected: bool) -> None:
     """A token stays verified until it expires, and only by the very keys that it was verified by."""
-    assert expected == VerifiedTokens(None).verify(minted(), KEYS, now=NOW).is_verified_by(keys, now)
+    assert expected == VerifiedTokens("", bound=False).verify(minted(), KEYS, now=NOW).is_verified_by(keys, now)
 
 
 def test_it_is_verified_no_longer_than_its_key_is_there() -> None:
@@ -107,14 +107,14 @@ def test_it_is_verified_no_longer_than_its_key_is_there() -> None:
     key_ends = NOW + HOUR // 2
     first = key("d-key", token_lifetime=HOUR // 2 - RELOAD_MARGIN - 1)
     keys = SigningKeys([first, key("d-next", sequence=1, activates_at=NOW + 1)])
-    verified = VerifiedTokens(None).verify(minted(), keys, now=NOW)
+    verified = VerifiedTokens("", bound=False).verify(minted(), keys, now=NOW)
 
     assert (True, False) == (verified.is_verified_by(keys, key_ends - 1), verified.is_verified_by(keys, key_ends))
 
 
 def test_a_known_token_expires() -> None:
     """A token that was verified is refused from its last millisecond on, as one that was not."""
-    tokens = VerifiedTokens(None)
+    tokens = VerifiedTokens("", bound=False)
     parsed = tokens.verify(minted(), KEYS, now=NOW)
 
     assert parsed is tokens.verify(parsed, KEYS, now=NOW + HOUR - 1)
@@ -124,7 +124,7 @@ def test_a_known_token_expires() -> None:
 
 def test_a_known_token_ends_with_its_keys() -> None:
     """A token whose key verifies no more is refused, and so is one under another key of the same name."""
-    tokens = VerifiedTokens(None)
+    tokens = VerifiedTokens("", bound=False)
     parsed = tokens.verify(minted(), KEYS, now=NOW)
 
     for others in (SigningKeys(), SigningKeys([IMPOSTOR])):
@@ -134,7 +134,7 @@ def test_a_known_token_ends_with_its_keys() -> None:
 
 def test_another_signature_is_another_token() -> None:
     """Known is the whole text: a known payload with another signature is verified anew, and refused."""
-    tokens, parsed = VerifiedTokens(None), minted()
+    tokens, parsed = VerifiedTokens("", bound=False), minted()
     tokens.verify(parsed, KEYS, now=NOW)
     head, _, signature = parsed.text.rpartition(".")
     forged = tokens.parse(f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}")
@@ -144,9 +144,46 @@ def test_another_signature_is_another_token() -> None:
         tokens.verify(forged, KEYS, now=NOW)
 
 
+def test_another_header_is_another_token() -> None:
+    """The rest of a known token below another header is verified anew, and refused: the signature covers the header too."""
+    tokens, parsed = VerifiedTokens("", bound=False), minted()
+    verified = tokens.verify(parsed, KEYS, now=NOW)
+    _, _, rest = parsed.text.partition(".")
+    other = jws.segment({"alg": "ES256", "kid": "d-key", "typ": "JWT", "version": 5})
+    forged = parsed_by(tokens, f"{other}.{rest}")
+
+    with pytest.raises(TryRefreshTokenError, match="signed by no key"):
+        tokens.verify(forged, KEYS, now=NOW)
+    assert tokens.parse(f".{rest}") is tokens.parse(rest) is None
+    assert verified is tokens.parse(parsed.text)
+
+
+def test_other_keys_cost_no_signature() -> None:
+    """When a key is added or deleted, what another one has verified is not verified again; what is cached is up to date."""
+    counting: Any = Counting()
+    first = replace(KEY, public=counting)
+    tokens, parsed = VerifiedTokens("", bound=False), minted()
+    known = tokens.verify(parsed, SigningKeys([first]), now=NOW)
+    more = SigningKeys([first, key("d-next", sequence=1, activates_at=NOW + 1)])
+    again = tokens.verify(known, more, now=NOW)
+
+    assert 1 == counting.asked
+    assert (False, True) == (known.is_verified_by(more, NOW), again.is_verified_by(more, NOW))
+    assert again is tokens.parse(parsed.text)
+    assert 1 == len(tokens)
+
+
+def test_a_key_that_was_read_twice_is_one() -> None:
+    """Two readings of the store at once make two objects of one key; a token that one verified is good for the other."""
+    tokens, read_again = VerifiedTokens("", bound=False), SigningKeys([key("d-key")])
+    known = tokens.verify(minted(), KEYS, now=NOW)
+
+    assert known.content == tokens.verify(known, read_again, now=NOW).content
+
+
 def test_what_is_not_verified_is_not_cached() -> None:
     """Forged and expired tokens leave nothing behind, however many come."""
-    tokens = VerifiedTokens(None)
+    tokens = VerifiedTokens("", bound=False)
     for number in range(50):
         with pytest.raises(TryRefreshTokenError):
             tokens.verify(minted(str(number), expires_at=NOW // 1000 - 1), KEYS, now=NOW)
@@ -158,7 +195,7 @@ def test_what_is_not_verified_is_not_cached() -> None:
 
 def test_a_flood_of_genuine_tokens_is_bounded() -> None:
     """However many tokens are verified, no more than two halves are cached, and what is in use stays."""
-    tokens, used = VerifiedTokens(None, capacity=10), minted("in use")
+    tokens, used = VerifiedTokens("", bound=False, capacity=10), minted("in use")
     first = tokens.verify(used, KEYS, now=NOW)
     for number in range(100):
         tokens.verify(parsed_by(tokens, used.text), KEYS, now=NOW)
@@ -170,20 +207,20 @@ def test_a_flood_of_genuine_tokens_is_bounded() -> None:
 
 def test_a_flood_of_large_tokens_is_bounded() -> None:
     """Tokens whose claims take fifty times their length in memory are kept by what they take, not by their number."""
-    tokens = VerifiedTokens(None)
+    tokens = VerifiedTokens("", bound=False)
     for number in range(500):
         tokens.verify(minted(str(number), custom={"list": [{}] * 680}), KEYS, now=NOW)
     few = len(tokens)
-    weight = tokens.verify(minted("0", custom={"list": [{}] * 680}), KEYS, now=NOW).weight
+    takes = memory_size({"list": [{}] * 680})
 
-    assert weight > 40_000
-    assert MAX_BYTES - weight < few * weight <= 2 * MAX_BYTES
+    assert takes > 40_000
+    assert MAX_BYTES - takes < few * takes <= 2 * MAX_BYTES
 
 
 @pytest.mark.parametrize("issuer", ["", "https://staging.example.com/auth", "https://api.example.com/auth/"])
 def test_a_token_of_another_issuer_is_refused(issuer: str) -> None:
     """A genuine token that was issued for another address is none of ours, and a refresh may bring one that is."""
-    own, anybody = VerifiedTokens("https://api.example.com/auth"), VerifiedTokens(None)
+    own, anybody = VerifiedTokens("https://api.example.com/auth", bound=True), VerifiedTokens("", bound=False)
     ours, theirs = minted(issuer="https://api.example.com/auth"), minted(issuer=issuer)
 
     assert ours.content == own.verify(ours, KEYS, now=NOW).content
