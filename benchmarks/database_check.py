@@ -9,7 +9,6 @@ the check.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import ExitStack
 from functools import partial
@@ -17,6 +16,7 @@ from functools import partial
 from benchmarks.applications import application, bare, bearer_login, checked, sessions_application, trivial, verified
 from benchmarks.comparison import Candidate, compare
 from benchmarks.databases import DATABASES, chosen, create_tables
+from benchmarks.measuring import run
 
 BARE = "bare FastAPI"
 
@@ -43,4 +43,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -6,11 +6,14 @@ quartiles as a fraction of the median.
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -24,6 +27,19 @@ class Pace:
 
     a_second: float
     cpu_microseconds: float
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run *main*. SIGTERM cancels it, so that no server is left running then, and no folder is left behind."""
+
+    async def until_terminated() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await main
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(until_terminated())
 
 
 def rounds(otherwise: int) -> int:

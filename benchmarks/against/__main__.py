@@ -12,7 +12,6 @@ what the caches keep of a token. CPU is that of the process, the database's is n
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from statistics import median
 from benchmarks.against.builds import ROOT, measuring, taken_out
 from benchmarks.against.rooms import ROOMS, rooms_of
 from benchmarks.databases import DATABASES, NewDatabase, chosen
-from benchmarks.measuring import interleaved, ratios, spread
+from benchmarks.measuring import interleaved, ratios, run, spread
 
 BEFORE, NOW = "before", "now"
 
@@ -70,4 +69,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

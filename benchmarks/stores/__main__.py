@@ -11,14 +11,13 @@ measured if it is installed. PostgreSQL flushes each commit, the others a little
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.databases import chosen
-from benchmarks.measuring import interleaved, print_rates, print_ratios
+from benchmarks.measuring import interleaved, print_rates, print_ratios, run
 from benchmarks.stores.arenas import ARENAS, BARE, OURS, Contestants
 from benchmarks.stores.contestants import Sessions, Verb, create, get, paced, refresh
 from benchmarks.stores.latency import OTHERS, print_waits, waiting
@@ -79,4 +78,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
