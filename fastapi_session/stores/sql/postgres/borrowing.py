@@ -6,6 +6,7 @@ The pool stays the one place where connections are made, counted and closed. Eac
 |---|---|
 | the server refuses the statement, or the driver cannot write its parameters | `Undone`: nothing was done, and the connection is kept |
 | ... since it does not know the name of the statement | the same, and from then on nothing is named |
+| ... since the tables have changed after it was prepared | the same, and it is prepared anew |
 | the connection breaks, or ends | the error itself, and the connection is dropped |
 | the result cannot belong to the statement, or comes too late | the same |
 | a connection has ended while it was idle, and the driver knows | another one is lent |
@@ -75,6 +76,7 @@ class Borrowing:
                 lent.invalidate(error)
                 raise
             self._names = self._names and error_code(error) not in NOT_ONES_OWN
+            lent.info.pop(question.text, None)  # what the server has kept may be out of date
             raise Undone from error
         finally:
             lent.close()

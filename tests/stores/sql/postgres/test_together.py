@@ -253,6 +253,23 @@ async def test_a_name_that_is_not_there(store: SqlStore, clock: HandClock) -> No
     assert [] == await names_of(store)
 
 
+async def test_tables_that_have_changed(
+    store: SqlStore, engine: AsyncEngine, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a column got another type, those who ask are served, and the next ones together as before."""
+    records = await kept(store, clock, "a", "b")
+    assert records == [each.record for each in await asyncio.gather(*(store.get(one.session_id) for one in records))]
+    async with engine.begin() as migration:
+        await migration.execute(text("ALTER TABLE fastapi_session ALTER COLUMN label TYPE varchar(900)"))
+    for _ in range(2):
+        read = [each.record for each in await asyncio.gather(*(store.get(one.session_id) for one in records))]
+        assert records == read
+        monkeypatch.setattr(store._pooled, "run", None)  # nobody is asked for alone any more
+    monkeypatch.undo()
+    async with engine.begin() as migration:
+        await migration.execute(text("ALTER TABLE fastapi_session ALTER COLUMN label TYPE text"))
+
+
 @ASYNCPG
 async def test_connections_that_have_ended(store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
     """Connections that the server closed while they were idle are replaced, and nobody notices."""
