@@ -46,7 +46,7 @@ def files(tmp_path: Path) -> Callable[[], OpenFiles]:
 async def thread(
     connect: Callable[[], sqlite3.Connection], files: Callable[[], OpenFiles]
 ) -> AsyncIterator[SqliteThread]:
-    thread = SqliteThread(connect, opened=files)
+    thread = SqliteThread(connect, connect_beside=lambda: None, opened=files)
     yield thread
     await thread.close()
 
@@ -224,7 +224,7 @@ def test_a_loop_that_is_closed_is_ignored(
     connect: Callable[[], sqlite3.Connection], files: Callable[[], OpenFiles]
 ) -> None:
     """An event loop may end before its answer comes: the thread serves the next loop."""
-    thread = SqliteThread(connect, opened=files)
+    thread = SqliteThread(connect, connect_beside=lambda: None, opened=files)
     opened = threading.Event()
 
     async def leave() -> None:

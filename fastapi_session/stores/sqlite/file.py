@@ -40,6 +40,31 @@ def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
     return connection
 
 
+def connect_beside(path: str, *, largest: int) -> sqlite3.Connection | None:
+    """Open the file at *path*, to which this process has another connection, so that nothing takes long: `None` if it would.
+
+    It may be used on any thread, by one at a time. It waits for no lock, copies nothing from the log into the database, and
+    refuses rows and values of more than *largest* bytes. Without a write-ahead log, readers and writers would wait for each
+    other, and each write for the disk. Raises sqlite3.Error.
+    """
+    # By a URI: a file that is gone by now must not be made anew.
+    connection = sqlite3.connect(
+        f"{Path(path).as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
+    )
+    connection.text_factory = _text
+    try:
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, largest)
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return None
+
+
 def _text(encoded: bytes) -> str | bytes:
     """Return a text, as bytes if it is none: what is damaged in one row must not fail the reading of the others."""
     try:

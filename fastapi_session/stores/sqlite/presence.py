@@ -21,6 +21,9 @@ from pathlib import Path
 
 logger = logging.getLogger("fastapi_session")
 
+WATCH_EVERY = 1.0
+"""Seconds between two looks at whether the open files are still there: a look is three system calls."""
+
 Identity = tuple[int, int] | None
 """Device and number of the file that a name leads to, `None` if it leads to none."""
 

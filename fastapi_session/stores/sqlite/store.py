@@ -33,9 +33,10 @@ from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, key_row, session_row
 from fastapi_session.stores.sqlite import events, statements, writes
-from fastapi_session.stores.sqlite.file import connect
+from fastapi_session.stores.sqlite.file import connect, connect_beside
 from fastapi_session.stores.sqlite.moving_verbs import MovingVerbs
 from fastapi_session.stores.sqlite.presence import OpenFiles
+from fastapi_session.stores.sqlite.short_way import LARGEST, Work
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
 
@@ -69,7 +70,9 @@ class SqliteStore(MovingVerbs):
             raise ConfigurationError("SqliteStore needs the path of a file: for sessions in memory use MemoryStore")
         self.path = Path(path).absolute()  # this process may go to another folder
         thread = SqliteThread(
-            partial(connect, str(self.path), busy_timeout=busy_timeout), opened=partial(OpenFiles, str(self.path))
+            partial(connect, str(self.path), busy_timeout=busy_timeout),
+            connect_beside=partial(connect_beside, str(self.path), largest=LARGEST),
+            opened=partial(OpenFiles, str(self.path)),
         )
         super().__init__(thread, clock=clock, readable=Readable("SQLite"))
 
@@ -95,7 +98,7 @@ class SqliteStore(MovingVerbs):
         # An id that exists violates the primary key, which is a StoreUnavailable like every error of SQLite.
         row, earlier = session_row(record), [*replacing, *([] if succeeding is None else [succeeding.session_id])]
         if not earlier and limit is None and audit is None:
-            await self._thread.write(lambda db: db.execute(statements.INSERT, row).rowcount)
+            await self._thread.write_row(lambda db: db.execute(statements.INSERT, row).rowcount)
             return KEPT
 
         def write(db: sqlite3.Connection) -> Sequence[Row] | Insertion:
@@ -126,12 +129,12 @@ class SqliteStore(MovingVerbs):
                 iter(writes.change_told(db, statements.ROTATE, parameters, now=self._clock(), audit=audit)), None
             )
 
-        row = await self._thread.write(write)
+        row = await self._thread.write_row(write)
         return None if row is None else self._readable.session(row, session_id=rotation.session_id)
 
     async def get(self, session_id: str) -> Reading:
         """Return the record, expired or not, together with the store's clock."""
-        row, now = await self._thread.read(
+        row, now = await self._thread.read_row(
             lambda db: (db.execute(statements.GET, (session_id,)).fetchone(), self._clock())
         )
         return Reading(None if row is None else self._readable.session(row, session_id=session_id), now)
@@ -141,18 +144,18 @@ class SqliteStore(MovingVerbs):
     ) -> bool:
         """Write *lineage* if the session still has what compare-and-set compares of *expected*."""
         parameters = statements.replace_parameters(session_id, expected=expected, lineage=lineage)
-        return await self._changes(statements.REPLACE, parameters, audit=audit) == 1
+        return await self._changes_row(statements.REPLACE, parameters, audit=audit)
 
     async def delete(self, session_id: str, *, expected: Lineage | None = None, audit: Audit | None = None) -> bool:
         """Delete the session, with *expected* only if `replace` would write, and say whether it was deleted."""
         if expected is None:
-            return len(await self._delete(statements.DELETE, (session_id,), audit=audit)) == 1
+            return await self._deletes_row(statements.DELETE, (session_id,), audit=audit)
         parameters = statements.unmoved_parameters(session_id, expected)
-        return len(await self._delete(statements.DELETE_UNMOVED, parameters, audit=audit)) == 1
+        return await self._deletes_row(statements.DELETE_UNMOVED, parameters, audit=audit)
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
-        await self._thread.write(
+        await self._thread.write_row(
             lambda db: db.execute(statements.ACKNOWLEDGE, (issue_id, self._clock(), session_id, current)).rowcount
         )
 
@@ -175,8 +178,8 @@ class SqliteStore(MovingVerbs):
             "label": label,
         }
         if not marks_stale:
-            return await self._changes(statements.UPDATE, parameters) == 1
-        return await self._thread.write(lambda db: writes.update_stale(db, parameters, now=self._clock())) == 1
+            return await self._changes_row(statements.UPDATE, parameters)
+        return await self._thread.write_row(lambda db: writes.update_stale(db, parameters, now=self._clock())) == 1
 
     async def sessions_of(self, user_id: str, *, tenant_id: str | None = None) -> Sequence[SessionRecord]:
         """Return the user's sessions that have not expired, oldest first."""
@@ -226,7 +229,7 @@ class SqliteStore(MovingVerbs):
 
     async def insert_key(self, record: SigningKeyRecord) -> bool:
         """Keep *record* unless its kid, or its family and sequence, exist already. Say whether it was kept."""
-        return await self._changes(statements.INSERT_KEY, key_row(record)) == 1
+        return await self._changes_row(statements.INSERT_KEY, key_row(record))
 
     async def signing_keys(self) -> Sequence[SigningKeyRecord]:
         """Return every key, by family and sequence."""
@@ -235,13 +238,13 @@ class SqliteStore(MovingVerbs):
     async def replace_key(self, record: SigningKeyRecord, *, expected_secret_kid: int) -> bool:
         """Write *record* over the key of its kid, if that one is encrypted under *expected_secret_kid*."""
         parameters = dict(zip(KEY_COLUMNS, key_row(record), strict=True))
-        return (
-            await self._changes(statements.REPLACE_KEY, parameters | {"expected_secret_kid": expected_secret_kid}) == 1
+        return await self._changes_row(
+            statements.REPLACE_KEY, parameters | {"expected_secret_kid": expected_secret_kid}
         )
 
     async def delete_key(self, kid: str) -> bool:
         """Delete the key, and say whether it was there."""
-        return await self._thread.write(lambda db: writes.delete_key(db, kid, now=self._clock())) == 1
+        return await self._thread.write_row(lambda db: writes.delete_key(db, kid, now=self._clock())) == 1
 
     async def notices(self, *, after: int, until: int = LATEST) -> FeedReading:
         """Return what was appended to the feed later than *after* and until *until*, oldest first, and the clock."""
@@ -265,11 +268,11 @@ class SqliteStore(MovingVerbs):
 
     async def once(self, digest: bytes, *, until: int) -> bool:
         """Remember *digest* until then, and say whether it was not remembered yet."""
-        return await self._changes(statements.ONCE, (digest, until)) == 1
+        return await self._changes_row(statements.ONCE, (digest, until))
 
     async def is_remembered(self, digest: bytes) -> bool:
         """Say whether *digest* is remembered."""
-        return bool(await self._thread.read(lambda db: db.execute(statements.IS_REMEMBERED, (digest,)).fetchall()))
+        return bool(await self._thread.read_row(lambda db: db.execute(statements.IS_REMEMBERED, (digest,)).fetchall()))
 
     async def delete_remembered(self, *, limit: int) -> int:
         """Forget at most *limit* digests whose moment has passed, and return how many."""
@@ -293,7 +296,7 @@ class SqliteStore(MovingVerbs):
     async def see_device(self, user_id: str, tenant_id: str, device: bytes) -> bool | None:
         """Note that the user has signed in by *device*. False if it was known, true if others were, `None` if none was."""
         seen = {"user_id": user_id, "tenant_id": tenant_id, "device": device, "now": self._clock()}
-        return await self._thread.write(lambda db: writes.see_device(db, seen))
+        return await self._thread.write_row(lambda db: writes.see_device(db, seen))
 
     async def delete_devices(self, *, limit: int) -> int:
         """Forget at most *limit* devices that were not seen for long, and return how many."""
@@ -306,15 +309,25 @@ class SqliteStore(MovingVerbs):
         return await self._rows(statement, parameters)
 
     async def _delete(self, statement: str, parameters: Parameters, *, audit: Audit | None) -> Sequence[Row]:
-        return await self._thread.write(
-            lambda db: writes.delete(db, statement, parameters, now=self._clock(), audit=audit)
-        )
+        return await self._thread.write(self._deletion(statement, parameters, audit=audit))
+
+    async def _deletes_row(self, statement: str, parameters: Parameters, *, audit: Audit | None) -> bool:
+        return len(await self._thread.write_row(self._deletion(statement, parameters, audit=audit))) == 1
+
+    def _deletion(self, statement: str, parameters: Parameters, *, audit: Audit | None) -> Work[Sequence[Row]]:
+        return lambda db: writes.delete(db, statement, parameters, now=self._clock(), audit=audit)
 
     async def _changes(self, statement: str, parameters: Parameters, *, audit: Audit | None = None) -> int:
-        def write(db: sqlite3.Connection) -> int:
+        return await self._thread.write(self._change(statement, parameters, audit=audit))
+
+    async def _changes_row(self, statement: str, parameters: Parameters, *, audit: Audit | None = None) -> bool:
+        return await self._thread.write_row(self._change(statement, parameters, audit=audit)) == 1
+
+    def _change(self, statement: str, parameters: Parameters, *, audit: Audit | None) -> Work[int]:
+        def change(db: sqlite3.Connection) -> int:
             if audit is None:
                 return db.execute(statement, parameters).rowcount
             told = writes.change_told(db, statement + statements.RETURNING, parameters, now=self._clock(), audit=audit)
             return len(told)
 
-        return await self._thread.write(write)
+        return change

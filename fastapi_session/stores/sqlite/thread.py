@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.stores.sqlite.presence import OpenFiles
+from fastapi_session.stores.sqlite.short_way import ShortWay, Work
 from fastapi_session.stores.sqlite.worker import LARGEST_GROUP, Job, Jobs, Worker
 
 T = TypeVar("T")
@@ -28,9 +29,17 @@ class SqliteThread:
     The files that *opened* names are watched meanwhile.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, opened: Callable[[], OpenFiles]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        connect_beside: Callable[[], sqlite3.Connection | None],
+        opened: Callable[[], OpenFiles],
+    ) -> None:
         self._connect = connect
+        self._connect_beside = connect_beside
         self._opened = opened
+        self._short_way = ShortWay(connect_beside)
         self._pid = os.getpid()
         # The lock guards `_thread` and `_jobs`: that no job is put after the last one of a thread.
         self._lock = threading.Lock()
@@ -41,17 +50,37 @@ class SqliteThread:
         # How many callers wait. Event loops on several threads or a fork may miscount it: that costs a turn, no result.
         self._waiting = 0
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, work: Work[T]) -> T:
         """Return what *work* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
         return await self._put(work, writes=False)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Work[T]) -> T:
         """Return what *work* returns, as soon as it is committed. Raises StoreUnavailable for any failure of SQLite.
 
         *work* runs inside a write transaction that others share. If it has several statements, it sees to it
         that they are undone together.
         """
         return await self._put(work, writes=True)
+
+    async def read_row(self, work: Work[T]) -> T:
+        """As `read`, of a row: without the thread if nothing would wait. *work* may be done twice."""
+        self._after_fork()
+        done = self._short_way.read(work)
+        return await self._put(work, writes=False) if done is None else done[0]
+
+    async def write_row(self, work: Work[T]) -> T:
+        """As `write`, of a row: without the thread if nothing would wait, and nobody else does. *work* may be done twice, and is committed once."""
+        self._after_fork()
+        done = None if self._waiting else self._short_way.write(work)
+        if done is None:
+            return await self._put(work, writes=True)
+        # Whoever writes in the same turn is not alone, and goes to the thread together with the others of the turn.
+        self._waiting += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._waiting -= 1
+        return done[0]
 
     async def close(self) -> None:
         """Do the jobs that came so far, then close the connection and end the thread. The next job opens another one."""
@@ -63,7 +92,7 @@ class SqliteThread:
         if thread is not None:
             await asyncio.to_thread(thread.join)
 
-    async def _put(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+    async def _put(self, work: Work[T], *, writes: bool) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         jobs = self._jobs_by_loop.setdefault(loop, [])
@@ -95,7 +124,7 @@ class SqliteThread:
     def _start(self) -> threading.Thread:
         # A daemon, so that a program which forgets to close still ends; what was returned is committed.
         thread = threading.Thread(
-            target=Worker(self._connect, opened=self._opened).run,
+            target=Worker(self._connect, opened=self._opened, short_way=self._short_way).run,
             args=(self._jobs,),
             name="fastapi_session.sqlite",
             daemon=True,
@@ -115,3 +144,5 @@ class SqliteThread:
             self._lock = threading.Lock()
             self._thread = None
             self._jobs = Jobs()
+            self._short_way.leave_alone()
+            self._short_way = ShortWay(self._connect_beside)

@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from fastapi_session.stores.sqlite.presence import FileGone, OpenFiles, Presence
+from fastapi_session.stores.sqlite.presence import WATCH_EVERY, FileGone, OpenFiles, Presence
+from fastapi_session.stores.sqlite.short_way import ShortWay
 
 LARGEST_GROUP = 256
 """How many jobs go to the thread at once, and how many make it take no more: no writer waits for twice as many."""
-
-WATCH_EVERY = 1.0
-"""Seconds between two looks at whether the open files are still there: a look is three system calls."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,8 +61,11 @@ Jobs = SimpleQueue[Sequence[Job] | None]
 class Worker:
     """Does jobs on the thread. A connection that could not begin or commit is closed, and the next one opened."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, opened: Callable[[], OpenFiles]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], *, opened: Callable[[], OpenFiles], short_way: ShortWay
+    ) -> None:
         self._connect = connect
+        self._short_way = short_way
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
         self._files: OpenFiles | None = None
@@ -116,8 +117,11 @@ class Worker:
             self._disconnect()
         files.ensure_whole()
         self._looks_at = time.monotonic() + WATCH_EVERY
+        if self._connection is not None:
+            self._short_way.keep_open(files)
 
     def _disconnect(self) -> None:
+        self._short_way.close()  # before the last connection, which has the log to clear away
         if self._connection is not None:
             self._connection.close()
             self._connection = None
