@@ -7,15 +7,19 @@ import os
 LONGEST = (
     "tests/browser/test_example_app.py",
     "tests/stores/sql/test_contract.py",
+    "tests/reliability/test_revocation.py",
+    "tests/reliability/test_skew.py",
+    "tests/stores/sql/test_migration.py",
+    "tests/reliability/test_kill.py",
     "tests/browser/test_client_script.py",
-    "tests/browser/test_supertokens_website.py",
-    "tests/moving/supertokens/test_source.py",
+    "tests/core/test_rotation_machine.py",
     "tests/moving/copying/test_switch.py",
+    "tests/moving/supertokens/test_source.py",
+    "tests/browser/test_supertokens_website.py",
     "tests/reliability/test_race.py",
     "tests/reliability/test_replay.py",
-    "tests/reliability/test_kill.py",
-    "tests/stores/sql/test_migration.py",
     "tests/web/test_hostile.py",
+    "tests/test_docs.py",
 )
 """The files that take longest, the longest first: begun late, one of them would keep the others waiting for its end."""
 

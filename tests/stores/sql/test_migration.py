@@ -23,6 +23,7 @@ from fastapi_session.stores.sql import METADATA, SqlStore, migrate, migration
 from fastapi_session.stores.sql.__main__ import main
 from fastapi_session.stores.sql.tables import TABLES, VERSION_TABLE
 from fastapi_session.testing.records import new_session
+from tests.reliability.processes import PROCESSES
 from tests.stores.old_tables import FIRST, KEY, KEY_RECORD, WITH_ISSUE_IDS, WITH_LIFETIME, OldSession, insertion, tables
 from tests.stores.redis_servers import free_port
 
@@ -178,17 +179,32 @@ def test_every_revision_says_what_it_brings() -> None:
     assert set(TABLES.tables) == {name for names in brought for name in names if "." not in name}
 
 
+def migrate_first(url: str) -> None:
+    """Be a worker that migrates before it serves."""
+    sys.argv = ["migrate", "migrate", url]
+    main()
+
+
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "mysql+asyncmy"])
 async def test_workers_that_migrate_at_once(url: str, bare_engine: AsyncEngine) -> None:
     """Of processes that start together one migrates, the others wait for it, and none fails."""
-    environment = {**os.environ, "FASTAPI_SESSION_STORE": url}
-    workers = [
-        await asyncio.create_subprocess_exec(*MODULE, "migrate", env=environment, stderr=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    errors = [(await worker.communicate())[1] for worker in workers]
+    workers = [PROCESSES.Process(target=migrate_first, args=(url,), daemon=True) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        await asyncio.to_thread(worker.join)
 
-    assert [0, 0, 0] == [worker.returncode for worker in workers], errors
+    assert [0, 0, 0] == [worker.exitcode for worker in workers]
+    await SqlStore(bare_engine).open()
+
+
+@pytest.mark.parametrize("driver", ["sqlite+aiosqlite"])
+async def test_the_command_is_a_module(url: str, bare_engine: AsyncEngine) -> None:
+    """`python -m fastapi_session.stores.sql migrate` migrates the database that the environment names."""
+    await asyncio.to_thread(
+        subprocess.run, [*MODULE, "migrate"], env={**os.environ, "FASTAPI_SESSION_STORE": url}, check=True
+    )
+
     await SqlStore(bare_engine).open()
 
 
