@@ -9,7 +9,6 @@ that are kept alive. Warm is a token that the server has verified before, cold o
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from benchmarks.applications import (
     verified,
 )
 from benchmarks.comparison import Candidate, compare
+from benchmarks.measuring import run
 from benchmarks.serving import folder
 
 BARE = "bare FastAPI"
@@ -57,4 +57,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -9,7 +9,6 @@ stand-in and of Valkey is not counted.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -26,7 +25,7 @@ from benchmarks.applications import (
     verified,
 )
 from benchmarks.comparison import Candidate, compare
-from benchmarks.measuring import ratios
+from benchmarks.measuring import ratios, run
 from benchmarks.peers.cookies import starlette, starsessions
 from benchmarks.peers.supertokens import supertokens
 from benchmarks.peers.supertokens_core import supertokens_core
@@ -97,4 +96,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
