@@ -19,6 +19,7 @@ from fastapi_session.clock import system_clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.insertion import KEPT
 from fastapi_session.model import Circumstances, Reading, Rotation, SessionRecord
+from fastapi_session.stores.gathering import LARGEST
 from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.mysql.statements import LARGEST_READ
@@ -229,6 +230,15 @@ class TestInsertions:
         assert 1 == len([each for each in told[3:5] if isinstance(each, StoreUnavailable)])
         assert [KEPT] * 4 == [each for each in told if each is KEPT]
         assert [records[0], *new[:2], new[3]] == await kept(store, [records[0], *new[:2], new[3]])
+
+    async def test_more_than_the_driver_sends_at_once(self, store: SqlStore, clock: HandClock) -> None:
+        """If the driver makes two statements of it and the second is refused, the first one is undone, and all others are kept."""
+        data = {"x": '"' * 2_000}  # each of them is four bytes in a statement
+        records = [new_session(f"{n}", now=clock(), session_data=data) for n in range(LARGEST - 1)]
+        told = await asyncio.gather(*map(store.insert, [*records, records[0]]), return_exceptions=True)
+
+        assert LARGEST - 1 == told.count(KEPT)
+        assert [StoreUnavailable] == [type(each) for each in (told[0], told[-1]) if each is not KEPT]
 
 
 class TestReadings:
