@@ -151,6 +151,15 @@ class SigningKeys:
             return None
         return DueKey(family, keys[-1].record.sequence + 1, activates_at)
 
+    def steady_until(self, family: Family, *, now: int, policy: KeyPolicy) -> float:
+        """Return until when `signing` and `due` say of *family* what they say at *now*: milliseconds, infinity if for ever."""
+        lead, interval = policy.publish_lead, policy.rotation_interval
+        moments: list[int] = []
+        for key in self._families[family]:
+            activates_at, retires_at = key.record.activates_at, self._retires_at.get(key.kid, now)
+            moments += [activates_at, activates_at + interval - lead, retires_at, retires_at - lead]
+        return min((moment for moment in moments if moment > now), default=math.inf)
+
     def has(self, due: DueKey) -> bool:
         """Say whether there is a key in the place of *due*."""
         return any(key.record.sequence == due.sequence for key in self._families[due.family])

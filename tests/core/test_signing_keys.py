@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -266,3 +267,33 @@ def test_the_jwks_tells_public_parts_alone() -> None:
         {"alg": "ES256", "crv": "P-256", "kid": "d-e", "kty": "EC", "use": "sig"},
         {"alg": "RS256", "e": "AQAB", "kid": "s-r", "kty": "RSA", "use": "sig"},
     ] == [{name: value for name, value in each.items() if name not in {"x", "y", "n"}} for each in keys]
+
+
+@given(
+    activations=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["ES256", "RS256"])), max_size=4),
+    family=st.sampled_from(["d", "s"]),
+    halves=st.integers(-1, 7),
+    beyond=st.sampled_from([-2 * LEAD, -LEAD, -1, 0, 1]),
+)
+def test_how_long_a_choice_lasts(
+    activations: list[tuple[int, Algorithm]], family: Family, halves: int, beyond: int
+) -> None:
+    """Which key signs and which is due stays the same until the moment that is said, to the last millisecond."""
+    half = POLICY.rotation_interval // 2
+    now = NOW + halves * half + beyond
+    keys = SigningKeys(
+        key(f"{family}-{place}", family=family, sequence=place, activates_at=NOW + at * half, algorithm=algorithm)
+        for place, (at, algorithm) in enumerate(sorted(activations))
+    )
+
+    def chosen(moment: int) -> tuple[str | None, bool]:
+        due = keys.due(family, now=moment, policy=POLICY)
+        signing = keys.signing(family, now=moment, algorithm=POLICY.algorithm)
+        return None if signing is None else signing.kid, due is None
+
+    until = keys.steady_until(family, now=now, policy=POLICY)
+    last = NOW + 20 * POLICY.rotation_interval if until == math.inf else int(until) - 1
+    between = [now + (last - now) * part // 7 for part in range(8)]
+
+    assert until > now
+    assert {chosen(now)} == {chosen(moment) for moment in between}

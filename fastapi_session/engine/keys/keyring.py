@@ -6,12 +6,21 @@ import asyncio
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.secret import Secrets
-from fastapi_session.core.signing_keys import ROTATING, STATIC, DueKey, KeyPolicy, SigningKey, SigningKeys, VerifyingKey
+from fastapi_session.core.signing_keys import (
+    ROTATING,
+    STATIC,
+    DueKey,
+    Family,
+    KeyPolicy,
+    SigningKey,
+    SigningKeys,
+    VerifyingKey,
+)
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.keys.key_making import KeyMaking
 from fastapi_session.engine.keys.reencryption import KeyReencryption
@@ -28,6 +37,16 @@ COOLDOWN = 5_000
 _ATTEMPTS = 3
 
 logger = logging.getLogger("fastapi_session")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The *key* that signs by *keys*, while none is due: from *since* until *until* (milliseconds)."""
+
+    key: SigningKey
+    keys: SigningKeys
+    since: int
+    until: float
 
 
 class Keyring:
@@ -50,6 +69,7 @@ class Keyring:
         self._background = background
         self.keys = SigningKeys()
         self._known: dict[str, VerifyingKey] = {}
+        self._chosen: dict[str, _Chosen] = {}
         self._uncommitted = UncommittedKeys(adopt=self._adopt)
         # Kids that were deleted. It only grows, by one kid a rotation. None is dropped: a slow reading that began before would
         # bring the key back.
@@ -87,6 +107,9 @@ class Keyring:
             await self._read_now(through)
         if self._is_due(self._clock()):
             self._background.start(self._reload_when_due())
+        chosen, now = self._chosen.get(family), self._clock()
+        if chosen is not None and chosen.keys is self.keys and chosen.since <= now < chosen.until:
+            return chosen.key
         for _ in range(_ATTEMPTS):
             now = self._clock()
             key = self.keys.signing(family, now=now, algorithm=self._policy.algorithm)
@@ -97,8 +120,14 @@ class Keyring:
                 self._made_at[family] = now
                 self._background.start(self._make_later(due))
             if key is not None:
-                return key
+                return key if due is not None else self._choose(key, family, now=now)
         raise StoreUnavailable("no signing key could be made or read")
+
+    def _choose(self, key: SigningKey, family: Family, *, now: int) -> SigningKey:
+        """Return *key*, which signs at *now*, and keep it in mind for as long as nothing changes that."""
+        until = self.keys.steady_until(family, now=now, policy=self._policy)
+        self._chosen[family] = _Chosen(key, self.keys, since=now, until=until)
+        return key
 
     async def verifying_key(self, kid: str, *, through: JoinedStore | None = None) -> VerifyingKey | None:
         """Return the key named *kid*, or `None`. No I/O if it is known; *through* as for `signing_key`.
