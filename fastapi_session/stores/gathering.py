@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import Context
+from contextvars import Context, copy_context
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -46,8 +46,8 @@ AT_MOST = 10
 Ask = Callable[[Sequence[Asked]], Awaitable[Sequence[Told | Exception]]]
 """Asks for some, and returns what each of them is told, in their order. It has an end within the time of a caller."""
 
-Waiting = tuple[Asked, "asyncio.Future[Told]"]
-"""What somebody asks, and where it is told."""
+Waiting = tuple[Asked, "asyncio.Future[Told]", Context]
+"""What somebody asks, where it is told, and the context of who asks."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,24 +77,27 @@ class Gathering(Generic[Asked, Told]):
         """Return what *asked* is told. Raises TimeoutError, and whatever *ask* raises, or returns for it."""
         turns = self._turns_here()
         future: asyncio.Future[Told] = turns.loop.create_future()
-        turns.waiting.append((asked, future))
+        turns.waiting.append((asked, future, copy_context()))
         self._call(turns)
         async with asyncio.timeout(self._timeout):
             return await future
 
     async def idle(self) -> None:
-        """Wait until what was asked on this event loop has ended."""
+        """Wait until what has been asked on this event loop by now has ended, whoever goes on asking."""
         turns = self._turns_here()
-        while turns.waiting or turns.under_way:
-            self._begin(turns)
-            if turns.under_way:
-                await asyncio.wait(turns.under_way)
+        if waiting := [future for _, future, _ in turns.waiting]:
+            await asyncio.wait(waiting)
+        # By now all of it is under way, or has ended.
+        if turns.under_way:
+            await asyncio.wait(turns.under_way)
 
     def _turns_here(self) -> _Turns[Asked, Told]:
         loop = asyncio.get_running_loop()
         if loop not in self._turns:
-            self._turns = {each: turns for each, turns in self._turns.items() if not each.is_closed()}
             self._turns[loop] = _Turns(loop)
+            for each in [*self._turns]:  # a copy, since another thread may come with a loop of its own
+                if each.is_closed():
+                    self._turns.pop(each, None)
         return self._turns[loop]
 
     def _call(self, turns: _Turns[Asked, Told]) -> None:
@@ -107,7 +110,8 @@ class Gathering(Generic[Asked, Told]):
         turns.is_called = False
         while turns.has_room and (together := _next(turns.waiting)):
             # What is done for several is nobody's own, and so in nobody's trace.
-            task = turns.loop.create_task(self._settle(together), context=None if len(together) == 1 else Context())
+            context = together[0][-1] if len(together) == 1 else Context()
+            task = turns.loop.create_task(self._settle(together), context=context)
             turns.under_way.add(task)
             turns.counted.add(task)
             slow = turns.loop.call_later(SLOW, self._make_room, turns, task)
@@ -125,15 +129,15 @@ class Gathering(Generic[Asked, Told]):
     async def _settle(self, together: Sequence[Waiting[Asked, Told]]) -> None:
         """Ask for all *together*, and tell each of them."""
         try:
-            told = await self._ask([asked for asked, _ in together])
+            told = await self._ask([asked for asked, _, _ in together])
             # All or none: if they are not as many, nobody knows who was told what.
-            for (_, future), each in list(zip(together, told, strict=True)):
+            for (_, future, _), each in list(zip(together, told, strict=True)):
                 _tell(future, each)
         except Exception as error:  # noqa: BLE001 - it is raised by those who asked
-            for _, future in together:
+            for _, future, _ in together:
                 _tell(future, _another(error))
         finally:
-            for _, future in together:
+            for _, future, _ in together:
                 future.cancel()  # in vain, unless this task was cancelled
 
 
@@ -141,9 +145,9 @@ def _next(waiting: deque[Waiting[Asked, Told]]) -> list[Waiting[Asked, Told]]:
     """Take from *waiting* what is asked next, without those who are gone."""
     together: list[Waiting[Asked, Told]] = []
     while waiting and len(together) < LARGEST:
-        asked, future = waiting.popleft()
-        if not future.done():
-            together.append((asked, future))
+        each = waiting.popleft()
+        if not each[1].done():
+            together.append(each)
     return together
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from datetime import timedelta
 
@@ -69,6 +70,23 @@ async def test_one_alone(asking: Gathering[int, int], server: Server) -> None:
     assert 10 == await one
     assert [[1]] == server.asked
     assert ["mine"] == server.traces
+
+
+async def test_each_in_its_own_trace(asking: Gathering[int, int], server: Server) -> None:
+    """Who has waited for a place, and is alone then, is asked in the trace of its own, not of who came before or is gone."""
+    tasks: list[asyncio.Task[int]] = []
+    for number in (1, 2, 3, 4):
+        TRACE.set(f"of {number}")
+        tasks += begun(asking, number)
+        await turns()
+    tasks[2].cancel()
+    server.reply(0)
+    await turns()
+    server.reply(1, 2)
+
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert [[1], [2], [4]] == server.asked
+    assert ["of 1", "of 2", "of 4"] == server.traces
 
 
 async def test_one_turn_is_one_question(asking: Gathering[int, int], server: Server) -> None:
@@ -246,6 +264,31 @@ async def test_idle(asking: Gathering[int, int], server: Server) -> None:
     assert [10, 20, 30] == [task.result() for task in tasks]
 
 
+async def test_idle_though_others_go_on_asking(asking: Gathering[int, int], server: Server) -> None:
+    """It does not wait for what is asked later, but for what is under way for somebody who is gone."""
+    tasks = begun(asking, 1)
+    for number in (2, 3):
+        await turns()
+        tasks += begun(asking, number)
+    await turns()
+    idle = asyncio.create_task(asking.idle())
+    await turns()
+    server.reply(0)
+    await turns()
+    tasks[2].cancel()
+    tasks += begun(asking, 4)
+    await turns()
+    assert not idle.done()
+    server.reply(1, 2)
+    await turns()
+    await asyncio.wait_for(idle, timeout=30)
+
+    assert [[1], [2], [3], [4]] == server.asked
+    assert not tasks[3].done()
+    server.reply(3)
+    assert 40 == await tasks[3]
+
+
 def test_loops_do_not_meet(server: Server) -> None:
     """Each event loop has turns of its own, and those of one that is closed are forgotten."""
     asking = Gathering(server.ask, timeout=NEVER)
@@ -259,6 +302,32 @@ def test_loops_do_not_meet(server: Server) -> None:
     assert [10, 20, 30] == [asyncio.run(ask(number)) for number in (1, 2, 3)]
     gc.collect()
     assert 1 == len(asking._turns)
+
+
+def test_loops_of_two_threads(server: Server) -> None:
+    """While one thread forgets the loops that are closed, another may come with its own, which is not forgotten."""
+    asking = Gathering(server.ask, timeout=NEVER)
+    meanwhile: list[asyncio.Runner] = []
+
+    async def ask(number: int) -> int:
+        (task,) = begun(asking, number)
+        await turns()
+        server.reply(-1)
+        return await task
+
+    class Met(asyncio.SelectorEventLoop):
+        def is_closed(self) -> bool:
+            while meanwhile:
+                with ThreadPoolExecutor() as threads:
+                    assert 20 == threads.submit(meanwhile.pop().run, ask(2)).result()
+            return super().is_closed()
+
+    with asyncio.Runner(loop_factory=Met) as first, asyncio.Runner() as other, asyncio.Runner() as third:
+        assert 10 == first.run(ask(1))
+        meanwhile.append(other)
+        assert 30 == third.run(ask(3))
+
+        assert {each.get_loop() for each in (first, other, third)} == asking._turns.keys()
 
 
 def test_the_end_of_a_loop(server: Server) -> None:

@@ -98,8 +98,10 @@ class Calls:
             return self._server
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            self._clients = {each: client for each, client in self._clients.items() if not each.is_closed()}
             self._clients[loop] = connect(self._server)
+            for each in [*self._clients]:  # a copy, since another thread may come with a loop of its own
+                if each.is_closed():
+                    self._clients.pop(each, None)
         return self._clients[loop]
 
 
