@@ -95,6 +95,7 @@ def readings(rows: Rows, session_ids: Collection[str]) -> dict[str, tuple[Row, i
 
 def kept(rows: Rows, session_ids: Collection[str]) -> set[str]:
     """Return the one column of *rows*, which has some of *session_ids*."""
+    _ensure(all(len(row) == 1 for row in rows))
     found = {session_id for (session_id,) in rows}
     _ensure(found <= {*session_ids})
     return found

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.rows import SESSION_COLUMNS
+from fastapi_session.stores.rows import SESSION_COLUMNS, Row
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.postgres.drivers import Done, Driver
 from fastapi_session.stores.sql.postgres.together import TogetherInPostgres
+from fastapi_session.stores.sql.results import ForeignResult, kept
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.stores.sql.conftest import PATIENCE
@@ -118,3 +119,11 @@ async def see_it_refused(store: SqlStore, mine: SessionRecord, *, question: str,
 
     assert await store._pooled.run(connection_of) not in lent
     assert 3 == len(await store.sessions_of("other"))
+
+
+@pytest.mark.parametrize("row", [(), ("other",), ("mine", "other"), (None,)])
+def test_what_another_insertion_returns(row: Row) -> None:
+    """Ids that were kept are some of those given, in one column: whatever else there is, is no result here."""
+    assert {"mine"} == kept([("mine",)], ["mine", "new"])
+    with pytest.raises(ForeignResult):  # no ValueError, by which a driver says that nothing was sent
+        kept([row], ["mine", "new"])
