@@ -39,6 +39,12 @@ BLOCKED = 2.0
 HERE = threading.get_ident
 
 
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, its disk is not taken for one that hangs."""
+    monkeypatch.setattr(short_way, "UNBEARABLE", 3600.0)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "numbers.db"
@@ -135,9 +141,8 @@ class TestWhere:
         assert [False, False, True] == [await thread.read_row(place) == HERE() for _ in range(3)]
         await thread.close()
 
-    async def test_in_use(self, thread: SqliteThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_in_use(self, thread: SqliteThread) -> None:
         """An event loop of another thread waits for nobody."""
-        monkeypatch.setattr(short_way, "UNBEARABLE", 3600.0)
         began, go_on = threading.Event(), threading.Event()
 
         def hold(_: sqlite3.Connection) -> None:
