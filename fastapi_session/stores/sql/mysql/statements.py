@@ -5,13 +5,13 @@ Neither returns rows from an UPDATE. So the sessions are locked and read by one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from sqlalchemy import BindParameter, bindparam, func, select
 
 from fastapi_session.stores.rows import CIRCUMSTANCES_COLUMNS, LINEAGE_COLUMNS, SESSION_COLUMNS, Row
-from fastapi_session.stores.sql.dialects import Moment
+from fastapi_session.stores.sql.dialects import ExactText, Moment
 from fastapi_session.stores.sql.statements import SESSION_ROW
 from fastapi_session.stores.sql.tables import SESSION
 
@@ -56,3 +56,22 @@ def written_values(rows: Iterable[Row]) -> tuple[object, ...]:
         values.append(row[0].encode())  # bytes, as they are compared
         values += [row[place] for place in _WRITTEN_PLACES]
     return tuple(values)
+
+
+_INSERTED_AS_BYTES = [isinstance(SESSION.c[name].type, ExactText) for name in SESSION_COLUMNS]
+# A comment for MySQL. In MariaDB the server refuses the statement at once where it would have to wait: a stranger's transaction
+# that is REPEATABLE READ holds the gaps between the rows that it looked for, and with them rows to come.
+_WAITING_FOR_NOBODY = "/*M! SET STATEMENT innodb_lock_wait_timeout=0 FOR */"
+
+
+def insert_these(count: int) -> str:
+    """Return the statement that keeps *count* sessions. In MariaDB it waits for nobody's lock."""
+    names = ", ".join(f"`{name}`" for name in SESSION_COLUMNS)
+    row = f"({', '.join(['%s'] * len(SESSION_COLUMNS))})"
+    return f"{_WAITING_FOR_NOBODY} INSERT INTO {SESSION.name} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - of names alone
+
+
+def inserted_values(rows: Sequence[Row]) -> tuple[object, ...]:
+    """Return what `insert_these` is given for *rows* of sessions."""
+    values = (pair for row in rows for pair in zip(row, _INSERTED_AS_BYTES, strict=True))
+    return tuple(value.encode() if as_bytes and isinstance(value, str) else value for value, as_bytes in values)

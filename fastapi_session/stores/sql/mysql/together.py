@@ -3,7 +3,7 @@
 | asked | by | left out |
 |---|---|---|
 | rotations | one SELECT that locks what nobody else has locked, the rule of `stores.rotating`, one UPDATE, COMMIT | what is locked, not there, or large |
-| insertions | one INSERT, COMMIT | |
+| insertions | one INSERT, COMMIT | all, if in MariaDB one of them would have to wait |
 | readings | one SELECT | what is not there, or large |
 
 If the server refuses one of these statements, nothing was written for any of them, and all are left out. Who is left out asks alone.
@@ -26,7 +26,14 @@ from fastapi_session.stores.sql.connections import PooledConnections
 from fastapi_session.stores.sql.dialects import error_code
 from fastapi_session.stores.sql.engines import OwnEngine
 from fastapi_session.stores.sql.gathered import UNSERVED, Unserved
-from fastapi_session.stores.sql.mysql.statements import FIND_THESE, LOCK_THESE, write_these, written_values
+from fastapi_session.stores.sql.mysql.statements import (
+    FIND_THESE,
+    LOCK_THESE,
+    insert_these,
+    inserted_values,
+    write_these,
+    written_values,
+)
 from fastapi_session.stores.sql.statements import INSERT, Parameters, TimedStatements, columns
 from fastapi_session.stores.sql.verbs import rotated_row
 
@@ -155,8 +162,8 @@ def insert_one(connection: Connection, row: Row) -> Literal[True]:
 
 
 def insert_many(connection: Connection, rows: Sequence[Row]) -> Sequence[Literal[True]]:
-    """Keep *rows*. The driver makes one statement of it."""
-    results.ensure_changed(len(rows), connection.execute(INSERT, [columns(SESSION_COLUMNS, row) for row in rows]))
+    """Keep *rows*."""
+    results.ensure_changed(len(rows), connection.exec_driver_sql(insert_these(len(rows)), inserted_values(rows)))
     return [True] * len(rows)
 
 

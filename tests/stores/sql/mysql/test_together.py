@@ -29,6 +29,7 @@ from tests.reliability.proxy import proxied
 from tests.reliability.store_proxy import by_port, way_to
 from tests.stores.sql.conftest import PATIENCE
 
+LOCK_ALL_OF = text("SELECT session_id FROM fastapi_session WHERE user_id = :user_id FOR UPDATE")
 LOCK_ONE = text("SELECT session_id FROM fastapi_session WHERE session_id = :session_id FOR UPDATE")
 
 ODD_AGENT = "%s %(x)s '); -- \\ \" ` ü 😀"
@@ -71,7 +72,7 @@ async def sent(store: SqlStore) -> list[str]:
     words: list[str] = []
 
     def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        words.append(statement.split(maxsplit=1)[0])
+        words.append(statement.rpartition("*/")[2].split(maxsplit=1)[0])  # after what only MariaDB reads
 
     event.listen(store._engine.ways().alone.sync_engine, "before_cursor_execute", note)  # for transactions too
     return words
@@ -217,6 +218,22 @@ class TestInsertions:
         assert ["INSERT"] == sent
         assert [KEPT] * 8 == told
         assert records == await kept(store, records)
+
+    async def test_nobody_waits_for_a_gap(self, store: SqlStore, engine: AsyncEngine, clock: HandClock) -> None:
+        """While somebody else's transaction holds the place of one that is to come, all others are kept; then that one too."""
+        new = [new_session(f"new {user}", now=clock(), user_id=user) for user in ("a", "m", "z")]
+        await store.insert(new_session("before", now=clock(), user_id="l"))
+        await store.insert(new_session("after", now=clock(), user_id="n"))
+        async with engine.connect() as stranger:
+            await stranger.execution_options(isolation_level="REPEATABLE READ")
+            await stranger.execute(LOCK_ALL_OF, {"user_id": b"m"})
+            tasks = [asyncio.create_task(store.insert(each)) for each in new]
+            assert [KEPT, KEPT] == [await tasks[0], await tasks[2]]
+            assert not tasks[1].done()
+            await stranger.rollback()
+
+        assert KEPT is await tasks[1]
+        assert new == await kept(store, new)
 
     async def test_one_that_is_there_already(
         self, store: SqlStore, records: list[SessionRecord], clock: HandClock
