@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
 from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.insertion import KEPT, Insertion
-from fastapi_session.stores.gathering import AT_MOST
+from fastapi_session.stores.batching import MAX_IN_FLIGHT
 from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
@@ -62,8 +62,8 @@ def busy_connections(store: RedisStore) -> int:
 
 async def until_idle(store: RedisStore) -> None:
     """Wait for what is under way."""
-    assert store._calls._gathering is not None
-    await store._calls._gathering.idle()
+    assert store._calls._batcher is not None
+    await store._calls._batcher.idle()
 
 
 async def connections(admin: Redis) -> int:
@@ -113,7 +113,7 @@ class TestCancelling:
         await until_idle(store)
 
         assert 0 == busy_connections(store)
-        assert 1 < await connections(admin) <= AT_MOST + 1
+        assert 1 < await connections(admin) <= MAX_IN_FLIGHT + 1
 
     async def test_a_write_that_has_begun_is_finished(self, store: RedisStore) -> None:
         """A caller that goes away takes nothing back: what it asked for happens. In the turn in which it asks it has not begun."""
@@ -295,7 +295,7 @@ class TestConnections:
         readings = await asyncio.gather(*(store.get("0" * 32) for _ in range(1_000)))
 
         assert {None} == {reading.record for reading in readings}
-        assert await connections(admin) <= AT_MOST + 1
+        assert await connections(admin) <= MAX_IN_FLIGHT + 1
 
     async def test_closing_leaves_no_connection(self, store: RedisStore, admin: Redis) -> None:
         """Closing waits for what was asked, answers it, and closes every connection."""

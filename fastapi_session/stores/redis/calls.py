@@ -1,11 +1,11 @@
-"""Running a script on the server: alone, or together with what others ask at the same time.
+"""Running a script on the server: alone, or in a pipeline with those that other tasks run at the same time.
 
 A request that has begun goes on to its end, whatever becomes of its caller: a connection that is left between a command
 and its reply would hand that reply to the next caller. A timeout bounds how long that takes.
 
 | script | on connections of our own | through the user's client |
 |---|---|---|
-| it is short | together with the others of its turn of the event loop | alone |
+| it is short | in a pipeline with the others of its turn of the event loop | alone |
 | it may take long, or has much to carry: others would have to wait for it | alone | alone |
 """
 
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from fastapi_session.stores.gathering import Gathering
+from fastapi_session.stores.batching import Batcher
 from fastapi_session.stores.redis.connections import (
     DEFAULT_PORT,
     Client,
@@ -27,7 +27,7 @@ from fastapi_session.stores.redis.connections import (
     ensure_lasting,
     pool_of,
 )
-from fastapi_session.stores.redis.pipelines import Call, Reply, own, told, unavailable
+from fastapi_session.stores.redis.pipelines import Call, Reply, own, replies_to, unavailable
 from fastapi_session.stores.redis.script import Script
 
 
@@ -35,10 +35,10 @@ class Calls:
     """Runs scripts on *server*: a URL, for connections of our own, or a client, which stays its owner's."""
 
     def __init__(self, server: str | Client) -> None:
-        self._gathering: Gathering[Call, Reply] | None = None
+        self._batcher: Batcher[Call, Reply] | None = None
         if isinstance(server, str):
             # A URL that nobody understands is found now, and no connection is made yet.
-            self._gathering = Gathering(self._ask, timeout=pool_of(connect(server)).patience)
+            self._batcher = Batcher(self._run_pipeline, timeout=pool_of(connect(server)).patience)
         else:
             ensure_lasting(server)
         self._server = server
@@ -57,18 +57,18 @@ class Calls:
     async def run(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str]) -> Reply:
         """Return what *script* returns. Raises StoreUnavailable for any failure of the driver or the server."""
         call = Call(script, keys, arguments)
-        if self._gathering is None or not call.is_short:
+        if self._batcher is None or not call.is_short:
             return await self._run_alone(call)
         try:
-            return await self._gathering.told(call)
+            return await self._batcher.submit(call)
         except TimeoutError as error:
             raise unavailable(error) from error
 
     async def close(self) -> None:
         """Wait for what is under way on this event loop, then close the connections that are our own."""
         loop = asyncio.get_running_loop()
-        if self._gathering is not None:
-            await self._gathering.idle()
+        if self._batcher is not None:
+            await self._batcher.idle()
         await asyncio.gather(*(task for task in self._running if task.get_loop() is loop), return_exceptions=True)
         client = self._clients.pop(loop, None)
         if client is not None:
@@ -80,14 +80,14 @@ class Calls:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _ask(self, calls: Sequence[Call]) -> Sequence[Reply | Exception]:
-        """Return what each of *calls* is told."""
-        return await told(calls, pool_of(self._client()))
+    async def _run_pipeline(self, calls: Sequence[Call]) -> Sequence[Reply | Exception]:
+        """Return the reply to each of *calls*."""
+        return await replies_to(calls, pool_of(self._client()))
 
     async def _reply(self, call: Call) -> Reply:
-        if self._gathering is None:
-            return await told_through(self._client(), call)
-        [reply] = await self._ask([call])
+        if self._batcher is None:
+            return await reply_through(self._client(), call)
+        [reply] = await self._run_pipeline([call])
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -105,8 +105,8 @@ class Calls:
         return self._clients[loop]
 
 
-async def told_through(client: Client, call: Call) -> Reply:
-    """Return what *call* is told through the user's *client*. Raises StoreUnavailable."""
+async def reply_through(client: Client, call: Call) -> Reply:
+    """Return the reply to *call* through the user's *client*. Raises StoreUnavailable."""
     ticket = token_hex(8)
     try:
         await client.initialize()  # a cluster client that does not know its nodes yet would send it to any of them

@@ -1,7 +1,7 @@
-"""Scripts that go to the server together over one connection: each has its own reply, and its own error.
+"""Pipelines: scripts that go to the server over one connection in one write. Each has its own reply, and its own error.
 
-All are sent at once, without a transaction, and their replies come in the same order. Each carries a ticket that its reply has to
-begin with, so that nobody is told what belongs to another.
+A pipeline is no transaction, and its replies come in the order of its scripts. Each carries a ticket with which its reply has to
+begin, so that no caller gets the reply of another.
 
 | reply | then |
 |---|---|
@@ -50,7 +50,7 @@ class Call:
 
     @property
     def is_short(self) -> bool:
-        """Whether it is done, and has come, in about the time of any other that is."""
+        """Whether it takes the server and the network about as little time as any other short one."""
         return self.script.is_short and len(self.keys) <= FEW_KEYS and sum(map(len, self.arguments)) <= FEW_CHARACTERS
 
     def command(self, ticket: str, *, in_full: bool = False) -> list[str]:
@@ -59,8 +59,8 @@ class Call:
         return [*named, str(len(self.keys)), *self.keys, ticket, *self.arguments]
 
 
-async def told(calls: Sequence[Call], pool: CheckedPool) -> list[Reply | Exception]:
-    """Return what each of *calls* is told over one connection of *pool*: what its script returns, or StoreUnavailable."""
+async def replies_to(calls: Sequence[Call], pool: CheckedPool) -> list[Reply | Exception]:
+    """Return the reply to each of *calls*, over one connection of *pool*: what its script returns, or StoreUnavailable."""
     replies = await _exchange(calls, pool)
     if all(isinstance(reply, list | ResponseError) for reply in replies):
         unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
@@ -107,7 +107,7 @@ async def _exchange(calls: Sequence[Call], pool: CheckedPool, *, in_full: bool =
                 replies.append(await _reply(connection, ticket))  # noqa: PERF401 - those that came are kept if the next does not
             if any(isinstance(reply, MixedUp) for reply in replies):
                 await connection.disconnect(nowait=True)
-    except Exception as error:  # noqa: BLE001 - of whatever kind, it is what those are told who have no reply
+    except Exception as error:  # noqa: BLE001 - of whatever kind, it is the outcome of those that have no reply
         replies += [error] * (len(calls) - len(replies))
     return replies
 

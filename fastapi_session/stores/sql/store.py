@@ -15,13 +15,13 @@ from fastapi_session.model import MAX_OBJECT
 from fastapi_session.store_url import unprinted
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.readable import Readable
+from fastapi_session.stores.sql.batched import BatchedVerbs, Batches
 from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
 from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine, place_of
 from fastapi_session.stores.sql.fate import Callback, Fate
-from fastapi_session.stores.sql.gathered import GatheredVerbs, Together
-from fastapi_session.stores.sql.mysql.together import TogetherInMysql
-from fastapi_session.stores.sql.postgres.together import together_in_postgres
+from fastapi_session.stores.sql.mysql.batches import MysqlBatches
+from fastapi_session.stores.sql.postgres.batches import batches_in
 from fastapi_session.stores.sql.prepared import ensure_apart
 from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
 from fastapi_session.stores.sql.verbs import SqlVerbs
@@ -30,14 +30,15 @@ LARGEST_STATEMENT = 8 * MAX_OBJECT
 """Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
 
 
-class SqlStore(GatheredVerbs):
+class SqlStore(BatchedVerbs):
     """Keeps sessions, signing keys and the revocation feed in a database.
 
     *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
     `StoreUnavailable`. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
 
-    Statements are prepared under names only if the engine, or an option in its URL, says so. Behind a pooler such as PgBouncer
-    that is refused when a connection is first used, unless *trusts_pooler* says that the pooler keeps them apart.
+    Statements are prepared under the driver's names only if the engine, or an option in its URL, says so. Behind a pooler such as
+    PgBouncer that is refused when a connection is first used, unless *trusts_pooler* says that the pooler keeps them apart.
+    By a URL with asyncpg, `insert`, `rotate` and `get` are prepared under random names where no pooler is found.
 
     Raises ConfigurationError if the URL names no database, its driver is not installed or does not know an option.
     """
@@ -64,7 +65,7 @@ class SqlStore(GatheredVerbs):
             self._pooled,
             clock=clock,
             readable=Readable(self._engine.name),
-            together=self._asked_together(clock),
+            batches=self._own_batches(clock),
             timeout=timeout,
         )
 
@@ -88,7 +89,7 @@ class SqlStore(GatheredVerbs):
 
     async def close(self) -> None:
         """Finish what was begun, and close the connections of an engine of its own. The store may be opened again."""
-        await self._idle_together()
+        await self._idle_batches()
         await self._pooled.idle()
         await self._engine.close(patience=self._timeout)
 
@@ -96,13 +97,13 @@ class SqlStore(GatheredVerbs):
         """Create the tables that are missing, in development and tests. In production, migrate."""
         await self._pooled.run(METADATA.create_all)
 
-    def _asked_together(self, clock: Clock | None) -> Together | None:
-        """Return what asks for many at once: where the engine is our own, and its database has such statements."""
+    def _own_batches(self, clock: Clock | None) -> Batches | None:
+        """Return what runs batches: where the engine is our own, and its database and driver can."""
         if not isinstance(self._engine, OwnEngine):
             return None
-        if self._engine.name in TogetherInMysql.dialects:
-            return TogetherInMysql(self._engine, self._pooled, clock=clock)
-        return together_in_postgres(self._engine, clock=clock, timeout=self._timeout)
+        if self._engine.name in MysqlBatches.dialects:
+            return MysqlBatches(self._engine, self._pooled, clock=clock)
+        return batches_in(self._engine, clock=clock, timeout=self._timeout)
 
     def within(self, connection: AsyncConnection) -> JoinedStore:
         """Return a store whose sessions are written in the open transaction of *connection*, and end as it ends."""

@@ -14,8 +14,8 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.rows import SESSION_COLUMNS, Row
 from fastapi_session.stores.sql import SqlStore
+from fastapi_session.stores.sql.postgres.batches import PostgresBatches
 from fastapi_session.stores.sql.postgres.drivers import Done, Driver
-from fastapi_session.stores.sql.postgres.together import TogetherInPostgres
 from fastapi_session.stores.sql.results import ForeignResult, kept
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
@@ -83,7 +83,7 @@ async def test_the_result_of_another_statement(store: SqlStore, clock: HandClock
         await see_it_refused(store, mine, question=question, other=other)
 
 
-def mix_up(together: TogetherInPostgres, patch: pytest.MonkeyPatch, *, other: str, lent: list[Any]) -> None:
+def mix_up(together: PostgresBatches, patch: pytest.MonkeyPatch, *, other: str, lent: list[Any]) -> None:
     """Let what is asked below SQLAlchemy be answered with the result of the statement *other*."""
     driver = type(together._borrowing._driver)
     rows = driver.rows
@@ -107,8 +107,8 @@ async def see_it_refused(store: SqlStore, mine: SessionRecord, *, question: str,
     event.listen(ways.together.sync_engine, "before_cursor_execute", mixed_up, retval=True)
     event.listen(ways.alone.sync_engine, "before_cursor_execute", mixed_up, retval=True)
     with pytest.MonkeyPatch.context() as patch:
-        if isinstance(store._together, TogetherInPostgres):
-            mix_up(store._together, patch, other=OTHERS[other], lent=lent)
+        if isinstance(store._batches, PostgresBatches):
+            mix_up(store._batches, patch, other=OTHERS[other], lent=lent)
         with pytest.raises(StoreUnavailable):
             await QUESTIONS[question](store, mine)
     event.remove(ways.together.sync_engine, "before_cursor_execute", mixed_up)

@@ -140,7 +140,7 @@ class TestWaiting:
                 await asyncio.sleep(0.0003 * (n % 5))
                 task.cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        await store._idle_together()
+        await store._idle_batches()
         await store._pooled.idle()
 
         rotated = [answer for answer in answers[::4] if isinstance(answer, SessionRecord)]

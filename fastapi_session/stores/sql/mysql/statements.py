@@ -16,7 +16,7 @@ from fastapi_session.stores.sql.statements import SESSION_ROW
 from fastapi_session.stores.sql.tables import SESSION
 
 LARGEST_READ = 16_384
-"""Bytes of payload and data together, up to which a session is read together with others."""
+"""Bytes of payload and data together, up to which a session is read in a batch."""
 
 _IDS: BindParameter[str] = bindparam("session_ids", expanding=True)
 _SIZE = func.octet_length(SESSION.c.access_token_payload) + func.octet_length(SESSION.c.session_data)

@@ -1,6 +1,6 @@
-"""A question on a connection of SQLAlchemy's pool, below SQLAlchemy: what is asked costs no more than the driver takes for it.
+"""Statements on a connection of SQLAlchemy's pool, but below SQLAlchemy: a statement costs little more than the driver takes for it.
 
-The pool stays the one place where connections are made, counted and closed. Each is lent for one question.
+The pool stays the one place where connections are made, counted and closed. It lends one for each statement.
 
 | what goes wrong | then |
 |---|---|
@@ -27,7 +27,7 @@ from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.dialects import error_code
 from fastapi_session.stores.sql.engines import Look, OwnEngine, Ways
 from fastapi_session.stores.sql.postgres.drivers import Driver
-from fastapi_session.stores.sql.postgres.texts import Question
+from fastapi_session.stores.sql.postgres.statements import Statement
 from fastapi_session.stores.sql.prepared import NOT_ONES_OWN
 from fastapi_session.stores.sql.results import Rows
 
@@ -41,11 +41,11 @@ _ENDED = ("08", "57P")
 
 
 class Undone(Exception):
-    """Nothing was done of what was asked."""
+    """The statement did nothing."""
 
 
 class Borrowing:
-    """Asks on connections of *engine*, by *driver*, each question for at most *timeout*."""
+    """Runs statements on connections of *engine*, by *driver*, each for at most *timeout*."""
 
     def __init__(self, engine: OwnEngine, driver: Driver, *, timeout: timedelta) -> None:
         self._engine = engine
@@ -58,25 +58,25 @@ class Borrowing:
         """Whether the running event loop has a pool to borrow from."""
         return self._engine.is_open
 
-    async def ask(self, question: Question, values: list[object], read: Callable[[Rows], T]) -> T:
-        """Return what *read* makes of the rows that *question* is answered with. Raises Undone, and whatever else goes wrong."""
+    async def run(self, statement: Statement, values: list[object], read: Callable[[Rows], T]) -> T:
+        """Return what *read* makes of the rows of *statement*. Raises Undone, and whatever else goes wrong."""
         async with asyncio.timeout(self._timeout):
             # One greenlet from the loan to the return.
-            return await greenlet_spawn(self._ask, self._engine.ways(), question, values, read)
+            return await greenlet_spawn(self._run, self._engine.ways(), statement, values, read)
 
-    def _ask(self, ways: Ways, question: Question, values: list[object], read: Callable[[Rows], T]) -> T:
+    def _run(self, ways: Ways, statement: Statement, values: list[object], read: Callable[[Rows], T]) -> T:
         lent = self._lent(ways.alone.sync_engine)
         try:
             if _SEEN not in lent.info:
                 self._see(Connection(ways.alone.sync_engine, lent), ways.look)
-            rows, done = await_only(self._driver.rows(lent, question.text, values, named=self._names))
-            return read(results.said_of(rows, done, tag=question.tag))
+            rows, done = await_only(self._driver.rows(lent, statement.text, values, named=self._names))
+            return read(results.said_of(rows, done, tag=statement.tag))
         except BaseException as error:
             if not self._is_refusal(error, lent):
                 lent.invalidate(error)
                 raise
             self._names = self._names and error_code(error) not in NOT_ONES_OWN
-            lent.info.pop(question.text, None)  # what the server has kept may be out of date
+            lent.info.pop(statement.text, None)  # what the server has kept may be out of date
             raise Undone from error
         finally:
             lent.close()

@@ -1,7 +1,7 @@
-"""The statements as PostgreSQL is sent them: for one session, and for many that are given as arrays.
+"""The statements as text for PostgreSQL: for one session, and for a batch whose parameters are arrays.
 
-Both are made of the same expressions, those of `stores.sql.statements`, so no condition is written twice. For many, each
-parameter becomes a column of the arrays, and a row that another transaction has locked is left out: nobody waits for a stranger.
+Both are made of the same expressions, those of `stores.sql.statements`, so no condition is written twice. In a batch each
+parameter becomes a column of the arrays, and a row that another transaction has locked is skipped.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 """It writes parameters as the server does, $1, and says the type of each."""
 
 LARGEST = 16_384
-"""Bytes of payload and data together, up to which a session is read together with others: nobody waits for what is another's."""
+"""Bytes of payload and data together, up to which a session is read in a batch: nobody waits for what is another's."""
 
 _IS_SMALL = func.octet_length(SESSION.c.access_token_payload) + func.octet_length(SESSION.c.session_data) <= LARGEST
 
 ORDINAL = "ordinal"
-"""The last column of what is returned for many: which of them, from 1 on."""
+"""The last column of a batch's result: the place of the call in the batch, from 1 on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Statement:
     """The *text* of a statement, the *names* of its parameters in their order, and those whose values are *fixed*.
 
-    When it is done, the server says its *tag* and the number of rows.
+    The server reports its *tag* and the number of rows.
     """
 
     text: str
@@ -59,8 +59,8 @@ class Question:
     fixed: Mapping[str, object]
 
     @classmethod
-    def of(cls, statement: Executable) -> Question:
-        """Return *statement* as a question."""
+    def of(cls, statement: Executable) -> Statement:
+        """Return the text of *statement*."""
         compiled: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # an Executable of ours is a ClauseElement
         tag = "INSERT 0" if compiled.isinsert else "UPDATE" if compiled.isupdate else "SELECT"
         return cls(compiled.string, tag, compiled.positiontup, compiled.params)
@@ -77,29 +77,29 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """What PostgreSQL is asked for one session, and for many."""
+class Statements:
+    """The statements for one session, and for a batch."""
 
-    rotate: Question
-    rotate_many: Question
-    insert: Question
-    insert_many: Question
-    get: Question
-    get_many: Question
+    rotate: Statement
+    rotate_many: Statement
+    insert: Statement
+    insert_many: Statement
+    get: Statement
+    get_many: Statement
 
 
 @cache
-def questions(*, now_given: bool) -> Questions:
-    """Return the questions of a store; with *now_given* the time is a parameter."""
+def compiled(*, now_given: bool) -> Statements:
+    """Return the statements of a store; with *now_given* the time is a parameter."""
     timed = TimedStatements(now_given=now_given)
     inserted = {name: bindparam(name, type_=SESSION.c[name].type) for name in SESSION_COLUMNS}
-    return Questions(
-        rotate=Question.of(timed.rotate_returning),
-        rotate_many=Question.of(_rotate_many(timed.rotate)),
-        insert=Question.of(insert(SESSION).values(inserted).returning(SESSION.c.session_id)),
-        insert_many=Question.of(_insert_many()),
-        get=Question.of(timed.get),
-        get_many=Question.of(_get_many()),
+    return Statements(
+        rotate=Statement.of(timed.rotate_returning),
+        rotate_many=Statement.of(_rotate_many(timed.rotate)),
+        insert=Statement.of(insert(SESSION).values(inserted).returning(SESSION.c.session_id)),
+        insert_many=Statement.of(_insert_many()),
+        get=Statement.of(timed.get),
+        get_many=Statement.of(_get_many()),
     )
 
 

@@ -1,4 +1,4 @@
-"""What tasks ask together: how much at once, in which order, and what becomes of each of them."""
+"""What tasks ask in one batch: how many at once, in which order, and what each caller gets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.stores import gathering
-from fastapi_session.stores.gathering import AT_MOST, LARGEST, Gathering
+from fastapi_session.stores import batching
+from fastapi_session.stores.batching import MAX_BATCH, MAX_IN_FLIGHT, Batcher
 
 NEVER = timedelta(hours=1)
 TRACE: ContextVar[str] = ContextVar("trace", default="")
@@ -47,12 +47,12 @@ def server() -> Server:
 
 
 @pytest.fixture
-def asking(server: Server) -> Gathering[int, int]:
-    return Gathering(server.ask, timeout=NEVER)
+def batcher(server: Server) -> Batcher[int, int]:
+    return Batcher(server.ask, timeout=NEVER)
 
 
-def begun(asking: Gathering[int, int], *numbers: int) -> list[asyncio.Task[int]]:
-    return [asyncio.create_task(asking.told(number)) for number in numbers]
+def begun(batcher: Batcher[int, int], *numbers: int) -> list[asyncio.Task[int]]:
+    return [asyncio.create_task(batcher.submit(number)) for number in numbers]
 
 
 async def turns(count: int = 5) -> None:
@@ -60,10 +60,10 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_alone(asking: Gathering[int, int], server: Server) -> None:
+async def test_one_alone(batcher: Batcher[int, int], server: Server) -> None:
     """One is asked alone, in the trace of who asks."""
     TRACE.set("mine")
-    (one,) = begun(asking, 1)
+    (one,) = begun(batcher, 1)
     await turns()
     server.reply(0)
 
@@ -72,12 +72,12 @@ async def test_one_alone(asking: Gathering[int, int], server: Server) -> None:
     assert ["mine"] == server.traces
 
 
-async def test_each_in_its_own_trace(asking: Gathering[int, int], server: Server) -> None:
+async def test_each_in_its_own_trace(batcher: Batcher[int, int], server: Server) -> None:
     """Who has waited for a place, and is alone then, is asked in the trace of its own, not of who came before or is gone."""
     tasks: list[asyncio.Task[int]] = []
     for number in (1, 2, 3, 4):
         TRACE.set(f"of {number}")
-        tasks += begun(asking, number)
+        tasks += begun(batcher, number)
         await turns()
     tasks[2].cancel()
     server.reply(0)
@@ -89,10 +89,10 @@ async def test_each_in_its_own_trace(asking: Gathering[int, int], server: Server
     assert ["of 1", "of 2", "of 4"] == server.traces
 
 
-async def test_one_turn_is_one_question(asking: Gathering[int, int], server: Server) -> None:
-    """What is asked in one turn goes together, in nobody's trace, and each gets what is its own."""
+async def test_one_turn_is_one_batch(batcher: Batcher[int, int], server: Server) -> None:
+    """What is asked in one turn is one batch, in nobody's trace, and each caller gets its own result."""
     TRACE.set("mine")
-    tasks = begun(asking, 1, 2, 3)
+    tasks = begun(batcher, 1, 2, 3)
     await turns()
     server.reply(0)
 
@@ -101,12 +101,12 @@ async def test_one_turn_is_one_question(asking: Gathering[int, int], server: Ser
     assert [""] == server.traces
 
 
-async def test_two_under_way(asking: Gathering[int, int], server: Server) -> None:
-    """While two questions are under way the others wait, gather, and go together in the order in which they came."""
-    tasks = [*begun(asking, 1)]
+async def test_two_in_flight(batcher: Batcher[int, int], server: Server) -> None:
+    """While two batches are in flight the others wait, gather, and go in one batch in the order in which they came."""
+    tasks = [*begun(batcher, 1)]
     for number in (2, 3, 4, 5):
         await turns()
-        tasks += begun(asking, number)
+        tasks += begun(batcher, number)
     await turns()
 
     assert [[1], [2]] == server.asked
@@ -117,11 +117,11 @@ async def test_two_under_way(asking: Gathering[int, int], server: Server) -> Non
     assert [10, 20, 30, 40, 50] == await asyncio.gather(*tasks)
 
 
-async def test_who_is_told_joins_at_once(asking: Gathering[int, int], server: Server) -> None:
-    """Tasks that ask on as soon as they are told stay together."""
+async def test_a_caller_who_goes_on(batcher: Batcher[int, int], server: Server) -> None:
+    """Tasks that ask again as soon as they have their results stay in one batch."""
 
     async def ask_twice(number: int) -> int:
-        return await asking.told(await asking.told(number))
+        return await batcher.submit(await batcher.submit(number))
 
     tasks = [asyncio.create_task(ask_twice(number)) for number in (1, 2, 3)]
     await turns()
@@ -133,44 +133,42 @@ async def test_who_is_told_joins_at_once(asking: Gathering[int, int], server: Se
     assert [[1, 2, 3], [10, 20, 30]] == server.asked
 
 
-async def test_bounded(asking: Gathering[int, int], server: Server) -> None:
-    """No question is larger than `LARGEST`, and all are asked."""
-    count = 2 * LARGEST + 1
-    tasks = begun(asking, *range(count))
+async def test_bounded(batcher: Batcher[int, int], server: Server) -> None:
+    """No batch is larger than `MAX_BATCH`, and all are asked."""
+    count = 2 * MAX_BATCH + 1
+    tasks = begun(batcher, *range(count))
     await turns()
     server.reply(0, 1)
     await turns()
     server.reply(2)
 
     assert [10 * number for number in range(count)] == await asyncio.gather(*tasks)
-    assert [LARGEST, LARGEST, 1] == [len(each) for each in server.asked]
+    assert [MAX_BATCH, MAX_BATCH, 1] == [len(each) for each in server.asked]
 
 
-async def test_slow_ones_make_room(
-    asking: Gathering[int, int], server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A question that takes long holds nobody up, until there are `AT_MOST` of them."""
-    monkeypatch.setattr(gathering, "SLOW", 0)
+async def test_slow_ones_make_room(batcher: Batcher[int, int], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that takes long holds nobody up, until there are `MAX_IN_FLIGHT` of them."""
+    monkeypatch.setattr(batching, "SLOW", 0)
     tasks = []
-    for number in range(AT_MOST + 3):
-        tasks += begun(asking, number)
+    for number in range(MAX_IN_FLIGHT + 3):
+        tasks += begun(batcher, number)
         await asyncio.sleep(0.001)
 
-    assert [[number] for number in range(AT_MOST)] == server.asked
+    assert [[number] for number in range(MAX_IN_FLIGHT)] == server.asked
     server.reply(3)
     await turns()
-    assert [AT_MOST, AT_MOST + 1, AT_MOST + 2] == server.asked[-1]
-    server.reply(*range(AT_MOST + 1))
-    assert [10 * number for number in range(AT_MOST + 3)] == await asyncio.gather(*tasks)
+    assert [MAX_IN_FLIGHT, MAX_IN_FLIGHT + 1, MAX_IN_FLIGHT + 2] == server.asked[-1]
+    server.reply(*range(MAX_IN_FLIGHT + 1))
+    assert [10 * number for number in range(MAX_IN_FLIGHT + 3)] == await asyncio.gather(*tasks)
 
 
-async def test_who_goes_away_before(asking: Gathering[int, int], server: Server) -> None:
-    """Who is cancelled while waiting is not asked for, and a question of nobody is not asked."""
-    first = begun(asking, 1)
+async def test_who_goes_away_before(batcher: Batcher[int, int], server: Server) -> None:
+    """Who is cancelled while waiting is not asked for, and an empty batch is not run."""
+    first = begun(batcher, 1)
     await turns()
-    second = begun(asking, 2)
+    second = begun(batcher, 2)
     await turns()
-    gone, stays = begun(asking, 3, 4)
+    gone, stays = begun(batcher, 3, 4)
     await turns()
     gone.cancel()
     server.reply(0, 1)
@@ -181,9 +179,9 @@ async def test_who_goes_away_before(asking: Gathering[int, int], server: Server)
     assert [[1], [2], [4]] == server.asked
 
 
-async def test_who_goes_away_meanwhile(asking: Gathering[int, int], server: Server) -> None:
-    """Who is cancelled while the question is under way takes nothing from the others."""
-    gone, stays = begun(asking, 1, 2)
+async def test_who_goes_away_meanwhile(batcher: Batcher[int, int], server: Server) -> None:
+    """Who is cancelled while the batch is in flight takes nothing from the others."""
+    gone, stays = begun(batcher, 1, 2)
     await turns()
     gone.cancel()
     server.reply(0)
@@ -193,10 +191,10 @@ async def test_who_goes_away_meanwhile(asking: Gathering[int, int], server: Serv
         await gone
 
 
-async def test_an_error_of_ones_own(asking: Gathering[int, int], server: Server) -> None:
+async def test_an_error_of_ones_own(batcher: Batcher[int, int], server: Server) -> None:
     """An error that is returned for one is raised for that one alone."""
     server.fails = {2: StoreUnavailable("twice")}.get
-    tasks = begun(asking, 1, 2, 3)
+    tasks = begun(batcher, 1, 2, 3)
     await turns()
     server.reply(0)
     one, two, three = await asyncio.gather(*tasks, return_exceptions=True)
@@ -206,12 +204,12 @@ async def test_an_error_of_ones_own(asking: Gathering[int, int], server: Server)
 
 
 async def test_a_failure_of_all() -> None:
-    """If the question fails each raises an error like it, and no two the same."""
+    """If the batch fails, each caller raises an error like it, and no two the same."""
 
     async def fail(_together: Sequence[int]) -> Sequence[int]:
         raise StoreUnavailable("down")
 
-    one, two = await asyncio.gather(*begun(Gathering(fail, timeout=NEVER), 1, 2), return_exceptions=True)
+    one, two = await asyncio.gather(*begun(Batcher(fail, timeout=NEVER), 1, 2), return_exceptions=True)
 
     assert ["StoreUnavailable('down')"] * 2 == [repr(one), repr(two)]
     assert one is not two
@@ -219,41 +217,41 @@ async def test_a_failure_of_all() -> None:
     assert "StoreUnavailable('down')" == repr(one.__cause__)
 
 
-async def test_too_few_are_told() -> None:
+async def test_too_few_results() -> None:
     """A reply that leaves some out is an error, not somebody else's outcome."""
 
     async def leave_out(together: Sequence[int]) -> Sequence[int]:
         return together[1:]
 
-    asking = Gathering(leave_out, timeout=NEVER)
-    told = await asyncio.gather(*begun(asking, 1, 2), return_exceptions=True)
+    batcher = Batcher(leave_out, timeout=NEVER)
+    told = await asyncio.gather(*begun(batcher, 1, 2), return_exceptions=True)
 
     assert [ValueError] * 2 == [type(each) for each in told]
 
 
 async def test_time_is_over(server: Server) -> None:
     """Who waits too long gives up, for a place as for an outcome."""
-    asking = Gathering(server.ask, timeout=timedelta(milliseconds=1))
-    first = begun(asking, 1)
+    batcher = Batcher(server.ask, timeout=timedelta(milliseconds=1))
+    first = begun(batcher, 1)
     await turns()
-    second = begun(asking, 2)
+    second = begun(batcher, 2)
     await turns()
-    told = await asyncio.gather(*first, *second, *begun(asking, 3), return_exceptions=True)
+    told = await asyncio.gather(*first, *second, *begun(batcher, 3), return_exceptions=True)
 
     assert [TimeoutError] * 3 == [type(each) for each in told]
     server.reply(0, 1)
-    await asking.idle()
+    await batcher.idle()
     assert [[1], [2]] == server.asked
 
 
-async def test_idle(asking: Gathering[int, int], server: Server) -> None:
+async def test_idle(batcher: Batcher[int, int], server: Server) -> None:
     """It is idle when all that was asked has ended, also what still waited."""
-    tasks = begun(asking, 1)
+    tasks = begun(batcher, 1)
     for number in (2, 3):
         await turns()
-        tasks += begun(asking, number)
+        tasks += begun(batcher, number)
     await turns()
-    idle = asyncio.create_task(asking.idle())
+    idle = asyncio.create_task(batcher.idle())
     await turns()
     server.reply(0, 1)
     await turns()
@@ -264,19 +262,19 @@ async def test_idle(asking: Gathering[int, int], server: Server) -> None:
     assert [10, 20, 30] == [task.result() for task in tasks]
 
 
-async def test_idle_though_others_go_on_asking(asking: Gathering[int, int], server: Server) -> None:
+async def test_idle_though_others_go_on_asking(batcher: Batcher[int, int], server: Server) -> None:
     """It does not wait for what is asked later, but for what is under way for somebody who is gone."""
-    tasks = begun(asking, 1)
+    tasks = begun(batcher, 1)
     for number in (2, 3):
         await turns()
-        tasks += begun(asking, number)
+        tasks += begun(batcher, number)
     await turns()
-    idle = asyncio.create_task(asking.idle())
+    idle = asyncio.create_task(batcher.idle())
     await turns()
     server.reply(0)
     await turns()
     tasks[2].cancel()
-    tasks += begun(asking, 4)
+    tasks += begun(batcher, 4)
     await turns()
     assert not idle.done()
     server.reply(1, 2)
@@ -291,26 +289,26 @@ async def test_idle_though_others_go_on_asking(asking: Gathering[int, int], serv
 
 def test_loops_do_not_meet(server: Server) -> None:
     """Each event loop has turns of its own, and those of one that is closed are forgotten."""
-    asking = Gathering(server.ask, timeout=NEVER)
+    batcher = Batcher(server.ask, timeout=NEVER)
 
     async def ask(number: int) -> int:
-        (task,) = begun(asking, number)
+        (task,) = begun(batcher, number)
         await turns()
         server.reply(-1)
         return await task
 
     assert [10, 20, 30] == [asyncio.run(ask(number)) for number in (1, 2, 3)]
     gc.collect()
-    assert 1 == len(asking._turns)
+    assert 1 == len(batcher._queues)
 
 
 def test_loops_of_two_threads(server: Server) -> None:
     """While one thread forgets the loops that are closed, another may come with its own, which is not forgotten."""
-    asking = Gathering(server.ask, timeout=NEVER)
+    batcher = Batcher(server.ask, timeout=NEVER)
     meanwhile: list[asyncio.Runner] = []
 
     async def ask(number: int) -> int:
-        (task,) = begun(asking, number)
+        (task,) = begun(batcher, number)
         await turns()
         server.reply(-1)
         return await task
@@ -327,16 +325,16 @@ def test_loops_of_two_threads(server: Server) -> None:
         meanwhile.append(other)
         assert 30 == third.run(ask(3))
 
-        assert {each.get_loop() for each in (first, other, third)} == asking._turns.keys()
+        assert {each.get_loop() for each in (first, other, third)} == batcher._queues.keys()
 
 
 def test_the_end_of_a_loop(server: Server) -> None:
     """A loop that ends cancels what is under way, and who waits for it."""
-    asking = Gathering(server.ask, timeout=NEVER)
+    batcher = Batcher(server.ask, timeout=NEVER)
     tasks: list[asyncio.Task[int]] = []
 
     async def begin() -> None:
-        tasks.extend(begun(asking, 1, 2))
+        tasks.extend(begun(batcher, 1, 2))
         await turns()
 
     asyncio.run(begin())

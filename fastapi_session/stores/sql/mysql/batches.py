@@ -1,12 +1,12 @@
-"""What is asked of MySQL or MariaDB for many sessions at once, and what each of those who asked is told.
+"""Batches on MySQL and MariaDB: each is one transaction.
 
-| asked | by | left out |
+| batch of | statements | not served |
 |---|---|---|
 | rotations | one SELECT that locks what nobody else has locked, the rule of `stores.rotating`, one UPDATE, COMMIT | what is locked, not there, or large |
 | insertions | one INSERT, COMMIT | all, if in MariaDB one of them would have to wait |
 | readings | one SELECT | what is not there, or large |
 
-If the server refuses one of these statements, nothing was written for any of them, and all are left out. Who is left out asks alone.
+If the server refuses one of these statements, it is rolled back, and no call of the batch is served.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from fastapi_session.model import Rotation
 from fastapi_session.stores.rotating import rotated
 from fastapi_session.stores.rows import SESSION_COLUMNS, Row, lineage_of, moved_on
 from fastapi_session.stores.sql import results
+from fastapi_session.stores.sql.batched import UNSERVED, Unserved
 from fastapi_session.stores.sql.connections import PooledConnections
 from fastapi_session.stores.sql.dialects import error_code
 from fastapi_session.stores.sql.engines import OwnEngine
-from fastapi_session.stores.sql.gathered import UNSERVED, Unserved
 from fastapi_session.stores.sql.mysql.statements import (
     FIND_THESE,
     LOCK_THESE,
@@ -37,8 +37,8 @@ from fastapi_session.stores.sql.mysql.statements import (
 from fastapi_session.stores.sql.statements import INSERT, Parameters, TimedStatements, columns
 from fastapi_session.stores.sql.verbs import rotated_row
 
-Asked = TypeVar("Asked")
-Told = TypeVar("Told")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Found = Mapping[str, tuple[Row, int]]
 """By the id of a session: its row, and what time it was when that was read."""
 
@@ -46,8 +46,8 @@ _OF_CLIENT = range(2000, 3000)
 """Codes that the server never sends: what became of the statement is not known."""
 
 
-class TogetherInMysql:
-    """Asks the database of *engine* through *connections*. Its clock decides, unless *clock* is given."""
+class MysqlBatches:
+    """Runs batches on the database of *engine* through *connections*. Its clock decides, unless *clock* is given."""
 
     dialects = frozenset({"mariadb", "mysql"})
     """SQLAlchemy's names of both."""
@@ -61,41 +61,41 @@ class TogetherInMysql:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the running event loop can ask so."""
+        """Whether the running event loop has connections for batches."""
         return self._engine.is_open
 
     async def rotate(self, rotations: Sequence[Rotation]) -> Sequence[Row | Unserved | None]:
-        """Return each session as it was handed on; `None` only if it is certain that it was not. Raises StoreUnavailable."""
-        return await self._ask(self._rotate_one, self._rotate_many, rotations)
+        """Return each session as it was rotated; `None` only if it is certain that it was not. Raises StoreUnavailable."""
+        return await self._run(self._rotate_one, self._rotate_many, rotations)
 
     async def insert(self, rows: Sequence[Row]) -> Sequence[Literal[True] | Unserved]:
         """Say of each row whether it was kept. Raises StoreUnavailable."""
-        return await self._ask(insert_one, insert_many, rows)
+        return await self._run(insert_one, insert_many, rows)
 
     async def get(self, session_ids: Sequence[str]) -> Sequence[tuple[Row | None, int] | Unserved]:
         """Return each session, or `None`, and the clock. Raises StoreUnavailable."""
-        return await self._ask(self._get_one, get_many, session_ids)
+        return await self._run(self._get_one, get_many, session_ids)
 
-    async def _ask(
+    async def _run(
         self,
-        one: Callable[[Connection, Asked], Told],
-        many: Callable[[Connection, Sequence[Asked]], Sequence[Told | Unserved]],
-        asked: Sequence[Asked],
-    ) -> Sequence[Told | Unserved]:
-        if len(asked) == 1:
-            return [await self._connections.run_to_the_end(lambda connection: one(connection, asked[0]), alone=True)]
-        return await self._connections.run_to_the_end(lambda connection: unless_refused(connection, many, asked))
+        one: Callable[[Connection, Item], Result],
+        many: Callable[[Connection, Sequence[Item]], Sequence[Result | Unserved]],
+        items: Sequence[Item],
+    ) -> Sequence[Result | Unserved]:
+        if len(items) == 1:
+            return [await self._connections.run_to_the_end(lambda connection: one(connection, items[0]), alone=True)]
+        return await self._connections.run_to_the_end(lambda connection: unless_refused(connection, many, items))
 
     def _rotate_one(self, connection: Connection, rotation: Rotation) -> Row | None:
         return rotated_row(connection, self._timed, rotation, now=self._now())
 
     def _rotate_many(self, connection: Connection, rotations: Sequence[Rotation]) -> Sequence[Row | Unserved | None]:
         locked = found(connection, LOCK_THESE, {rotation.session_id for rotation in rotations})
-        told, written = handed_on(locked, rotations, clock=self._clock)
+        outcomes, written = rotate_locked(locked, rotations, clock=self._clock)
         if written:
             values = written_values(written)
             results.ensure_changed(len(written), connection.exec_driver_sql(write_these(len(written)), values))
-        return told
+        return outcomes
 
     def _get_one(self, connection: Connection, session_id: str) -> tuple[Row | None, int]:
         rows = results.rows_of(connection.execute(self._timed.get, {"given_session_id": session_id}))
@@ -107,17 +107,17 @@ class TogetherInMysql:
 
 def unless_refused(
     connection: Connection,
-    many: Callable[[Connection, Sequence[Asked]], Sequence[Told | Unserved]],
-    asked: Sequence[Asked],
-) -> Sequence[Told | Unserved]:
-    """Return what those who *asked* are told by *many*: that they were not served, if any statement of it is refused."""
+    many: Callable[[Connection, Sequence[Item]], Sequence[Result | Unserved]],
+    items: Sequence[Item],
+) -> Sequence[Result | Unserved]:
+    """Return what *many* returns for *items*: of each that it was not served, if a statement is refused."""
     try:
-        return many(connection, asked)
+        return many(connection, items)
     except (StatementError, UnicodeEncodeError) as error:
         if not is_refusal(error):
             raise
         connection.exec_driver_sql("ROLLBACK")
-        return [UNSERVED] * len(asked)
+        return [UNSERVED] * len(items)
 
 
 def is_refusal(error: StatementError | UnicodeEncodeError) -> bool:
@@ -134,25 +134,25 @@ def found(connection: Connection, statement: Executable, session_ids: Collection
     return results.readings(rows, session_ids)
 
 
-def handed_on(
+def rotate_locked(
     sessions: Found, rotations: Sequence[Rotation], *, clock: Clock | None
 ) -> tuple[list[Row | Unserved | None], Collection[Row]]:
-    """Return what those who asked for *rotations* are told, one after the other, and the rows to be written. *clock* as in `rotate`."""
-    told: list[Row | Unserved | None] = []
+    """Return the outcome of each of *rotations*, one after the other, and the rows to be written. *clock* as in `MysqlBatches`."""
+    outcomes: list[Row | Unserved | None] = []
     written: dict[str, Row] = {}
     for rotation in rotations:
         if rotation.session_id not in sessions:
-            told.append(UNSERVED)
+            outcomes.append(UNSERVED)
             continue
         row, read_at = sessions[rotation.session_id]
         row = written.get(rotation.session_id, row)
         lineage = rotated(lineage_of(row), rotation, now=read_at if clock is None else clock())
         if lineage is None:
-            told.append(None)
+            outcomes.append(None)
         else:
             written[rotation.session_id] = row = moved_on(row, rotation.circumstances, lineage)
-            told.append(row)
-    return told, written.values()
+            outcomes.append(row)
+    return outcomes, written.values()
 
 
 def insert_one(connection: Connection, row: Row) -> Literal[True]:

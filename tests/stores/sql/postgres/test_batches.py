@@ -1,4 +1,4 @@
-"""What tasks ask of PostgreSQL in one turn is asked together: each is told what it would be told alone, and waits for no stranger."""
+"""What tasks ask of PostgreSQL in one turn is one batch: each gets the result it would get alone, and waits for no stranger."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import Circumstances, Rotation, SessionRecord
 from fastapi_session.stores.sql import SqlStore
-from fastapi_session.stores.sql.gathered import SMALL
-from fastapi_session.stores.sql.postgres.texts import LARGEST, Question
-from fastapi_session.stores.sql.postgres.together import TogetherInPostgres
+from fastapi_session.stores.sql.batched import SMALL
+from fastapi_session.stores.sql.postgres.batches import PostgresBatches
+from fastapi_session.stores.sql.postgres.statements import LARGEST, Statement
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import digest, new_session, next_rotation
 from tests.stores.sql.conftest import PATIENCE
@@ -47,20 +47,20 @@ async def store(url: str, engine: AsyncEngine, clock: HandClock) -> AsyncIterato
 @pytest.fixture
 def asked(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that *store* asks below SQLAlchemy, in their order."""
-    borrowing, texts = together(store)._borrowing, list[str]()
-    ask = borrowing.ask
+    borrowing, texts = batches(store)._borrowing, list[str]()
+    run = borrowing.run
 
-    async def noted(question: Question, values: list[object], read: Callable[..., Any]) -> Any:
-        texts.append(question.text)
-        return await ask(question, values, read)
+    async def noted(statement: Statement, values: list[object], read: Callable[..., Any]) -> Any:
+        texts.append(statement.text)
+        return await run(statement, values, read)
 
-    monkeypatch.setattr(borrowing, "ask", noted)
+    monkeypatch.setattr(borrowing, "run", noted)
     return texts
 
 
-def together(store: SqlStore) -> TogetherInPostgres:
-    assert isinstance(store._together, TogetherInPostgres)
-    return store._together
+def batches(store: SqlStore) -> PostgresBatches:
+    assert isinstance(store._batches, PostgresBatches)
+    return store._batches
 
 
 async def kept(store: SqlStore, clock: HandClock, *names: str) -> list[SessionRecord]:
@@ -73,18 +73,18 @@ async def rotate_all(store: SqlStore, rotations: Sequence[Rotation]) -> list[Ses
     return list(await asyncio.gather(*map(store.rotate, rotations)))
 
 
-async def test_one_question(store: SqlStore, asked: list[str], clock: HandClock) -> None:
-    """Three tasks ask once for each verb, and each is told what is its own; one alone asks the plain statement."""
+async def test_one_batch(store: SqlStore, asked: list[str], clock: HandClock) -> None:
+    """Three tasks make one batch of each verb, and each gets its own result; one alone has the plain statement."""
     records = await kept(store, clock, "a", "b", "c")
     rotated = await rotate_all(store, [next_rotation(each, debounce=0) for each in records])
     read = [each.record for each in await asyncio.gather(*(store.get(each.session_id) for each in records))]
     await store.get(records[0].session_id)
-    questions = together(store)._questions
+    statements = batches(store)._statements
 
     assert [1, 1, 1] == [each.lineage.generation for each in rotated if each is not None]
     assert [each.session_id for each in records] == [each.session_id for each in rotated if each is not None]
     assert rotated == read
-    chosen: list[Question] = [questions.insert_many, questions.rotate_many, questions.get_many, questions.get]
+    chosen: list[Statement] = [statements.insert_many, statements.rotate_many, statements.get_many, statements.get]
     assert [each.text for each in chosen] == asked
 
 
@@ -147,7 +147,7 @@ async def test_alone_and_together_alike(store: SqlStore, clock: HandClock) -> No
 
 
 async def test_two_of_one_session(store: SqlStore, clock: HandClock) -> None:
-    """Of several that present one token in one question, one is told the record that is kept, and the others nothing."""
+    """Of several that present one token in one batch, one gets the record that is kept, and the others nothing."""
     one, other = await kept(store, clock, "one", "other")
     rotations = [next_rotation(one, successor=digest(f"{n}"), debounce=0) for n in range(8)]
     told = await rotate_all(store, [*rotations, next_rotation(other, debounce=0)])
@@ -158,7 +158,7 @@ async def test_two_of_one_session(store: SqlStore, clock: HandClock) -> None:
 
 
 async def test_a_session_that_is_inserted_twice(store: SqlStore, clock: HandClock) -> None:
-    """Of two with one id, in one question, one is kept; the other is unavailable, and so is one whose id is there."""
+    """Of two with one id, in one batch, one is kept; the other is unavailable, and so is one whose id is there."""
     one, other = (new_session("same", now=clock(), user_id=name) for name in ("one", "other"))
     third = new_session("third", now=clock())
     told = await asyncio.gather(*map(store.insert, (one, other, third)), return_exceptions=True)
@@ -189,7 +189,7 @@ async def test_a_stranger_who_holds_a_row(
         assert not alone.done()
 
     assert {True, False} == {await waiting[0] is None, await alone is None}
-    assert asked.count(together(store)._questions.rotate_many.text) == 1
+    assert asked.count(batches(store)._statements.rotate_many.text) == 1
 
 
 async def test_bad_data_of_one(store: SqlStore, clock: HandClock) -> None:

@@ -19,7 +19,7 @@ from fastapi_session.clock import system_clock
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.insertion import KEPT
 from fastapi_session.model import Circumstances, Reading, Rotation, SessionRecord
-from fastapi_session.stores.gathering import LARGEST
+from fastapi_session.stores.batching import MAX_BATCH
 from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.mysql.statements import LARGEST_READ
@@ -251,10 +251,10 @@ class TestInsertions:
     async def test_more_than_the_driver_sends_at_once(self, store: SqlStore, clock: HandClock) -> None:
         """If the driver makes two statements of it and the second is refused, the first one is undone, and all others are kept."""
         data = {"x": '"' * 2_000}  # each of them is four bytes in a statement
-        records = [new_session(f"{n}", now=clock(), session_data=data) for n in range(LARGEST - 1)]
+        records = [new_session(f"{n}", now=clock(), session_data=data) for n in range(MAX_BATCH - 1)]
         told = await asyncio.gather(*map(store.insert, [*records, records[0]]), return_exceptions=True)
 
-        assert LARGEST - 1 == told.count(KEPT)
+        assert MAX_BATCH - 1 == told.count(KEPT)
         assert [StoreUnavailable] == [type(each) for each in (told[0], told[-1]) if each is not KEPT]
 
 
@@ -342,6 +342,6 @@ class TestTrouble:
         for task in tasks[::2]:
             task.cancel()
         told: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
-        await store._idle_together()
+        await store._idle_batches()
 
         assert [each.session_id for each in records[1::2]] == [each.session_id for each in told[1::2]]
