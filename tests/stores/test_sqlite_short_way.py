@@ -21,7 +21,7 @@ from fastapi_session.stores.sqlite import SqliteStore, short_way
 from fastapi_session.stores.sqlite.file import connect_beside
 from fastapi_session.stores.sqlite.presence import WATCH_EVERY, OpenFiles
 from fastapi_session.stores.sqlite.short_way import IN_A_ROW, LARGEST
-from fastapi_session.stores.sqlite.thread import SqliteThread
+from fastapi_session.stores.sqlite.thread import READS_IN_A_ROW, SqliteThread
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
 
@@ -158,12 +158,21 @@ class TestWhere:
         other.join()
 
     async def test_many_in_a_row(self, thread: SqliteThread) -> None:
-        """The thread has its turn: one read, and two writes, of which one may have the log to copy and the other to begin anew."""
+        """The thread has its turn at two writes, of which one may have the log to copy and the other to begin anew. It has no reads."""
         reads = [await thread.read_row(place) == HERE() for _ in range(IN_A_ROW + 2)]
         writes = [await thread.write_row(insert(n)) == HERE() for n in range(IN_A_ROW + 3)]
 
-        assert [*[True] * IN_A_ROW, False, True] == reads
+        assert [True] * (IN_A_ROW + 2) == reads
         assert [*[True] * IN_A_ROW, False, False, True] == writes
+
+    async def test_one_that_reads_again_and_again(self, thread: SqliteThread) -> None:
+        """It leaves the event loop to others now and then."""
+        others: list[None] = []
+        asyncio.get_running_loop().call_soon(others.append, None)
+        for _ in range(READS_IN_A_ROW):
+            await thread.read_row(place)
+
+        assert [None] == others
 
     async def test_others_in_the_same_turn(self, thread: SqliteThread) -> None:
         """The first writes at once, the others of the turn together on the thread; the next turn is a new one."""
@@ -213,8 +222,7 @@ class TestNobodyWaits:
         with locked(path) as leave:
             began = time.monotonic()
             writing = asyncio.create_task(store.rotate(next_rotation(record, debounce=0)))
-            for _ in range(20):
-                await asyncio.sleep(0)
+            for _ in range(3 * READS_IN_A_ROW):  # none of them waits in the thread, behind the write
                 assert record == (await store.get(record.session_id)).record
             assert not writing.done()
             assert time.monotonic() - began < BLOCKED

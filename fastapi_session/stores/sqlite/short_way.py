@@ -8,13 +8,13 @@ has a connection of its own, and no patience:
 | is not open yet, or has just failed | the thread does it |
 | finds at its look at the files that they are not those that it opened | the thread does it, and sees what became of them |
 | is in use by an event loop of another thread | the thread does it |
-| was taken `IN_A_ROW` times | the thread does it, and the event loop turns |
+| has written `IN_A_ROW` times | the thread does `THEN` writes |
 | finds the file locked by another process, or a row that is large | nothing is done, and the thread does it |
 | fails in any other way | what was begun is undone, the thread does it, and its outcome counts |
 | was slower than an event loop bears: a disk that hangs | the result counts, and the thread does everything for a while |
 
-So the event loop waits for nobody's lock. A task that asks again and again would not leave the loop to others if the thread had no
-turn; and the thread copies the log into the database, which takes long and flushes the disk.
+So the event loop waits for nobody's lock. The thread has its turn since it copies the log into the database, which takes long and
+flushes the disk. Reads have no need of it, and it may be waiting for another process: whoever reads sees to it that the loop turns.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeVar
 
 from fastapi_session.stores.sqlite.presence import WATCH_EVERY, OpenFiles, Presence
@@ -35,7 +34,10 @@ Work = Callable[[sqlite3.Connection], T]
 """What is to be done on a connection."""
 
 IN_A_ROW = 128
-"""How many reads, or writes, go the short way before the thread does some."""
+"""How many writes go the short way before the thread does some."""
+
+THEN = 2
+"""How many the thread does: the first copies the log into the database, the second begins the log anew. Both flush the disk."""
 
 UNBEARABLE = 0.05
 """Seconds that one of them may take at most, or the disk is too slow for the short way."""
@@ -53,19 +55,6 @@ _INHERITED: list[sqlite3.Connection] = []
 """Connections of the process that this one was forked from. They are held on to, since letting go would close them."""
 
 
-@dataclass(slots=True)
-class _Turns:
-    """Of `IN_A_ROW` turns, and as many more as *then* says, whose is the next."""
-
-    then: int
-    taken: int = 0
-
-    def is_of_thread(self) -> bool:
-        """Take a turn, and say whether it is the thread's."""
-        self.taken = self.taken % (IN_A_ROW + self.then) + 1
-        return self.taken > IN_A_ROW
-
-
 class ShortWay:
     """A connection that whoever has work for it uses at once, and nobody waits for.
 
@@ -81,13 +70,11 @@ class ShortWay:
         self._files: OpenFiles | None = None
         self._looks_at = 0.0
         self._rests_until = 0.0
-        self._reads = _Turns(then=1)
-        # The first copies the log into the database, the second begins the log anew: both flush the disk.
-        self._writes = _Turns(then=2)
+        self._writes = 0
 
     def read(self, work: Work[T]) -> tuple[T] | None:
         """Return the result of *work*, which reads, in a tuple; `None` if it is for the thread."""
-        return self._do(work, turns=self._reads)
+        return self._do(work)
 
     def write(self, work: Work[T]) -> tuple[T] | None:
         """Return the result of *work*, as it was committed, in a tuple; `None` if nothing was written, and it is for the thread."""
@@ -98,7 +85,7 @@ class ShortWay:
             connection.execute("COMMIT")
             return result
 
-        return self._do(write, turns=self._writes)
+        return self._do(write, writes=True)
 
     def keep_open(self, files: OpenFiles) -> None:
         """Open the connection to *files*, which were just found to be there, if it is closed."""
@@ -119,12 +106,14 @@ class ShortWay:
         if self._connection is not None:
             _INHERITED.append(self._connection)
 
-    def _do(self, work: Work[T], *, turns: _Turns) -> tuple[T] | None:
+    def _do(self, work: Work[T], *, writes: bool = False) -> tuple[T] | None:
         if not self._lock.acquire(blocking=False):
             return None
         try:
             began = time.monotonic()
-            if self._connection is None or began < self._rests_until or turns.is_of_thread() or self._are_gone(began):
+            if self._connection is None or began < self._rests_until or self._are_gone(began):
+                return None
+            if writes and self._is_of_thread():
                 return None
             result = self._try(self._connection, work)
             if time.monotonic() - began >= UNBEARABLE:
@@ -132,6 +121,11 @@ class ShortWay:
             return result
         finally:
             self._lock.release()
+
+    def _is_of_thread(self) -> bool:
+        """Count a write, and say whether it is the thread's."""
+        self._writes = self._writes % (IN_A_ROW + THEN) + 1
+        return self._writes > IN_A_ROW
 
     def _are_gone(self, now: float) -> bool:
         """Look at the files, if it is time to. Here too, since the thread may be waiting for the lock of another process."""

@@ -22,6 +22,9 @@ from fastapi_session.stores.sqlite.worker import LARGEST_GROUP, Job, Jobs, Worke
 
 T = TypeVar("T")
 
+READS_IN_A_ROW = 128
+"""How many rows are read before the event loop turns: a task that reads again and again must leave it to others."""
+
 
 class SqliteThread:
     """Brings work to a connection that *connect* opens on a thread of its own, when the first job comes.
@@ -49,6 +52,7 @@ class SqliteThread:
         self._jobs_by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         # How many callers wait. Event loops on several threads or a fork may miscount it: that costs a turn, no result.
         self._waiting = 0
+        self._reads = 0
 
     async def read(self, work: Work[T]) -> T:
         """Return what *work* reads from the connection. Raises StoreUnavailable for any failure of SQLite."""
@@ -65,6 +69,9 @@ class SqliteThread:
     async def read_row(self, work: Work[T]) -> T:
         """As `read`, of a row: without the thread if nothing would wait. *work* may be done twice."""
         self._after_fork()
+        self._reads += 1
+        if self._reads % READS_IN_A_ROW == 0:
+            await asyncio.sleep(0)  # not by the thread, which may be waiting for the lock of another process
         done = self._short_way.read(work)
         return await self._put(work, writes=False) if done is None else done[0]
 
