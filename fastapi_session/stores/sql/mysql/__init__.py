@@ -1,1 +1,1 @@
-"""MySQL and MariaDB asked for many sessions in one transaction."""
+"""Batches on MySQL and MariaDB: many sessions in one transaction."""

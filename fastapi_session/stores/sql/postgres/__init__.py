@@ -1,1 +1,1 @@
-"""PostgreSQL asked below SQLAlchemy: many sessions by one statement, on a connection of the pool."""
+"""Batches on PostgreSQL: many sessions by one statement, on a connection of SQLAlchemy's pool but below SQLAlchemy."""
