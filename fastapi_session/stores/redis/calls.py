@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from fastapi_session.stores.batching import Batcher
+from fastapi_session.stores.finishing import Finishing
 from fastapi_session.stores.redis.connections import (
     DEFAULT_PORT,
     Client,
@@ -44,7 +45,7 @@ class Calls:
         self._server = server
         # A cache of clients, one for each event loop.
         self._clients: dict[asyncio.AbstractEventLoop, Redis] = {}
-        self._running: set[asyncio.Task[Reply]] = set()
+        self._alone: Finishing[Reply] = Finishing()
 
     @property
     def place(self) -> str:
@@ -58,7 +59,7 @@ class Calls:
         """Return what *script* returns. Raises StoreUnavailable for any failure of the driver or the server."""
         call = Call(script, keys, arguments)
         if self._batcher is None or not call.is_short:
-            return await self._run_alone(call)
+            return await self._alone.run(self._reply(call))
         try:
             return await self._batcher.submit(call)
         except TimeoutError as error:
@@ -66,19 +67,12 @@ class Calls:
 
     async def close(self) -> None:
         """Wait for what is under way on this event loop, then close the connections that are our own."""
-        loop = asyncio.get_running_loop()
         if self._batcher is not None:
             await self._batcher.idle()
-        await asyncio.gather(*(task for task in self._running if task.get_loop() is loop), return_exceptions=True)
-        client = self._clients.pop(loop, None)
+        await self._alone.idle()
+        client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
-
-    async def _run_alone(self, call: Call) -> Reply:
-        task = asyncio.create_task(self._reply(call))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
 
     async def _run_pipeline(self, calls: Sequence[Call]) -> Sequence[Reply | Exception]:
         """Return the reply to each of *calls*."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy import Engine as SyncEngine
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import greenlet_spawn
 
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.finishing import Finishing
 from fastapi_session.stores.sql.dialects import DIFFERENCES, error_code
 from fastapi_session.stores.sql.engines import Engine, Look, known
 
@@ -52,14 +53,12 @@ class PooledConnections:
     def __init__(self, engine: Engine, *, timeout: timedelta) -> None:
         self._engine = engine
         self._timeout = timeout.total_seconds()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._finishing: Finishing[Any] = Finishing()
 
     async def run(self, work: Work[T], *, alone: bool = False) -> T:
         """Do *work* in a transaction; *alone* says that it is a single statement. Raises StoreUnavailable."""
-        task = asyncio.create_task(self.run_to_the_end(work, alone=alone))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        result: T = await self._finishing.run(self.run_to_the_end(work, alone=alone))
+        return result
 
     def savepoint(self, connection: Connection) -> AbstractContextManager[object]:  # noqa: ARG002 - needed on none
         """Return nothing to undo: a statement that is alone in its transaction is undone with it."""
@@ -67,8 +66,7 @@ class PooledConnections:
 
     async def idle(self) -> None:
         """Wait until what was begun on this event loop has ended."""
-        loop = asyncio.get_running_loop()
-        await asyncio.gather(*(task for task in self._tasks if task.get_loop() is loop), return_exceptions=True)
+        await self._finishing.idle()
 
     async def run_to_the_end(self, work: Work[T], *, alone: bool = False) -> T:
         """Do the same in the task that calls, which is one that nobody cancels."""
