@@ -10,7 +10,7 @@ import pytest
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.sqlite import SqliteStore, short_way, worker
+from fastapi_session.stores.sqlite import SqliteStore, fast_path, worker
 from fastapi_session.stores.sqlite.presence import OpenFiles, Presence
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
@@ -20,7 +20,7 @@ BESIDE = ("-wal", "-shm")
 
 @pytest.fixture(autouse=True)
 def always_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    for watching in (worker, short_way):
+    for watching in (worker, fast_path):
         monkeypatch.setattr(watching, "WATCH_EVERY", 0.0)
 
 

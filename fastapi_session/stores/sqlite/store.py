@@ -33,10 +33,10 @@ from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, Row, key_row, session_row
 from fastapi_session.stores.sqlite import events, statements, writes
+from fastapi_session.stores.sqlite.fast_path import LARGEST, Work
 from fastapi_session.stores.sqlite.file import connect, connect_beside
 from fastapi_session.stores.sqlite.moving_verbs import MovingVerbs
 from fastapi_session.stores.sqlite.presence import OpenFiles
-from fastapi_session.stores.sqlite.short_way import LARGEST, Work
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
 

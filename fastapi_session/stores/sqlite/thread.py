@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi_session.errors import StoreUnavailable
+from fastapi_session.stores.sqlite.fast_path import FastPath, Work
 from fastapi_session.stores.sqlite.presence import OpenFiles
-from fastapi_session.stores.sqlite.short_way import ShortWay, Work
 from fastapi_session.stores.sqlite.worker import LARGEST_GROUP, Job, Jobs, Worker
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class SqliteThread:
         self._connect = connect
         self._connect_beside = connect_beside
         self._opened = opened
-        self._short_way = ShortWay(connect_beside)
+        self._fast_path = FastPath(connect_beside)
         self._pid = os.getpid()
         # The lock guards `_thread` and `_jobs`: that no job is put after the last one of a thread.
         self._lock = threading.Lock()
@@ -72,13 +72,13 @@ class SqliteThread:
         self._reads += 1
         if self._reads % READS_IN_A_ROW == 0:
             await asyncio.sleep(0)  # not by the thread, which may be waiting for the lock of another process
-        done = self._short_way.read(work)
+        done = self._fast_path.read(work)
         return await self._put(work, writes=False) if done is None else done[0]
 
     async def write_row(self, work: Work[T]) -> T:
         """As `write`, of a row: without the thread if nothing would wait, and nobody else does. *work* may be done twice, and is committed once."""
         self._after_fork()
-        done = None if self._waiting else self._short_way.write(work)
+        done = None if self._waiting else self._fast_path.write(work)
         if done is None:
             return await self._put(work, writes=True)
         # Whoever writes in the same turn is not alone, and goes to the thread together with the others of the turn.
@@ -131,7 +131,7 @@ class SqliteThread:
     def _start(self) -> threading.Thread:
         # A daemon, so that a program which forgets to close still ends; what was returned is committed.
         thread = threading.Thread(
-            target=Worker(self._connect, opened=self._opened, short_way=self._short_way).run,
+            target=Worker(self._connect, opened=self._opened, fast_path=self._fast_path).run,
             args=(self._jobs,),
             name="fastapi_session.sqlite",
             daemon=True,
@@ -151,5 +151,5 @@ class SqliteThread:
             self._lock = threading.Lock()
             self._thread = None
             self._jobs = Jobs()
-            self._short_way.leave_alone()
-            self._short_way = ShortWay(self._connect_beside)
+            self._fast_path.leave_alone()
+            self._fast_path = FastPath(self._connect_beside)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from fastapi_session.stores.sqlite.fast_path import FastPath
 from fastapi_session.stores.sqlite.presence import WATCH_EVERY, FileGone, OpenFiles, Presence
-from fastapi_session.stores.sqlite.short_way import ShortWay
 
 LARGEST_GROUP = 256
 """How many jobs go to the thread at once, and how many make it take no more: no writer waits for twice as many."""
@@ -62,10 +62,10 @@ class Worker:
     """Does jobs on the thread. A connection that could not begin or commit is closed, and the next one opened."""
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], *, opened: Callable[[], OpenFiles], short_way: ShortWay
+        self, connect: Callable[[], sqlite3.Connection], *, opened: Callable[[], OpenFiles], fast_path: FastPath
     ) -> None:
         self._connect = connect
-        self._short_way = short_way
+        self._fast_path = fast_path
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
         self._files: OpenFiles | None = None
@@ -118,10 +118,10 @@ class Worker:
         files.ensure_whole()
         self._looks_at = time.monotonic() + WATCH_EVERY
         if self._connection is not None:
-            self._short_way.keep_open(files)
+            self._fast_path.keep_open(files)
 
     def _disconnect(self) -> None:
-        self._short_way.close()  # before the last connection, which has the log to clear away
+        self._fast_path.close()  # before the last connection, which has the log to clear away
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.stores.sqlite import SqliteStore, short_way
+from fastapi_session.stores.sqlite import SqliteStore, fast_path
+from fastapi_session.stores.sqlite.fast_path import IN_A_ROW, LARGEST
 from fastapi_session.stores.sqlite.file import connect_beside
 from fastapi_session.stores.sqlite.presence import WATCH_EVERY, OpenFiles
-from fastapi_session.stores.sqlite.short_way import IN_A_ROW, LARGEST
 from fastapi_session.stores.sqlite.thread import READS_IN_A_ROW, SqliteThread
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session, next_rotation
@@ -42,7 +42,7 @@ HERE = threading.get_ident
 @pytest.fixture(autouse=True)
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, its disk is not taken for one that hangs."""
-    monkeypatch.setattr(short_way, "UNBEARABLE", 3600.0)
+    monkeypatch.setattr(fast_path, "UNBEARABLE", 3600.0)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @pytest.fixture
 async def thread(path: Path) -> AsyncIterator[SqliteThread]:
-    """A thread whose short way is open."""
+    """A thread whose fast path is open."""
     thread = SqliteThread(
         partial(connect, path),
         connect_beside=partial(connect_beside, str(path), largest=LARGEST),
@@ -193,8 +193,8 @@ class TestWhere:
 
     async def test_a_disk_that_is_too_slow(self, thread: SqliteThread, monkeypatch: pytest.MonkeyPatch) -> None:
         """What took long has its result, and for a while no other is tried."""
-        monkeypatch.setattr(short_way, "UNBEARABLE", 0.0)
-        monkeypatch.setattr(short_way, "REST", 3600.0)
+        monkeypatch.setattr(fast_path, "UNBEARABLE", 0.0)
+        monkeypatch.setattr(fast_path, "REST", 3600.0)
 
         assert [True, False, False] == [await thread.write_row(insert(n)) == HERE() for n in range(3)]
         assert [0, 1, 2] == await thread.read(numbers)
@@ -218,7 +218,7 @@ class TestNobodyWaits:
         record = new_session("a", now=clock())
         await store.insert(record)
         await store.get(record.session_id)
-        monkeypatch.setattr(short_way, "WATCH_EVERY", 0.0)
+        monkeypatch.setattr(fast_path, "WATCH_EVERY", 0.0)
         with locked(path) as leave:
             began = time.monotonic()
             writing = asyncio.create_task(store.rotate(next_rotation(record, debounce=0)))
@@ -232,7 +232,7 @@ class TestNobodyWaits:
         await store.close()
 
     async def test_a_write_that_finds_the_lock_taken(self, thread: SqliteThread, path: Path) -> None:
-        """It is done on the thread, once, as soon as the lock is free, and the next one goes the short way again."""
+        """It is done on the thread, once, as soon as the lock is free, and the next one takes the fast path again."""
         with locked(path) as leave:
             began = time.monotonic()
             writing = asyncio.create_task(thread.write_row(insert(1)))
@@ -247,7 +247,7 @@ class TestNobodyWaits:
 
 class TestFailures:
     async def test_what_violates_a_constraint(self, thread: SqliteThread, path: Path) -> None:
-        """The thread's outcome counts, nothing is left open, and the short way goes on."""
+        """The thread's outcome counts, nothing is left open, and the fast path goes on."""
         await thread.write_row(insert(1))
 
         def twice(db: sqlite3.Connection) -> None:
@@ -262,7 +262,7 @@ class TestFailures:
 
     async def test_a_connection_that_fails(self, thread: SqliteThread, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is given up for a while, whatever the thread can do."""
-        monkeypatch.setattr(short_way, "REST", 3600.0)
+        monkeypatch.setattr(fast_path, "REST", 3600.0)
         here = HERE()
 
         def fail_here(db: sqlite3.Connection) -> list[int]:
@@ -326,7 +326,7 @@ class TestFiles:
 
     async def test_a_file_that_is_deleted(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is noticed with the next look, also by who never asks the thread, and nothing is made in its place."""
-        monkeypatch.setattr(short_way, "WATCH_EVERY", 0.0)
+        monkeypatch.setattr(fast_path, "WATCH_EVERY", 0.0)
         store = SqliteStore(path)
         await store.insert(new_session("a", now=0))
         for _ in range(3):

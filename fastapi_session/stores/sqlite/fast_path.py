@@ -1,20 +1,20 @@
-"""The short way: a row is read or written on the thread of whoever asks, as long as nothing there would wait.
+"""The fast path: a row is read or written on the thread of its caller, as long as nothing there would wait.
 
-A row takes SQLite a few microseconds, and the hop to the thread that owns the other connection and back a hundred. The short way
-has a connection of its own, and no patience:
+A row takes SQLite a few microseconds, and the hop to the thread that owns the other connection and back a hundred. The fast path
+has a connection of its own, which never waits for a lock:
 
-| the short way | then |
+| the fast path | then |
 |---|---|
 | is not open yet, or has just failed | the thread does it |
 | finds at its look at the files that they are not those that it opened | the thread does it, and sees what became of them |
 | is in use by an event loop of another thread | the thread does it |
-| has written `IN_A_ROW` times | the thread does `THEN` writes |
+| has written `IN_A_ROW` times | the thread does `THREAD_WRITES` writes |
 | finds the file locked by another process, or a row that is large | nothing is done, and the thread does it |
 | fails in any other way | what was begun is undone, the thread does it, and its outcome counts |
 | was slower than an event loop bears: a disk that hangs | the result counts, and the thread does everything for a while |
 
 So the event loop waits for nobody's lock. The thread has its turn since it copies the log into the database, which takes long and
-flushes the disk. Reads have no need of it, and it may be waiting for another process: whoever reads sees to it that the loop turns.
+flushes the disk. Reads have no need of it, and it may be waiting for another process: the caller sees to it that the loop turns.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ Work = Callable[[sqlite3.Connection], T]
 """What is to be done on a connection."""
 
 IN_A_ROW = 128
-"""How many writes go the short way before the thread does some."""
+"""How many writes take the fast path before the thread does some."""
 
-THEN = 2
-"""How many the thread does: the first copies the log into the database, the second begins the log anew. Both flush the disk."""
+THREAD_WRITES = 2
+"""How many writes the thread does then: the first copies the log into the database, the second begins the log anew. Both flush the disk."""
 
 UNBEARABLE = 0.05
-"""Seconds that one of them may take at most, or the disk is too slow for the short way."""
+"""Seconds that one of them may take at most, or the disk is too slow for the fast path."""
 
 REST = 1.0
 """Seconds for which the thread does everything after such a one, and after a failure."""
@@ -55,7 +55,7 @@ _INHERITED: list[sqlite3.Connection] = []
 """Connections of the process that this one was forked from. They are held on to, since letting go would close them."""
 
 
-class ShortWay:
+class FastPath:
     """A connection that whoever has work for it uses at once, and nobody waits for.
 
     The thread that has the other connection to the same file opens it by *connect*, which returns `None` if there can be none, and
@@ -124,7 +124,7 @@ class ShortWay:
 
     def _is_of_thread(self) -> bool:
         """Count a write, and say whether it is the thread's."""
-        self._writes = self._writes % (IN_A_ROW + THEN) + 1
+        self._writes = self._writes % (IN_A_ROW + THREAD_WRITES) + 1
         return self._writes > IN_A_ROW
 
     def _are_gone(self, now: float) -> bool:
