@@ -76,6 +76,8 @@ _TYPES: Mapping[Kind, frozenset[type]] = {
 
 _YEAR_10000 = 253_402_300_800_000
 """Its first moment (milliseconds): later than any `datetime`."""
+_MOST_TYPES = 1_000
+"""How many combinations of types are known at once. Each column that may be empty doubles what there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +217,18 @@ def places(kind: Kind, names: Sequence[str], columns: Mapping[str, Column]) -> M
     return {place: name for place, name in enumerate(names) if columns[name].kind is kind}
 
 
+_MOST_TYPES = 1_000
+"""How many combinations of types are known at once."""
+
+
 class Rows:
     """Writes and reads rows of the columns *names*, in this order, each described in *columns*."""
 
     def __init__(self, names: Sequence[str], columns: Mapping[str, Column]) -> None:
         # Looked up once: a row is read with every refresh.
         self._types = [(name, columns[name].types) for name in names]
+        # A cache: most rows have the same types, and to look at each column takes as long as all else of a reading.
+        self._right_types: set[tuple[type, ...]] = set()
         self._datetimes, self._json, self._booleans = (
             [*places(kind, names, columns).items()] for kind in (Kind.DATETIME, Kind.JSON, Kind.BOOLEAN)
         )
@@ -234,12 +242,10 @@ class Rows:
 
     def read(self, row: Row) -> list[Any]:
         """Return the values of which `write` made *row*. Raises `Unreadable` for a row that it never makes."""
-        if len(row) != len(self._types):
-            raise Unreadable("number of columns")
-        for value, (column, types) in zip(row, self._types, strict=True):
-            # Not isinstance: True is an int, and would pass for a number.
-            if type(value) not in types:
-                raise Unreadable(column)
+        # Not isinstance: True is an int, and would pass for a number.
+        types = tuple(map(type, row))
+        if types not in self._right_types:
+            self._check(types)
         for place, column in self._datetimes:
             if not 0 <= row[place] < _YEAR_10000:
                 raise Unreadable(column)
@@ -249,6 +255,17 @@ class Rows:
         for place, _ in self._booleans:
             values[place] = bool(row[place])
         return values
+
+    def _check(self, types: tuple[type, ...]) -> None:
+        """Raise `Unreadable` unless a row may have columns of these *types*, which is then known."""
+        if len(types) != len(self._types):
+            raise Unreadable("number of columns")
+        for found, (column, right) in zip(types, self._types, strict=True):
+            if found not in right:
+                raise Unreadable(column)
+        if len(self._right_types) == _MOST_TYPES:
+            self._right_types.clear()
+        self._right_types.add(types)
 
 
 def _object_in(column: str, text: str) -> Json:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastapi_session.core.payload import MAX_DEPTH, checked_name, checked_tenant, json_object, merged
+from fastapi_session.core.payload import MAX_DEPTH, checked_name, checked_tenant, is_same, json_object, merged
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import MAX_NAME, MAX_OBJECT, SessionRecord
 from fastapi_session.stores.rows import session_record, session_row
@@ -197,3 +197,23 @@ def test_what_is_no_tenant(value: str) -> None:
     """Everything else is refused."""
     with pytest.raises(PayloadError, match=r"^tenant_id: "):
         checked_tenant(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({}, {}, True),
+        ({}, {"a": None}, False),
+        ({"a": None}, {}, False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 0}, {"a": False}, False),
+        ({"a": [1]}, {"a": [1.0]}, False),
+        ({"a": {"b": [True]}}, {"a": {"b": [True]}}, True),
+    ],
+    ids=str,
+)
+def test_the_same(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
+    """The order of keys says nothing, and a type does: true is not 1, and 1.0 is not 1."""
+    assert same is is_same(one, other)

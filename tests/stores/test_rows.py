@@ -27,7 +27,7 @@ from fastapi_session.stores.rows import (
     session_record,
     session_row,
 )
-from fastapi_session.testing.records import full_session, new_signing_key
+from fastapi_session.testing.records import full_session, new_session, new_signing_key
 
 
 @pytest.mark.parametrize("truth", [True, False])
@@ -56,6 +56,40 @@ def test_what_no_session_has(column: str, value: str | None) -> None:
 
     with pytest.raises(Unreadable, match=f"^{column}$"):
         session_record(row)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("generation", True),
+        ("generation", None),
+        ("version", 1.0),
+        ("user_id", b"ada"),
+        ("user_id", None),
+        ("label", 1),
+    ],
+)
+def test_a_type_that_no_column_has(column: str, value: object) -> None:
+    """Another type is found in each such row, however many right ones were read before: true is no number."""
+    right = [*session_row(full_session("a", now=1))]
+    wrong = [*right]
+    wrong[SESSION_COLUMNS.index(column)] = value
+    for _ in range(2):
+        session_record(right)
+        with pytest.raises(Unreadable, match=f"^{column}$"):
+            session_record(wrong)
+
+
+def test_any_number_of_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of more combinations of types than are known at once are read all the same."""
+    monkeypatch.setattr("fastapi_session.stores.rows._MOST_TYPES", 2)
+    records = [
+        new_session("a", now=1, label=label, external_session=session)
+        for label in (None, "mine")
+        for session in (None, b"0" * 32)
+    ] * 2
+
+    assert records == [session_record(session_row(record)) for record in records]
 
 
 def test_columns_name_the_values_of_a_row() -> None:
