@@ -136,4 +136,5 @@ class TokenCheck:
 
 
 def _weight(_: str, up_to_date: tuple[Notice, AccessToken]) -> int:
-    return _ENTRY + memory_size(up_to_date[1].custom)
+    token = up_to_date[1]
+    return _ENTRY + memory_size(token.custom) + (memory_size(token.authenticated.factors) if token.authenticated else 0)

@@ -121,5 +121,6 @@ def _pieces(token: AnyAccessToken) -> tuple[str, str]:
 
 def _weight(rest: str, verified: VerifiedAccessToken) -> int:
     """Return how many bytes an entry takes."""
-    custom = verified.content.custom
-    return _OBJECTS + len(rest) + (memory_size(custom) if custom else 0)
+    # What is short in a text and large in memory: objects and lists. Usual tokens have neither, and are weighed at once.
+    custom, told = verified.content.custom, verified.content.authenticated
+    return _OBJECTS + len(rest) + (memory_size(custom) if custom else 0) + (memory_size(told.factors) if told else 0)

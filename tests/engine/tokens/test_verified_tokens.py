@@ -10,6 +10,7 @@ import pytest
 from fastapi_session import MemoryStore, SessionConfig, Sessions, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.core import access_token, jws
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
+from fastapi_session.core.authentication import Authenticated
 from fastapi_session.core.key_encryption import decrypt, encrypt, generate_private_key
 from fastapi_session.core.signing_keys import RELOAD_MARGIN, DueKey, SigningKeys
 from fastapi_session.engine.bounded_cache import MAX_BYTES, memory_size
@@ -215,6 +216,17 @@ def test_a_flood_of_large_tokens_is_bounded() -> None:
 
     assert takes > 40_000
     assert MAX_BYTES - takes < few * takes <= 2 * MAX_BYTES
+
+
+def test_a_flood_of_factors_is_bounded() -> None:
+    """So are tokens that tell of many factors, of which each takes more in memory than in the text."""
+    tokens, factors = VerifiedTokens("", bound=False), {f"{number}": NOW + number for number in range(200)}
+    takes, verified = memory_size(factors), tokens.verify(minted(authenticated=Authenticated(factors)), KEYS, now=NOW)
+    for number in range(2 * MAX_BYTES // takes + 1):
+        tokens.keep(str(number), verified)
+
+    assert takes > 20_000
+    assert len(tokens) * takes <= 2 * MAX_BYTES
 
 
 @pytest.mark.parametrize("issuer", ["", "https://staging.example.com/auth", "https://api.example.com/auth/"])
