@@ -47,15 +47,15 @@ class Build:
         """Let it measure *row* once, and return a figure for each unit."""
         written, _ = pipes(self._process)
         written.write(f"{row}\n".encode())
-        figure: Mapping[str, float] = await answer(self._process)
+        figure: Mapping[str, float] = await next_line(self._process)
         return figure
 
 
 @asynccontextmanager
-async def measuring(folder: Path, room: str, url: str) -> AsyncIterator[Build]:
-    """Start a process that measures the *room* of the build in *folder*, with the store at *url*."""
+async def measuring(folder: Path, workload: str, url: str) -> AsyncIterator[Build]:
+    """Start a process that measures the *workload* of the build in *folder*, with the store at *url*."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.against.process", str(folder), room, url),
+        *(sys.executable, "-m", "benchmarks.against.process", str(folder), workload, url),
         # The package is imported from there, and the benchmarks, which are not in an earlier build's folder, from here.
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, ROOT)))},
@@ -63,14 +63,14 @@ async def measuring(folder: Path, room: str, url: str) -> AsyncIterator[Build]:
         stdout=PIPE,
     )
     try:
-        yield Build(await answer(process), process)
+        yield Build(await next_line(process), process)
     finally:
         pipes(process)[0].close()
         await process.wait()
 
 
-async def answer(process: Process) -> Any:
-    """Return what *process* says next. Raises RuntimeError if it has ended instead; why is in what it has printed."""
+async def next_line(process: Process) -> Any:
+    """Return what *process* prints next, which is JSON. Raises RuntimeError if it has ended instead; why is in what it has printed."""
     line = await pipes(process)[1].readline()
     if not line:
         raise RuntimeError("a process that measures a build has ended too early")

@@ -1,8 +1,8 @@
-"""The process that measures one build: `benchmarks.against` starts it for each, and asks them by turns.
+"""The process that measures one build: `benchmarks.against` starts it for each, and has them measure by turns.
 
-    python -m benchmarks.against.process FOLDER ROOM URL
+    python -m benchmarks.against.process FOLDER WORKLOAD URL
 
-It prints the names of the room's rows as JSON, and then, for each row that it is told, a figure for each unit. It ends with its
+It prints the names of the workload's rows as JSON, and then, for each row whose name it reads, a figure for each unit. It ends with its
 input. The package is that in FOLDER.
 """
 
@@ -15,21 +15,21 @@ import sys
 from pathlib import Path
 
 import fastapi_session
-from benchmarks.against.rooms import ROOMS
+from benchmarks.against.workloads import WORKLOADS
 
 
-def say(answer: object) -> None:
-    """Print *answer* as one line."""
-    print(json.dumps(answer), flush=True)
+def say(line: object) -> None:
+    """Print *line*, as JSON."""
+    print(json.dumps(line), flush=True)
 
 
-async def main(folder: str, room: str, url: str) -> None:
+async def main(folder: str, workload: str, url: str) -> None:
     """Measure what is asked for. Raises RuntimeError if another package than that in *folder* was imported."""
     imported = Path(fastapi_session.__path__[0])
     if not imported.parent.samefile(folder):
         raise RuntimeError(f"the build in {folder} is to be measured, but {imported} was imported")
     logging.disable()
-    async with ROOMS[room].open(url) as measures:
+    async with WORKLOADS[workload].open(url) as measures:
         say(list(measures))
         # In a thread, so that what the store does in the background goes on.
         while row := (await asyncio.to_thread(sys.stdin.readline)).strip():

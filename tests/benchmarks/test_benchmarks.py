@@ -12,7 +12,7 @@ from benchmarks import create_and_refresh, in_process
 from benchmarks.against import process
 from benchmarks.against.__main__ import print_row
 from benchmarks.against.builds import PACKAGE, ROOT, measuring, taken_out
-from benchmarks.against.rooms import ROOMS
+from benchmarks.against.workloads import WORKLOADS
 from benchmarks.databases import MEMORY, SQLITE, chosen, in_files
 from benchmarks.stores import contestants
 from benchmarks.stores.__main__ import Asked, measure_rates, measure_waits
@@ -43,11 +43,11 @@ def test_every_script_can_be_imported() -> None:
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("room", ["store", "issuing", "verifying"])
-async def test_a_room_measures_all_of_its_rows(room: str) -> None:
+@pytest.mark.parametrize("workload", ["store", "issuing", "verifying"])
+async def test_a_workload_measures_all_of_its_rows(workload: str) -> None:
     """Each row of what two builds are compared by has figures above zero."""
     with in_files() as new_database:
-        async with ROOMS[room].open(await new_database("one")) as measures:
+        async with WORKLOADS[workload].open(await new_database("one")) as measures:
             figures = {row: await measure() for row, measure in measures.items()}
 
     assert dict.fromkeys(figures, True) == {

@@ -1,4 +1,4 @@
-"""What is measured of a build, room by room. Only what both builds have is used: public names, a store's verbs, test records."""
+"""What is measured of a build, one workload after the other. Only what both builds have is used: public names, a store's verbs, test records."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Measures = Mapping[str, Callable[[], Awaitable[Figure]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Workload:
     """Rows that are measured in one process, with the new database at the URL that *open* is given."""
 
     open: Callable[[str], AbstractAsyncContextManager[Measures]]
@@ -114,18 +114,18 @@ async def memory(_url: str) -> AsyncIterator[Measures]:
     yield {"memory of a verified and recognised token": size}
 
 
-ROOMS: Mapping[str, Room] = {
-    "store": Room(store),
-    "checking": Room(partial(over_uvicorn, "check_database, over uvicorn", endpoint=checked)),
-    "issuing": Room(issuing),
-    "verifying": Room(verifying),
-    "serving": Room(partial(over_uvicorn, "verify, warm, header, over uvicorn", endpoint=verified)),
-    "memory": Room(memory, steady=True),
+WORKLOADS: Mapping[str, Workload] = {
+    "store": Workload(store),
+    "checking": Workload(partial(over_uvicorn, "check_database, over uvicorn", endpoint=checked)),
+    "issuing": Workload(issuing),
+    "verifying": Workload(verifying),
+    "serving": Workload(partial(over_uvicorn, "verify, warm, header, over uvicorn", endpoint=verified)),
+    "memory": Workload(memory, steady=True),
 }
 
 
-def rooms_of(name: str) -> Sequence[str]:
-    """Return which rooms are measured with the store called *name*: those without a store's work in them once, in memory."""
+def workloads_of(name: str) -> Sequence[str]:
+    """Return which workloads are measured with the store called *name*: those without a store's work in them once, in memory."""
     if name == MEMORY:
-        return list(ROOMS)
+        return list(WORKLOADS)
     return ["store", "checking", "issuing"] if name == SQLITE else ["store", "checking"]
