@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,7 +101,7 @@ class TestTogether:
 
 
 class FaultyConnection(Connection):
-    """Swaps the first two replies of scripts, or loses the second, if it is told to."""
+    """Swaps the first two replies of scripts, or loses the second, or takes 0.2 seconds for each, if it is told to."""
 
     fault = ""
     came = 0
@@ -114,6 +115,8 @@ class FaultyConnection(Connection):
             return self.second
         if fault == "loses" and self.came == 2:
             raise ConnectionResetError
+        if fault == "dawdles":
+            await asyncio.sleep(0.2)
         return await super().read_response(*arguments, **options)
 
 
@@ -150,6 +153,18 @@ class TestFaults:
 
         assert [kept[0], *["Redis failed: ConnectionResetError"] * 7] == await read(store, kept)
         assert not connection.is_connected
+
+    async def test_replies_that_come_slowly(
+        self, store: RedisStore, kept: Sequence[SessionRecord], connection: FaultyConnection
+    ) -> None:
+        """All replies together have to come within the patience for one request."""
+        [client] = store._calls._clients.values()
+        pool_of(client).patience = timedelta(seconds=0.3)
+        connection.fault = "dawdles"  # each of them in time
+
+        assert ["Redis failed: TimeoutError"] * 6 == (await read(store, kept))[2:]
+        assert not connection.is_connected
+        assert [] == [*pool_of(client)._in_use_connections]
 
     @pytest.mark.parametrize(("fault", "place"), [("swaps", 2), ("loses", 0)])
     async def test_scripts_that_were_forgotten(

@@ -9,11 +9,12 @@ begin, so that no caller gets the reply of another.
 | is an error | it belongs to it |
 | is an error, since the server has not run the script before | the script is sent in full, unless replies were mixed up, or missing |
 | is anything else | nobody gets it: its request has failed, and the connection is closed |
-| does not come | its request and those after it have failed, and the connection is closed |
+| does not come, or too late | its request and those after it have failed, and the connection is closed |
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
@@ -101,7 +102,8 @@ async def _exchange(calls: Sequence[Call], pool: CheckedPool, *, in_full: bool =
     commands = [call.command(ticket, in_full=in_full) for call, ticket in zip(calls, tickets, strict=True)]
     replies: list[Reply | Exception] = []
     try:
-        async with pool.lent() as connection:
+        # Each reply that comes may take as long as any: so many of them have to end too.
+        async with asyncio.timeout(pool.patience.total_seconds()), pool.lent() as connection:
             await connection.send_packed_command(packed(commands, connection))
             for ticket in tickets:
                 replies.append(await _reply(connection, ticket))  # noqa: PERF401 - those that came are kept if the next does not
