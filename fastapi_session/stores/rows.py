@@ -176,9 +176,7 @@ class Unreadable(ValueError):
         self.column = column
 
 
-def _names(
-    record: type[Actor | SessionRecord | Circumstances | Lineage | SigningKeyRecord | Notice | EventRecord],
-) -> tuple[str, ...]:
+def _names(record: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
 
@@ -217,10 +215,6 @@ def places(kind: Kind, names: Sequence[str], columns: Mapping[str, Column]) -> M
     return {place: name for place, name in enumerate(names) if columns[name].kind is kind}
 
 
-_MOST_TYPES = 1_000
-"""How many combinations of types are known at once."""
-
-
 class Rows:
     """Writes and reads rows of the columns *names*, in this order, each described in *columns*."""
 
@@ -251,7 +245,10 @@ class Rows:
                 raise Unreadable(column)
         values = [*row]
         for place, column in self._json:
-            values[place] = _object_in(column, row[place])
+            try:
+                values[place] = load_json(row[place])
+            except (ValueError, TypeError, RecursionError):
+                raise Unreadable(column) from None  # an error of the parser has the whole text
         for place, _ in self._booleans:
             values[place] = bool(row[place])
         return values
@@ -266,13 +263,6 @@ class Rows:
         if len(self._right_types) == _MOST_TYPES:
             self._right_types.clear()
         self._right_types.add(types)
-
-
-def _object_in(column: str, text: str) -> Json:
-    try:
-        return load_json(text)
-    except (ValueError, TypeError, RecursionError):
-        raise Unreadable(column) from None  # an error of the parser has the whole text
 
 
 def _slice(part: Sequence[str]) -> slice:
