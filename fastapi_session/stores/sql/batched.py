@@ -32,7 +32,7 @@ SMALL = 4096
 """Characters of payload and data together, up to which a session is inserted in a batch."""
 
 _LONGER = timedelta(seconds=1)
-"""How much longer than a batch may take its callers wait. So they learn how it ended, and whether something was written."""
+"""How much longer than a batch may take its callers wait. So they learn how it ended, and not only that time is over."""
 
 _PAYLOAD, _DATA = map(SESSION_COLUMNS.index, ("access_token_payload", "session_data"))
 

@@ -6,7 +6,7 @@ other's result. Such a result is returned to nobody, and its connection is dropp
 | statement | its result |
 |---|---|
 | a session | that session, or none |
-| sessions by their places in what was asked | each place once at most, with that session |
+| sessions by their places in a batch | each place once at most, with that session |
 | some sessions by their ids, each with the time | some of those, each once |
 | a rotation | that session with the successor, or none |
 | the sessions of a user | sessions of that user, and of the tenant |

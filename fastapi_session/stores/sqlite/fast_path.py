@@ -56,7 +56,7 @@ _INHERITED: list[sqlite3.Connection] = []
 
 
 class FastPath:
-    """A connection that whoever has work for it uses at once, and nobody waits for.
+    """A connection that callers use at once, each on its own thread, and for which none waits.
 
     The thread that has the other connection to the same file opens it by *connect*, which returns `None` if there can be none, and
     closes it before its own: the last one that closes has the log to clear away.
@@ -64,7 +64,7 @@ class FastPath:
 
     def __init__(self, connect: Callable[[], sqlite3.Connection | None]) -> None:
         self._connect = connect
-        # Whoever has it uses the connection. Only the thread waits for it.
+        # Its holder uses the connection. Only the thread waits for it.
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._files: OpenFiles | None = None

@@ -81,7 +81,7 @@ class SqliteThread:
         done = None if self._waiting else self._fast_path.write(work)
         if done is None:
             return await self._put(work, writes=True)
-        # Whoever writes in the same turn is not alone, and goes to the thread together with the others of the turn.
+        # A caller that writes in the same turn is not alone: it goes to the thread, with all others of the turn.
         self._waiting += 1
         try:
             await asyncio.sleep(0)

@@ -32,7 +32,7 @@ class Done(NamedTuple):
 
 
 class Driver(Protocol):
-    """What is asked of a driver."""
+    """What batches need of a driver."""
 
     names: bool
     """Whether it can name a statement so that nobody else has the name."""
