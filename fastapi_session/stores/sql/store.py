@@ -34,7 +34,7 @@ class SqlStore(BatchedVerbs):
     """Keeps sessions, signing keys and the revocation feed in a database.
 
     *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
-    `StoreUnavailable`. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
+    `StoreUnavailable`; what was in a batch, and has to go alone after it, may take as long once more. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
 
     Statements are prepared under the driver's names only if the engine, or an option in its URL, says so. Behind a pooler such as
     PgBouncer that is refused when a connection is first used, unless *trusts_pooler* says that the pooler keeps them apart.
