@@ -82,22 +82,8 @@ async def flooded(gauge: Gauge) -> float:
     return gauge() - before
 
 
-async def header_cache_entry(gauge: Gauge) -> float:
-    """Return the bytes that the header cache keeps of a request, without the verified token itself."""
-    sessions = engine()
-    app = application(verified, sessions=sessions)
-    tokens = await begin(sessions, TOKENS)
-    for token in tokens:
-        await sessions.verify(token.encode().decode())
-    await call(app, request(by_header(tokens[0])))
-    before = gauge()
-    for token in tokens:
-        await call(app, request(by_header(token)))
-    return (gauge() - before) / TOKENS
-
-
-async def recognised_token(gauge: Gauge) -> float:
-    """Return the bytes that all caches together keep of a token that came with a request, its text and its header included."""
+async def token_of_a_request(gauge: Gauge) -> float:
+    """Return the bytes that all caches together keep of a token that came with a request, its text included."""
     sessions = engine()
     app = application(verified, sessions=sessions)
     one, *tokens = await begin(sessions, 1 + TOKENS)
@@ -162,16 +148,14 @@ def candidates() -> dict[str, Callable[[], Awaitable[float]]]:
         TOKEN: partial(apart, token_text, allocated),
         "a verified token in the cache": partial(apart, cached_token, allocated),
         "all verified tokens in the cache, after a flood of large ones": partial(apart, flooded, allocated),
-        "an entry in the cache of headers": partial(apart, header_cache_entry, allocated),
-        "a verified and recognised token, in all caches": partial(apart, recognised_token, allocated),
+        "a token that came with a request, in all caches": partial(apart, token_of_a_request, allocated),
         "a session in the memory store": partial(apart, session_in_memory, allocated),
         "a session in SQLite, in the process": partial(apart, session_in_sqlite, allocated),
         "a session in SQLite, in the file": partial(apart, session_in_file, allocated),
     }
     held = {
         "a verified token in the cache, held": partial(apart, cached_token, resident),
-        "an entry in the cache of headers, held": partial(apart, header_cache_entry, resident),
-        "a verified and recognised token, held": partial(apart, recognised_token, resident),
+        "a token that came with a request, held": partial(apart, token_of_a_request, resident),
         "a session in the memory store, held": partial(apart, session_in_memory, resident),
         "a session in SQLite, held by the process": partial(apart, session_in_sqlite, resident),
     }

@@ -22,7 +22,7 @@ from benchmarks.create_and_refresh import creating, refreshing
 from benchmarks.databases import MEMORY, SQLITE, create_tables, opened
 from benchmarks.load import Clients
 from benchmarks.measuring import Pace
-from benchmarks.memory import allocated, apart, recognised_token
+from benchmarks.memory import allocated, apart, token_of_a_request
 from benchmarks.serving import Make, served
 from benchmarks.stores.contestants import Sessions, create, get, paced, refresh
 
@@ -109,9 +109,9 @@ async def memory(_url: str) -> AsyncIterator[Measures]:
     """Measure what the caches keep."""
 
     async def size() -> Figure:
-        return {"bytes": await apart(recognised_token, allocated)}
+        return {"bytes": await apart(token_of_a_request, allocated)}
 
-    yield {"memory of a verified and recognised token": size}
+    yield {"memory of a token that came with a request": size}
 
 
 WORKLOADS: Mapping[str, Workload] = {
