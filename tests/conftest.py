@@ -62,9 +62,11 @@ def is_full(config: pytest.Config) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def root_level() -> None:
-    """Whatever level a library has left to the loggers of a worker: a test that wants to see less than a warning says so."""
+def levels() -> None:
+    """Whatever a library, or an example of the docs, has left behind: a test that wants to see less than a warning says so."""
     logging.getLogger().setLevel(logging.WARNING)
+    for name in ("fastapi_session", "fastapi_session.audit"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

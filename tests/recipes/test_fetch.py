@@ -6,7 +6,7 @@ from types import ModuleType
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import browser  # noqa: F401  a fixture
+from tests.browser.conftest import browser, executable  # noqa: F401  fixtures
 from tests.browser.server import serve
 from tests.wire import ACCESS_COOKIE
 

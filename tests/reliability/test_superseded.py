@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastapi_session import SessionConfig
 from tests.browser.client_app import api_app
-from tests.browser.conftest import browser, context, page
+from tests.browser.conftest import browser, context, executable, page  # noqa: F401  a fixture of the others
 from tests.browser.server import serve
 from tests.browser.test_supertokens_website import Client, Method, method, package
 from tests.conftest import Amount, Figures
