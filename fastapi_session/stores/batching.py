@@ -85,8 +85,12 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = queue.loop.create_future()
         queue.waiting.append(_Waiting(item, future, copy_context()))
         self._schedule(queue)
-        async with asyncio.timeout(self._timeout):
+        # A timer alone, since `asyncio.timeout` costs as much as the rest of this.
+        timer = queue.loop.call_later(self._timeout, _time_out, future)
+        try:
             return await future
+        finally:
+            timer.cancel()
 
     async def idle(self) -> None:
         """Wait until what was submitted on this event loop by now has ended, whoever goes on submitting."""
@@ -156,6 +160,10 @@ def _next_batch(waiting: deque[_Waiting[Item, Result]]) -> list[_Waiting[Item, R
         if not each.future.done():
             batch.append(each)
     return batch
+
+
+def _time_out(future: asyncio.Future[Result]) -> None:
+    _settle(future, TimeoutError())
 
 
 def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:
