@@ -55,6 +55,15 @@ def begun(batcher: Batcher[int, int], *numbers: int) -> list[asyncio.Task[int]]:
     return [asyncio.create_task(batcher.submit(number)) for number in numbers]
 
 
+async def begun_in_turn(batcher: Batcher[int, int], *numbers: int) -> list[asyncio.Task[int]]:
+    """Ask each in a turn of its own."""
+    tasks: list[asyncio.Task[int]] = []
+    for number in numbers:
+        tasks += begun(batcher, number)
+        await turns()
+    return tasks
+
+
 async def turns(count: int = 5) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -103,11 +112,7 @@ async def test_one_turn_is_one_batch(batcher: Batcher[int, int], server: Server)
 
 async def test_two_in_flight(batcher: Batcher[int, int], server: Server) -> None:
     """While two batches are in flight the others wait, gather, and go in one batch in the order in which they came."""
-    tasks = [*begun(batcher, 1)]
-    for number in (2, 3, 4, 5):
-        await turns()
-        tasks += begun(batcher, number)
-    await turns()
+    tasks = await begun_in_turn(batcher, 1, 2, 3, 4, 5)
 
     assert [[1], [2]] == server.asked
     server.reply(1)
@@ -246,11 +251,7 @@ async def test_time_is_over(server: Server) -> None:
 
 async def test_idle(batcher: Batcher[int, int], server: Server) -> None:
     """It is idle when all that was asked has ended, also what still waited."""
-    tasks = begun(batcher, 1)
-    for number in (2, 3):
-        await turns()
-        tasks += begun(batcher, number)
-    await turns()
+    tasks = await begun_in_turn(batcher, 1, 2, 3)
     idle = asyncio.create_task(batcher.idle())
     await turns()
     server.reply(0, 1)
@@ -264,11 +265,7 @@ async def test_idle(batcher: Batcher[int, int], server: Server) -> None:
 
 async def test_idle_though_others_go_on_asking(batcher: Batcher[int, int], server: Server) -> None:
     """It does not wait for what is asked later, but for what is under way for somebody who is gone."""
-    tasks = begun(batcher, 1)
-    for number in (2, 3):
-        await turns()
-        tasks += begun(batcher, number)
-    await turns()
+    tasks = await begun_in_turn(batcher, 1, 2, 3)
     idle = asyncio.create_task(batcher.idle())
     await turns()
     server.reply(0)
