@@ -219,6 +219,17 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
         for other in ("https://example.org", "http://example.com")
         for same_site in ("lax", "strict")
     ],
+    ("device_binding", {"device_binding": "required"}, "https origin"),
+    ("device_binding", {"api_domain": "http://10.0.0.1", "device_binding": "required"}, "https origin"),
+    (
+        "device_binding",
+        {"api_domain": API, "device_binding": "required", "token_transfer_method": "header"},
+        "bind cookies alone",
+    ),
+    ("device_binding_grace", {"device_binding_grace": -SECOND}, "0 to 300"),
+    ("device_binding_grace", {"device_binding_grace": 301 * SECOND}, "0 to 300"),
+    ("device_binding_scope", {"device_binding_scope": "all"}, "device_binding is off"),
+    ("dpop", {"dpop": "required", "token_transfer_method": "cookie"}, "tokens in headers"),
     ("access_token_validity", {"access_token_validity": timedelta(milliseconds=999)}, "at least one second"),
     ("access_token_validity", {"access_token_validity": -HOUR}, "at least one second"),
     ("idle_timeout", {"idle_timeout": HOUR + 30 * SECOND}, "longer than access_token_validity"),
@@ -331,6 +342,13 @@ def test_all_contradictions_are_told_at_once() -> None:
         {"refresh_token_rotation_grace_period": 300 * SECOND},
         {"access_token_validity_jitter": 0},
         {"access_token_validity_jitter": 0.25},
+        {"api_domain": API, "device_binding": "required", "dpop": "required"},
+        {"api_domain": API, "device_binding": "optional", "device_binding_scope": "all"},
+        {"api_domain": API, "device_binding": "required", "token_transfer_method": "cookie"},
+        {"dpop": "required", "token_transfer_method": "header"},
+        {"dpop": "optional", "token_transfer_method": "cookie"},
+        {"device_binding_grace": timedelta(0)},
+        {"device_binding_grace": 300 * SECOND},
         {"session_expired_status_code": 403, "invalid_claim_status_code": 401},
         {"api_base_path": ""},
         {"api_domain": API, "cookie_domain": "api.example.com"},
@@ -366,6 +384,9 @@ def test_what_is_no_contradiction_is_accepted(options: dict[str, Any]) -> None:
     ("setting", "value", "fix"),
     [
         ("cookie_same_site", "sometimes", "give 'lax', 'strict' or 'none'"),
+        ("device_binding", "always", "give 'off', 'optional' or 'required'"),
+        ("device_binding_scope", "page", "give 'refresh' or 'all'"),
+        ("dpop", True, "give 'off', 'optional' or 'required'"),
         ("anti_csrf", "via_token", "give 'NONE', 'VIA_CUSTOM_HEADER' or 'VIA_TOKEN'"),
         ("access_token_signing_algorithm", "HS256", "give 'ES256' or 'RS256'"),
         ("token_transfer_method", "body", "give 'cookie', 'header' or 'any', or input should be callable"),
@@ -485,6 +506,9 @@ def test_kinds_are_dumped_as_json() -> None:
         ("STORE", "memory:", "store", "memory:"),
         ("OLDER_COOKIE_DOMAIN", "localhost", "older_cookie_domain", "localhost"),
         ("COOKIE_PREFIX", "shop-", "cookie_prefix", "shop-"),
+        ("DEVICE_BINDING_GRACE", "60", "device_binding_grace", 60 * SECOND),
+        ("DPOP", "optional", "dpop", "optional"),
+        ("DPOP_NONCES", "true", "dpop_nonces", True),
     ],
 )
 def test_the_environment_is_read(
@@ -622,6 +646,14 @@ def test_two_local_hosts_are_told(api_domain: str, website_domain: str, caplog: 
     assert told.startswith(f"website_domain: {website_domain} and {api_domain} are two sites")
     assert told.endswith("use one host name for page and API")
     assert [] == told_of({**options, "token_transfer_method": "header"}, caplog)
+
+
+def test_a_binding_by_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Browsers bind nothing by http, which is said where it is optional."""
+    [told] = told_of({"device_binding": "optional"}, caplog)
+
+    assert told.startswith("device_binding: browsers bind nothing by http")
+    assert [] == told_of({"device_binding": "optional", "api_domain": API}, caplog)
 
 
 @pytest.mark.parametrize(

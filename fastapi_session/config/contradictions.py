@@ -20,6 +20,7 @@ from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES,
 
 _LONGEST = timedelta(days=3650)
 _SHORTEST_RESOLUTION = timedelta(seconds=60)
+_LONGEST_GRACE = timedelta(seconds=300)
 _LONGEST_PATH = 255
 _KIND = re.compile(r"[a-z0-9_-]{1,32}")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -34,6 +35,7 @@ def problems(config: Settings) -> Iterator[str]:
         _cookie_domains,
         _cookie_prefixes,
         _cookies,
+        _bindings,
         _access_tokens,
         _durations,
         _sightings,
@@ -114,6 +116,20 @@ def _cookies_stay_behind(config: Settings) -> str | None:
         f"cookie_same_site: browsers send no cookies from {config.website_domain}, which is another site than api_domain; "
         "leave it out, or give 'none'"
     )
+
+
+def _bindings(config: Settings) -> Iterator[str]:
+    method, binding = config.token_transfer_method, config.device_binding
+    if binding == "required" and not is_https(config.api_domain):
+        yield "device_binding: browsers bind nothing by http; make api_domain the https origin they see, or give 'optional'"
+    if binding == "required" and method == "header":
+        yield "device_binding: browsers bind cookies alone, and token_transfer_method is 'header'; leave it out"
+    if not timedelta(0) <= config.device_binding_grace <= _LONGEST_GRACE:
+        yield "device_binding_grace: give 0 to 300 seconds, as no browser is asked to bind a session for longer"
+    if config.device_binding_scope == "all" and binding == "off":
+        yield "device_binding_scope: device_binding is off; give 'optional' or 'required' there, or leave this out"
+    if config.dpop == "required" and method == "cookie":
+        yield "dpop: it is for tokens in headers, and token_transfer_method is 'cookie'; leave it out"
 
 
 def _access_tokens(config: Settings) -> Iterator[str]:
@@ -244,6 +260,8 @@ def doubts(config: Settings) -> Iterator[str]:
             f"website_domain: {config.website_domain} and {config.api_domain} are two sites, and browsers "
             f"such as Chromium and Safari keep no cookies of another site; {_ONE_HOST}"
         )
+    if config.device_binding == "optional" and not is_https(config.api_domain):
+        yield "device_binding: browsers bind nothing by http; sessions stay unbound until api_domain is https"
     for variable in _strangers(config):
         if not variable.meant:
             yield f"{variable.name}: there is no such setting, it is ignored"

@@ -24,6 +24,8 @@ TokenTransferMethod = Literal["cookie", "header", "any"]
 AuditSetting = bool | Literal["all"]
 DeviceTracking = Literal["off", "cookie", "guess"]
 IpAddressPrecision = Literal["full", "network", "none"]
+Binding = Literal["off", "optional", "required"]
+DeviceBindingScope = Literal["refresh", "all"]
 Telemetry = Literal["off", "metrics", "identity"]
 SameSite = Literal["lax", "strict", "none"]
 
@@ -122,6 +124,17 @@ class Settings(BaseSettings):
     """How exactly the store knows when a session was last used, at least a minute. Default: when it was refreshed."""
     idle_by_activity: bool = False
     """Whether such a use moves the idle deadline too, as a refresh does."""
+
+    device_binding: Binding = "off"
+    """Whether a new session in cookie mode is bound to a key of its browser (DBSC): never, if the browser can, or else it ends."""
+    device_binding_grace: Duration = timedelta(seconds=30)
+    """How long a session that has to be bound by its browser is refreshed while it is not yet."""
+    device_binding_scope: DeviceBindingScope = "refresh"
+    """What the browser guards by its key: the refresh, or for pages without any script the access token of all requests."""
+    dpop: Binding = "off"
+    """Whether a new session in header mode is bound to a key of its client (DPoP): never, if the client proves one, or always."""
+    dpop_nonces: bool = False
+    """Whether a DPoP proof needs a nonce of this server."""
 
     session_expired_status_code: int = 401
     """Status of "unauthorised", "try refresh token" and "token theft detected"."""

@@ -1,0 +1,52 @@
+"""The key that a session is bound to, as one text."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastapi_session.core.binding.bound_keys import (
+    Possession,
+    device_key,
+    dpop_key,
+    is_device_key,
+    jkt_of,
+    proved_key,
+)
+
+THUMBPRINT = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+def test_the_standard_stands_in_front() -> None:
+    """Of the same key, what a browser proves is another text than what a client proves with each request."""
+    assert (f"dbsc:{THUMBPRINT}", f"dpop:{THUMBPRINT}") == (device_key(THUMBPRINT), dpop_key(THUMBPRINT))
+
+
+@pytest.mark.parametrize(
+    ("bound_key", "is_of_a_device", "jkt"),
+    [
+        (device_key(THUMBPRINT), True, None),
+        (dpop_key(THUMBPRINT), False, THUMBPRINT),
+        (THUMBPRINT, False, None),
+        (f"later:{THUMBPRINT}", False, None),
+        ("", False, None),
+        (None, False, None),
+    ],
+)
+def test_a_key_is_of_one_standard(bound_key: str | None, is_of_a_device: bool, jkt: str | None) -> None:
+    """A text is a key of a browser or one of DPoP, never both; any other is neither."""
+    assert (is_of_a_device, jkt) == (is_device_key(bound_key), jkt_of(bound_key))
+
+
+@pytest.mark.parametrize(
+    ("possession", "proved"),
+    [
+        (None, None),
+        (Possession(dpop_key(THUMBPRINT)), dpop_key(THUMBPRINT)),
+        (Possession(device_key(THUMBPRINT), "mine"), device_key(THUMBPRINT)),
+        (Possession(device_key(THUMBPRINT), "another"), None),
+        (Possession(device_key(THUMBPRINT), ""), None),
+    ],
+)
+def test_a_possession_counts_for_the_session_that_it_names(possession: Possession | None, proved: str | None) -> None:
+    """What names a session counts for that one alone, what names none for any."""
+    assert proved == proved_key(possession, "mine")
