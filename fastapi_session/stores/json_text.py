@@ -9,6 +9,8 @@ from fastapi_session.model import Json
 
 # What most sessions carry, and what needs no parser.
 _EMPTY = "{}"
+_BLANKS = " \t\n\r"
+"""What may stand around a JSON text (RFC 8259, section 2)."""
 
 # Once: json.dumps would make one each time.
 _JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
@@ -23,8 +25,10 @@ def load_json(text: str) -> Json:
     """Return the JSON object that `dump_json` wrote. Raises ValueError, TypeError or RecursionError for any other text."""
     if text == _EMPTY:
         return {}
-    value = _PARSER.decode(text)
-    if not isinstance(value, dict):
+    # `raw_decode`, since `decode` is two regular expressions more. It stops where the object ends.
+    said = text.strip(_BLANKS)
+    value, end = _PARSER.raw_decode(said)
+    if end != len(said) or not isinstance(value, dict):
         raise TypeError("no object")
     return value
 

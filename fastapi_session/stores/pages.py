@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
-from fastapi_session.stores.rows import Row
+from fastapi_session.stores.columns import Row
 
 Place = TypeVar("Place")
 T = TypeVar("T")

@@ -24,14 +24,8 @@ from typing import TypeVar
 from fastapi_session.audit import EventRecord
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import Notice, SessionRecord, SigningKeyRecord, external_digests
-from fastapi_session.stores.rows import (
-    Row,
-    Unreadable,
-    event_of,
-    key_record,
-    notice_of,
-    session_record,
-)
+from fastapi_session.stores.columns import Row, Unreadable
+from fastapi_session.stores.rows import event_of, key_record, notice_of, session_record
 
 T = TypeVar("T")
 

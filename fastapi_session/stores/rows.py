@@ -32,8 +32,7 @@ What a database keeps can be damaged, or changed by another hand. So each column
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, fields
-from enum import Enum, auto
+from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -48,57 +47,8 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
-from fastapi_session.stores.json_text import dump_json, load_json
-
-Row = Sequence[Any]
-"""Values of columns, in their order. A driver may have read anything, so values are checked before a record is made of them."""
-
-
-class Kind(Enum):
-    """What a column holds. JSON is an object, as text; DATETIME is milliseconds that an application sees as a `datetime`."""
-
-    TEXT = auto()
-    JSON = auto()
-    NUMBER = auto()
-    DATETIME = auto()
-    BYTES = auto()
-    BOOLEAN = auto()
-
-
-_TYPES: Mapping[Kind, frozenset[type]] = {
-    Kind.TEXT: frozenset({str}),
-    Kind.JSON: frozenset({str}),
-    Kind.NUMBER: frozenset({int}),
-    Kind.DATETIME: frozenset({int}),
-    Kind.BYTES: frozenset({bytes}),
-    Kind.BOOLEAN: frozenset({bool, int}),  # some databases have numbers only
-}
-
-_YEAR_10000 = 253_402_300_800_000
-"""Its first moment (milliseconds): later than any `datetime`."""
-_MOST_TYPES = 1_000
-"""How many combinations of types are known at once. Each column that may be empty doubles what there can be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What a store has to know of a column.
-
-    *optional*: it may be `None`. *compared*: compare-and-set compares it. *before*, of a column that was added later: the default,
-    as JSON, for rows written before the column existed.
-    """
-
-    kind: Kind
-    _: KW_ONLY
-    optional: bool = False
-    compared: bool = False
-    before: str | None = None
-
-    @property
-    def types(self) -> frozenset[type]:
-        """The types that a value may have, exactly: for Python, a boolean is a number too."""
-        return _TYPES[self.kind] | ({type(None)} if self.optional else frozenset())
-
+from fastapi_session.stores.columns import YEAR_10000, Column, Kind, Row, Rows, Unreadable
+from fastapi_session.stores.frozen import maker
 
 SESSION: Mapping[str, Column] = {
     "session_id": Column(Kind.TEXT),
@@ -168,14 +118,6 @@ EVENT: Mapping[str, Column] = {
 NOTICE: Mapping[str, Column] = {"subject": Column(Kind.TEXT), "kind": Column(Kind.TEXT), "at": Column(Kind.NUMBER)}
 
 
-class Unreadable(ValueError):
-    """A row has in *column* what is never written there. The message never shows the value."""
-
-    def __init__(self, column: str) -> None:
-        super().__init__(column)
-        self.column = column
-
-
 def _names(record: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
@@ -210,67 +152,13 @@ lineage_row: Callable[[Lineage], Row] = attrgetter(*LINEAGE_COLUMNS)
 compared_row: Callable[[Lineage], Row] = attrgetter(*COMPARED_COLUMNS)
 
 
-def places(kind: Kind, names: Sequence[str], columns: Mapping[str, Column]) -> Mapping[int, str]:
-    """Return which of *names*, each described in *columns*, hold *kind*, by their places in a row of these names."""
-    return {place: name for place, name in enumerate(names) if columns[name].kind is kind}
-
-
-class Rows:
-    """Writes and reads rows of the columns *names*, in this order, each described in *columns*."""
-
-    def __init__(self, names: Sequence[str], columns: Mapping[str, Column]) -> None:
-        # Looked up once: a row is read with every refresh.
-        self._types = [(name, columns[name].types) for name in names]
-        # A cache: most rows have the same types, and to look at each column takes as long as all else of a reading.
-        self._right_types: set[tuple[type, ...]] = set()
-        self._datetimes, self._json, self._booleans = (
-            [*places(kind, names, columns).items()] for kind in (Kind.DATETIME, Kind.JSON, Kind.BOOLEAN)
-        )
-
-    def write(self, values: Row) -> Row:
-        """Return the row of a record whose fields have *values*. Raises ValueError or TypeError for what JSON cannot encode."""
-        row = [*values]
-        for place, _ in self._json:
-            row[place] = dump_json(row[place])
-        return tuple(row)
-
-    def read(self, row: Row) -> list[Any]:
-        """Return the values of which `write` made *row*. Raises `Unreadable` for a row that it never makes."""
-        # Not isinstance: True is an int, and would pass for a number.
-        types = tuple(map(type, row))
-        if types not in self._right_types:
-            self._check(types)
-        for place, column in self._datetimes:
-            if not 0 <= row[place] < _YEAR_10000:
-                raise Unreadable(column)
-        values = [*row]
-        for place, column in self._json:
-            try:
-                values[place] = load_json(row[place])
-            except (ValueError, TypeError, RecursionError):
-                raise Unreadable(column) from None  # an error of the parser has the whole text
-        for place, _ in self._booleans:
-            values[place] = bool(row[place])
-        return values
-
-    def _check(self, types: tuple[type, ...]) -> None:
-        """Raise `Unreadable` unless a row may have columns of these *types*, which is then known."""
-        if len(types) != len(self._types):
-            raise Unreadable("number of columns")
-        for found, (column, right) in zip(types, self._types, strict=True):
-            if found not in right:
-                raise Unreadable(column)
-        if len(self._right_types) == _MOST_TYPES:
-            self._right_types.clear()
-        self._right_types.add(types)
-
-
 def _slice(part: Sequence[str]) -> slice:
     first = SESSION_COLUMNS.index(part[0])
     return slice(first, first + len(part))
 
 
 _CIRCUMSTANCES, _LINEAGE = _slice(CIRCUMSTANCES_COLUMNS), _slice(LINEAGE_COLUMNS)
+_session, _circumstances, _lineage = maker(SessionRecord), maker(Circumstances), maker(Lineage)
 _SESSION_ROWS = Rows(SESSION_COLUMNS, SESSION)
 _KEY_ROWS = Rows(KEY_COLUMNS, KEY)
 _NOTICE_ROWS = Rows(NOTICE_COLUMNS, NOTICE)
@@ -286,11 +174,11 @@ def session_record(row: Row) -> SessionRecord:
     """Return the record that `session_row` wrote. Raises `Unreadable` for what it never writes."""
     values = _SESSION_ROWS.read(row)
     # The later part first: the places of the earlier one stay as they are.
-    values[_LINEAGE] = [Lineage(*values[_LINEAGE])]
-    values[_CIRCUMSTANCES] = [Circumstances(*values[_CIRCUMSTANCES])]
-    record = SessionRecord(*values)
+    values[_LINEAGE] = [_lineage(*values[_LINEAGE])]
+    values[_CIRCUMSTANCES] = [_circumstances(*values[_CIRCUMSTANCES])]
+    record = _session(*values)
     # What the kind of a column does not say. No token is made of it that nobody could read.
-    if record.factors and not all(type(at) is int and 0 <= at < _YEAR_10000 for at in record.factors.values()):
+    if record.factors and not all(type(at) is int and 0 <= at < YEAR_10000 for at in record.factors.values()):
         raise Unreadable("factors")
     if record.actor is not None and record.actor_session is None:
         raise Unreadable("actor_session")

@@ -30,7 +30,8 @@ from dataclasses import dataclass, replace
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import Lineage, SessionRecord
 from fastapi_session.stores.base import TakenIn
-from fastapi_session.stores.rows import Row, session_row
+from fastapi_session.stores.columns import Row
+from fastapi_session.stores.rows import session_row
 
 _MARK = b"fastapi_session/"
 _ID_LENGTH = 16

@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from fastapi_session.model import NOT_KNOWN, Circumstances, Json, Lineage, Rotation, SessionRecord, SigningKeyRecord
-from fastapi_session.stores.rows import COMPARED_COLUMNS, LINEAGE_COLUMNS, SESSION, Kind
+from fastapi_session.stores.columns import Kind
+from fastapi_session.stores.rows import COMPARED_COLUMNS, LINEAGE_COLUMNS, SESSION
 
 Part = TypeVar("Part", SessionRecord, Circumstances, Lineage)
 """A session's record, or a part of it that has columns of its own."""

@@ -37,3 +37,16 @@ def test_what_is_not_json_is_refused(value: object) -> None:
     """Nothing is written that another reader of JSON would not understand."""
     with pytest.raises((ValueError, TypeError)):
         dump_json({"value": value})
+
+
+@pytest.mark.parametrize("text", [' {"a":1}', '{"a":1}\n', "\t{}\r\n"])
+def test_blanks_around_an_object(text: str) -> None:
+    """What another hand has written may stand between blanks."""
+    assert load_json(text) in ({"a": 1}, {})
+
+
+@pytest.mark.parametrize("text", ['{"a":1}{}', '{"a":1},', '{"a":1', "", " ", "[]", "1", "null", '\x0b{"a":1}'])
+def test_what_is_no_object(text: str) -> None:
+    """What stands beside an object, or is none, is refused."""
+    with pytest.raises((ValueError, TypeError)):
+        load_json(text)

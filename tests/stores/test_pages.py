@@ -9,8 +9,8 @@ import pytest
 
 from fastapi_session.model import LATEST
 from fastapi_session.stores.base import Store
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.pages import pages
-from fastapi_session.stores.rows import Row
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import new_session
 from tests.conftest import Place

@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from fastapi_session.model import Circumstances, Lineage, Notice, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.columns import Unreadable
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.rows import (
     CIRCUMSTANCES_COLUMNS,
@@ -18,7 +19,6 @@ from fastapi_session.stores.rows import (
     NOTICE_COLUMNS,
     SESSION,
     SESSION_COLUMNS,
-    Unreadable,
     circumstances_row,
     compared_row,
     key_record,
@@ -27,7 +27,7 @@ from fastapi_session.stores.rows import (
     session_record,
     session_row,
 )
-from fastapi_session.testing.records import full_session, new_session, new_signing_key
+from fastapi_session.testing.records import full_session, new_signing_key
 
 
 @pytest.mark.parametrize("truth", [True, False])
@@ -78,18 +78,6 @@ def test_a_type_that_no_column_has(column: str, value: object) -> None:
         session_record(right)
         with pytest.raises(Unreadable, match=f"^{column}$"):
             session_record(wrong)
-
-
-def test_any_number_of_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of more combinations of types than are known at once are read all the same."""
-    monkeypatch.setattr("fastapi_session.stores.rows._MOST_TYPES", 2)
-    records = [
-        new_session("a", now=1, label=label, external_session=session)
-        for label in (None, "mine")
-        for session in (None, b"0" * 32)
-    ] * 2
-
-    assert records == [session_record(session_row(record)) for record in records]
 
 
 def test_columns_name_the_values_of_a_row() -> None:

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any
 
 from fastapi_session.model import Circumstances, Lineage, Notice, SessionRecord, SigningKeyRecord
+from fastapi_session.stores.columns import Kind, Row, places
 from fastapi_session.stores.rows import (
     CIRCUMSTANCES_COLUMNS,
     KEY,
@@ -19,13 +20,10 @@ from fastapi_session.stores.rows import (
     LINEAGE_COLUMNS,
     SESSION,
     SESSION_COLUMNS,
-    Kind,
-    Row,
     circumstances_row,
     compared_row,
     key_row,
     lineage_row,
-    places,
     session_row,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.redis import scripts
 from fastapi_session.stores.redis.asking import Asking
 from fastapi_session.stores.redis.events import Audits, audit_text
@@ -11,7 +12,6 @@ from fastapi_session.stores.redis.fields import field, session_row_of
 from fastapi_session.stores.redis.keys import Shard
 from fastapi_session.stores.redis.pipelines import Reply, as_text
 from fastapi_session.stores.redis.script import Script, telling
-from fastapi_session.stores.rows import Row
 
 SESSIONS_PAGE = 100
 """How many sessions one script reads at most: no other command runs on the server meanwhile."""

@@ -19,6 +19,7 @@ from fastapi_session.model import (
     SessionRecord,
 )
 from fastapi_session.store_url import unprinted
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import once_scripts, scripts
@@ -42,7 +43,6 @@ from fastapi_session.stores.redis.pipelines import Reply, as_text
 from fastapi_session.stores.redis.reading import SESSIONS_PAGE, session_row_in
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.sighting_verbs import SightingVerbs
-from fastapi_session.stores.rows import Row
 
 SIGN_INS_AT_ONCE = 1_000
 """How many other sign-ins of its user may come before one under a limit, while that tries."""

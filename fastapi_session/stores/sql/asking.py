@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.model import NoticeKind
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import Row
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.connections import Connections
 from fastapi_session.stores.sql.events import Events, whose_sessions

@@ -23,8 +23,9 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.insertion import KEPT, Insertion, Limit
 from fastapi_session.model import Predecessor, Reading, Rotation, SessionRecord
 from fastapi_session.stores.batching import Batcher
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row, session_row
+from fastapi_session.stores.rows import SESSION_COLUMNS, session_row
 from fastapi_session.stores.sql.connections import Connections
 from fastapi_session.stores.sql.verbs import SqlVerbs
 

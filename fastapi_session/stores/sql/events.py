@@ -13,7 +13,8 @@ from itertools import takewhile
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, delete, insert, select
 
 from fastapi_session.audit import Audit, EventQuery
-from fastapi_session.stores.rows import EVENT_COLUMNS, WHOSE_COLUMNS, Row, event_rows
+from fastapi_session.stores.columns import Row
+from fastapi_session.stores.rows import EVENT_COLUMNS, WHOSE_COLUMNS, event_rows
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.dialects import Moment
 from fastapi_session.stores.sql.tables import EVENT, SESSION

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Executable, Integer, bindparam, or_, select
 from fastapi_session.audit import Audit
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.pages import pages
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row, whose
+from fastapi_session.stores.rows import SESSION_COLUMNS, whose
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.asking import Asking
 from fastapi_session.stores.sql.statements import SESSION_ROW, Parameters, given

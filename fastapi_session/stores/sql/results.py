@@ -33,8 +33,9 @@ from sqlalchemy import CursorResult
 
 from fastapi_session.audit import EventQuery
 from fastapi_session.model import Rotation
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.limits import Living
-from fastapi_session.stores.rows import EVENT_COLUMNS, KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COLUMNS, Row
+from fastapi_session.stores.rows import EVENT_COLUMNS, KEY_COLUMNS, NOTICE_COLUMNS, SESSION_COLUMNS
 
 Rows = Sequence[Row]
 

@@ -26,13 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import coalesce
 
 from fastapi_session.model import CROSSED_EXCHANGES, DEVICE_KEPT, Lineage, Rotation
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.limits import Living
 from fastapi_session.stores.rows import (
     CIRCUMSTANCES_COLUMNS,
     COMPARED_COLUMNS,
     KEY_COLUMNS,
     SESSION_COLUMNS,
-    Row,
     circumstances_row,
     compared_row,
 )

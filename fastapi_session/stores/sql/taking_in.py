@@ -16,8 +16,9 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fastapi_session.model import SessionRecord
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row
+from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.dialects import DIFFERENCES, insert_missing
 from fastapi_session.stores.sql.statements import LOCK_THESE, columns

@@ -21,17 +21,11 @@ from fastapi_session.model import (
     Rotation,
     SessionRecord,
 )
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.limits import making_room
 from fastapi_session.stores.pages import SESSIONS_PAGE, pages
-from fastapi_session.stores.rows import (
-    LINEAGE_COLUMNS,
-    SESSION_COLUMNS,
-    Row,
-    lineage_row,
-    session_row,
-    whose,
-)
+from fastapi_session.stores.rows import LINEAGE_COLUMNS, SESSION_COLUMNS, lineage_row, session_row, whose
 from fastapi_session.stores.sql import results, statements
 from fastapi_session.stores.sql.event_verbs import EventVerbs
 from fastapi_session.stores.sql.events import whose_sessions

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from fastapi_session.audit import Audit, EventQuery
-from fastapi_session.stores.rows import EVENT_COLUMNS, Row, event_rows
+from fastapi_session.stores.columns import Row
+from fastapi_session.stores.rows import EVENT_COLUMNS, event_rows
 
 _EVENT = ", ".join(EVENT_COLUMNS)
 

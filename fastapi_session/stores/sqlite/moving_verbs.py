@@ -9,9 +9,9 @@ from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.pages import pages
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import Row
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.thread import SqliteThread
 

@@ -27,11 +27,12 @@ from fastapi_session.model import (
     SessionRecord,
     SigningKeyRecord,
 )
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.json_text import dump_json
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import KEY_COLUMNS, Row, key_row, session_row
+from fastapi_session.stores.rows import KEY_COLUMNS, key_row, session_row
 from fastapi_session.stores.sqlite import events, statements, writes
 from fastapi_session.stores.sqlite.fast_path import LARGEST, Work
 from fastapi_session.stores.sqlite.file import connect, connect_beside

@@ -14,9 +14,10 @@ from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.insertion import Limit
 from fastapi_session.model import Notice, NoticeKind, Predecessor, SessionRecord
 from fastapi_session.stores.base import TakenIn
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.limits import Living, making_room
 from fastapi_session.stores.readable import Readable
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row, whose
+from fastapi_session.stores.rows import SESSION_COLUMNS, whose
 from fastapi_session.stores.sqlite import statements
 from fastapi_session.stores.sqlite.events import tell
 from fastapi_session.stores.taking_in import Taking, mark_of, marked_until, taking

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row
+from fastapi_session.stores.columns import Row
+from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.postgres.batches import PostgresBatches
 from fastapi_session.stores.sql.postgres.drivers import Done, Driver

@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from fastapi_session.clock import Clock
 from fastapi_session.model import Rotation
+from fastapi_session.stores.columns import Row
 from fastapi_session.stores.rotating import rotated
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row, lineage_of, moved_on
+from fastapi_session.stores.rows import SESSION_COLUMNS, lineage_of, moved_on
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.batched import UNSERVED, Unserved
 from fastapi_session.stores.sql.connections import PooledConnections

@@ -10,7 +10,8 @@ from functools import cache
 
 from sqlalchemy import BindParameter, bindparam, func, select
 
-from fastapi_session.stores.rows import CIRCUMSTANCES_COLUMNS, LINEAGE_COLUMNS, SESSION_COLUMNS, Row
+from fastapi_session.stores.columns import Row
+from fastapi_session.stores.rows import CIRCUMSTANCES_COLUMNS, LINEAGE_COLUMNS, SESSION_COLUMNS
 from fastapi_session.stores.sql.dialects import ExactText, Moment
 from fastapi_session.stores.sql.statements import SESSION_ROW
 from fastapi_session.stores.sql.tables import SESSION

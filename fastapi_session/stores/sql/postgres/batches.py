@@ -9,7 +9,8 @@ from typing import Literal, TypeVar
 
 from fastapi_session.clock import Clock
 from fastapi_session.model import Rotation
-from fastapi_session.stores.rows import SESSION_COLUMNS, Row
+from fastapi_session.stores.columns import Row
+from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.batched import UNSERVED, Batches, Found, Unserved
 from fastapi_session.stores.sql.connections import unavailable
