@@ -17,11 +17,26 @@ import typer
 
 from fastapi_session.cli.commands.copy import copy
 from fastapi_session.cli.commands.import_supertokens import supertokens
-from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.cli.commands.sessions_count import count_sessions
+from fastapi_session.cli.commands.sessions_list import list_sessions
+from fastapi_session.cli.commands.sessions_purge import purge
+from fastapi_session.cli.commands.sessions_revoke import revoke_sessions
+from fastapi_session.cli.commands.sessions_revoke_user import revoke_user
+from fastapi_session.cli.commands.sessions_show import show_session
+from fastapi_session.errors import ConfigurationError, PayloadError, StoreUnavailable
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
 program.command()(copy)
+
+sessions = typer.Typer(no_args_is_help=True, help="Look at sessions, and end them.")
+sessions.command("list")(list_sessions)
+sessions.command("show")(show_session)
+sessions.command("revoke")(revoke_sessions)
+sessions.command("revoke-user")(revoke_user)
+sessions.command("count")(count_sessions)
+sessions.command("purge")(purge)
+program.add_typer(sessions, name="sessions")
 
 imports = typer.Typer(no_args_is_help=True, help="Take in the sessions of another system.")
 imports.command()(supertokens)
@@ -48,5 +63,5 @@ def run() -> None:
     """Do as the command line says, and exit with a code of the table."""
     try:
         program()
-    except (ConfigurationError, StoreUnavailable) as error:
+    except (ConfigurationError, PayloadError, StoreUnavailable) as error:
         sys.exit(f"error: {error}")

@@ -39,6 +39,8 @@ from fastapi_session.model import SigningKeyRecord
 
 Algorithm = Literal["ES256", "RS256"]
 Family = Literal["d", "s", "m"]
+KeyState = Literal["pending", "active", "retired", "expired"]
+"""A state of the table above, and "expired" once a key verifies no more; it is deleted when the next one is made."""
 
 ROTATING: Family = "d"
 STATIC: Family = "s"
@@ -150,6 +152,30 @@ class SigningKeys:
         if lasting and (family == STATIC or _suffices(lasting[-1].record, policy, until=activates_at)):
             return None
         return DueKey(family, keys[-1].record.sequence + 1, activates_at)
+
+    def ahead(self, *, now: int, policy: KeyPolicy) -> DueKey | None:
+        """Return the rotating key to be made at *now* though it is not due, or `None` if one is pending already."""
+        keys = self._families[ROTATING]
+        if not keys:
+            return DueKey(ROTATING, 0, now)
+        if any(key.record.activates_at > now and key.algorithm == policy.algorithm for key in keys):
+            return None
+        return DueKey(ROTATING, keys[-1].record.sequence + 1, now + policy.publish_lead)
+
+    def newest(self, family: Family) -> SigningKey | None:
+        """Return the last key of *family*, which may be pending."""
+        return next(reversed(self._families[family]), None)
+
+    def state(self, kid: str, *, now: int) -> KeyState | None:
+        """Return the state of the key named *kid* at *now*, `None` if there is none. One of another system is retired."""
+        key = self._by_kid.get(kid)
+        if key is None:
+            return None
+        if self.verifies_until[kid] <= now:
+            return "expired"
+        if not isinstance(key, SigningKey) or self._retires_at.get(kid, now + 1) <= now:
+            return "retired"
+        return "pending" if key.record.activates_at > now else "active"
 
     def steady_until(self, family: Family, *, now: int, policy: KeyPolicy) -> float:
         """Return until when `signing` and `due` say of *family* what they say at *now*: milliseconds, infinity if for ever."""

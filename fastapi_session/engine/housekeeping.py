@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
 from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
@@ -19,6 +21,20 @@ BATCH = 500
 """Rows that one statement deletes at most, so that it holds its locks for a short time."""
 
 logger = logging.getLogger("fastapi_session")
+
+Clearable = Literal["sessions", "notices", "digests", "devices", "events"]
+"""What is cleared away: expired sessions, old notices, digests and devices that were long enough remembered, old events."""
+
+
+class Cleared(NamedTuple):
+    """How many of *what* were deleted by one statement."""
+
+    what: Clearable
+    number: int
+
+
+class _Delete(Protocol):
+    def __call__(self, *, limit: int) -> Awaitable[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +72,37 @@ class Housekeeping:
             self._next_at = now + INTERVAL
             self._background.start(self._delete())
 
+    async def clear(self) -> AsyncIterator[Cleared]:
+        """Delete all that nobody needs any more, and yield what each statement has deleted. Raises `StoreUnavailable`.
+
+        Notices are old by the feed: nothing is deleted of it before that was read.
+        """
+        store = self._store
+        deletes: dict[Clearable, _Delete] = {
+            "sessions": self._delete_expired,
+            "notices": partial(store.delete_notices, until=self._feed.forgettable_until),
+            "digests": store.delete_remembered,
+            "devices": store.delete_devices,
+            "events": self._delete_events,
+        }
+        for what, delete in deletes.items():
+            deleted = BATCH
+            while deleted == BATCH:
+                deleted = await delete(limit=BATCH)
+                yield Cleared(what, deleted)
+
     async def _delete(self) -> None:
         try:
-            while await self._store.delete_expired(limit=BATCH, audit=self._audit_of_expired()) == BATCH:
+            async for _ in self.clear():
                 pass
-            while await self._store.delete_notices(until=self._feed.forgettable_until, limit=BATCH) == BATCH:
-                pass
-            while await self._store.delete_remembered(limit=BATCH) == BATCH:
-                pass
-            while await self._store.delete_devices(limit=BATCH) == BATCH:
-                pass
-            await self._delete_events()
         except StoreUnavailable:
             logger.warning("expired sessions and old notices could not be cleared away")
 
-    def _audit_of_expired(self) -> Audit | None:
-        return None if self._audited is None else self._audited.expired()
+    async def _delete_expired(self, *, limit: int) -> int:
+        audit = None if self._audited is None else self._audited.expired()
+        return await self._store.delete_expired(limit=limit, audit=audit)
 
-    async def _delete_events(self) -> None:
-        if self._audited is not None:
-            until = self._clock() - self._audited.kept_for
-            while await self._audited.store.delete_events(until=until, limit=BATCH) == BATCH:
-                pass
+    async def _delete_events(self, *, limit: int) -> int:
+        if self._audited is None:
+            return 0
+        return await self._audited.store.delete_events(until=self._clock() - self._audited.kept_for, limit=limit)

@@ -53,7 +53,19 @@ def test_the_life_of_a_rotating_key(state: str, kid: str, now: int, signs: bool,
 
     assert (signs, verifies) == (signing.kid == kid, KEYS.verifying(kid, now=now) is not None)
     assert verifies == (kid in [each["kid"] for each in KEYS.jwks(now=now)["keys"]])
+    assert {"dropped": "expired"}.get(state, state) == KEYS.state(kid, now=now)
     assert verifies != (kid in KEYS.expired(now=now))
+
+
+def test_a_key_ahead_of_its_time() -> None:
+    """The next key may be made at any time, published as long as ever before it signs, but not while one is pending."""
+    keys = SigningKeys([FIRST, STATIC])
+
+    assert DueKey("d", 0, NOW) == SigningKeys().ahead(now=NOW, policy=POLICY)
+    assert DueKey("d", 1, NOW + HOUR + LEAD) == keys.ahead(now=NOW + HOUR, policy=POLICY)
+    assert KEYS.ahead(now=SECOND_AT - 1, policy=POLICY) is None
+    assert DueKey("d", 2, SECOND_AT + LEAD) == KEYS.ahead(now=SECOND_AT, policy=POLICY)
+    assert DueKey("d", 2, NOW + LEAD) == KEYS.ahead(now=NOW, policy=policy("RS256"))
 
 
 def test_a_static_key_lives_for_ever() -> None:

@@ -39,6 +39,17 @@ async def test_all_that_has_expired_goes(store: Store, clock: HandClock) -> None
     assert 0 == await store.delete_expired(limit=BATCH)
 
 
+async def test_clearing_says_what_it_does(store: Store, clock: HandClock) -> None:
+    """Clearing asked for says after each statement what was deleted, and a store that is down is an error."""
+    background = Background()
+    await fill(store, BATCH + 1, now=clock())
+    clock.advance(HOUR)
+    cleared = [each async for each in keeping(store, clock, background).clear()]
+
+    assert [("sessions", BATCH), ("sessions", 1)] == cleared[:2]
+    assert ["notices", "digests", "devices", "events"] == [each.what for each in cleared[2:]]
+
+
 async def test_batches(troubled: TroubledStore, clock: HandClock) -> None:
     """The store is asked once more than there are full batches."""
     background = Background()

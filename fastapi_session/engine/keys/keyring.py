@@ -152,6 +152,18 @@ class Keyring:
         await self._reload_when_due(through)
         return self.keys.jwks(now=self._clock())
 
+    async def rotate(self) -> SigningKey | None:
+        """Make the next rotating key now, published as long before it signs as ever, and return it.
+
+        `None` if one is pending already. Raises as `signing_key`.
+        """
+        await self._reload()
+        due = self.keys.ahead(now=self._clock(), policy=self._policy)
+        if due is None:
+            return None
+        await self._making[ROTATING](due)
+        return self.keys.newest(ROTATING)
+
     async def revoke(self, kid: str) -> bool:
         """Delete the key named *kid*, refuse its tokens from now on, and say whether it was there.
 

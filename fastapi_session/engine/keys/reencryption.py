@@ -9,7 +9,7 @@ the keys: both secrets are in each list.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.key_encryption import NONCE_BYTES, reencrypt
@@ -51,16 +51,33 @@ class KeyReencryption:
         if now < self._look_at:
             return
         self._look_at = now + REENCRYPTION_INTERVAL
-        earlier = [each for each in records if each.private_key and self._secrets.is_earlier(each.secret_kid)]
+        earlier = under_earlier_secrets(records, self._secrets)
         if earlier:
             self._background.start(self._reencrypt(earlier))
 
     async def _reencrypt(self, records: Sequence[SigningKeyRecord]) -> None:
         try:
-            for record in records:
-                reencrypted = reencrypt(record, self._secrets, nonce=self._random(NONCE_BYTES))
-                # Compare-and-set: another process may have encrypted it meanwhile, perhaps under a newer secret.
-                await self._store.replace_key(reencrypted, expected_secret_kid=record.secret_kid)
+            async for _ in reencrypted(records, store=self._store, secrets=self._secrets, random=self._random):
+                pass
         except (StoreUnavailable, ConfigurationError):
             self._look_at = 0
             logger.warning("signing keys could not be encrypted under the newest secret yet", exc_info=True)
+
+
+def under_earlier_secrets(records: Sequence[SigningKeyRecord], secrets: Secrets) -> list[SigningKeyRecord]:
+    """Return those of *records* whose private part one of *secrets* encrypts that is not the newest."""
+    return [each for each in records if each.private_key and secrets.is_earlier(each.secret_kid)]
+
+
+async def reencrypted(
+    records: Sequence[SigningKeyRecord], *, store: SigningKeyStore, secrets: Secrets, random: Random
+) -> AsyncIterator[SigningKeyRecord]:
+    """Encrypt *records* under the newest of *secrets*, and yield each that was written.
+
+    Raises `StoreUnavailable`, and `ConfigurationError` if a row was damaged.
+    """
+    for record in records:
+        new = reencrypt(record, secrets, nonce=random(NONCE_BYTES))
+        # Compare-and-set: another process may have encrypted it meanwhile, perhaps under a newer secret.
+        if await store.replace_key(new, expected_secret_kid=record.secret_kid):
+            yield new

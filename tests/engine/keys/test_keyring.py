@@ -52,6 +52,22 @@ async def test_a_static_key_never_rotates(store: Store, clock: HandClock) -> Non
     assert [first] == await kids(store)
 
 
+async def test_a_key_made_ahead(store: Store, clock: HandClock) -> None:
+    """A key that is asked for is published at once and signs ten minutes later, and while it waits no other is made."""
+    process, other = Process(store, clock), Process(store, clock)
+    first = await process.signing_kid()
+    clock.advance(HOUR)
+    made = await process.keyring.rotate()
+    assert made is not None
+
+    assert await other.keyring.rotate() is None
+    assert [first, made.kid] == await process.published()
+    clock.advance(PUBLISH_LEAD - MILLISECOND)
+    assert first == await process.signing_kid()
+    clock.advance(MILLISECOND)
+    assert made.kid == await process.signing_kid()
+
+
 async def test_the_next_key_is_published_before_it_signs(store: Store, clock: HandClock) -> None:
     """The next key appears in the JWKS ten minutes before the turn of the week, and signs from then on to the millisecond."""
     process = Process(store, clock)
