@@ -183,7 +183,8 @@ class SessionRecord:
     the session. *actor* is the user who acts as this one by impersonation, *actor_session* the handle of the actor's own session, and
     *impersonation_reason* what he gave as a reason. *external_session* and *external_subject* are digests, 32 bytes, of the
     session and the user at the identity provider that signed the user in. *last_seen_at* is when it was last used, if noted, else 0.
-    *source* is the name of the system in which the session began, such as "supertokens", `None` if it began here.
+    *source* is the name of the system in which the session began, such as "supertokens", `None` if it began here. *bound_key* names
+    the key whose possession each refresh has to prove, as `core.binding.bound_keys` writes it, `None` while the session is not bound.
     """
 
     session_id: str
@@ -210,6 +211,7 @@ class SessionRecord:
     external_subject: bytes | None = None
     last_seen_at: int = 0
     source: str | None = None
+    bound_key: str | None = None
 
     @property
     def waits(self) -> bool:
@@ -239,7 +241,8 @@ class Rotation:
     *presented* is the peppered hash of the token that came and *issue_id* its issue id, *successor* the hash of the token
     that follows.
     *debounce* and *idle_timeout* are milliseconds, measured by the store's clock; the session's own idle timeout counts
-    instead, if it has one. *circumstances* are the request's.
+    instead, if it has one. *circumstances* are the request's. *proved* names the key whose possession the request proved, `None` if it
+    proved none: it has to be the session's `bound_key`.
     """
 
     session_id: str
@@ -251,6 +254,7 @@ class Rotation:
     debounce: int
     idle_timeout: int
     circumstances: Circumstances = NOT_KNOWN
+    proved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

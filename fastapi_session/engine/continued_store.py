@@ -91,6 +91,10 @@ class ContinuedStore:
         """As the store does."""
         await self._store.acknowledge(session_id, current=current, issue_id=issue_id)
 
+    async def bind(self, session_id: str, bound_key: str, *, audit: Audit | None = None) -> bool:
+        """As the store does."""
+        return await self._store.bind(session_id, bound_key, audit=audit)
+
     async def update(
         self,
         session_id: str,

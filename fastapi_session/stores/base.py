@@ -78,11 +78,11 @@ class SessionStore(Protocol):
     async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, in one conditional write.
 
-        The write happens only if the row's generation and current hash are those of *rotation*, the debounce has
-        passed since its `window_at`, and neither deadline has passed. It sets generation + 1, previous = current,
-        current = successor, its kid, window_at = now, acknowledged = False, exchanged = issue id, crossed moved on by one
-        exchange, the circumstances and idle_expires_at = min(now + idle timeout, absolute), by the row's idle timeout if it has
-        one, else by that of *rotation*.
+        The write happens only if the row's generation and current hash are those of *rotation*, its bound key is the one *proved*
+        (in SQL `IS NOT DISTINCT FROM`: `None` proves that no key is needed, and nothing else), the debounce has passed since its
+        `window_at`, and neither deadline has passed. It sets generation + 1, previous = current, current = successor, its kid,
+        window_at = now, acknowledged = False, exchanged = issue id, crossed moved on by one exchange, the circumstances and
+        idle_expires_at = min(now + idle timeout, absolute), by the row's idle timeout if it has one, else by that of *rotation*.
         Return the record as written, else `None`; `None` too while `window_at` is in the future, because the clock was set back.
         """
 
@@ -103,6 +103,12 @@ class SessionStore(Protocol):
 
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Set acknowledged, used = *issue_id* and used_at = now, if the row's current hash is *current* and it is not yet."""
+
+    async def bind(self, session_id: str, bound_key: str, *, audit: Audit | None = None) -> bool:
+        """Set *bound_key*, if the session has none and neither deadline has passed, and say whether it was set.
+
+        Once set it never changes, and whatever `replace` compares stays as it is.
+        """
 
     async def update(
         self,

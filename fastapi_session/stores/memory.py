@@ -90,8 +90,10 @@ class MemoryStore(Moving):
         """Hand the session on to the next refresh token, or return `None` if *rotation* does not apply."""
         with self._lock:
             record = self._sessions.get(rotation.session_id)
-            lineage = None if record is None else rotated(record.lineage, rotation, now=self._clock())
-            if record is None or lineage is None:
+            if record is None:
+                return None
+            lineage = rotated(record.lineage, rotation, bound_key=record.bound_key, now=self._clock())
+            if lineage is None:
                 return None
             self._tell(audit, record)
             return self._keep(replace(record, lineage=lineage, circumstances=rotation.circumstances))
@@ -129,6 +131,16 @@ class MemoryStore(Moving):
                 return
             lineage = replace(record.lineage, acknowledged=True, used=issue_id, used_at=self._clock())
             self._keep(replace(record, lineage=lineage))
+
+    async def bind(self, session_id: str, bound_key: str, *, audit: Audit | None = None) -> bool:
+        """Set *bound_key*, if the session has none and has not expired, and say whether it was set."""
+        with self._lock:
+            record = self._sessions.get(session_id)
+            if record is None or record.bound_key is not None or record.lineage.expired(self._clock()):
+                return False
+            self._keep(replace(record, bound_key=bound_key))
+            self._tell(audit, record)
+            return True
 
     async def update(
         self,

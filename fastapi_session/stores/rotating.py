@@ -5,6 +5,7 @@ It is row D4 of the table in `core.rotation`, which a store repeats. The first r
 | the session | is handed on |
 |---|---|
 | is of another generation, or its newest token is another one than was presented | no |
+| is bound to another key than was proved, or to one while none was proved, or to none while one was | no |
 | handed its newest token out less than the debounce ago | no |
 | has expired | no |
 | otherwise | yes |
@@ -19,9 +20,9 @@ from dataclasses import replace
 from fastapi_session.model import Lineage, Rotation
 
 
-def rotated(lineage: Lineage, rotation: Rotation, *, now: int) -> Lineage | None:
-    """Return what *rotation* makes of *lineage* at *now* (milliseconds), `None` if it does not apply."""
-    if not _applies(rotation, lineage, now=now):
+def rotated(lineage: Lineage, rotation: Rotation, *, bound_key: str | None, now: int) -> Lineage | None:
+    """Return what *rotation* makes of *lineage*, of a session bound to *bound_key*, at *now* (milliseconds), `None` if it does not apply."""
+    if bound_key != rotation.proved or not _applies(rotation, lineage, now=now):
         return None
     # Not a new Lineage: a field that is not named here stays as it is.
     return replace(

@@ -88,6 +88,7 @@ SESSION: Mapping[str, Column] = {
     "external_subject": Column(Kind.BYTES, optional=True, before="null"),
     "last_seen_at": Column(Kind.DATETIME, before="0"),
     "source": Column(Kind.TEXT, optional=True, before="null"),
+    "bound_key": Column(Kind.TEXT, optional=True, before="null"),
 }
 
 # Of this one the order counts too: Redis keeps a key's row as an array, so what comes is appended.

@@ -9,6 +9,7 @@ whose session is there already, each of these is taken if it is newer:
 | the lineage and the circumstances | the table below says so |
 | payload, data, label and version | its version is higher; or both wait, and the version is the same |
 | the idle deadline, and when it was last seen | it is later |
+| the key that it is bound to | the row has none: a session is bound once, wherever that is |
 
 A session waits while no refresh token of it has been exchanged here (`SessionRecord.waits`).
 
@@ -84,6 +85,7 @@ def renewed(kept: SessionRecord, record: SessionRecord) -> SessionRecord:
         changed,
         lineage=replace(changed.lineage, idle_expires_at=idle_expires_at),
         last_seen_at=max(kept.last_seen_at, record.last_seen_at),
+        bound_key=record.bound_key if kept.bound_key is None else kept.bound_key,
     )
 
 

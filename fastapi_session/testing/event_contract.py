@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -17,6 +18,7 @@ from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.records import (
     DEBOUNCE,
     IDLE_TIMEOUT,
+    bound_key,
     duration,
     full_session,
     new_session,
@@ -32,6 +34,7 @@ BEGINNING = InsertionAudit(
     superseded=Audit("b" * 32, "SessionRevoked", {"reason": "superseded"}),
     evicted=Audit("b" * 32, "SessionRevoked", {"reason": "limit"}),
 )
+BOUND = Audit("e" * 32, "DeviceBound", {"circumstances": {"ip_address": "192.0.2.1"}})
 REFRESHED = Audit("d" * 32, "SessionRefreshed", {"is_rotated": True})
 
 
@@ -162,12 +165,47 @@ class EventContract:
         assert [True, False] == wrote
         assert [event(REFRESHED, record, at=clock())] == list(await told(store))
 
+    async def test_a_binding_is_told_if_it_binds(self, store: Store, clock: HandClock) -> None:
+        """A session that was bound is told, once; one that has a key, has expired or is not there is not."""
+        record, expired = full_session("a", now=clock(), bound_key=None), new_session("b", now=clock() - IDLE_TIMEOUT)
+        for each in (record, expired):
+            await store.insert(each)
+        ids = record.session_id, record.session_id, expired.session_id, "0" * 32
+        bound = [await store.bind(each, bound_key("own"), audit=BOUND) for each in ids]
+
+        assert [True, False, False, False] == bound
+        assert [event(BOUND, record, at=clock())] == list(await told(store))
+
+    async def test_of_many_bindings_one_is_told(self, store: Store, clock: HandClock) -> None:
+        """Of many who bind a session at once, the event of the one that did is there."""
+        record = new_session("a", now=clock())
+        await store.insert(record)
+        audits = [replace(BOUND, body={"task": n}) for n in range(8)]
+        bound = await asyncio.gather(
+            *(store.bind(record.session_id, bound_key(f"task {n}"), audit=audit) for n, audit in enumerate(audits))
+        )
+
+        assert 1 == sum(bound)
+        assert [event(audits[bound.index(True)], record, at=clock())] == list(await told(store))
+
+    async def test_a_rotation_without_the_key_tells_nothing(self, store: Store, clock: HandClock) -> None:
+        """A session that is bound is told to have moved on only if its key was proved."""
+        record = new_session("a", now=clock(), bound_key=bound_key("own"))
+        await store.insert(record)
+        rotations = [next_rotation(record, debounce=0, proved=key) for key in (None, bound_key("other"))]
+
+        assert [None, None] == [await store.rotate(each, audit=REFRESHED) for each in rotations]
+        assert [] == list(await told(store))
+        assert await store.rotate(next_rotation(record, debounce=0), audit=REFRESHED) is not None
+        assert [event(REFRESHED, record, at=clock())] == list(await told(store))
+
     async def test_nothing_is_told_unasked(self, store: Store, clock: HandClock) -> None:
         """Without an audit no verb writes an event."""
         for record in [new_session(f"{n}", now=clock()) for n in range(3)]:
             await store.insert(record)
         clock.advance(duration(DEBOUNCE))
         await store.rotate(next_rotation(record))
+        await store.bind(record.session_id, bound_key("own"))
         await store.delete(record.session_id)
         await store.delete_sessions_of("user", limit=1)
         clock.advance(duration(IDLE_TIMEOUT))

@@ -10,13 +10,15 @@ from typing import TypeVar, get_args
 from fastapi_session.audit import Audit
 from fastapi_session.insertion import REFUSED, Limit
 from fastapi_session.model import LATEST, Json, Notice, NoticeKind, SessionRecord
-from fastapi_session.stores.base import MovableStore, Store, TakenIn
+from fastapi_session.stores.base import Store, TakenIn
 from fastapi_session.stores.taking_in import mark_of
 from fastapi_session.testing.event_contract import event, told
 from fastapi_session.testing.hand_clock import HandClock
+from fastapi_session.testing.leaving_contract import LeavingContract, movable
 from fastapi_session.testing.notice_contract import heard, revoked
 from fastapi_session.testing.records import (
     DEBOUNCE,
+    bound_key,
     digest,
     duration,
     full_session,
@@ -28,12 +30,6 @@ from fastapi_session.testing.records import (
 T = TypeVar("T")
 
 IMPORTED = Audit("e" * 32, "SessionCreated", {"source": "elsewhere"})
-
-
-def movable(store: Store) -> MovableStore:
-    """Return *store*, into which sessions move."""
-    assert isinstance(store, MovableStore)
-    return store
 
 
 def waiting_session(name: str, *, now: int, lineage: Json | None = None, **fields: object) -> SessionRecord:
@@ -51,13 +47,7 @@ async def found(store: Store, record: SessionRecord) -> SessionRecord | None:
     return (await store.get(record.session_id)).record
 
 
-async def every_session(store: Store, *, batch: int = 3) -> list[SessionRecord]:
-    """Return all sessions of *store*, by their ids."""
-    sessions = [each async for page in movable(store).every_session(batch=batch) for each in page]
-    return sorted(sessions, key=lambda each: each.session_id)
-
-
-class MovableContract:
+class MovableContract(LeavingContract):
     """The contract of `MovableStore`. Inherit it beside `StoreContract`; it has the same fixtures."""
 
     async def test_sessions_are_taken_in(self, store: Store, clock: HandClock) -> None:
@@ -130,6 +120,7 @@ class MovableContract:
             label=newer.label,
             circumstances=newer.circumstances,
             last_seen_at=newer.last_seen_at,
+            bound_key=newer.bound_key,
             lineage=newer.lineage,
         )
 
@@ -202,6 +193,18 @@ class MovableContract:
         clock.advance(duration(1))
         assert 1 == await store.delete_expired(limit=9)
 
+    async def test_a_session_is_bound_once_wherever_that_is(self, store: Store, clock: HandClock) -> None:
+        """A session that was bound elsewhere is bound here from then on; one that has a key keeps it, whatever comes."""
+        record = new_session("a", now=clock())
+        bound, other = (replace(record, bound_key=bound_key(name)) for name in ("own", "other"))
+
+        outcomes = [await take_in(store, each) for each in (record, bound, other, record)]
+        assert [["kept"], ["renewed"], ["there"], ["there"]] == outcomes
+        assert bound == await found(store, record)
+        assert not await store.bind(record.session_id, bound_key("other"))
+        assert await store.rotate(next_rotation(record, debounce=0)) is None
+        assert await store.rotate(next_rotation(bound, debounce=0)) is not None
+
     async def test_what_is_taken_in_is_told(self, store: Store, clock: HandClock) -> None:
         """Each session that is kept is told, and no other."""
         first, second, third = (waiting_session(each, now=clock()) for each in "abc")
@@ -257,58 +260,6 @@ class MovableContract:
         assert 1 == outcomes.count(["kept"])
         assert ["ended"] == await take_in(store, record)
         assert not await store.delete(record.session_id)
-
-    async def test_every_session_is_yielded(self, store: Store, clock: HandClock) -> None:
-        """All sessions come, of all users and tenants, expired ones too, and pages are no longer than asked for."""
-        users = {"user_id": ["a", "b", "ü"], "tenant_id": ["public", "t1"]}
-        records = [
-            full_session(f"{user}{tenant}{n}", now=clock(), user_id=user, tenant_id=tenant)
-            for user in users["user_id"]
-            for tenant in users["tenant_id"]
-            for n in range(3)
-        ]
-        records.append(new_session("expired", now=clock(), lineage={"idle_expires_at": clock() - 1}))
-        for record in records:
-            await store.insert(record)
-
-        assert sorted(records, key=lambda each: each.session_id) == await every_session(store)
-        pages = [len(page) async for page in movable(store).every_session(batch=4)]
-        assert 19 == sum(pages)
-        assert max(pages) <= 4
-
-    async def test_an_empty_store_yields_nothing(self, store: Store) -> None:
-        """Where nothing is kept, nothing comes."""
-        moving = movable(store)
-        pages = [page async for page in moving.every_session(batch=9)]
-        devices = [page async for page in moving.every_device(batch=9)]
-        remembered = [page async for page in moving.every_remembered(batch=9)]
-
-        assert [0, 0, 0] == [sum(map(len, each)) for each in (pages, devices, remembered)]
-
-    async def test_what_stays_is_never_left_out(self, store: Store, clock: HandClock) -> None:
-        """Sessions that are there all the time come, though others come and go meanwhile."""
-        staying = [new_session(f"{n}", now=clock()) for n in range(12)]
-        going = [new_session(f"going{n}", now=clock()) for n in range(12)]
-        for record in (*staying, *going):
-            await store.insert(record)
-        came = set[str]()
-        async for page in movable(store).every_session(batch=3):
-            came |= {each.session_id for each in page}
-            if going:
-                await store.delete(going.pop().session_id)
-                await store.insert(new_session(f"new{len(going)}", now=clock()))
-
-        assert {each.session_id for each in staying} <= came
-
-    async def test_every_device_is_yielded(self, store: Store, clock: HandClock) -> None:
-        """All devices come, of all users and tenants, with the moment of their last sign-in."""
-        seen = {(user, tenant, digest(name)) for user in ("a", 'ü"') for tenant in ("public", "t1") for name in "xyz"}
-        for device in sorted(seen):
-            await store.see_device(*device)
-        pages = [page async for page in movable(store).every_device(batch=5)]
-
-        assert {(*device, clock()) for device in seen} == {tuple(each) for page in pages for each in page}
-        assert all(len(page) <= 5 for page in pages)
 
     async def test_every_digest_is_yielded(self, store: Store, clock: HandClock) -> None:
         """All that is remembered comes: what must not happen twice, and what was taken in."""

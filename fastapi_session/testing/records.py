@@ -6,6 +6,7 @@ like the others.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -33,6 +34,11 @@ def issue_id(text: str) -> bytes:
     """Return 9 bytes that stand for the issue id of the refresh token called *text*."""
     # As long as a real one: a column of MySQL has room for no more.
     return digest(text)[:9]
+
+
+def bound_key(text: str) -> str:
+    """Return the name of the device's key called *text*, as long as a real one."""
+    return f"dbsc:{urlsafe_b64encode(digest(text)).decode().rstrip('=')}"
 
 
 def new_session(name: str, *, now: int, lineage: Json | None = None, **fields: Any) -> SessionRecord:
@@ -122,6 +128,7 @@ _FORMED: Mapping[str, Callable[[Any], Any]] = {
     "previous": lambda value: digest(value.hex()) if value else digest("another"),
     "external_session": lambda value: digest(value.hex()) if value else digest("another"),
     "external_subject": lambda value: digest(value.hex()) if value else digest("another"),
+    "bound_key": lambda value: bound_key(f"another than {value}"),
 }
 """The same for columns whose values have a form that their kind does not say."""
 
@@ -136,7 +143,7 @@ def _filled(part: Part) -> Part:
 
 
 def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:
-    """Return the rotation that hands *record* on to its next refresh token, with *fields* as said."""
+    """Return the rotation that hands *record* on to its next refresh token, its key proved if it has one, with *fields* as said."""
     generation = record.lineage.generation
     rotation = Rotation(
         session_id=record.session_id,
@@ -147,6 +154,7 @@ def next_rotation(record: SessionRecord, **fields: Any) -> Rotation:
         successor_kid=2,
         debounce=DEBOUNCE,
         idle_timeout=IDLE_TIMEOUT,
+        proved=record.bound_key,
     )
     return replace(rotation, **fields)
 

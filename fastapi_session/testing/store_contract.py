@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi_session.testing.binding_contract import BindingContract
 from fastapi_session.testing.changing_contract import ChangingContract
 from fastapi_session.testing.external_contract import ExternalContract
 from fastapi_session.testing.keeping_contract import KeepingContract
@@ -16,6 +17,7 @@ class StoreContract(
     KeepingContract,
     ChangingContract,
     RotationContract,
+    BindingContract,
     UserContract,
     SightingContract,
     ExternalContract,

@@ -12,7 +12,8 @@ from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import Notice, SessionRecord
 from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
-from fastapi_session.testing.movable_contract import every_session, take_in
+from fastapi_session.testing.leaving_contract import every_session
+from fastapi_session.testing.movable_contract import take_in
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session, new_signing_key
 
 Damage = Callable[[SessionRecord], Awaitable[None]]

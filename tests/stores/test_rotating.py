@@ -30,7 +30,31 @@ ROTATION = next_rotation(RECORD, debounce=DEBOUNCE)
 )
 def test_a_session_that_is_not_handed_on(rotation: Rotation, lineage: Lineage, now: int) -> None:
     """One thing alone is otherwise, and the session stays as it is."""
-    assert rotated(lineage, rotation, now=now) is None
+    assert rotated(lineage, rotation, bound_key=None, now=now) is None
+
+
+@pytest.mark.parametrize(
+    ("bound_key", "proved"),
+    [
+        ("dbsc:own", "dbsc:other"),
+        ("dbsc:own", None),
+        (None, "dbsc:own"),
+        ("dbsc:own", "dpop:own"),
+        ("", None),
+        (None, ""),
+    ],
+)
+def test_a_key_that_was_not_proved(bound_key: str | None, proved: str | None) -> None:
+    """A session goes by the key that it is bound to, and by none if it is bound to none."""
+    assert rotated(RECORD.lineage, replace(ROTATION, proved=proved), bound_key=bound_key, now=NOW) is None
+
+
+def test_a_key_that_was_proved() -> None:
+    """A bound session whose key was proved is handed on as one is that is not bound."""
+    bound = rotated(RECORD.lineage, replace(ROTATION, proved="dbsc:own"), bound_key="dbsc:own", now=NOW)
+
+    assert bound is not None
+    assert rotated(RECORD.lineage, ROTATION, bound_key=None, now=NOW) == bound
 
 
 def test_a_session_that_is_handed_on() -> None:
@@ -45,13 +69,13 @@ def test_a_session_that_is_handed_on() -> None:
         acknowledged=False,
         idle_expires_at=NOW + IDLE_TIMEOUT,
         exchanged=ROTATION.issue_id,
-    ) == rotated(RECORD.lineage, ROTATION, now=NOW)
+    ) == rotated(RECORD.lineage, ROTATION, bound_key=None, now=NOW)
 
 
 def test_exchanges_that_were_crossed() -> None:
     """Each exchange is a further bit, and the one before the last three is forgotten."""
     lineage = replace(RECORD.lineage, crossed=0b101, exchanged=issue_id("before"))
-    moved = rotated(lineage, ROTATION, now=NOW)
+    moved = rotated(lineage, ROTATION, bound_key=None, now=NOW)
 
     assert moved is not None
     assert 0b010 == moved.crossed

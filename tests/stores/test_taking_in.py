@@ -102,6 +102,23 @@ def test_the_later_deadline_counts(ours: int, theirs: int) -> None:
     assert session(waits=False, lineage={"idle_expires_at": 2}, last_seen_at=2) == renewed(kept, record)
 
 
+@pytest.mark.parametrize(
+    ("kept", "record", "expected"),
+    [
+        (None, "dbsc:own", "dbsc:own"),
+        ("dbsc:own", None, "dbsc:own"),
+        ("dbsc:own", "dbsc:other", "dbsc:own"),
+        (None, None, None),
+    ],
+)
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_key_is_kept(kept: str | None, record: str | None, expected: str | None, waits: bool) -> None:
+    """A session is bound once: where it has no key it gets the one of elsewhere, and never another."""
+    ours, theirs = (session(waits=waits, bound_key=key) for key in (kept, record))
+
+    assert session(waits=waits, bound_key=expected) == renewed(ours, theirs)
+
+
 def test_a_mark_names_its_session() -> None:
     """A store remembers an id in 32 bytes that say whose they are, and that no other digest is."""
     session_id = new_session("a", now=0).session_id

@@ -156,18 +156,19 @@ return {{ARGV[1], {DONE}}}
 
 ROTATE = Script.telling_or_not(
     f"""{COMMON}
-local generation, presented, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 9)
-local fields = read(session, 'generation', 'current', 'window_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
-local moment, absolute = now(), tonumber(fields[4])
-if fields[1] ~= generation or fields[2] ~= presented then return {{ARGV[1], false}} end
-if fields[3] + debounce > moment or deadline() <= moment then return {{ARGV[1], false}} end
-local wished = moment + (tonumber(fields[6]) or idle_timeout)
+local generation, presented, proved, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 10)
+local fields = read(session,
+    'generation', 'current', 'bound_key', 'window_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
+local moment, absolute = now(), tonumber(fields[5])
+if fields[1] ~= generation or fields[2] ~= presented or fields[3] ~= proved then return {{ARGV[1], false}} end
+if fields[4] + debounce > moment or deadline() <= moment then return {{ARGV[1], false}} end
+local wished = moment + (tonumber(fields[7]) or idle_timeout)
 local idle = math.min(wished, absolute or wished)
 redis.call('HSET', session,
     'generation', integer(generation + 1), 'current', successor, 'previous', presented, 'current_kid', kid,
     'window_at', integer(moment), 'acknowledged', 'false', 'idle_expires_at', integer(idle),
-    'exchanged', issue_id, 'crossed', integer(fields[5] * 2 % {2**CROSSED_EXCHANGES}),
-    unpack(ARGV, 10))
+    'exchanged', issue_id, 'crossed', integer(fields[6] * 2 % {2**CROSSED_EXCHANGES}),
+    unpack(ARGV, 11))
 end_later()
 tell(session, 'changed')
 return {{ARGV[1], record(session)}}
@@ -216,6 +217,17 @@ if fields[1] == ARGV[3] and fields[2] == 'false' then
     redis.call('HSET', session, 'acknowledged', 'true', 'used', ARGV[4], 'used_at', integer(now()))
 end
 return {{ARGV[1]}}
+""",
+    is_short=True,
+)
+
+BIND = Script.telling_or_not(
+    f"""{COMMON}
+local fields = read(session, 'session_id', 'bound_key')
+if not fields[1] or fields[2] ~= 'null' or deadline() <= now() then return {{ARGV[1], 0}} end
+redis.call('HSET', session, 'bound_key', ARGV[3])
+tell(session, 'changed')
+return {{ARGV[1], 1}}
 """,
     is_short=True,
 )

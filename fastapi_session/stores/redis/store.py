@@ -168,6 +168,7 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
             rotation.session_id,
             field(rotation.generation),
             field(rotation.presented),
+            field(rotation.proved),
             field(rotation.successor),
             field(rotation.successor_kid),
             field(rotation.debounce),
@@ -204,6 +205,11 @@ class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
     async def acknowledge(self, session_id: str, *, current: bytes, issue_id: bytes | None) -> None:
         """Note that the refresh token whose hash is *current* has been used, as it was handed out as *issue_id*."""
         await self._change(scripts.ACKNOWLEDGE, session_id, field(current), field(issue_id))
+
+    async def bind(self, session_id: str, bound_key: str, *, audit: Audit | None = None) -> bool:
+        """Set *bound_key*, if the session has none and has not expired, and say whether it was set."""
+        [bound] = await self._change(scripts.BIND, session_id, field(bound_key), audit=audit)
+        return bool(bound)
 
     async def update(
         self,

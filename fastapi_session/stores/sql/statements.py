@@ -68,6 +68,7 @@ _IS_SESSION = SESSION.c.session_id == given(SESSION.c.session_id)
 _IS_CURRENT = SESSION.c.current == given(SESSION.c.current)
 _IS_VERSION = SESSION.c.version == given(SESSION.c.version)
 _IS_GENERATION = SESSION.c.generation == given(SESSION.c.generation)
+_IS_BOUND_TO = _is_as_given(SESSION.c.bound_key)
 _UNMOVED = (_IS_SESSION, *(_is_as_given(SESSION.c[name]) for name in COMPARED_COLUMNS))
 _SESSION_IDS: BindParameter[str] = bindparam("session_ids", expanding=True)
 _IS_KEY = SIGNING_KEY.c.kid == given(SIGNING_KEY.c.kid)
@@ -164,6 +165,11 @@ class TimedStatements:
             .where(_IS_SESSION, _IS_CURRENT, SESSION.c.acknowledged.is_(False))
             .values(acknowledged=True, used=bindparam("issue_id", type_=SESSION.c.used.type), used_at=now)
         )
+        self.bind = (
+            update(SESSION)
+            .where(_IS_SESSION, SESSION.c.bound_key.is_(None), SESSION.c.deadline > now)
+            .values(bound_key=bindparam("new_bound_key", type_=SESSION.c.bound_key.type))
+        )
         self.sessions_of = (
             select(*SESSION_ROW)
             .where(SESSION.c.user_id == given(SESSION.c.user_id), SESSION.c.deadline > began, _AFTER)
@@ -229,6 +235,7 @@ def _rotate(now: ColumnElement[int]) -> Update:
             _IS_SESSION,
             _IS_GENERATION,
             _IS_CURRENT,
+            _IS_BOUND_TO,
             SESSION.c.window_at + bindparam("debounce", type_=BigInteger) <= now,
             SESSION.c.deadline > now,
         )
@@ -279,6 +286,7 @@ def rotation_parameters(rotation: Rotation) -> Parameters:
         "given_session_id": rotation.session_id,
         "given_generation": rotation.generation,
         "given_current": rotation.presented,
+        "given_bound_key": rotation.proved,
         "issue_id": rotation.issue_id,
         "successor": rotation.successor,
         "successor_kid": rotation.successor_kid,

@@ -104,6 +104,7 @@ SESSION = Table(
     _EXTERNAL_SUBJECT,
     Column("last_seen_at", BigInteger, nullable=False, server_default="0"),
     Column("source", Text),
+    Column("bound_key", ExactText(64)),
     # In the order in which a user's sessions are read page by page; by the tenant they are only chosen.
     Index("fastapi_session_user_page", "user_id", "session_id", "tenant_id"),
     Index("fastapi_session_deadline", "deadline"),

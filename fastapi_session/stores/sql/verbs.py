@@ -122,6 +122,11 @@ class SqlVerbs(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
         parameters = {"given_session_id": session_id, "given_current": current, "issue_id": issue_id}
         await self._changes(self._timed.acknowledge, {**parameters, **self._now()})
 
+    async def bind(self, session_id: str, bound_key: str, *, audit: Audit | None = None) -> bool:
+        """Set *bound_key*, if the session has none and has not expired, and say whether it was set."""
+        parameters = {"given_session_id": session_id, "new_bound_key": bound_key, **self._now()}
+        return await self._changes_told(self._timed.bind, parameters, subject=session_id, audit=audit)
+
     async def update(
         self,
         session_id: str,

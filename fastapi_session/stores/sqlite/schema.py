@@ -77,6 +77,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE session ADD COLUMN external_subject BLOB",
         "ALTER TABLE session ADD COLUMN last_seen_at INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE session ADD COLUMN source TEXT",
+        "ALTER TABLE session ADD COLUMN bound_key TEXT",
         # Most sessions have none, and should not pay for the index.
         "CREATE INDEX session_external_session ON session (external_session) WHERE external_session IS NOT NULL",
         "CREATE INDEX session_external_subject ON session (external_subject) WHERE external_subject IS NOT NULL",

@@ -57,7 +57,7 @@ ROTATE = f"""
         crossed = crossed * 2 % {2**CROSSED_EXCHANGES},
         {_set(CIRCUMSTANCES_COLUMNS)},
         idle_expires_at = {_IDLE_DEADLINE}
-    WHERE session_id = :session_id AND generation = :generation AND current = :presented
+    WHERE session_id = :session_id AND generation = :generation AND current = :presented AND bound_key IS :proved
         AND window_at + :debounce <= :now AND {DEADLINE} > :now
     RETURNING {_SESSION}
 """
@@ -76,6 +76,11 @@ DELETE_UNMOVED = f"DELETE FROM session WHERE {_UNMOVED} RETURNING {_SESSION}"
 ACKNOWLEDGE = """
     UPDATE session SET acknowledged = TRUE, used = ?, used_at = ?
     WHERE session_id = ? AND current = ? AND NOT acknowledged
+"""
+
+BIND = f"""
+    UPDATE session SET bound_key = :bound_key
+    WHERE session_id = :session_id AND bound_key IS NULL AND {DEADLINE} > :now
 """
 
 UPDATE = """
@@ -195,6 +200,7 @@ def rotation_parameters(rotation: Rotation, *, now: int) -> Parameters:
         "issue_id": rotation.issue_id,
         "successor": rotation.successor,
         "successor_kid": rotation.successor_kid,
+        "proved": rotation.proved,
         "debounce": rotation.debounce,
         "idle_timeout": rotation.idle_timeout,
         "now": now,

@@ -160,6 +160,11 @@ class SqliteStore(MovingVerbs):
             lambda db: db.execute(statements.ACKNOWLEDGE, (issue_id, self._clock(), session_id, current)).rowcount
         )
 
+    async def bind(self, session_id: str, bound_key: str, *, audit: Audit | None = None) -> bool:
+        """Set *bound_key*, if the session has none and has not expired, and say whether it was set."""
+        parameters = {"session_id": session_id, "bound_key": bound_key, "now": self._clock()}
+        return await self._changes_row(statements.BIND, parameters, audit=audit)
+
     async def update(
         self,
         session_id: str,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.testing import HandClock
-from fastapi_session.testing.records import new_session, next_rotation
+from fastapi_session.testing.records import bound_key, new_session, next_rotation
 from tests.reliability.proxy import Connect, Ends, proxied
 from tests.reliability.store_proxy import by_port, way_to
 from tests.stores.sql.conftest import PATIENCE, SERVERS
@@ -62,6 +62,8 @@ async def store(url: str, engine: AsyncEngine, asked: Asked, clock: HandClock) -
 async def test_what_each_verb_costs(store: SqlStore, asked: Asked, driver: str, clock: HandClock) -> None:
     """PostgreSQL is asked once for a statement alone. MySQL commits each, and reads the row that a refresh has written.
 
+    A refresh costs the same whether the session is bound or not, and be the key proved or not.
+
     A session that ends and its notice are two statements of one transaction, which PostgreSQL has to be asked to begin.
     """
     costs = []
@@ -74,7 +76,17 @@ async def test_what_each_verb_costs(store: SqlStore, asked: Asked, driver: str, 
         costs.append(asked.times())
         await store.get(record.session_id)
         costs.append(asked.times())
+        await store.bind(record.session_id, bound_key("own"))
+        costs.append(asked.times())
+        bound = (await store.get(record.session_id)).record
+        assert bound is not None
+        asked.times()
+        assert await store.rotate(next_rotation(bound, debounce=0, proved=None)) is None
+        costs.append(asked.times())
+        assert await store.rotate(next_rotation(bound, debounce=0)) is not None
+        costs.append(asked.times())
         await store.delete(record.session_id)
         costs.append(asked.times())
 
-    assert ([2, 3, 2, 3] if driver.startswith("mysql") else [1, 1, 1, 4]) == costs[4:]
+    mysql, postgresql = [2, 3, 2, 2, 2, 3, 3], [1, 1, 1, 1, 1, 1, 4]
+    assert (mysql if driver.startswith("mysql") else postgresql) == costs[7:]

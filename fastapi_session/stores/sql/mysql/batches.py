@@ -43,6 +43,8 @@ Result = TypeVar("Result")
 Found = Mapping[str, tuple[Row, int]]
 """By the id of a session: its row, and what time it was when that was read."""
 
+_BOUND_KEY = SESSION_COLUMNS.index("bound_key")
+
 _OF_CLIENT = range(2000, 3000)
 """Codes that the server never sends: what became of the statement is not known."""
 
@@ -147,7 +149,8 @@ def rotate_locked(
             continue
         row, read_at = sessions[rotation.session_id]
         row = written.get(rotation.session_id, row)
-        lineage = rotated(lineage_of(row), rotation, now=read_at if clock is None else clock())
+        now = read_at if clock is None else clock()
+        lineage = rotated(lineage_of(row), rotation, bound_key=row[_BOUND_KEY], now=now)
         if lineage is None:
             outcomes.append(None)
         else:

@@ -24,7 +24,7 @@ from fastapi_session.stores.rows import SESSION_COLUMNS
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.mysql.statements import LARGEST_READ
 from fastapi_session.testing import HandClock
-from fastapi_session.testing.records import digest, full_session, new_session, next_rotation
+from fastapi_session.testing.records import bound_key, digest, full_session, new_session, next_rotation
 from tests.reliability.proxy import proxied
 from tests.reliability.store_proxy import by_port, way_to
 from tests.stores.sql.conftest import PATIENCE
@@ -111,15 +111,17 @@ class TestRotations:
     async def test_those_that_do_not_apply(
         self, store: SqlStore, records: list[SessionRecord], sent: list[str]
     ) -> None:
-        """Who presents another token is told so at once, and the others are handed on."""
+        """Who presents another token, or has not proved the key, is told so at once, and the others are handed on."""
         rotations = [next_of(record) for record in records]
         rotations[3] = replace(rotations[3], presented=digest("another"))
         rotations[4] = replace(rotations[4], debounce=61_000)
+        rotations[5] = replace(rotations[5], proved=bound_key("another"))
+        rotations[6] = replace(rotations[6], proved=None)
         told = await rotated(store, rotations)
 
         assert ["SELECT", "UPDATE"] == sent
-        assert [3, 4] == [n for n, each in enumerate(told) if each is None]
-        assert records[3:5] == (await kept(store, records))[3:5]
+        assert [3, 4, 5, 6] == [n for n, each in enumerate(told) if each is None]
+        assert records[3:7] == (await kept(store, records))[3:7]
 
     async def test_one_session_for_many(self, store: SqlStore, records: list[SessionRecord]) -> None:
         """Of many who present the same token one gets the successor."""

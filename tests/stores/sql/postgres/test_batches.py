@@ -19,7 +19,7 @@ from fastapi_session.stores.sql.batched import SMALL
 from fastapi_session.stores.sql.postgres.batches import PostgresBatches
 from fastapi_session.stores.sql.postgres.statements import LARGEST, Statement
 from fastapi_session.testing import HandClock
-from fastapi_session.testing.records import digest, new_session, next_rotation
+from fastapi_session.testing.records import bound_key, digest, new_session, next_rotation
 from tests.stores.sql.conftest import PATIENCE
 
 LOCK = text("SELECT session_id FROM fastapi_session WHERE session_id = :session_id FOR UPDATE")
@@ -97,6 +97,7 @@ def refusals(record: SessionRecord) -> list[Rotation]:
         replace(applying, generation=applying.generation + 1),
         replace(applying, presented=digest("another")),
         replace(applying, debounce=1),
+        replace(applying, proved=bound_key("another")),
     ]
 
 
@@ -110,6 +111,20 @@ async def test_what_does_not_apply(store: SqlStore, clock: HandClock, number: in
     told = await rotate_all(store, [refused, next_rotation(other, debounce=0)])
     assert [True, False] == [each is None for each in told]
     assert one == (await store.get(one.session_id)).record
+
+
+async def test_keys_in_one_batch(store: SqlStore, asked: list[str], clock: HandClock) -> None:
+    """Sessions that are bound go in the batch with those that are not, and who has not proved the key gets nothing there."""
+    keys = [None, bound_key("own"), bound_key("other"), bound_key("lost")]
+    records = [new_session(f"{key}", now=clock(), bound_key=key) for key in keys]
+    await asyncio.gather(*map(store.insert, records))
+    asked.clear()
+    rotations = [next_rotation(each, debounce=0) for each in records]
+    rotations[3] = replace(rotations[3], proved=None)
+    told = await rotate_all(store, rotations)
+
+    assert [*keys[:3], "unproved"] == ["unproved" if each is None else each.bound_key for each in told]
+    assert [batches(store)._statements.rotate_many.text] == asked
 
 
 async def test_what_has_expired(store: SqlStore, clock: HandClock) -> None:
