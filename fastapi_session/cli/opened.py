@@ -14,14 +14,17 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_bytes
 
 from fastapi_session.cli.deployment import configuration_of, sessions_of
 from fastapi_session.clock import system_clock
+from fastapi_session.config import SessionConfig
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.from_config import configured_store
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
@@ -40,23 +43,38 @@ async def opened_sessions(app: str | None) -> AsyncIterator[Sessions]:
         await sessions.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment, with an *engine* of its own for what no verb of `Sessions` does."""
+
+    config: SessionConfig
+    engine: Engine
+    moving_from: ForeignSessions | None
+
+
 @asynccontextmanager
-async def opened_engine(app: str | None) -> AsyncIterator[Engine]:
-    """Give an engine of that deployment, with the store open: for what no verb of `Sessions` does. Raises as `opened_sessions`."""
-    sessions = existing_sessions(app)
+async def opened_deployment(app: str | None) -> AsyncIterator[Deployment]:
+    """Give the deployment that `--app` says, with the store open, and nothing else. Raises as `opened_sessions`."""
+    found = existing_sessions(app)
     with _quiet():
         engine = Engine(
-            sessions.config,
+            found.config,
             clock=system_clock,
             random=token_bytes,
-            subscribers=sessions.subscribers,
-            moving_from=sessions.moving_from,
+            subscribers=found.subscribers,
+            moving_from=found.moving_from,
         )
     try:
         await engine.store.open()
-        yield engine
+        yield Deployment(found.config, engine, found.moving_from)
     finally:
         await engine.close()
+
+
+def quiet_configuration(app: str | None) -> SessionConfig:
+    """Return what `configuration_of` does, without the warnings that the application logs. Raises `ConfigurationError`."""
+    with _quiet():
+        return configuration_of(app)
 
 
 def existing_sessions(app: str | None) -> Sessions:

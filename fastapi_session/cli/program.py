@@ -17,6 +17,12 @@ import typer
 
 from fastapi_session.cli.commands.copy import copy
 from fastapi_session.cli.commands.import_supertokens import supertokens
+from fastapi_session.cli.commands.keys_list import list_keys
+from fastapi_session.cli.commands.keys_reencrypt import reencrypt_keys
+from fastapi_session.cli.commands.keys_revoke import revoke_key
+from fastapi_session.cli.commands.keys_rotate import rotate_keys
+from fastapi_session.cli.commands.secret_check import check_secret
+from fastapi_session.cli.commands.secret_make import make_secret
 from fastapi_session.cli.commands.sessions_count import count_sessions
 from fastapi_session.cli.commands.sessions_list import list_sessions
 from fastapi_session.cli.commands.sessions_purge import purge
@@ -37,6 +43,18 @@ sessions.command("revoke-user")(revoke_user)
 sessions.command("count")(count_sessions)
 sessions.command("purge")(purge)
 program.add_typer(sessions, name="sessions")
+
+keys = typer.Typer(no_args_is_help=True, help="Look at signing keys, and replace them.")
+keys.command("list")(list_keys)
+keys.command("rotate")(rotate_keys)
+keys.command("revoke")(revoke_key)
+keys.command("reencrypt")(reencrypt_keys)
+program.add_typer(keys, name="keys")
+
+secret = typer.Typer(no_args_is_help=True, help="Make a secret, and check those that are configured.")
+secret.command("make")(make_secret)
+secret.command("check")(check_secret)
+program.add_typer(secret, name="secret")
 
 imports = typer.Typer(no_args_is_help=True, help="Take in the sessions of another system.")
 imports.command()(supertokens)

@@ -12,7 +12,7 @@ from typing import get_args
 import typer
 
 from fastapi_session.cli.deployment import App
-from fastapi_session.cli.opened import opened_engine
+from fastapi_session.cli.opened import opened_deployment
 from fastapi_session.cli.printing import AsJson, print_json
 from fastapi_session.cli.progress import progress
 from fastapi_session.engine.housekeeping import Clearable
@@ -38,7 +38,8 @@ def purge(*, json: AsJson = False, app: App = None) -> None:
 
 async def _purge(app: str | None) -> Counter[Clearable]:
     deleted: Counter[Clearable] = Counter()
-    async with opened_engine(app) as engine:
+    async with opened_deployment(app) as deployment:
+        engine = deployment.engine
         await engine.open(observed=False)  # the keys and the feed say which notices are old
         with progress("sessions") as bar:
             async for what, number in engine.housekeeping.clear():
