@@ -27,6 +27,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
@@ -46,11 +47,15 @@ RunBatch = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 
 
 class _Waiting(NamedTuple, Generic[Item, Result]):
-    """An *item*, the *future* that its caller waits for, and the *context* of the caller."""
+    """An *item*, the *future* that its caller waits for *until* that moment (of the event loop), and the *context* of the caller."""
 
     item: Item
     future: asyncio.Future[Result]
     context: Context
+    until: float
+
+
+_Batch = Sequence[_Waiting[Item, Result]]
 
 
 @dataclass(slots=True, eq=False)
@@ -59,38 +64,47 @@ class _Queue(Generic[Item, Result]):
 
     loop: asyncio.AbstractEventLoop
     waiting: deque[_Waiting[Item, Result]] = field(default_factory=deque)
-    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    in_flight: dict[asyncio.Task[None], _Batch[Item, Result]] = field(default_factory=dict)
     counted: set[asyncio.Task[None]] = field(default_factory=set)
     is_scheduled: bool = False
+    is_watched: bool = False
 
     @property
     def has_room(self) -> bool:
         return len(self.counted) < IN_FLIGHT and len(self.in_flight) < MAX_IN_FLIGHT
 
+    def unfinished(self) -> list[_Waiting[Item, Result]]:
+        """Return those whose callers still wait."""
+        return [each for each in chain(self.waiting, *self.in_flight.values()) if not each.future.done()]
+
 
 class Batcher(Generic[Item, Result]):
     """Collects the items of many tasks into batches, and runs each by *run_batch*. Each event loop has batches of its own.
 
-    A caller waits for at most *timeout*.
+    A caller waits for at most *timeout*; *too_late* is what it raises then.
     """
 
-    def __init__(self, run_batch: RunBatch[Item, Result], *, timeout: timedelta) -> None:
+    def __init__(
+        self,
+        run_batch: RunBatch[Item, Result],
+        *,
+        timeout: timedelta,
+        too_late: Callable[[], Exception] = TimeoutError,
+    ) -> None:
         self._run_batch = run_batch
+        self._too_late = too_late
         self._timeout = timeout.total_seconds()
         self._queues: dict[asyncio.AbstractEventLoop, _Queue[Item, Result]] = {}
 
     async def submit(self, item: Item) -> Result:
-        """Return the result of *item*. Raises TimeoutError, and whatever *run_batch* raises, or returns for the item."""
+        """Return the result of *item*. Raises *too_late*, and whatever *run_batch* raises, or returns for the item."""
         queue = self._queue()
         future: asyncio.Future[Result] = queue.loop.create_future()
-        queue.waiting.append(_Waiting(item, future, copy_context()))
+        queue.waiting.append(_Waiting(item, future, copy_context(), queue.loop.time() + self._timeout))
         self._schedule(queue)
-        # A timer alone, since `asyncio.timeout` costs as much as the rest of this.
-        timer = queue.loop.call_later(self._timeout, _time_out, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        if not queue.is_watched:
+            self._watch(queue)
+        return await future
 
     async def idle(self) -> None:
         """Wait until what was submitted on this event loop by now has ended, whoever goes on submitting."""
@@ -123,10 +137,22 @@ class Batcher(Generic[Item, Result]):
             # What is done for several callers is in the trace of none of them.
             context = batch[0].context if len(batch) == 1 else Context()
             task = queue.loop.create_task(self._run(batch), context=context)
-            queue.in_flight.add(task)
+            queue.in_flight[task] = batch
             queue.counted.add(task)
             slow = queue.loop.call_later(SLOW, self._make_room, queue, task)
             task.add_done_callback(partial(self._end, queue, slow))
+
+    def _watch(self, queue: _Queue[Item, Result]) -> None:
+        """Fail those who have waited for too long, and look again when that may be so of the next."""
+        # One timer for all, which nobody stops: one for each caller would cost as much as the rest of `submit`.
+        now, unfinished = queue.loop.time(), queue.unfinished()
+        for each in unfinished:
+            if each.until <= now:
+                each.future.set_exception(self._too_late())
+        later = [each.until for each in unfinished if each.until > now]
+        queue.is_watched = bool(later)
+        if later:
+            queue.loop.call_at(min(later), self._watch, queue)
 
     def _make_room(self, queue: _Queue[Item, Result], task: asyncio.Task[None]) -> None:
         queue.counted.discard(task)
@@ -134,10 +160,10 @@ class Batcher(Generic[Item, Result]):
 
     def _end(self, queue: _Queue[Item, Result], slow: asyncio.TimerHandle, task: asyncio.Task[None]) -> None:
         slow.cancel()
-        queue.in_flight.discard(task)
+        del queue.in_flight[task]
         self._make_room(queue, task)
 
-    async def _run(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+    async def _run(self, batch: _Batch[Item, Result]) -> None:
         """Run *batch*, and give each caller its result."""
         try:
             results = await self._run_batch([each.item for each in batch])
@@ -160,10 +186,6 @@ def _next_batch(waiting: deque[_Waiting[Item, Result]]) -> list[_Waiting[Item, R
         if not each.future.done():
             batch.append(each)
     return batch
-
-
-def _time_out(future: asyncio.Future[Result]) -> None:
-    _settle(future, TimeoutError())
 
 
 def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:

@@ -249,6 +249,31 @@ async def test_time_is_over(server: Server) -> None:
     assert [[1], [2]] == server.asked
 
 
+async def test_each_has_its_own_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has come later is not given up with those who came before, be it in flight or waiting; nor is who has a result."""
+    moment = 100.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: moment)
+    batcher = Batcher(server.ask, timeout=timedelta(seconds=10))
+    first, second, third, fourth = await begun_in_turn(batcher, 1, 2, 3, 4)
+    moment = 106
+    (later,) = await begun_in_turn(batcher, 5)
+    server.reply(1)
+    await turns()
+    moment = 110.5
+    await turns()
+
+    assert [True, True, True, True, False] == [each.done() for each in (first, second, third, fourth, later)]
+    assert 20 == await second
+    moment = 116.5
+    told = await asyncio.gather(first, third, fourth, later, return_exceptions=True)
+    assert [TimeoutError] * 4 == [type(each) for each in told]
+    moment = 200
+    (again,) = await begun_in_turn(batcher, 6)
+    assert not again.done()
+    server.reply(-1)
+    assert 60 == await again
+
+
 async def test_idle(batcher: Batcher[int, int], server: Server) -> None:
     """It is idle when all that was asked has ended, also what still waited."""
     tasks = await begun_in_turn(batcher, 1, 2, 3)

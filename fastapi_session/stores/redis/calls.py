@@ -39,7 +39,8 @@ class Calls:
         self._batcher: Batcher[Call, Reply] | None = None
         if isinstance(server, str):
             # A URL that nobody understands is found now, and no connection is made yet.
-            self._batcher = Batcher(self._run_pipeline, timeout=pool_of(connect(server)).patience)
+            patience = pool_of(connect(server)).patience
+            self._batcher = Batcher(self._run_pipeline, timeout=patience, too_late=lambda: unavailable(TimeoutError()))
         else:
             ensure_lasting(server)
         self._server = server
@@ -60,10 +61,7 @@ class Calls:
         call = Call(script, keys, arguments)
         if self._batcher is None or not call.is_short:
             return await self._alone.run(self._reply(call))
-        try:
-            return await self._batcher.submit(call)
-        except TimeoutError as error:
-            raise unavailable(error) from error
+        return await self._batcher.submit(call)
 
     async def close(self) -> None:
         """Wait for what is under way on this event loop, then close the connections that are our own."""

@@ -51,6 +51,8 @@ class CheckedPool(BlockingConnectionPool):
         connect, write = options["socket_connect_timeout"], options["socket_timeout"]
         self.patience = timedelta(seconds=min(options["timeout"] + connect + 2 * write, LONGEST))
         """How long a request takes at most: it waits for a connection, which is opened, written to and read from."""
+        self.patience_of_one = timedelta(seconds=min(write, LONGEST))
+        """How long a write takes at most, and how long a reply."""
 
     def make_connection(self) -> AbstractConnection:
         """Return a connection that is not open yet. The TLS context is cached for all of them: to load it takes 20 milliseconds."""
@@ -62,14 +64,17 @@ class CheckedPool(BlockingConnectionPool):
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[AbstractConnection]:
-        """Lend a connection. It is closed if anything is raised, since a reply may be under way that nobody waits for."""
+        """Lend a connection, whose borrower sees to the time itself. It is closed if anything is raised: a reply may be under way."""
         connection: AbstractConnection = await self.get_connection(*_FOR_NO_COMMAND)  # type: ignore[no-untyped-call]  # as redis-py has it
+        # redis-py would begin a timeout for each reply, and a task for each write.
+        own_timeout, connection.socket_timeout = connection.socket_timeout, None
         try:
             yield connection
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         finally:
+            connection.socket_timeout = own_timeout
             await self.release(connection)
 
     def heed(self, error: ResponseError) -> None:

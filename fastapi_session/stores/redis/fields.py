@@ -6,7 +6,8 @@ So all that is kept is ASCII, whatever encoding the client has, and Lua compares
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from json.encoder import encode_basestring_ascii
 from types import NoneType
 from typing import Any
@@ -111,18 +112,15 @@ def _pairs(columns: Sequence[str], row: Row) -> list[str]:
     return [text for column, value in zip(columns, row, strict=True) for text in (column, field(value))]
 
 
-def _row(text: str, places: Container[int] = ()) -> Row:
+def _row(text: str, of_bytes: Collection[int] = ()) -> Row:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError):
         return ()
     if not isinstance(row, list):
         return ()
-    return [_bytes(value) if place in places else value for place, value in enumerate(row)]
-
-
-def _bytes(value: object) -> object:
-    try:
-        return bytes.fromhex(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    for place in of_bytes:
+        if place < len(row) and isinstance(row[place], str):
+            with suppress(ValueError):
+                row[place] = bytes.fromhex(row[place])
+    return row

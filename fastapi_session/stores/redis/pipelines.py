@@ -101,12 +101,15 @@ async def _exchange(calls: Sequence[Call], pool: CheckedPool, *, in_full: bool =
     tickets = [f"{token}-{place}" for place in range(len(calls))]
     commands = [call.command(ticket, in_full=in_full) for call, ticket in zip(calls, tickets, strict=True)]
     replies: list[Reply | Exception] = []
+    loop, of_one = asyncio.get_running_loop(), pool.patience_of_one.total_seconds()
     try:
         # Each reply that comes may take as long as any: so many of them have to end too.
         async with asyncio.timeout(pool.patience.total_seconds()), pool.lent() as connection:
-            await connection.send_packed_command(packed(commands, connection))
-            for ticket in tickets:
-                replies.append(await _reply(connection, ticket))  # noqa: PERF401 - those that came are kept if the next does not
+            async with asyncio.timeout(of_one) as timeout:
+                await connection.send_packed_command(packed(commands, connection))
+                for ticket in tickets:
+                    timeout.reschedule(loop.time() + of_one)
+                    replies.append(await _reply(connection, ticket))  # those that came are kept if the next does not
             if any(isinstance(reply, MixedUp) for reply in replies):
                 await connection.disconnect(nowait=True)
     except Exception as error:  # noqa: BLE001 - of whatever kind, it is the outcome of those that have no reply

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol
 
 from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.clock import Clock
@@ -39,9 +39,6 @@ _PAYLOAD, _DATA = map(SESSION_COLUMNS.index, ("access_token_payload", "session_d
 
 Found = tuple[Row | None, int]
 """A session, or `None` if it is not there, and the clock."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Unserved(Enum):
@@ -77,34 +74,22 @@ class Batchers:
     """Collects the calls of each verb for *batches*. A batch takes at most *timeout*."""
 
     def __init__(self, batches: Batches, *, timeout: timedelta) -> None:
-        self._name = batches.name
+        def too_late() -> StoreUnavailable:
+            return StoreUnavailable(f"{batches.name} failed: TimeoutError")
+
         timeout += _LONGER
-        self._rotations: Batcher[Rotation, Row | Unserved | None] = Batcher(batches.rotate, timeout=timeout)
-        self._insertions: Batcher[Row, Literal[True] | Unserved] = Batcher(batches.insert, timeout=timeout)
-        self._readings: Batcher[str, Found | Unserved] = Batcher(batches.get, timeout=timeout)
-
-    async def rotate(self, rotation: Rotation) -> Row | Unserved | None:
-        """Return the session as it was rotated, `None` if it was not. Raises StoreUnavailable."""
-        return await self._submit(self._rotations, rotation)
-
-    async def insert(self, row: Row) -> Literal[True] | Unserved:
-        """Say whether *row* was kept. Raises StoreUnavailable."""
-        return await self._submit(self._insertions, row)
-
-    async def get(self, session_id: str) -> Found | Unserved:
-        """Return the session, or `None`, and the clock. Raises StoreUnavailable."""
-        return await self._submit(self._readings, session_id)
+        self.rotations: Batcher[Rotation, Row | Unserved | None] = Batcher(
+            batches.rotate, timeout=timeout, too_late=too_late
+        )
+        self.insertions: Batcher[Row, Literal[True] | Unserved] = Batcher(
+            batches.insert, timeout=timeout, too_late=too_late
+        )
+        self.readings: Batcher[str, Found | Unserved] = Batcher(batches.get, timeout=timeout, too_late=too_late)
 
     async def idle(self) -> None:
         """Wait until the calls of this event loop have ended."""
-        for each in (self._rotations, self._insertions, self._readings):
+        for each in (self.rotations, self.insertions, self.readings):
             await each.idle()
-
-    async def _submit(self, batcher: Batcher[Item, Result], item: Item) -> Result:
-        try:
-            return await batcher.submit(item)
-        except TimeoutError as error:
-            raise StoreUnavailable(f"{self._name} failed: TimeoutError") from error
 
 
 class BatchedVerbs(SqlVerbs):
@@ -136,14 +121,14 @@ class BatchedVerbs(SqlVerbs):
         is_plain = not replacing and succeeding is None and limit is None and audit is None
         if is_plain and (batchers := self._ready()) is not None:
             row = session_row(record)
-            if len(row[_PAYLOAD]) + len(row[_DATA]) <= SMALL and await batchers.insert(row) is True:
+            if len(row[_PAYLOAD]) + len(row[_DATA]) <= SMALL and await batchers.insertions.submit(row) is True:
                 return KEPT
         return await super().insert(record, replacing=replacing, succeeding=succeeding, limit=limit, audit=audit)
 
     async def rotate(self, rotation: Rotation, *, audit: Audit | None = None) -> SessionRecord | None:
         """Hand the session on to the next refresh token, as `SqlVerbs` does, alone or in a batch."""
         if audit is None and (batchers := self._ready()) is not None:
-            row = await batchers.rotate(rotation)
+            row = await batchers.rotations.submit(rotation)
             if not isinstance(row, Unserved):
                 return None if row is None else self._readable.session(row, session_id=rotation.session_id)
         return await super().rotate(rotation, audit=audit)
@@ -151,7 +136,7 @@ class BatchedVerbs(SqlVerbs):
     async def get(self, session_id: str) -> Reading:
         """Return the record, expired or not, together with the clock, as `SqlVerbs` does, alone or in a batch."""
         if (batchers := self._ready()) is not None:
-            found = await batchers.get(session_id)
+            found = await batchers.readings.submit(session_id)
             if not isinstance(found, Unserved):
                 row, now = found
                 record = None if row is None else self._readable.session(row, session_id=session_id)
