@@ -66,6 +66,8 @@ from fastapi_session.web.dependencies import (
     verify_session,
 )
 from fastapi_session.web.devices import devices_router
+from fastapi_session.web.given_token import session_from_token
+from fastapi_session.web.guard import guarded
 from fastapi_session.web.install import install
 from fastapi_session.web.refreshing import refresh_session_in_request
 from fastapi_session.web.router import session_router
@@ -150,10 +152,12 @@ __all__ = [
     "get_all_cors_headers",
     "get_session_from_request",
     "get_sessions",
+    "guarded",
     "install",
     "refresh_session",
     "refresh_session_in_request",
     "safe_next",
+    "session_from_token",
     "session_router",
     "system_clock",
     "verify_session",

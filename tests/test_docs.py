@@ -236,6 +236,27 @@ def test_sockets_and_streams(run: Run) -> None:
         assert "data: 0\n\ndata: 1\n\ndata: 2\n\n" == client.get("/events").text
 
 
+def test_guard(run: Run, tmp_path: Path) -> None:
+    """On the page on guards the front end, an application of one's own and the documentation are for who is signed in."""
+    page, html = run("docs/guard.md"), {"accept": "text/html"}
+    (tmp_path / "dist/index.html").write_text("<title>Front end</title>", "utf-8")
+    with browser(page) as client:
+        del client.headers[AUTH_MODE], client.headers["rid"]
+        for path in ("/app/", "/docs/", "/docs/openapi.json", "/whoami/"):
+            assert 401 == client.get(path).status_code
+        sent = [client.get(path, headers=html, follow_redirects=False) for path in ("/app/", "/docs/", "/docs/x?y=1")]
+        assert ["/login?next=/app/", "/login?next=/docs/", "/login?next=/docs/x?y=1"] == [
+            each.headers["location"] for each in sent
+        ]
+        client.post("/login", headers={AUTH_MODE: "cookie"})
+        assert "<title>Front end</title>" == client.get("/app/", headers=html).text
+        assert "ada" == client.get("/whoami/").json()
+        assert "url: '/docs/openapi.json'" in client.get("/docs/", headers=html).text
+        document = client.get("/docs/openapi.json").json()
+        assert ("/login" in document["paths"], None) == (True, document.get("servers"))
+        assert [404, 404] == [client.get(path).status_code for path in ("/openapi.json", "/redoc")]
+
+
 def test_sync_endpoints(run: Run) -> None:
     """On the page on sync endpoints a plan changes, and all sessions end."""
     with browser(run("docs/sync-endpoints.md")) as client:

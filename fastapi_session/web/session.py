@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
+from fastapi_session.core import audience_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.authentication import Authentication
 from fastapi_session.core.claims.claim import Claim
@@ -185,6 +186,17 @@ class Session(VerifiedSession[Payload, Data]):
             self._sessions.elevate(self._content, Authentication(methods, acr))
         )
         self._content, self._text, self._tokens = issued.access_token, issued.tokens.access_token, issued.tokens
+
+    async def token_for(self, audience: str, *, validity: timedelta = timedelta(minutes=5), scope: str = "") -> str:
+        """Return a JWT by which the service *audience*, and no other, knows whose request it is, for *validity*, 10 minutes at most.
+
+        It says whose session this is, who acts in it and how its user was authenticated, and *scope* if that is given; nothing of
+        your own claims. It is no access token, and good until it expires, whatever becomes of the session.
+        Raises `PayloadError` for what is no audience or too long, and `StoreUnavailable`.
+        """
+        claims = audience_token.claims_for(self._content, audience, scope=scope)
+        validity = audience_token.checked_validity(validity)
+        return await self._sessions.create_jwt(claims, validity=validity, use_static_signing_key=False)
 
     async def information(self) -> SessionInformation:
         """Return what the store has of the session. Raises `UnauthorisedError` if it has ended, `StoreUnavailable`."""

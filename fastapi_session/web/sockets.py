@@ -20,6 +20,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -48,6 +49,9 @@ RESPONSES = ("websocket.accept", "websocket.http.response.start")
 
 T = TypeVar("T")
 
+Token = tuple[str, datetime]
+"""Which access token a session is of: its handle, and when it expires."""
+
 
 def close_of(error: Exception) -> tuple[int, str]:
     """Return the close code and the reason for *error*, as the table says."""
@@ -67,10 +71,11 @@ class GuardedSocket:
         self._receive = receive
         self._send = send
         self._is_open = False
-        self._sessions: list[Session] = []
+        self._sessions: dict[Token, list[Session]] = {}
         self._arrived: deque[Message] = deque()
-        self._watch: SessionWatch | None = None
+        self._watches: dict[Token, SessionWatch] = {}
         self._end: asyncio.Future[Exception] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -85,8 +90,10 @@ class GuardedSocket:
         return self.has_ended and isinstance(error, WebSocketDisconnect)
 
     def add(self, session: Session) -> None:
-        """Guard *session* too. All sessions of a socket are of the one token that came with it, each with its own validators."""
-        self._sessions.append(session)
+        """Guard *session* too. All sessions of one token end together, each with its own validators."""
+        # Usually that is the token of the handshake; another one may come in a message.
+        self._sessions.setdefault((session.handle, session.expires_at), []).append(session)
+        self._guard()
 
     async def send(self, message: Message) -> None:
         """Send what the application sends. After the end of the session, raise `OSError`, as for a client that has gone."""
@@ -127,8 +134,10 @@ class GuardedSocket:
     def stop(self) -> None:
         """Stop guarding: the socket is closed, or the application has finished."""
         self._is_open = False
+        for each in self._watching:
+            each.cancel()
         if not self.has_ended:
-            self._watch = None
+            self._watches = {}
         if self._closing is not None and not self.has_ended:
             self._closing.cancel()
 
@@ -145,22 +154,26 @@ class GuardedSocket:
 
     def _guard(self) -> None:
         """Begin to guard once the socket is open and its session is known, whichever comes last."""
-        if self._is_open and self._sessions and self._end is None:
+        if not self._is_open or len(self._watches) == len(self._sessions):
+            return
+        if self._end is None:
             self._end = asyncio.get_running_loop().create_future()
-            self._watch = self._sessions[0]._watch(self._ask)
-            self._closing = asyncio.ensure_future(self._close_at_end(self._end, self._watch))
+            self._closing = asyncio.ensure_future(self._close_at(self._end))
+        for token in self._sessions.keys() - self._watches.keys():
+            watch = self._watches[token] = self._sessions[token][0]._watch(partial(self._ask, token))
+            self._watching.append(asyncio.ensure_future(_end_with(watch, self._end)))
 
-    async def _ask(self, claims: Json) -> None:
-        for session in tuple(self._sessions):
+    async def _ask(self, token: Token, claims: Json) -> None:
+        for session in tuple(self._sessions[token]):
             await session._go_on_with(claims)
 
     async def _ensure(self) -> None:
-        """Raise `SessionOver` if the session has ended, even if `_close_at_end` has not noticed yet."""
-        if self._watch is not None:
-            await self._watch.ensure()
+        """Raise `SessionOver` if a session has ended, even if `_end_with` has not noticed yet."""
+        for watch in tuple(self._watches.values()):
+            await watch.ensure()
 
-    async def _close_at_end(self, end: asyncio.Future[Exception], watch: SessionWatch) -> None:
-        end.set_result(await watch.until_over())
+    async def _close_at(self, end: asyncio.Future[Exception]) -> None:
+        await asyncio.wait([end])
         code, reason = close_of(end.result())
         with suppress(OSError):  # the client has gone, or (TimeoutError) reads nothing
             async with asyncio.timeout(LONGEST_CLOSE):
@@ -173,3 +186,10 @@ class GuardedSocket:
         assert self._closing is not None
         await asyncio.wait([self._closing])
         return close_of(self._end.result())
+
+
+async def _end_with(watch: SessionWatch, end: asyncio.Future[Exception]) -> None:
+    """Wait until the session of *watch* is over, and let the socket end with it, unless it has with another one."""
+    error = await watch.until_over()
+    if not end.done():
+        end.set_result(error)

@@ -29,9 +29,13 @@ async def calling(page: ModuleType, **headers: str) -> AsyncIterator[httpx2.Asyn
 
 async def whoami(client: httpx2.AsyncClient, page: ModuleType) -> str:
     """What the tool tells an agent that calls by *client*."""
-    transport = streamable_http.streamable_http_client(page.TOOLS, http_client=client)
+    return await told(client, page.TOOLS, "whoami")
+
+
+async def told(client: httpx2.AsyncClient, address: str, tool: str) -> str:
+    transport = streamable_http.streamable_http_client(address, http_client=client)
     async with mcp.Client(transport) as agent:
-        result = await agent.call_tool("whoami", {})
+        result = await agent.call_tool(tool, {})
     content: Any = result.content[0]
     return str(content.text)
 
@@ -51,3 +55,29 @@ async def test_an_agent_acts_for_its_user(page: ModuleType) -> None:
             refused = await client.post("/mcp", json=ASKED, headers=JSON)
 
     assert (401, "invalid_token") == (refused.status_code, refused.json()["error"])
+
+
+async def test_an_agent_of_the_application(page: ModuleType) -> None:
+    """Its token opens the tools, and no route."""
+    async with page.app.router.lifespan_context(page.app), calling(page) as browser:
+        access_token = (await browser.post("/login", headers={AUTH_MODE: "header"})).headers[ACCESS_HEADER]
+        token = (await browser.post("/ask", headers={"authorization": f"Bearer {access_token}"})).json()
+        async with calling(page, authorization=f"Bearer {token}") as client:
+            assert "ada" == await whoami(client, page)
+            assert 401 == (await client.post("/ask")).status_code
+
+
+async def test_a_program_with_a_session(page: ModuleType) -> None:
+    """An access token opens the guarded tools, which know whose it is; a token for other tools does not, and neither does none."""
+    async with page.app.router.lifespan_context(page.app), calling(page) as browser:
+        access_token = (await browser.post("/login", headers={AUTH_MODE: "header"})).headers[ACCESS_HEADER]
+        signed_in = {"authorization": f"Bearer {access_token}"}
+        token = (await browser.post("/ask", headers=signed_in)).json()
+        async with calling(page, **signed_in) as client:
+            assert "ada" == await told(client, "http://localhost:8000/notes/", "owner")
+        others = [{}, {"authorization": f"Bearer {token}"}]
+        refused = [await browser.post("/notes/", json=ASKED, headers=JSON | each) for each in others]
+        await browser.post(SIGN_OUT_PATH, headers=signed_in)
+        refused.append(await browser.post("/notes/", json=ASKED, headers=JSON | signed_in))
+
+    assert [401, 401, 401] == [each.status_code for each in refused]

@@ -13,6 +13,13 @@ A 307 has the browser send the form again after the refresh, and HTMX its reques
 lost. A user who is signed out loses nothing either, since the browser stays on the page on which it was typed.
 If a route raises such an error itself, the response is the same. The sign-in page is never redirected to itself: it may have an
 optional session, so the tokens of one that has ended for good are cleared, and the next try shows the page.
+
+What is refused by a guard with a sign-in page of its own goes there, and an application that serves no pages so redirects then too:
+
+| the session | a page, by GET | anything else |
+|---|---|---|
+| signed out, expired | 303 to the sign-in page of the guard | as any other request |
+| anything else | as any other request | as any other request |
 """
 
 from __future__ import annotations
@@ -45,6 +52,9 @@ from fastapi_session.web.pages.redirect_cookies import remember_asked, was_just_
 SOUGHT = "fastapi_session.sought_page"
 """The key in the scope under which the refresh for pages keeps the page that its browser is on the way to."""
 
+SIGN_IN_PAGE = "fastapi_session.sign_in_page"
+"""The key in the scope under which a guard that refuses a request keeps a sign-in page of its own."""
+
 HX_REDIRECT = "HX-Redirect"
 """A header by which HTMX leaves the page for another one."""
 
@@ -54,12 +64,22 @@ _AGAIN = "Please come again"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a page or a part of one. *address* is that of the page, as browsers see it, `None` if they cannot be sent there."""
+    """A request for a page or a part of one. *address* is that of the page, as browsers see it, `None` if they cannot be sent there.
+
+    *is_refreshed* says whether the application has a refresh for pages.
+    """
 
     connection: HTTPConnection
     config: SessionConfig
     asked: Asked
     address: str | None
+    is_refreshed: bool = True
+
+    @property
+    def login_url(self) -> str | None:
+        """The sign-in page: that of the guard that refused the request, else the configured one."""
+        own: str | None = self.connection.scope.get(SIGN_IN_PAGE)
+        return self.config.login_url if own is None else own
 
     @property
     def is_get(self) -> bool:
@@ -69,7 +89,7 @@ class Visit:
     @property
     def is_sign_in(self) -> bool:
         """Whether it is a GET of the sign-in page."""
-        login = self.config.login_url
+        login = self.login_url
         if login is None or self.address is None or not self.is_get:
             return False
         return self.address.partition("?")[0] == login.partition("?")[0]
@@ -81,17 +101,25 @@ class Visit:
 
 
 def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) -> Visit | None:
-    """Return the request of *connection* as a visit, `None` if it is not for a page, or *app* serves no pages with sessions."""
-    asked = asked_for(connection) if connection.scope["type"] == "http" else None
+    """Return the request of *connection* as a visit, `None` if it is not for a page, or nobody here serves pages with sessions.
+
+    That is *app*, or a guard with a sign-in page.
+    """
+    scope = connection.scope
+    asked = asked_for(connection) if scope["type"] == "http" else None
     prefix = prefix_of(app, config) if asked else None
-    if asked is None or prefix is None:
+    if asked is None or (prefix is None and SIGN_IN_PAGE not in scope):
         return None
-    address = connection.scope[SOUGHT] if SOUGHT in connection.scope else address_of(connection, prefix)
-    return Visit(connection, config, asked, address)
+    address = scope[SOUGHT] if SOUGHT in scope else address_of(connection, prefix or "")
+    return Visit(connection, config, asked, address, is_refreshed=prefix is not None)
 
 
 def answer(visit: Visit, error: Exception) -> Response | None:
     """Return the response to *visit* for *error*, `None` if it gets the same as any other request."""
+    return _of_pages(visit, error) if visit.is_refreshed else _to_sign_in(visit, error)
+
+
+def _of_pages(visit: Visit, error: Exception) -> Response | None:
     if isinstance(error, ForgedRequestError):
         return _not_taken(visit, error.message)
     if isinstance(error, TryRefreshTokenError) and _may_refresh(visit):
@@ -105,6 +133,15 @@ def answer(visit: Visit, error: Exception) -> Response | None:
     if isinstance(error, SessionLimitReached):
         return _full(visit, error)
     return None
+
+
+def _to_sign_in(visit: Visit, error: Exception) -> Response | None:
+    """Return what sends a page to the sign-in page of the guard that refused it, as the second table says."""
+    login = visit.login_url
+    is_over = isinstance(error, UnauthorisedError | TryRefreshTokenError) and not isinstance(error, ForgedRequestError)
+    if login is None or not is_over or visit.asked != "page" or not visit.is_get or visit.is_sign_in:
+        return None
+    return redirect(visit, with_next(login, visit.address))
 
 
 def _may_refresh(visit: Visit) -> bool:
@@ -131,7 +168,7 @@ def _not_taken(visit: Visit, message: str) -> Response:
 
 
 def _signed_out(visit: Visit, message: str) -> Response:
-    login = visit.config.login_url
+    login = visit.login_url
     if visit.asked == "part":
         return _part_signed_out(visit, message)
     if not visit.is_get:
@@ -156,7 +193,7 @@ def _full(visit: Visit, error: SessionLimitReached) -> Response | None:
 
 def _part_signed_out(visit: Visit, message: str) -> Response:
     """Return what has HTMX leave the page for the sign-in page, or leave it as it is."""
-    login = visit.config.login_url
+    login = visit.login_url
     if login is None or not visit.is_get:
         return kept_part(visit, message)
     shown = urlsplit(visit.connection.headers.get("hx-current-url", ""))
