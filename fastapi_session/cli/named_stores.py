@@ -10,12 +10,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi_session.cli.deployment import engine_in, named_object
+from fastapi_session.cli.variables import resolved
 from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.secret import Secret, Secrets
@@ -27,8 +27,6 @@ from fastapi_session.stores.base import MovableStore
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
-
-_VARIABLE = "env:"
 
 
 def places(old: str, new: str) -> Places:
@@ -59,11 +57,7 @@ def _store(name: str, place: str) -> CopyStore:
 
 
 def _store_at(place: str) -> object:
-    if place.startswith(_VARIABLE):
-        variable = place.removeprefix(_VARIABLE)
-        if not (url := os.environ.get(variable)):
-            raise ConfigurationError(f"the variable {variable} is not set")
-        return _store_at(url)
+    place = resolved(place)
     if "://" in place or place == "memory:":
         return store_by_url(StoreUrl(place), clock=system_clock)
     named = named_object(place)

@@ -16,11 +16,14 @@ from typing import Annotated
 import typer
 
 from fastapi_session.cli.commands.copy import copy
+from fastapi_session.cli.commands.events import print_events
+from fastapi_session.cli.commands.explain import explain_token
 from fastapi_session.cli.commands.import_supertokens import supertokens
 from fastapi_session.cli.commands.keys_list import list_keys
 from fastapi_session.cli.commands.keys_reencrypt import reencrypt_keys
 from fastapi_session.cli.commands.keys_revoke import revoke_key
 from fastapi_session.cli.commands.keys_rotate import rotate_keys
+from fastapi_session.cli.commands.migrate import migrate_store
 from fastapi_session.cli.commands.secret_check import check_secret
 from fastapi_session.cli.commands.secret_make import make_secret
 from fastapi_session.cli.commands.sessions_count import count_sessions
@@ -33,7 +36,10 @@ from fastapi_session.errors import ConfigurationError, PayloadError, StoreUnavai
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
-program.command()(copy)
+program.command("explain")(explain_token)
+program.command("events")(print_events)
+program.command("migrate")(migrate_store)
+program.command("copy")(copy)
 
 sessions = typer.Typer(no_args_is_help=True, help="Look at sessions, and end them.")
 sessions.command("list")(list_sessions)

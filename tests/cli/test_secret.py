@@ -51,12 +51,11 @@ def test_good_ones(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FASTAPI_SESSION_SECRET", json.dumps([NEW_SECRET, SECRET + "\n"]))
     said = checked(command_line, code=0)
 
-    assert [
-        ("bytes kid source".split(), len(NEW_SECRET), Secret.from_material(NEW_SECRET.encode()).kid, "configuration")
-    ] == [([*each], *each.values()) for each in said["secrets"][:1]]
-    assert ["secret 2 has blanks around it", "the earlier ones can go"] == [
-        remark[:29].removesuffix(",").rstrip() if "blanks" in remark else remark[:23] for remark in said["remarks"]
-    ]
+    kid = Secret.from_material(NEW_SECRET.encode()).kid
+    assert {"bytes": len(NEW_SECRET), "kid": kid, "source": "configuration"} == said["secrets"][0]
+    blanks, earlier = said["remarks"]
+    assert blanks.startswith("secret 2 has blanks around it")
+    assert earlier.startswith("the earlier ones can go")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fastapi_session.cli.deployment import App, sessions_of
+from fastapi_session.cli.variables import resolved
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
 from fastapi_session.moving.supertokens.importing import Became, ImportProgress, ImportReport, import_sessions
@@ -39,7 +39,6 @@ _WORDS: dict[Became, str] = {
     "expired": "expired",
     "unfit": "not taken in",
 }
-_VARIABLE = "env:"
 
 
 def supertokens(
@@ -80,12 +79,10 @@ def _sessions(database: str | None, *, app: str | None, tables: SuperTokensTable
 
 
 def _url(database: str) -> str:
-    if not database.startswith(_VARIABLE):
-        return database
-    variable = database.removeprefix(_VARIABLE)
-    if not (url := os.environ.get(variable)):
-        raise ConfigurationError(f"DATABASE: the variable {variable} is not set")
-    return url
+    try:
+        return resolved(database)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DATABASE: {error}") from error
 
 
 async def _import(sessions: Sessions, *, write: bool) -> ImportReport:

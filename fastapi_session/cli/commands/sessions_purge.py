@@ -13,16 +13,16 @@ import typer
 
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_deployment
-from fastapi_session.cli.printing import AsJson, print_json
+from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.cli.progress import progress
 from fastapi_session.engine.housekeeping import Clearable
 
 _WORDS: dict[Clearable, str] = {
-    "sessions": "expired sessions",
-    "notices": "old notices",
-    "digests": "old digests",
-    "devices": "old devices",
-    "events": "old events",
+    "sessions": "expired session",
+    "notices": "old notice",
+    "digests": "old digest",
+    "devices": "old device",
+    "events": "old event",
 }
 
 
@@ -33,7 +33,7 @@ def purge(*, json: AsJson = False, app: App = None) -> None:
         print_json(deleted={what: deleted[what] for what in get_args(Clearable)})
         return
     for what, words in _WORDS.items():
-        typer.echo(f"{deleted[what]:,} {words}")
+        typer.echo(numbered(deleted[what], words))
 
 
 async def _purge(app: str | None) -> Counter[Clearable]:
@@ -44,5 +44,5 @@ async def _purge(app: str | None) -> Counter[Clearable]:
         with progress("sessions") as bar:
             async for what, number in engine.housekeeping.clear():
                 deleted[what] += number
-                bar.count(number, unit=_WORDS[what])
+                bar.count(number, unit=f"{_WORDS[what]}s")
     return deleted

@@ -7,11 +7,8 @@ import os
 import sys
 from argparse import ArgumentParser
 
-from sqlalchemy.exc import DBAPIError
-
-from fastapi_session.errors import ConfigurationError
-from fastapi_session.stores.sql.dialects import error_code
-from fastapi_session.stores.sql.migration import migrate
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.sql.migrating import migrate_or_say
 
 
 def main() -> None:
@@ -29,13 +26,9 @@ def main() -> None:
     if url is None:
         parser.error("give the URL of the database, or set FASTAPI_SESSION_STORE")
     try:
-        asyncio.run(migrate(url))
-    except Exception as error:
-        if isinstance(error, ConfigurationError):
-            sys.exit(str(error))
-        if not isinstance(error, (OSError, DBAPIError)) and error_code(error) is None:
-            raise
-        sys.exit(f"the database failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+        asyncio.run(migrate_or_say(url))
+    except (ConfigurationError, StoreUnavailable) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
