@@ -40,9 +40,9 @@ async def live_record(store: SessionStore, handle: str) -> SessionRecord | None:
 async def kept_record(store: SessionStore, handle: str) -> SessionRecord | None:
     """Return what `live_record` does, but also an impersonation that has ended with the session of who acted."""
     ensure_asyncio()
-    if not is_handle(handle):
-        return None
     session_id, tenant_id = split_handle(handle)
+    if not _SESSION_ID.fullmatch(session_id):
+        return None
     reading = await store.get(session_id)
     if isinstance(store, ContinuedStore) and _may_go_on_elsewhere(reading):
         reading = await store.taken_in(session_id, tenant_id)

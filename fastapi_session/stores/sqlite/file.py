@@ -45,13 +45,13 @@ def connect_beside(path: str, *, largest: int) -> sqlite3.Connection | None:
 
     It may be used on any thread, by one at a time. It waits for no lock, copies nothing from the log into the database, and
     refuses rows and values of more than *largest* bytes. Without a write-ahead log, readers and writers would wait for each
-    other, and each write for the disk. Raises sqlite3.Error.
+    other, and each write for the disk. To read a text that is damaged is an error here: so SQLite decodes all of them by itself.
+    Raises sqlite3.Error.
     """
     # By a URI: a file that is gone by now must not be made anew.
     connection = sqlite3.connect(
         f"{Path(path).as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
     )
-    connection.text_factory = _text
     try:
         if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
             connection.execute("PRAGMA synchronous = NORMAL")
