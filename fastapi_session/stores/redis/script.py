@@ -12,10 +12,14 @@ from hashlib import sha1
 from fastapi_session.model import DEFAULT_KIND
 
 BEGINNING = """
-local function now()
-    if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
+local moment_of_script = tonumber(ARGV[2])
+
+local function now()  -- the same for all that a script does
+    if not moment_of_script then
+        local time = redis.call('TIME')
+        moment_of_script = time[1] * 1000 + math.floor(time[2] / 1000)
+    end
+    return moment_of_script
 end
 
 local function integer(number)  -- Lua alone would print 1.7e+12

@@ -42,9 +42,10 @@ end
 
 -- A field that is missing, though it is of old, is null: whoever reads the record finds out that it is damaged.
 local function record(key)
-    local fields = read(key, {names_in_lua(SESSION_COLUMNS)})
+    local columns = {{{names_in_lua(SESSION_COLUMNS)}}}
+    local fields = redis.call('HMGET', key, unpack(columns))
     if not fields[1] and redis.call('EXISTS', key) == 0 then return false end
-    for place = 1, {len(SESSION_COLUMNS)} do fields[place] = fields[place] or 'null' end
+    for place, name in ipairs(columns) do fields[place] = fields[place] or absent[name] or 'null' end
     return '[' .. table.concat(fields, ',') .. ']'
 end
 
@@ -53,15 +54,21 @@ local function name(key)
     return (fields[1] or '') .. (fields[2] or '') .. (fields[3] or '')
 end
 
+local function earlier(idle, absolute)
+    return math.min(idle, tonumber(absolute) or idle)
+end
+
 local function deadline()
-    local expires = redis.call('HMGET', session, 'idle_expires_at', 'absolute_expires_at')
-    return math.min(expires[1], tonumber(expires[2]) or expires[1])
+    return earlier(unpack(redis.call('HMGET', session, 'idle_expires_at', 'absolute_expires_at')))
+end
+
+local function end_at(moment)
+    redis.call('ZADD', by_deadline, integer(moment), name(session))
+    redis.call('PEXPIRE', session, integer(math.max(moment - now(), 0) + {LINGER}))
 end
 
 local function end_later()
-    local moment = deadline()
-    redis.call('ZADD', by_deadline, integer(moment), name(session))
-    redis.call('PEXPIRE', session, integer(math.max(moment - now(), 0) + {LINGER}))
+    end_at(deadline())
 end
 
 -- A digest is of hexadecimal digits, a name begins and ends with a quote: so one sorted set has both orders.
@@ -158,18 +165,17 @@ ROTATE = Script.telling_or_not(
     f"""{COMMON}
 local generation, presented, proved, successor, kid, debounce, idle_timeout, issue_id = unpack(ARGV, 3, 10)
 local fields = read(session,
-    'generation', 'current', 'bound_key', 'window_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
-local moment, absolute = now(), tonumber(fields[5])
+    'generation', 'current', 'bound_key', 'window_at', 'idle_expires_at', 'absolute_expires_at', 'crossed', 'idle_timeout')
+local moment, absolute = now(), fields[6]
 if fields[1] ~= generation or fields[2] ~= presented or fields[3] ~= proved then return {{ARGV[1], false}} end
-if fields[4] + debounce > moment or deadline() <= moment then return {{ARGV[1], false}} end
-local wished = moment + (tonumber(fields[7]) or idle_timeout)
-local idle = math.min(wished, absolute or wished)
+if fields[4] + debounce > moment or earlier(fields[5], absolute) <= moment then return {{ARGV[1], false}} end
+local idle = earlier(moment + (tonumber(fields[8]) or idle_timeout), absolute)
 redis.call('HSET', session,
     'generation', integer(generation + 1), 'current', successor, 'previous', presented, 'current_kid', kid,
     'window_at', integer(moment), 'acknowledged', 'false', 'idle_expires_at', integer(idle),
-    'exchanged', issue_id, 'crossed', integer(fields[6] * 2 % {2**CROSSED_EXCHANGES}),
+    'exchanged', issue_id, 'crossed', integer(fields[7] * 2 % {2**CROSSED_EXCHANGES}),
     unpack(ARGV, 11))
-end_later()
+end_at(idle)
 tell(session, 'changed')
 return {{ARGV[1], record(session)}}
 """,
