@@ -3,6 +3,7 @@
 ```
 SessionError                          what a response says about a session
 ├── UnauthorisedError                 401, there is no session
+│   └── UnprovenKeyError              401, there is one, bound to a key whose possession the request does not prove
 ├── TryRefreshTokenError              401, there may be one: refresh
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
@@ -10,6 +11,7 @@ SessionError                          what a response says about a session
 ├── SessionLimitReached               409, the user has as many sessions as the limit allows
 ├── InvalidClaimsError                403, the session does not satisfy the claims of the route
 │   └── StepUpRequired                401 or 403, it would if its user were authenticated again, or better
+├── SessionNotBoundError              403, the session is not bound to a key, and the route asks for one that is
 ├── ImpersonationError                409, nobody can act as another user from this session, or stop doing so
 └── ClearDuplicateSessionCookiesError 200, cookies of an older domain were cleared: refresh again
 ConfigurationError                    the application is set up wrongly; names the setting and the fix
@@ -57,6 +59,15 @@ class UnauthorisedError(SessionError):
 
     code = "UNAUTHORISED"
     message = "unauthorised"
+
+
+class UnprovenKeyError(UnauthorisedError):
+    """The session is bound to a key, and the request does not prove that its client has it. Tokens are kept.
+
+    Nothing has changed and nobody is accused: a thief who tries does not sign the owner out.
+    """
+
+    code = "KEY_NOT_PROVED"
 
 
 class TryRefreshTokenError(SessionError):
@@ -142,6 +153,13 @@ class InvalidClaimsError(SessionError):
     def __init__(self, failures: Sequence[ClaimFailure]) -> None:
         super().__init__(", ".join(failure.id for failure in failures))
         self.failures = tuple(failures)
+
+
+class SessionNotBoundError(SessionError):
+    """The session is real, but not bound to a key, and the route asks for one that is. Tokens are kept."""
+
+    code = "SESSION_NOT_BOUND"
+    message = "session not bound"
 
 
 class ImpersonationError(SessionError):

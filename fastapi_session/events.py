@@ -10,6 +10,8 @@ SessionEvent
 ├── SessionElevated      a user was authenticated again, and a session with new tokens took the place of the one before
 ├── SessionRefreshed     a client exchanged its refresh token
 ├── SessionRevoked       a session was ended, for the reason it gives
+├── DeviceBound          a browser bound its session to a key of its own
+├── DeviceMismatch       the refresh token of a bound session came without proof of its key; nothing has changed
 ├── TokenTheftDetected   a used refresh token came back; the session is already revoked
 ├── ClaimsRejected       a session did not satisfy the claims of a route
 ├── ImpersonationStarted a user acts as another one from now on
@@ -61,13 +63,15 @@ class SessionCreated(SessionEvent):
 
     *upgraded_from* is the one among them, if any, that was a guest's, and whose data this session took over.
     *is_new_device* says whether the user has not signed in by this device before; it is `None` if that is not tracked, and at
-    the user's very first sign-in.
+    the user's very first sign-in. *bound* says whether it is bound to a key of its client from the beginning (DPoP); if a browser
+    binds it, that is told by `DeviceBound`.
     """
 
     circumstances: Circumstances
     replaced: tuple[str, ...] = ()
     upgraded_from: str | None = None
     is_new_device: bool | None = None
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,25 @@ class SessionRevoked(SessionEvent):
     reason: EndReason | str
     by: Actor | None = None
     circumstances: Circumstances = NOT_KNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBound(SessionEvent):
+    """A browser bound its session to a key that it keeps: from now on it is refreshed only by who has that."""
+
+    circumstances: Circumstances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceMismatch(SessionEvent):
+    """The refresh token of a bound session came without proof of its key. It was refused, and nothing has changed.
+
+    *presented_by* is who came with it, *last_seen* who was given the newest token before, with the key. Mostly the token was
+    copied; it may also be the owner, if a browser has lost its key or could not prove it.
+    """
+
+    presented_by: Circumstances
+    last_seen: Circumstances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ class SessionInformation:
     *first_seen* says whose request began it, *last_seen* whose was given its newest refresh token, *last_seen_at* when (UTC),
     or when it was used after that, if `last_seen_resolution` is set. It ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of
     `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies outlive the browser. *actor* is who acts as the
-    user by impersonation, with the reason he gave.
+    user by impersonation, with the reason he gave. *bound* says whether it is bound to a key of its client.
     """
 
     handle: str
@@ -34,6 +34,7 @@ class SessionInformation:
     first_seen: Circumstances
     label: str | None
     actor: Actor | None = None
+    bound: bool = False
 
     @property
     def device(self) -> Device:
@@ -59,4 +60,5 @@ class SessionInformation:
             first_seen=Circumstances(record.first_ip_address, record.first_user_agent),
             label=record.label,
             actor=record.acted_by,
+            bound=record.bound_key is not None,
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from secrets import token_bytes
 from typing import Any, Self, TypeVar
 
@@ -27,13 +28,12 @@ from fastapi_session.core import access_token, refresh_token, service_jwt
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.authentication import Authentication, authenticated
+from fastapi_session.core.binding.bound_keys import Possession
 from fastapi_session.core.claims.claim import Claim, claims_of
 from fastapi_session.core.claims.validators import ClaimValidator, failures, validators_of
 from fastapi_session.core.endings import ending
 from fastapi_session.core.guests import Merge, guest_user_id
-from fastapi_session.core.impersonation import checked_lifetime
 from fastapi_session.core.payload import json_object, merged
-from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine import audit_trail
 from fastapi_session.engine.adopting import Brought
 from fastapi_session.engine.assembly import Engine
@@ -49,7 +49,7 @@ from fastapi_session.events import EventPage, Subscriber
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.handles import PUBLIC_TENANT, split_handle
-from fastapi_session.model import GUEST_KIND, IMPERSONATION_KIND, NOT_KNOWN, Actor, Circumstances, EndReason, Json
+from fastapi_session.model import GUEST_KIND, NOT_KNOWN, Actor, Circumstances, EndReason, Json
 from fastapi_session.randomness import Random
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import Store, TransactionalStore
@@ -169,6 +169,7 @@ class Sessions:
         label: str | None = None,
         device: str | None = None,
         external: ExternalSession | None = None,
+        bound_key: str | None = None,
     ) -> IssuedSession:
         """Begin a session of *user_id* in the place of those whose handles are *replacing*, in one transaction.
 
@@ -181,13 +182,14 @@ class Sessions:
         if it is a guest's, *merge* makes the session data of the guest's and of *session_data*, as the table of `core.guests`
         says, and no change of the guest's that was written is lost. *label* is what its user calls it, as in `set_label`.
         *device* is by what a client without cookies is known again at its next sign-in.
-        *external* is the provider's session by which the user signed in.
+        *external* is the provider's session by which the user signed in. *bound_key* is the key of its client to which it is
+        bound from the beginning, as `core.binding.bound_keys` writes it: whoever gives it has seen it proved.
 
         Raises `PayloadError`, `ConfigurationError` for what cannot be, `SessionLimitReached` (nothing is written), `StoreUnavailable`.
         """
         engine, now, replaced = self._parts, self.now(), handles_in(replacing)
         engine.known_devices.ensure_device(device)
-        payload = await self._first_payload(access_token_payload, user_id, tenant_id)
+        payload = await engine.claim_checks.first_payload(self.claims, access_token_payload, user_id, tenant_id)
         token = engine.new_sessions.refresh_token()
         record = engine.new_sessions.record(
             token,
@@ -202,6 +204,7 @@ class Sessions:
             label=label,
             external=external,
             now=now,
+            bound_key=bound_key,
         )
         room = engine.session_limits.limit_for(record, said=limit, evict=evict)
         by_token = self.config.anti_csrf == "VIA_TOKEN" if anti_csrf is None else anti_csrf
@@ -240,22 +243,23 @@ class Sessions:
         """Return a user id for a guest. It is random, so that none is given out twice."""
         return guest_user_id(self._parts.random(16))
 
-    async def _first_payload(self, given: Json | None, user_id: str, tenant_id: str) -> Json:
-        """Return the *given* payload with the claims of *user_id* fetched. Raises `PayloadError`."""
-        payload = json_object(given, "access_token_payload")
-        fetched = await self._parts.claim_checks.fetch(self.claims, user_id, tenant_id, payload)
-        return json_object(merged(payload, fetched), "access_token_payload") if fetched else payload
-
     async def verify(
-        self, token: str | AnyAccessToken, *, check_database: bool = False, proof: AntiCsrfProof = NOT_ASKED
+        self,
+        token: str | AnyAccessToken,
+        *,
+        check_database: bool = False,
+        proof: AntiCsrfProof = NOT_ASKED,
+        possession: Possession | None = None,
     ) -> AccessToken:
         """Return the content of an access token that is genuine, has not expired and was not revoked.
 
         What other processes revoked is known within two seconds, without I/O; *check_database* asks the store, and returns
         the claims that the store has. It is asked as well, once a token, if the session's claims were changed by handle.
 
+        *possession* is what the request has proved: a token that is bound to a DPoP key is good only with that key.
+
         Raises `UnauthorisedError` if it is none of ours or its session has ended, clearing the tokens unless the session was
-        superseded; `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the
+        superseded; `UnprovenKeyError`; `TryRefreshTokenError` if a refresh may help; `StoreUnavailable` with *check_database*, or if the
         revocation feed is older than it may be.
         """
         # The fast path, inlined: each request comes here, and usually neither waits nor verifies (`benchmarks.calls` counts).
@@ -278,8 +282,8 @@ class Sessions:
                 raise ForgedRequestError("anti-CSRF: the request does not prove that no other site forged it")
             if (notice := feed.about(known.session_id)) is not None:
                 await engine.token_check.check_notice(notice, content)
-            if content.actor is not None:
-                engine.token_check.check_actor(content.actor)
+            if content.actor is not None or content.jkt is not None:
+                engine.token_check.check_holder(content, possession)
             if check_database:
                 content = await engine.token_check.check_database(content)
         except SessionError as error:
@@ -288,11 +292,16 @@ class Sessions:
         return content
 
     async def refresh(
-        self, token: str, *, proof: AntiCsrfProof = NOT_ASKED, circumstances: Circumstances = NOT_KNOWN
+        self,
+        token: str,
+        *,
+        proof: AntiCsrfProof = NOT_ASKED,
+        circumstances: Circumstances = NOT_KNOWN,
+        possession: Possession | None = None,
     ) -> IssuedSession:
         """Exchange the refresh token *token* for new tokens, as the table of `core.rotation` says.
 
-        Raises `UnauthorisedError`, `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and
+        *possession* is what the request has proved. Raises `UnauthorisedError`, `UnprovenKeyError` (nothing has changed then), `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and
         `StoreUnavailable`.
         """
         engine, by_token = self._parts, proof.mode == "VIA_TOKEN"
@@ -305,7 +314,9 @@ class Sessions:
             if foreign is None or engine.continuing is None:
                 raise UnauthorisedError("refresh token: BAD_TOKEN", clears_tokens=clears_tokens)
             key = await engine.keyring.signing_key(through=engine.joined)
-            record, to_send = await engine.continuing.advance(foreign, proof=proof, by=circumstances)
+            record, to_send = await engine.continuing.advance(
+                foreign, proof=proof, by=circumstances, possession=possession
+            )
             return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
         if not proof.holds(
             refresh_token.anti_csrf_token(presented, engine.secrets[presented.kid]) if by_token else None
@@ -313,7 +324,7 @@ class Sessions:
             refused = UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
             raise refused.about(presented.session_id)
         key = await engine.keyring.signing_key(through=engine.joined)  # before the write, since it can fail
-        record, to_send = await engine.refreshing.advance(presented, by=circumstances)
+        record, to_send = await engine.refreshing.advance(presented, by=circumstances, possession=possession)
         if record.actor is not None:
             await engine.impersonation.ensure_actor(record)
         return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
@@ -364,7 +375,8 @@ class Sessions:
 
         `None` if there is none, or its client has tokens: see `engine.adopting`. Raises as the other system, `PayloadError`, `StoreUnavailable`.
         """
-        return await self._parts.adopting.adopt(login, brought, first_payload=self._first_payload)
+        first_payload = partial(self._parts.claim_checks.first_payload, self.claims)
+        return await self._parts.adopting.adopt(login, brought, first_payload=first_payload)
 
     # What a token is, without I/O.
 
@@ -438,26 +450,16 @@ class Sessions:
         `TryRefreshTokenError` if the actor's session has ended; `PayloadError`, also for a *reason* that says nothing;
         `ConfigurationError` for a *lifetime* that is none; `StoreUnavailable`.
         """
-        engine = self._parts
-        actor = await engine.impersonation.actor_of(token, user_id=user_id)
-        tenant_id = actor.tenant_id if tenant_id is None else tenant_id
-        first = engine.new_sessions.refresh_token()
-        record = engine.new_sessions.record(
-            first,
-            user_id=user_id,
-            recipe_user_id=None,
+        return await self._parts.impersonation.begin(
+            token,
+            user_id,
+            reason=reason,
+            lifetime=lifetime,
             tenant_id=tenant_id,
-            payload=await self._first_payload(access_token_payload, user_id, tenant_id),
-            session_data=json_object(session_data, "session_data"),
-            circumstances=actor.circumstances,
-            lifetime=Lifetime(IMPERSONATION_KIND, remember=False, absolute=checked_lifetime(lifetime)),
-            authentication=None,  # nobody has proved to be that user
-            label=None,
-            external=None,
-            now=self.now(),
+            access_token_payload=access_token_payload,
+            session_data=session_data,
+            first_payload=partial(self._parts.claim_checks.first_payload, self.claims),
         )
-        by_token = token.anti_csrf_token is not None
-        return await engine.impersonation.begin(record, first, actor=actor, reason=reason, by_token=by_token)
 
     async def stop_impersonating(self, token: AccessToken) -> IssuedSession:
         """End the impersonation of the verified *token*: a copy of the actor's own session takes its place.
@@ -479,11 +481,7 @@ class Sessions:
 
         The access token expires when it did. Nothing is changed if the key that signed it is not known here. No I/O.
         """
-        parsed, now = self.parse(issued.tokens.access_token), self.now()
-        key = None if parsed is None else self._parts.keyring.keys.verifying(parsed.kid, now=now)
-        if not isinstance(key, SigningKey) or issued.access_token.issued_at == now // 1000:
-            return issued
-        return self._parts.mint.renewed(issued, key=key)
+        return self._parts.mint.issued_now(issued, keys=self._parts.keyring.keys)
 
     def lasting(self, token: AccessToken, ask: Ask) -> WatchedSession:
         """Return the session of the verified *token*, to be watched by a socket or a stream that goes on with it.

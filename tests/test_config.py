@@ -656,6 +656,35 @@ def test_a_binding_by_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert [] == told_of({"device_binding": "optional", "api_domain": API}, caplog)
 
 
+@pytest.mark.parametrize("method", ["any", lambda *_: "any"])
+def test_headers_that_nothing_binds_are_told(method: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Where every session has to be bound, those in headers need DPoP."""
+    options = {"api_domain": API, "device_binding": "required", "token_transfer_method": method}
+    [told] = told_of(options, caplog)
+
+    assert told.startswith("device_binding: sessions of clients that take tokens in headers end too")
+    assert [] == told_of({**options, "dpop": "optional"}, caplog)
+    assert [] == told_of({**options, "token_transfer_method": "cookie"}, caplog)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, False),
+        ({"device_binding": "optional", "dpop": "optional"}, False),
+        ({"device_binding": "required"}, True),
+        ({"device_binding": "required", "token_transfer_method": "cookie"}, True),
+        ({"dpop": "required"}, False),
+        ({"dpop": "required", "token_transfer_method": "header"}, True),
+        ({"dpop": "required", "token_transfer_method": lambda *_: "header"}, False),
+        ({"dpop": "required", "device_binding": "required"}, True),
+    ],
+)
+def test_when_every_session_has_to_be_bound(options: dict[str, Any], expected: bool) -> None:
+    """If a browser has to bind, since a thief could bring its cookies in headers; if DPoP is required, where there is nothing else."""
+    assert expected == config(api_domain=API, **options).requires_binding
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"api_domain": API}, {"api_domain": API, "website_domain": "https://example.org"}], ids=str
 )

@@ -23,6 +23,8 @@ from fastapi_session import (
     ClaimFailure,
     ClaimsRejected,
     CreateSession,
+    DeviceBound,
+    DeviceMismatch,
     MemoryStore,
     PayloadError,
     Session,
@@ -253,6 +255,15 @@ class TestJson:
             (SessionCreated, {"circumstances": (LAPTOP, {"ip_address": "192.0.2.1", "user_agent": "laptop"})}),
             (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "replaced": (("c", "d"), ["c", "d"])}),
             (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "is_new_device": (True, True)}),
+            (SessionCreated, {"circumstances": (Circumstances(), NOBODY), "bound": (True, True)}),
+            (DeviceBound, {"circumstances": (LAPTOP, {"ip_address": "192.0.2.1", "user_agent": "laptop"})}),
+            (
+                DeviceMismatch,
+                {
+                    "presented_by": (Circumstances(), NOBODY),
+                    "last_seen": (LAPTOP, {"ip_address": "192.0.2.1", "user_agent": "laptop"}),
+                },
+            ),
             (SessionRefreshed, {"circumstances": (Circumstances(), NOBODY), "is_rotated": (True, True)}),
             (
                 SessionRevoked,
@@ -276,7 +287,7 @@ class TestJson:
         """It is named after its class, and has the attributes of the event."""
         given = {name: value for name, (value, _) in more.items()}
         defaults: Mapping[type[SessionEvent], Mapping[str, Any]] = {
-            SessionCreated: {"replaced": [], "upgraded_from": None, "is_new_device": None},
+            SessionCreated: {"replaced": [], "upgraded_from": None, "is_new_device": None, "bound": False},
             SessionRevoked: {"by": None, "circumstances": self.NOBODY},
         }
         expected = {

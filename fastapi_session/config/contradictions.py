@@ -262,6 +262,11 @@ def doubts(config: Settings) -> Iterator[str]:
         )
     if config.device_binding == "optional" and not is_https(config.api_domain):
         yield "device_binding: browsers bind nothing by http; sessions stay unbound until api_domain is https"
+    if config.requires_binding and config.token_transfer_method != "cookie" and config.dpop == "off":
+        yield (
+            "device_binding: sessions of clients that take tokens in headers end too, since each has to be bound; give dpop='optional' "
+            "or 'required', or token_transfer_method='cookie'"
+        )
     for variable in _strangers(config):
         if not variable.meant:
             yield f"{variable.name}: there is no such setting, it is ignored"

@@ -199,6 +199,12 @@ class Settings(BaseSettings):
         return f"{self.api_base_path}{endpoint_paths.REFRESH}"
 
     @property
+    def requires_binding(self) -> bool:
+        """Whether every session has to be bound to a key, however its tokens travel."""
+        # In headers too, if a browser has to bind: else a thief would bring there what he copied from cookies.
+        return self.device_binding == "required" or (self.dpop == "required" and self.token_transfer_method == "header")
+
+    @property
     def all_kinds(self) -> dict[str, SessionKind]:
         """The kinds of sessions by name: those configured, the one that is as the settings themselves say, and those built in.
 

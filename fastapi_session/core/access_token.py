@@ -3,7 +3,7 @@
 | part | content |
 |---|---|
 | header | `alg`, `typ` "JWT", `kid`, `version` "5", and nothing else |
-| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, `act` if another user acts as this one, `is_anonymous` if this is a guest, those of `authentication` if its user's is known, then the custom claims |
+| payload | `sub rsub tId sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken iss iat exp`, `jti` if a refresh gave it out, `browserSession` if its cookie ends with the browser, `act` if another user acts as this one, `is_anonymous` if this is a guest, `cnf` or `deviceBound` if the session is bound to a key, those of `authentication` if its user's is known, then the custom claims |
 
 Reading is strict: `parse` returns `None` for all that has not this structure. What it returns is trusted only once its
 signature is verified (`ParsedAccessToken.is_signed_by`) and it has not expired (`ensure_alive`).
@@ -43,11 +43,18 @@ _BROWSER_SESSION = "browserSession"
 
 _IS_ANONYMOUS = "is_anonymous"
 
+_CONFIRMATION = "cnf"
+_THUMBPRINT = "jkt"
+# Not `cnf` for a browser's key: whoever sees `cnf.jkt` asks for a DPoP proof (RFC 9449, section 6.1), and browsers send none.
+_DEVICE_BOUND = "deviceBound"
+
 RESERVED_CLAIMS = STANDARD_CLAIMS | {
     "jti",
     _BROWSER_SESSION,
     impersonation.CLAIM,
     _IS_ANONYMOUS,
+    _CONFIRMATION,
+    _DEVICE_BOUND,
     authentication.AUTH_TIMES,
 }
 """Claims that an application cannot set: in its payload they are dropped."""
@@ -60,6 +67,7 @@ _HEADER_NAMES = frozenset({"alg", "typ", "kid", "version"})
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ISSUE_ID = re.compile(r"[A-Za-z0-9_-]{12}")
+_JKT = re.compile(r"[A-Za-z0-9_-]{43}")
 _NUMBERS = (int, float)
 _MISSING: Any = object()
 """In the place of a claim that did not come, since null may have come."""
@@ -77,6 +85,8 @@ class AccessToken:
     *authenticated* is how the user was, `None` if the application does not say.
     *actor* is who acts as the user, and the actor's own session that waits meanwhile; as `act`. A guest's token says so, as `true`
     under `is_anonymous`.
+    *jkt* is the thumbprint of the key by which its client has to prove each request (RFC 9449, section 6.1), as `cnf`. If it
+    *is_device_bound*, its browser proves a key when it refreshes; as `true` under `deviceBound`.
     """
 
     user_id: str
@@ -95,6 +105,13 @@ class AccessToken:
     authenticated: Authenticated | None = None
     actor: Actor | None = None
     is_guest: bool = False
+    jkt: str | None = None
+    is_device_bound: bool = False
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it says that its session is bound to a key."""
+        return self.is_device_bound or self.jkt is not None
 
     @property
     def session_id(self) -> str:
@@ -120,6 +137,8 @@ class AccessToken:
             **({} if self.authenticated is None else self.authenticated.claims()),
             **({} if self.actor is None else {impersonation.CLAIM: impersonation.act_claim(self.actor)}),
             **({_IS_ANONYMOUS: True} if self.is_guest else {}),
+            **({} if self.jkt is None else {_CONFIRMATION: {_THUMBPRINT: self.jkt}}),
+            **({_DEVICE_BOUND: True} if self.is_device_bound else {}),
             **copied(self.custom),
         }
 
@@ -215,10 +234,10 @@ def _content(payload: dict[str, Any], known_issuer: str | None) -> AccessToken |
     issued_at, expires_at, issue_id = take("iat", None), take("exp", None), take("jti", _MISSING)
     parent, anti_csrf = take("parentRefreshTokenHash1", None), take("antiCsrfToken", None)
     ends_with_browser, is_guest = take(_BROWSER_SESSION, _MISSING), take(_IS_ANONYMOUS, _MISSING)
-    act = take(impersonation.CLAIM, _MISSING)
+    act, device_bound = take(impersonation.CLAIM, _MISSING), take(_DEVICE_BOUND, _MISSING)
+    jkt = _thumbprint_in(take(_CONFIRMATION)) if _CONFIRMATION in payload else None
     actor = None if act is _MISSING else impersonation.actor_in(act)
-    # One condition, since each function more is paid for with every cold token. `type(...)`, not isinstance: to that, true and
-    # false are numbers.
+    # One condition, as each function more costs each cold token. `type(...)`, since to isinstance true and false are numbers.
     if not (
         type(user_id) is type(handle) is type(own) is type(recipe_user_id) is type(tenant_id) is type(issuer) is str
         and _HASH.fullmatch(own)
@@ -232,12 +251,13 @@ def _content(payload: dict[str, Any], known_issuer: str | None) -> AccessToken |
         and (ends_with_browser is _MISSING or ends_with_browser is True)  # false is never written, but left out
         and (is_guest is _MISSING or is_guest is True)
         and (act is _MISSING or actor is not None)
+        and jkt != ""
+        and (device_bound is _MISSING or device_bound is True)
     ):
         return None
     return AccessToken(
         user_id=user_id,
-        # What is the same for many tokens, or twice in one, is in memory once: verified tokens are cached.
-        recipe_user_id=user_id if recipe_user_id == user_id else recipe_user_id,
+        recipe_user_id=user_id if recipe_user_id == user_id else recipe_user_id,  # once in memory: tokens are cached
         tenant_id=PUBLIC_TENANT if tenant_id == PUBLIC_TENANT else tenant_id,
         session_handle=handle,
         refresh_token_hash=own,
@@ -252,4 +272,14 @@ def _content(payload: dict[str, Any], known_issuer: str | None) -> AccessToken |
         authenticated=told,
         actor=actor,
         is_guest=is_guest is True,
+        jkt=jkt,
+        is_device_bound=device_bound is True,
     )
+
+
+def _thumbprint_in(confirmation: object) -> str:
+    """Return the thumbprint that the claim `cnf` says, "" if it is not as we write it."""
+    if type(confirmation) is not dict or confirmation.keys() != {_THUMBPRINT}:
+        return ""
+    thumbprint = confirmation[_THUMBPRINT]
+    return thumbprint if type(thumbprint) is str and _JKT.fullmatch(thumbprint) else ""

@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 
+from fastapi_session.core.binding.bound_keys import Standing
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, NO_PARENT, RefreshToken, fingerprint_of, stored_hash
 from fastapi_session.core.rotation import Decision, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import Secret, Secrets
@@ -79,7 +80,13 @@ def first_lineage(session: ForeignSession, timeouts: Timeouts, *, made_by: Secre
 
 
 def judge_foreign(
-    token: ForeignToken, row: Lineage | None, *, now: int, rules: ForeignRules, issue_id: bytes
+    token: ForeignToken,
+    row: Lineage | None,
+    *,
+    now: int,
+    rules: ForeignRules,
+    issue_id: bytes,
+    standing: Standing = Standing.UNBOUND,
 ) -> Decision:
     """Say what *token* means for the *row* of its session, as `judge` does."""
     if row is None or row.expired(now):
@@ -88,7 +95,9 @@ def judge_foreign(
     if seen is None:
         return Decision(Verdict.KEY_MISMATCH)
     policy = replace(rules.policy, debounce=0)
-    return judge(seen.token, seen.row, now=now, policy=policy, secrets=rules.secrets, issue_id=issue_id)
+    return judge(
+        seen.token, seen.row, now=now, policy=policy, secrets=rules.secrets, issue_id=issue_id, standing=standing
+    )
 
 
 def as_seen(token: ForeignToken, row: Lineage, *, now: int, rules: ForeignRules) -> Seen | None:

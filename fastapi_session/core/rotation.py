@@ -9,6 +9,7 @@ Stores repeat only D4, as one conditional write (`SessionStore.rotate`).
 | window_at, acked, exchanged, used, used_at, crossed | of the row: its fields, see `Lineage` |
 | now | the store's clock, read with the row |
 | G, D | the grace period and the debounce |
+| the key, proved | the key that the session is bound to; that the request showed that its client has it, as the table of `bound_keys.standing` says |
 | the window is open | now and window_at lie less than G apart |
 | an exchange is crossed | the token of issue id `exchanged` was exchanged, and another token of the same generation came as well |
 
@@ -18,9 +19,13 @@ All tokens of one generation have the same hash. Each that is sent has an issue 
 |---|---|---|---|---|
 | D0 | length, alphabet, version, kid or MAC wrong | BAD_TOKEN | none, store not read | unauthorised |
 | D1 | no row, or a deadline passed | GONE | none | unauthorised |
+| D1a | the session is bound, and its key was not proved | UNPROVED | none | unproved |
+| D1b | the session is not bound, and has to be by now | UNBOUND | none | unauthorised |
 | D2 | n = gen, H != cur | ORPHANED_BRANCH | revoke | theft |
 | D3 | n = gen, now < window_at + D | CURRENT | acked, used = id, used_at = now, unless acked; window_at = now, if window_at is at least D in the future | the same generation |
 | D4 | n = gen | ROTATED | the next generation, exchanged = id, crossed moves on | the successor |
+| D4a | n = gen - 1, H = prev, the key was proved for this very request, the window is open | GRACE | none | the successor |
+| D4b | n = gen - 1, H = prev, the key was proved for this very request | REISSUE | as D8 | the successor |
 | D5 | n = gen - 1, H = prev, now >= window_at + G, id = used, id != exchanged, used_at + G/3 <= window_at | LEFT_BEHIND | revoke | theft |
 | D6 | n = gen - 1, H = prev, id != exchanged, the two exchanges before this one were crossed | CROSSED | revoke | theft |
 | D7 | n = gen - 1, H = prev, the window is open | GRACE | crossed, if id != exchanged | the successor |
@@ -31,12 +36,14 @@ All tokens of one generation have the same hash. Each that is sent has an issue 
 | D12 | n > gen | STORE_REGRESSED | revoke | unauthorised |
 | D13 | otherwise | STALE_LINEAGE | revoke | theft |
 
-The successor of D7 and D8 must hash to cur. If it does not, the secret that made it is gone: KEY_MISMATCH, unauthorised, no theft.
+The successor of D4a, D4b, D7 and D8 must hash to cur. If it does not, the secret that made it is gone: KEY_MISMATCH, unauthorised, no theft.
 A row whose `exchanged` is `None` was never rotated, or was written before issue ids existed: D5 and D6 do not apply to it.
 
 | rows | why they are there |
 |---|---|
+| D1a | whoever copies the tokens of a bound session has no use of them, and cannot end it by trying: nobody is accused |
 | D3 | two tabs may refresh at once |
+| D4a, D4b | who proves the key with the request itself is the owner, and comes back since a response was lost |
 | D7, D8 | a client whose response was lost may come back |
 | `acked` | closes D8 once the successor has been used, so that a thief cannot live on it |
 | D5, D6 | find a thief who holds the same generation as the owner, with another issue id, by D7 or D8 |
@@ -66,6 +73,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fastapi_session.core import refresh_token
+from fastapi_session.core.binding.bound_keys import Standing
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.model import CROSSED_EXCHANGES, Lineage
@@ -78,6 +86,8 @@ class Verdict(StrEnum):
 
     BAD_TOKEN = "BAD_TOKEN"
     GONE = "GONE"
+    UNPROVED = "UNPROVED"
+    UNBOUND = "UNBOUND"
     ORPHANED_BRANCH = "ORPHANED_BRANCH"
     CURRENT = "CURRENT"
     ROTATED = "ROTATED"
@@ -98,15 +108,22 @@ THEFT = frozenset(
 )
 """The verdicts that only a copied token explains."""
 
+_UNHEARD = {Standing.UNPROVED: Verdict.UNPROVED, Standing.OVERDUE: Verdict.UNBOUND}
+"""The verdicts on a request whose token is not looked at: rows D1a and D1b."""
+
 
 @dataclass(frozen=True, slots=True)
 class RotationPolicy:
-    """What a deployment chose. All durations are milliseconds."""
+    """What a deployment chose. All durations are milliseconds.
+
+    *binds_within* is how old a session may be that is not bound yet, `None` if it need not be bound.
+    """
 
     grace: int
     debounce: int
     lost_response_recovery: bool
     idle_timeout: int
+    binds_within: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +137,27 @@ class Decision:
 
 
 def judge(
-    token: RefreshToken, row: Lineage | None, *, now: int, policy: RotationPolicy, secrets: Secrets, issue_id: bytes
+    token: RefreshToken,
+    row: Lineage | None,
+    *,
+    now: int,
+    policy: RotationPolicy,
+    secrets: Secrets,
+    issue_id: bytes,
+    standing: Standing = Standing.UNBOUND,
 ) -> Decision:
     """Say what the authenticated *token* means for the *row* of its session: rows D1 to D13.
 
     *token* was read with *secrets*, *now* (milliseconds) is the store's clock as it was read with the row. *issue_id*, 9 random
-    bytes, is that of the token to send, if there is one.
+    bytes, is that of the token to send, if there is one. *standing* says how its request stands to the key of the session.
     """
     if row is None or row.expired(now):
         return Decision(Verdict.GONE)
-    case = _Case(token, row, now, policy, secrets, presented=_hash(token, secrets), issue_id=issue_id)
+    if standing in _UNHEARD:
+        return Decision(_UNHEARD[standing])
+    is_proved = standing is Standing.PROVED
+    presented = _hash(token, secrets)
+    case = _Case(token, row, now, policy, secrets, presented=presented, issue_id=issue_id, is_proved=is_proved)
     ahead = token.generation - row.generation
     if ahead == 0:
         return case.presented_current()
@@ -167,6 +195,7 @@ class _Case:
     secrets: Secrets
     presented: bytes = field(repr=False)
     issue_id: bytes = field(repr=False)
+    is_proved: bool
 
     def presented_current(self) -> Decision:
         """n = gen: rows D2, D3, D4."""
@@ -178,17 +207,25 @@ class _Case:
         return self._advance(Verdict.ROTATED)
 
     def presented_previous(self) -> Decision:
-        """n = gen - 1: rows D5 to D10, and D13 if the hash is another's."""
+        """n = gen - 1: rows D4a, D4b and D5 to D10, and D13 if the hash is another's."""
         if self.row.previous is None or not _same(self.presented, self.row.previous):
             return Decision(Verdict.STALE_LINEAGE, revoke=True)
+        if self.is_proved:
+            return self._presented_by_the_owner()
         if self._is_left_behind():
             return Decision(Verdict.LEFT_BEHIND, revoke=True)
         noted = replace(self.row, crossed=self.row.crossed | self._is_crossing())
         if self._is_crossing() and noted.crossed == _ALL_CROSSED:
             return Decision(Verdict.CROSSED, revoke=True)
-        if abs(self.now - self.row.window_at) < self.policy.grace:
+        if self._is_open():
             return self._send_successor(Verdict.GRACE, write=noted)
         return self._presented_late(noted)
+
+    def _presented_by_the_owner(self) -> Decision:
+        """n = gen - 1, and the key was proved for this very request: rows D4a and D4b."""
+        if self._is_open():
+            return self._send_successor(Verdict.GRACE, write=self.row)
+        return self._send_successor(Verdict.REISSUE, write=self._reissued(self.row))
 
     def _presented_late(self, noted: Lineage) -> Decision:
         """n = gen - 1, and the window is not open: rows D8, D9, D10."""
@@ -231,6 +268,10 @@ class _Case:
             row = replace(row, acknowledged=True, used=self.token.issue_id, used_at=self.now)
         is_ahead = self.now <= row.window_at - self.policy.debounce
         return replace(row, window_at=self.now) if is_ahead else row
+
+    def _is_open(self) -> bool:
+        """Say whether the window is open."""
+        return abs(self.now - self.row.window_at) < self.policy.grace
 
     def _is_crossing(self) -> bool:
         """Say whether another token of this generation was exchanged."""

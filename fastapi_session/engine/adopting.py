@@ -26,18 +26,16 @@ from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.engine.announcements import Announcements
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.claim_checks import FirstPayload
 from fastapi_session.engine.housekeeping import Housekeeping
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.tokens.issuing import IssuedSession, Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.model import Circumstances, Json, Reading, SessionRecord
+from fastapi_session.model import Circumstances, Reading, SessionRecord
 from fastapi_session.randomness import Random
 from fastapi_session.stores.base import MovableStore, Store
 from fastapi_session.stores.taking_in import MOVING_KEPT
-
-FirstPayload = Callable[[Json | None, str, str], Awaitable[Json]]
-"""Returns the payload of a new session with its claims: of what is put into it, the user and the tenant."""
 
 logger = logging.getLogger("fastapi_session")
 

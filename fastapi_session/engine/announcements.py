@@ -15,10 +15,22 @@ from fastapi_session.config.settings import AuditSetting
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.rotation import THEFT, Verdict
 from fastapi_session.engine.background import Background
+from fastapi_session.engine.event_details import (
+    making_room,
+    said_of,
+    said_of_adoption,
+    said_of_creation,
+    said_of_elevation,
+    said_of_mismatch,
+    said_of_refresh,
+    said_of_theft,
+)
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.events import (
     ClaimsRejected,
+    DeviceBound,
+    DeviceMismatch,
     ImpersonationEnded,
     ImpersonationStarted,
     SessionAdopted,
@@ -109,8 +121,8 @@ class Announcements:
         if began is None:
             return None
         reason: EndReason = "superseded" if stopped_by is None else "impersonation_ended"
-        endings = Ending(reason, by=stopped_by, circumstances=record.circumstances), _making_room(record)
-        bodies = (details(SessionRevoked, _said_of(ending)) for ending in endings)
+        endings = Ending(reason, by=stopped_by, circumstances=record.circumstances), making_room(record)
+        bodies = (details(SessionRevoked, said_of(ending)) for ending in endings)
         return InsertionAudit(began, *(replace(began, name=SessionRevoked.__name__, body=body) for body in bodies))
 
     def audit_of_creation(
@@ -121,12 +133,12 @@ class Announcements:
         upgraded_from: str | None = None,
     ) -> InsertionAudit | None:
         """Return what the store is to write of a session that is created in the place of those *replaced*."""
-        said = _said_of_creation(record, replaced, upgraded_from)
+        said = said_of_creation(record, replaced, upgraded_from)
         return self.audit_of_insertion(SessionCreated, record, **said)
 
     def audit_of_adoption(self, record: SessionRecord) -> Audit | None:
         """Return what the store is to write of a session that began in another system."""
-        return self.audit_of(SessionAdopted, **_said_of_adoption(record))
+        return self.audit_of(SessionAdopted, **said_of_adoption(record))
 
     def audit_of_impersonation(self, record: SessionRecord) -> InsertionAudit | None:
         """Return what the store is to write of a session in which a user begins to act as another one."""
@@ -136,29 +148,33 @@ class Announcements:
         self, record: SessionRecord, *, stopped_by: Actor, replaced: Sequence[str]
     ) -> InsertionAudit | None:
         """Return what the store is to write of the session in which *stopped_by*, who acted as another user, goes on as himself."""
-        said = _said_of_creation(record, replaced, None)
+        said = said_of_creation(record, replaced, None)
         return self.audit_of_insertion(SessionCreated, record, stopped_by=stopped_by, **said)
 
     def audit_of_elevation(
         self, record: SessionRecord, *, previous: SessionRecord, methods: Sequence[str]
     ) -> InsertionAudit | None:
         """Return what the store is to write of a session that takes the place of *previous*."""
-        said = _said_of_elevation(record, previous, methods)
+        said = said_of_elevation(record, previous, methods)
         return self.audit_of_insertion(SessionElevated, record, **said)
+
+    def audit_of_binding(self, *, by: Circumstances) -> Audit | None:
+        """Return what the store is to write of a session that its browser binds."""
+        return self.audit_of(DeviceBound, circumstances=by)
 
     def audit_of_end(self, ending: Ending) -> Audit | None:
         """Return what the store is to write of each session that is ended as *ending* says."""
-        return self.audit_of(SessionRevoked, **_said_of(ending))
+        return self.audit_of(SessionRevoked, **said_of(ending))
 
     def audit_of_refusal(self, record: SessionRecord, *, verdict: Verdict, by: Circumstances) -> Audit | None:
         """Return what the store is to write of a session that is ended because of the refresh token that was presented."""
         if verdict not in THEFT:
             return self.audit_of_end(Ending("regressed", circumstances=by))
-        return self.audit_of(TokenTheftDetected, **_said_of_theft(record, verdict, by))
+        return self.audit_of(TokenTheftDetected, **said_of_theft(record, verdict, by))
 
     def audit_of_refresh(self, verdict: Verdict, *, by: Circumstances) -> Audit | None:
         """Return what the store is to write of a refresh: nothing, unless those are audited too."""
-        return self.audit_of(SessionRefreshed, **_said_of_refresh(verdict, by)) if self.audits_refreshes else None
+        return self.audit_of(SessionRefreshed, **said_of_refresh(verdict, by)) if self.audits_refreshes else None
 
     def created(
         self,
@@ -178,18 +194,18 @@ class Announcements:
             SessionCreated,
             record,
             began,
-            **_said_of_creation(record, replaced, upgraded_from, is_new_device=is_new_device),
+            **said_of_creation(record, replaced, upgraded_from, is_new_device=is_new_device),
         )
 
     def adopted(self, record: SessionRecord, *, audit: Audit | None = None) -> None:
         """A session that began in another system goes on here."""
         if self._counts.is_on:
             self._count("adopted", record.source or "")
-        self._say(SessionAdopted, record, audit, **_said_of_adoption(record))
+        self._say(SessionAdopted, record, audit, **said_of_adoption(record))
 
     def evicted(self, record: SessionRecord, *, by: SessionRecord, audit: InsertionAudit | None = None) -> None:
         """A session was ended to make room for that *by* which a user signed in."""
-        self.revoked(record, _making_room(by), audit=None if audit is None else audit.evicted)
+        self.revoked(record, making_room(by), audit=None if audit is None else audit.evicted)
 
     def elevated(
         self,
@@ -202,7 +218,7 @@ class Announcements:
         """A session took the place of *previous*, since its user was authenticated again."""
         self._when(partial(self._feed.superseded, previous.session_id))
         began = None if audit is None else audit.began
-        self._say(SessionElevated, record, began, **_said_of_elevation(record, previous, methods))
+        self._say(SessionElevated, record, began, **said_of_elevation(record, previous, methods))
 
     def refreshed(
         self, record: SessionRecord, *, verdict: Verdict, by: Circumstances, audit: Audit | None = None
@@ -210,16 +226,26 @@ class Announcements:
         """A client exchanged its refresh token."""
         if self._counts.is_on:
             self._count("refreshes", verdict.value)
-        self._say(SessionRefreshed, record, audit, **_said_of_refresh(verdict, by))
+        self._say(SessionRefreshed, record, audit, **said_of_refresh(verdict, by))
 
     def revoked(self, record: SessionRecord, ending: Ending, *, audit: Audit | None = None) -> None:
         """A session was ended, as *ending* says."""
         self._ended(record.session_id)
         if self._counts.is_on:
             self._count("revocations", ending.reason)
-        self._say(SessionRevoked, record, audit, **_said_of(ending))
+        self._say(SessionRevoked, record, audit, **said_of(ending))
         if record.actor is not None:
             self._say(ImpersonationEnded, record, None)
+
+    def bound(self, record: SessionRecord, *, by: Circumstances, audit: Audit | None = None) -> None:
+        """A browser bound its session to a key."""
+        self._say(DeviceBound, record, audit, circumstances=by)
+
+    def mismatched(self, record: SessionRecord, *, by: Circumstances) -> None:
+        """A refresh token came without the key of its session. Nothing was written, so nothing is audited."""
+        if self._counts.is_on:
+            self._count("refreshes", Verdict.UNPROVED.value)
+        self._say(DeviceMismatch, record, None, **said_of_mismatch(record, by))
 
     def impersonation_started(self, record: SessionRecord, *, audit: InsertionAudit | None = None) -> None:
         """A user began to act as another one, in the session of *record*."""
@@ -247,7 +273,7 @@ class Announcements:
             self.revoked(record, Ending("regressed", circumstances=by), audit=audit)
             return
         self._ended(record.session_id)
-        self._say(TokenTheftDetected, record, audit, **_said_of_theft(record, verdict, by))
+        self._say(TokenTheftDetected, record, audit, **said_of_theft(record, verdict, by))
 
     def rejected(self, token: AccessToken, failures: Sequence[ClaimFailure]) -> None:
         """A session did not satisfy the validators of a route."""
@@ -266,7 +292,7 @@ class Announcements:
     def _say(
         self, kind: type[SessionEvent], session: SessionRecord | AccessToken, audit: Audit | None, **said: Any
     ) -> None:
-        level = logging.WARNING if kind is TokenTheftDetected else logging.INFO
+        level = logging.WARNING if kind in (TokenTheftDetected, DeviceMismatch) else logging.INFO
         # Most applications have no subscriber and no such log, and should not pay for events.
         if self._publish is None and not audit_logger.isEnabledFor(level):
             return
@@ -299,38 +325,6 @@ class Announcements:
             audit_logger.log(level, "%s: session %s", type(event).__name__, event.handle, extra=event.to_json())
         if self._publish is not None:
             self._publish(event)
-
-
-def _making_room(record: SessionRecord) -> Ending:
-    """Return why sessions end that make room for *record*."""
-    return Ending("limit", by=Actor(record.user_id, record.handle), circumstances=record.circumstances)
-
-
-def _said_of(ending: Ending) -> dict[str, Any]:
-    return {"reason": ending.reason, "by": ending.by, "circumstances": ending.circumstances}
-
-
-def _said_of_creation(
-    record: SessionRecord, replaced: Sequence[str], upgraded_from: str | None, *, is_new_device: bool | None = None
-) -> dict[str, Any]:
-    places = {"replaced": tuple(replaced), "upgraded_from": upgraded_from}
-    return {"circumstances": record.circumstances, **places, "is_new_device": is_new_device}
-
-
-def _said_of_adoption(record: SessionRecord) -> dict[str, Any]:
-    return {"circumstances": record.circumstances, "source": record.source}
-
-
-def _said_of_elevation(record: SessionRecord, previous: SessionRecord, methods: Sequence[str]) -> dict[str, Any]:
-    return {"previous_handle": previous.handle, "methods": tuple(methods), "acr": record.acr}
-
-
-def _said_of_refresh(verdict: Verdict, by: Circumstances) -> dict[str, Any]:
-    return {"circumstances": by, "is_rotated": verdict in (Verdict.ROTATED, Verdict.RECOVERED)}
-
-
-def _said_of_theft(record: SessionRecord, verdict: Verdict, by: Circumstances) -> dict[str, Any]:
-    return {"reason": verdict.value, "presented_by": by, "last_seen": record.circumstances}
 
 
 async def _call(subscriber: Subscriber, event: SessionEvent) -> None:

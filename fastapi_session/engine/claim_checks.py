@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi_session.clock import Clock
 from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator, claims_to_fetch
+from fastapi_session.core.payload import json_object, merged
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ClaimFailure
 from fastapi_session.model import Json
+
+FirstPayload = Callable[[Json | None, str, str], Awaitable[Json]]
+"""Returns the payload of a new session with its claims: of what is put into it, the user and the tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class ClaimChecks:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
+
+    async def first_payload(
+        self, claims: Iterable[Claim[Any]], given: Json | None, user_id: str, tenant_id: str
+    ) -> Json:
+        """Return the *given* payload of a new session with *claims* of *user_id* fetched. Raises `PayloadError`."""
+        payload = json_object(given, "access_token_payload")
+        fetched = await self.fetch(claims, user_id, tenant_id, payload)
+        return json_object(merged(payload, fetched), "access_token_payload") if fetched else payload
 
     async def fetch_due(
         self, validators: Sequence[ClaimValidator], user_id: str, tenant_id: str, payload: Json

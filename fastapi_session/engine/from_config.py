@@ -62,6 +62,7 @@ def rotation_policy(config: SessionConfig) -> RotationPolicy:
         debounce=grace,  # no setting of its own: no token rotates twice in a grace period
         lost_response_recovery=config.lost_response_recovery,
         idle_timeout=milliseconds(config.idle_timeout),
+        binds_within=milliseconds(config.device_binding_grace) if config.requires_binding else None,
     )
 
 

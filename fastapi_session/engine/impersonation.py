@@ -19,13 +19,18 @@ session: they are worth as much as the actor's own.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from fastapi_session.clock import Clock
+from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.core.access_token import AccessToken
-from fastapi_session.core.impersonation import checked_reason
+from fastapi_session.core.binding.bound_keys import carried_key
+from fastapi_session.core.impersonation import checked_lifetime, checked_reason
+from fastapi_session.core.payload import json_object
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.engine.announcements import Announcements
+from fastapi_session.engine.claim_checks import FirstPayload
 from fastapi_session.engine.keys.keyring import Keyring
 from fastapi_session.engine.live_records import kept_record
 from fastapi_session.engine.record_changes import RecordChanges
@@ -34,7 +39,7 @@ from fastapi_session.engine.tokens.issuing import IssuedSession, Mint
 from fastapi_session.engine.tokens.new_sessions import NewSessions
 from fastapi_session.errors import ImpersonationError
 from fastapi_session.handles import split_handle
-from fastapi_session.model import Ending, SessionRecord
+from fastapi_session.model import IMPERSONATION_KIND, Ending, Json, SessionRecord
 from fastapi_session.stores.base import JoinedStore, SessionStore
 
 
@@ -64,7 +69,44 @@ class Impersonation:
         self._announcements = announcements
         self._clock = clock
 
-    async def actor_of(self, token: AccessToken, *, user_id: str) -> SessionRecord:
+    async def begin(
+        self,
+        token: AccessToken,
+        user_id: str,
+        *,
+        reason: str,
+        lifetime: timedelta,
+        tenant_id: str | None,
+        access_token_payload: Json | None,
+        session_data: Json | None,
+        first_payload: FirstPayload,
+    ) -> IssuedSession:
+        """Begin a session in which the user of the verified *token* acts as *user_id*; *first_payload* fetches claims into its payload.
+
+        Raises as `Sessions.impersonate`.
+        """
+        actor = await self._actor_of(token, user_id=user_id)
+        tenant_id = actor.tenant_id if tenant_id is None else tenant_id
+        first = self._new_sessions.refresh_token()
+        record = self._new_sessions.record(
+            first,
+            user_id=user_id,
+            recipe_user_id=None,
+            tenant_id=tenant_id,
+            payload=await first_payload(access_token_payload, user_id, tenant_id),
+            session_data=json_object(session_data, "session_data"),
+            circumstances=actor.circumstances,
+            lifetime=Lifetime(IMPERSONATION_KIND, remember=False, absolute=checked_lifetime(lifetime)),
+            authentication=None,  # nobody has proved to be that user
+            label=None,
+            external=None,
+            now=self._clock(),
+            bound_key=carried_key(actor.bound_key),
+        )
+        by_token = token.anti_csrf_token is not None
+        return await self._begin(record, first, actor=actor, reason=reason, by_token=by_token)
+
+    async def _actor_of(self, token: AccessToken, *, user_id: str) -> SessionRecord:
         """Return the session of the verified *token*, if nothing here forbids its user to act as *user_id*.
 
         Raises `ImpersonationError`; `UnauthorisedError` or `TryRefreshTokenError` if it has ended; `StoreUnavailable`.
@@ -80,7 +122,7 @@ class Impersonation:
             raise await self._ended_sessions.refusal_of_access_token(token.session_id)
         return record
 
-    async def begin(
+    async def _begin(
         self, record: SessionRecord, first: RefreshToken, *, actor: SessionRecord, reason: str, by_token: bool
     ) -> IssuedSession:
         """Begin the session of *record*, in which the user of *actor* acts; it ends with that one at the latest.

@@ -45,6 +45,7 @@ def verify_session(
     session_required: bool = True,
     anti_csrf_check: bool | None = None,
     check_database: bool = False,
+    bound: bool = False,
     override_global_claim_validators: OverrideValidators | None = None,
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
@@ -54,12 +55,13 @@ def verify_session(
     The session has to satisfy *validators* and the global ones; *override_global_claim_validators* returns others in place of
     those. *session_required=False* provides `None` if no token of ours came. *anti_csrf_check* is by default done for every
     method but GET. *check_database=True* asks the store whether the session is still there, at the cost of one round trip;
-    without it, what another process revoked is known within two seconds. *payload* and *data* are the Pydantic models of a
+    without it, what another process revoked is known within two seconds. *bound=True* asks for a session that is bound to a key of
+    its client. *payload* and *data* are the Pydantic models of a
     `Session[Payload, Data]`.
 
     Raises `ConfigurationError` for what is no validator, such as a claim without a rule.
 
-    A request is refused with 401 "unauthorised" or "try refresh token", 403 "invalid claim", and 503 if the store is needed and
+    A request is refused with 401 "unauthorised" or "try refresh token", 403 "invalid claim" or "session not bound", and 503 if the store is needed and
     down.
     """
     asked = (
@@ -67,6 +69,7 @@ def verify_session(
         session_required,
         anti_csrf_check,
         check_database,
+        bound,
         override_global_claim_validators,
         SessionTypes(payload, data),
     )

@@ -10,6 +10,7 @@ from fastapi_session.errors import (
     InvalidClaimsError,
     SessionError,
     SessionLimitReached,
+    SessionNotBoundError,
     SessionSupersededError,
     StepUpRequired,
     StoreUnavailable,
@@ -29,6 +30,7 @@ def status_of(kind: type[Exception], config: SessionConfig, request_headers: Raw
         SessionLimitReached: 409,
         InvalidClaimsError: config.invalid_claim_status_code,
         StepUpRequired: step_up_status(config, request_headers),
+        SessionNotBoundError: config.invalid_claim_status_code,  # which no client takes for an expired session
         ImpersonationError: 409,
         ClearDuplicateSessionCookiesError: 200,
         DuplicateSessionCookiesError: 500,

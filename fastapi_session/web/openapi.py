@@ -50,9 +50,10 @@ _SCHEMES = {
 }
 
 _UNAUTHORISED = "No session (`unauthorised`), or one to refresh (`try refresh token`)"
-_NOT_REFRESHED = "No session to refresh (`unauthorised`), or a stolen one (`token theft detected`)"
+_NOT_REFRESHED = "No session to refresh (`unauthorised`), one whose key was not proved (the same), or a stolen one (`token theft detected`)"
 _INVALID_CLAIM = (
-    "The session does not satisfy the claims asked for, or its user has to be authenticated again (`error`)"
+    "The session does not satisfy the claims asked for, its user has to be authenticated again (`error`), or it is not bound to a "
+    "key (`session not bound`)"
 )
 _CHALLENGE = {
     CHALLENGE_HEADER: {

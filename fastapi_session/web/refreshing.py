@@ -10,6 +10,7 @@ from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.errors import ForgedRequestError, SessionError, UnauthorisedError
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.adopting import adopt_login
+from fastapi_session.web.binding.possession import possession_of
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Begun, Exchange, exchange_of
 from fastapi_session.web.session import Session, begun_session
@@ -30,7 +31,7 @@ async def refresh_session_in_request(
 ) -> Session[Payload, Data]:
     """Exchange the refresh token that came for new tokens, and send those with the response.
 
-    Raises `UnauthorisedError`, `TokenTheftError`, `ClearDuplicateSessionCookiesError`, `DuplicateSessionCookiesError`,
+    Raises `UnauthorisedError`, `UnprovenKeyError`, `TokenTheftError`, `ClearDuplicateSessionCookiesError`, `DuplicateSessionCookiesError`,
     `StoreUnavailable`.
     """
     return await refresh_with_proof(connection, None, types=SessionTypes(payload, data))
@@ -66,6 +67,7 @@ async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: Ant
         presented.text,
         proof=proof or anti_csrf_proof(connection, exchange, method=method),
         circumstances=circumstances_of(connection),
+        possession=possession_of(connection, exchange, method),
     )
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])

@@ -15,7 +15,13 @@ from fastapi_session.core.claims.validators import ClaimValidator
 from fastapi_session.core.payload import is_same, merged
 from fastapi_session.engine.revocation.watched_session import Ask
 from fastapi_session.engine.tokens.issuing import IssuedSession
-from fastapi_session.errors import SessionError, UnauthorisedError, claims_refusal
+from fastapi_session.errors import (
+    SessionError,
+    SessionNotBoundError,
+    UnauthorisedError,
+    UnprovenKeyError,
+    claims_refusal,
+)
 from fastapi_session.model import NOT_KNOWN, Circumstances, EndReason, Json, Tokens
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
@@ -252,13 +258,35 @@ class Session(VerifiedSession[Payload, Data]):
         """Raise `InvalidClaimsError` if the claims do not fit the model. Plain JSON always fits."""
         self._types.read_payload(self._content.custom)
 
-    async def _catch_up(self, stored: Json | None) -> None:
-        """Take over what another dependency of this request changed, and the claims *stored* now if the store was asked."""
+    async def _catch_up(self, stored: Json | None, *, bound: bool) -> None:
+        """Take over what another dependency of this request changed, and the claims *stored* now if the store was asked.
+
+        Raises `UnprovenKeyError`, and if it has to be *bound* as `_ensure_bound`.
+        """
+        if self._content.is_device_bound:
+            self._ensure_came_in_a_cookie()  # first of all: no token may be on the response to who copied this one
         changed = self._exchange.issued
         if changed is not None and changed.access_token.session_handle == self.handle:
             self._send(changed)
         if stored is not None and not is_same(stored, self._content.custom):
             self._send(await self._sessions.reissue(self._content, stored))
+        if bound and not self._content.is_bound:
+            await self._ensure_bound()
+
+    async def _ensure_bound(self) -> None:
+        """Raise `SessionNotBoundError` unless the store says that the session is bound.
+
+        Its browser has bound it after the access token was issued: so a new one that says so is sent.
+        """
+        if not (await self.information()).bound:
+            raise SessionNotBoundError("the route asks for a session that is bound to a key")
+        self._ensure_came_in_a_cookie()
+        self._send(await self._sessions.reissue(replace(self._content, is_device_bound=True), self._content.custom))
+
+    def _ensure_came_in_a_cookie(self) -> None:
+        """Raise `UnprovenKeyError` if the access token came in a header, where no browser sends that of a session it has bound."""
+        if self._method == "header":
+            raise UnprovenKeyError("access token: a browser has bound its session, and it came as a bearer token")
 
     async def _handing_over(self, beginning: Awaitable[IssuedSession]) -> tuple[IssuedSession, Begun]:
         """Return the session that takes over the client from this one, once it has begun, and send its tokens."""

@@ -49,6 +49,11 @@ class VerifiedSession(Generic[Payload, Data]):
         return self._content.is_guest
 
     @property
+    def bound(self) -> bool:
+        """Whether it is bound to a key of its client, so far as its access token says: one from before the binding does not."""
+        return self._content.is_bound
+
+    @property
     def actor(self) -> Actor | None:
         """Who acts as its user by impersonation, `None` if nobody does. The reason is in `information()`."""
         return self._content.actor

@@ -8,6 +8,14 @@
 | brings neither | `None` if none is required, else refused |
 | anything else | refused |
 
+What has to be proved of the key of its session:
+
+| the token | came in a cookie | came in a header |
+|---|---|---|
+| says a DPoP key | that key | that key |
+| says that its browser has a key | nothing: the browser proves it at each refresh | it is refused: no browser sends it so |
+| says nothing, and the route asks for a bound session | the store is asked; if a browser has bound it meanwhile, a new token says so | as beside, and then it is refused |
+
 A session is returned once its claims satisfy the validators of all routes and of this one. A refusal is recorded in the
 `Exchange` before it is raised.
 """
@@ -25,7 +33,9 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
 from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
+from fastapi_session.model import Json
 from fastapi_session.web.adopting import adopt_login
+from fastapi_session.web.binding.possession import possession_of
 from fastapi_session.web.browsers import is_configured_origin
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
@@ -49,6 +59,7 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
     session_required: bool = True
     anti_csrf_check: bool | None = None
     check_database: bool = False
+    bound: bool = False
     override_global_claim_validators: OverrideValidators | None = None
     types: SessionTypes[Payload, Data] = field(default_factory=SessionTypes)
     scheme_name: str = field(init=False, repr=False)
@@ -68,6 +79,7 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
         exchange = exchange_of(connection)
         session: Session[Payload, Data] | None = None
         method: Method | None = None
+        stored: Json | None = None
         try:
             if exchange.begun is not None:
                 session = begun_session(exchange, self.types)
@@ -77,12 +89,16 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
                     method = None  # of no token
                     return await self._without_token(connection, exchange, http_method)
                 proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
-                content = await exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
+                proved = None if presented.content.jkt is None else possession_of(connection, exchange, method)
+                content = await exchange.sessions.verify(
+                    presented, check_database=self.check_database, proof=proof, possession=proved
+                )
                 session = Session(
                     presented.content, exchange.access_token, exchange=exchange, method=method, types=self.types
                 )
-                if exchange.issued is not None or self.check_database:
-                    await session._catch_up(content.custom if self.check_database else None)
+                stored = content.custom if self.check_database else None
+            if self.bound or self.check_database or exchange.issued is not None or session._content.is_device_bound:
+                await session._catch_up(stored, bound=self.bound)
             globally, override = exchange.sessions.validators, self.override_global_claim_validators
             validators = (globally if override is None else tuple(override(globally, session))) + self.validators
             session.validators = validators
@@ -135,6 +151,7 @@ async def get_session_from_request(
     session_required: Literal[True] = True,
     anti_csrf_check: bool | None = None,
     check_database: bool = False,
+    bound: bool = False,
     override_global_claim_validators: OverrideValidators | None = None,
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
@@ -148,6 +165,7 @@ async def get_session_from_request(
     session_required: bool,
     anti_csrf_check: bool | None = None,
     check_database: bool = False,
+    bound: bool = False,
     override_global_claim_validators: OverrideValidators | None = None,
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
@@ -160,6 +178,7 @@ async def get_session_from_request(
     session_required: bool = True,
     anti_csrf_check: bool | None = None,
     check_database: bool = False,
+    bound: bool = False,
     override_global_claim_validators: OverrideValidators | None = None,
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
@@ -167,10 +186,10 @@ async def get_session_from_request(
     """Return the session of the request, once it satisfies the global validators and *validators*.
 
     `None` only if *session_required* is false and no token of ours came. *anti_csrf_check* is by default done for every
-    method but GET, and never for a bearer token. *override_global_claim_validators* returns others in place of the
+    method but GET, and never for a bearer token. *bound* asks for a session that is bound to a key. *override_global_claim_validators* returns others in place of the
     global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
 
-    Raises `UnauthorisedError`, `TryRefreshTokenError`, `InvalidClaimsError`, and with *check_database* or if a claim
+    Raises `UnauthorisedError`, `TryRefreshTokenError`, `SessionNotBoundError`, `InvalidClaimsError`, and with *check_database* or if a claim
     has to be fetched `StoreUnavailable`; `ConfigurationError` for what is no validator.
     """
     provider = SessionProvider(
@@ -178,6 +197,7 @@ async def get_session_from_request(
         session_required=session_required,
         anti_csrf_check=anti_csrf_check,
         check_database=check_database,
+        bound=bound,
         override_global_claim_validators=override_global_claim_validators,
         types=SessionTypes(payload, data),
     )

@@ -325,10 +325,51 @@ def test_claims_of_the_wrong_type(name: str, value: Any) -> None:
     """A standard claim of another type is none of ours, whatever its signature."""
     if name in {"iat", "exp"} and value == 5 and value is not True:
         value = "5"
-    if name in {"browserSession", "is_anonymous"} and value is True:
+    if name in {"browserSession", "is_anonymous", "deviceBound"} and value is True:
         value = False
 
     assert access_token.parse(signed(HEADER, {**PAYLOAD, name: value})) is None
+
+
+THUMBPRINT = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+@pytest.mark.parametrize(
+    ("bound", "claims"),
+    [
+        ({}, {}),
+        ({"jkt": THUMBPRINT}, {"cnf": {"jkt": THUMBPRINT}}),
+        ({"is_device_bound": True}, {"deviceBound": True}),
+    ],
+)
+def test_a_bound_session(bound: dict[str, Any], claims: dict[str, Any]) -> None:
+    """A token says by which key its session is bound: as RFC 9449, 6.1, has it, or by a claim of ours for that of a browser."""
+    content = token(**bound)
+
+    assert content == read(minted(content))
+    assert claims == {name: value for name, value in content.claims().items() if name in {"cnf", "deviceBound"}}
+
+
+@pytest.mark.parametrize(
+    "confirmation",
+    [
+        None,
+        THUMBPRINT,
+        {"jkt": THUMBPRINT, "x5t#S256": THUMBPRINT},
+        {"x5t#S256": THUMBPRINT},
+        {"jkt": None},
+        {"jkt": ""},
+        {"jkt": THUMBPRINT[:-1]},
+        {"jkt": f"{THUMBPRINT}A"},
+        {"jkt": f"{THUMBPRINT[:-1]}="},
+        {"jkt": [THUMBPRINT]},
+        {"jkt": {"jkt": THUMBPRINT}},
+    ],
+    ids=str,
+)
+def test_confirmations_that_are_not_ours(confirmation: Any) -> None:
+    """A token that names a key in any other way is none of ours: it must not pass for one that is not bound."""
+    assert access_token.parse(signed(HEADER, {**PAYLOAD, "cnf": confirmation})) is None
 
 
 @pytest.mark.parametrize("name", ["sub", "sessionHandle", "refreshTokenHash1", "iat", "exp"])

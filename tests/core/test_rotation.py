@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fastapi_session.core import refresh_token, rotation
+from fastapi_session.core.binding.bound_keys import Standing
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, Decision, RotationPolicy, Verdict, belongs_to, judge
 from fastapi_session.core.secret import Secret, Secrets
@@ -56,6 +57,7 @@ class Case:
     revokes: bool = False
     answers: int | None = None
     policy: RotationPolicy = POLICY
+    standing: Standing = Standing.UNBOUND
 
 
 def advanced(generation: int, *, now: int, presented: RefreshToken | None = None) -> dict[str, Any]:
@@ -75,6 +77,25 @@ CASES = [
     Case("D1", "no row", token_at(3), None, WITHIN, Verdict.GONE),
     Case("D1", "idle deadline", token_at(3), row_at(3), WINDOW_AT + IDLE, Verdict.GONE),
     Case("D1", "absolute deadline", token_at(3), row_at(3, absolute_expires_at=WITHIN), WITHIN, Verdict.GONE),
+    Case("D1", "unproved", token_at(3), None, WITHIN, Verdict.GONE, standing=Standing.UNPROVED),
+    *(
+        Case(row, f"{when}, {standing}", token, lineage, now, verdict, standing=standing)
+        for row, standing, verdict in (
+            ("D1a", Standing.UNPROVED, Verdict.UNPROVED),
+            ("D1b", Standing.OVERDUE, Verdict.UNBOUND),
+        )
+        for when, token, lineage, now in (
+            ("the newest", token_at(3), row_at(3), AFTER),
+            ("in the debounce", token_at(3), row_at(3), WITHIN),
+            ("a fork", fork_at(3), row_at(3), WITHIN),
+            ("left behind", token_at(2, issue_id=OTHER), row_at(3, **USED_BEFORE), AFTER),
+            ("crossed", token_at(2, issue_id=OTHER), row_at(3, crossed=0b110), WITHIN),
+            ("replayed", token_at(2), row_at(3, acknowledged=True), AFTER),
+            ("stale", token_at(1), row_at(3), WITHIN),
+            ("of a write that was lost", token_at(4), row_at(3), WITHIN),
+            ("far ahead", token_at(5), row_at(3), AFTER),
+        )
+    ),
     Case("D2", "fork in the window", fork_at(3), row_at(3), WITHIN, Verdict.ORPHANED_BRANCH, revokes=True),
     Case("D2", "fork after it", fork_at(3), row_at(3), AFTER, Verdict.ORPHANED_BRANCH, revokes=True),
     Case(
@@ -153,6 +174,62 @@ CASES = [
         Verdict.ROTATED,
         writes={**advanced(4, now=AFTER), "exchanged": OTHER, "crossed": 0b100},
         answers=4,
+    ),
+    Case(
+        "D2",
+        "fork with the key",
+        fork_at(3),
+        row_at(3),
+        WITHIN,
+        Verdict.ORPHANED_BRANCH,
+        revokes=True,
+        standing=Standing.PROVED,
+    ),
+    *(
+        Case(
+            "D4a",
+            when,
+            token_at(2, issue_id=OTHER),
+            row_at(3, **fields),
+            now,
+            Verdict.GRACE,
+            answers=3,
+            standing=Standing.PROVED,
+        )
+        for when, fields, now in (
+            ("acknowledged", {"acknowledged": True}, WITHIN),
+            ("crossed twice before", {"crossed": 0b110}, WITHIN),
+            ("a little ahead", {"acknowledged": True}, BEHIND + 1),
+        )
+    ),
+    *(
+        Case(
+            "D4b",
+            when,
+            token_at(2, issue_id=issue_id),
+            row_at(3, **fields),
+            now,
+            Verdict.REISSUE,
+            writes=writes,
+            answers=3,
+            policy=policy,
+            standing=Standing.PROVED,
+        )
+        for when, issue_id, fields, now, writes, policy in (
+            ("not acknowledged", ISSUED, {}, AFTER, {"window_at": AFTER}, POLICY),
+            ("acknowledged", ISSUED, {"acknowledged": True}, AFTER, {"window_at": AFTER}, POLICY),
+            ("recovery off", ISSUED, {}, AFTER, {"window_at": AFTER}, NO_RECOVERY),
+            ("far ahead", ISSUED, {"acknowledged": True}, BEHIND, {"window_at": BEHIND}, POLICY),
+            ("strict", ISSUED, {"acknowledged": True}, AFTER, None, STRICT),
+            (
+                "left behind and crossed",
+                OTHER,
+                {"crossed": 0b110, "acknowledged": True, **USED_BEFORE},
+                AFTER,
+                {"window_at": AFTER, "exchanged": OTHER, "used": ISSUED, "used_at": AFTER - GRACE // 3},
+                POLICY,
+            ),
+        )
     ),
     Case(
         "D5",
@@ -353,7 +430,15 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row} {case.verdict} {case.when}")
 def test_row(case: Case) -> None:
     """A token before a row at a moment means what the table says, writes what it says, and is answered as it says."""
-    decision = judge(case.token, case.lineage, now=case.now, policy=case.policy, secrets=RING, issue_id=ANSWER)
+    decision = judge(
+        case.token,
+        case.lineage,
+        now=case.now,
+        policy=case.policy,
+        secrets=RING,
+        issue_id=ANSWER,
+        standing=case.standing,
+    )
 
     writes = None if case.writes is None or case.lineage is None else replace(case.lineage, **case.writes)
     answer = None if case.answers is None else token_at(case.answers, issue_id=ANSWER)
@@ -362,12 +447,14 @@ def test_row(case: Case) -> None:
 
 def test_every_row_has_a_case() -> None:
     """No row of the documented table goes without a case; D0 is the codec's."""
-    documented = set(re.findall(r"^\| (D\d+) \|.*?\| ([A-Z_]+) \|", rotation.__doc__ or "", re.MULTILINE))
+    documented = set(re.findall(r"^\| (D\d+[ab]?) \|.*?\| ([A-Z_]+) \|", rotation.__doc__ or "", re.MULTILINE))
 
     assert documented == {("D0", "BAD_TOKEN")} | {(case.row, case.verdict.value) for case in CASES}
 
 
-def literal_table(token: RefreshToken, row: Lineage, now: int, policy: RotationPolicy) -> Verdict:
+def literal_table(
+    token: RefreshToken, row: Lineage, now: int, policy: RotationPolicy, *, standing: Standing = Standing.UNBOUND
+) -> Verdict:
     """The table once more, condition by condition as it is written down, first match wins."""
     n, gen, current = token.generation, row.generation, stored(token) == row.current
     previous = n == gen - 1 and stored(token) == row.previous
@@ -378,9 +465,13 @@ def literal_table(token: RefreshToken, row: Lineage, now: int, policy: RotationP
     rows = [
         (row.idle_expires_at <= now, Verdict.GONE),
         (row.absolute_expires_at is not None and row.absolute_expires_at <= now, Verdict.GONE),
+        (standing is Standing.UNPROVED, Verdict.UNPROVED),
+        (standing is Standing.OVERDUE, Verdict.UNBOUND),
         (n == gen and not current, Verdict.ORPHANED_BRANCH),
         (n == gen and now < row.window_at + policy.debounce, Verdict.CURRENT),
         (n == gen, Verdict.ROTATED),
+        (previous and standing is Standing.PROVED and is_open, Verdict.GRACE),
+        (previous and standing is Standing.PROVED, Verdict.REISSUE),
         (another and left and now >= row.window_at + policy.grace, Verdict.LEFT_BEHIND),
         (another and row.crossed in (0b110, 0b111), Verdict.CROSSED),
         (previous and is_open, Verdict.GRACE),
@@ -408,19 +499,22 @@ MOMENTS = [
 POLICIES = [POLICY, NO_RECOVERY, STRICT, replace(POLICY, grace=0), replace(POLICY, debounce=0)]
 
 
-def differing(tokens: list[RefreshToken], rows: list[Lineage]) -> tuple[int, list[Any]]:
+def differing(
+    tokens: list[RefreshToken], rows: list[Lineage], *, standing: Standing = Standing.UNBOUND
+) -> tuple[int, list[Any]]:
     """Return how many combinations of *tokens* and *rows* there are at every moment and policy, and which are misjudged."""
     combinations = list(itertools.product(tokens, rows, MOMENTS, POLICIES))
     return len(combinations), [
         (token, row, now, policy)
         for token, row, now, policy in combinations
-        if judge(token, row, now=now, policy=policy, secrets=RING, issue_id=ANSWER).verdict
-        != literal_table(token, row, now, policy)
+        if judge(token, row, now=now, policy=policy, secrets=RING, issue_id=ANSWER, standing=standing).verdict
+        != literal_table(token, row, now, policy, standing=standing)
     ]
 
 
-def test_every_combination() -> None:
-    """Every combination of generation, hashes, acknowledgement, window, deadline and setting means what the table says."""
+@pytest.mark.parametrize("standing", Standing)
+def test_every_combination(standing: Standing) -> None:
+    """Every combination of generation, hashes, acknowledgement, window, deadline, setting and key means what the table says."""
     tokens = [make(generation) for make in (token_at, fork_at) for generation in range(8)]
     tokens += [replace(token, parent=fork_at(3).fingerprint) for token in tokens]
     rows = [
@@ -430,10 +524,11 @@ def test_every_combination() -> None:
         for absolute in (None, WINDOW_AT + 1, AFTER + 1)
     ]
 
-    assert (25_920, []) == differing(tokens, rows)
+    assert (25_920, []) == differing(tokens, rows, standing=standing)
 
 
-def test_every_combination_of_answers() -> None:
+@pytest.mark.parametrize("standing", Standing)
+def test_every_combination_of_answers(standing: Standing) -> None:
     """Whichever answer comes, was exchanged, was used, since when, and after which exchanges: it means what the table says."""
     tokens = [token_at(generation, issue_id=issue_id) for generation in (3, 4) for issue_id in (ISSUED, OTHER)]
     rows = [
@@ -445,7 +540,22 @@ def test_every_combination_of_answers() -> None:
         for crossed in (0b000, 0b010, 0b100, 0b110, 0b111)
     ]
 
-    assert (32_400, []) == differing(tokens, rows)
+    assert (32_400, []) == differing(tokens, rows, standing=standing)
+
+
+@pytest.mark.parametrize("standing", [Standing.UNPROVED, Standing.OVERDUE])
+def test_without_the_key_nothing_happens(standing: Standing) -> None:
+    """Whatever token comes without the key, in whatever state its session is: nothing is written, revoked, sent or called theft."""
+    tokens = [make(generation) for make in (token_at, fork_at) for generation in range(8)]
+    rows = [row_at(generation, acknowledged=acknowledged) for generation in (0, 1, 4) for acknowledged in (True, False)]
+    decisions = {
+        judge(token, row, now=now, policy=policy, secrets=RING, issue_id=ANSWER, standing=standing)
+        for token, row, now, policy in itertools.product(tokens, rows, MOMENTS, POLICIES)
+    }
+
+    refused = Verdict.UNPROVED if standing is Standing.UNPROVED else Verdict.UNBOUND
+    assert {Decision(refused), Decision(Verdict.GONE)} == decisions
+    assert not THEFT & {refused}
 
 
 def test_theft_revokes_and_only_what_revokes_answers_nothing() -> None:

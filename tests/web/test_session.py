@@ -344,7 +344,7 @@ OFFERED = """
     access_token access_token_payload claims expires_at handle recipe_user_id tenant_id tokens user_id validators
     assert_claims fetch_and_set_claim get_claim_value merge_into_access_token_payload remove_claim set_claim_value
     change_session_data get_session_data information update_session_data
-    acr actor authenticated_at factors is_guest
+    acr actor authenticated_at bound factors is_guest
     elevate impersonate revoke stop_impersonating while_alive
 """
 

@@ -12,9 +12,20 @@ a key by the one never counts for a session that is bound by the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 _DEVICE = "dbsc:"
 _DPOP = "dpop:"
+
+
+class Standing(StrEnum):
+    """How a refresh stands to the key of its session: the last column of the table of `standing`."""
+
+    UNBOUND = "UNBOUND"
+    OVERDUE = "OVERDUE"
+    UNPROVED = "UNPROVED"
+    CREDITED = "CREDITED"
+    PROVED = "PROVED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,39 @@ def jkt_of(bound_key: str | None) -> str | None:
     return bound_key.removeprefix(_DPOP) if bound_key is not None and bound_key.startswith(_DPOP) else None
 
 
+def has_dpop_key(possession: Possession | None, jkt: str) -> bool:
+    """Say whether *possession* proves the DPoP key with the thumbprint *jkt*."""
+    return possession is not None and possession.bound_key == dpop_key(jkt)
+
+
 def proved_key(possession: Possession | None, session_id: str) -> str | None:
     """Return the key that *possession* proves for the session *session_id*, `None` if it proves none for that."""
     if possession is None or possession.session_id not in {None, session_id}:
         return None
     return possession.bound_key
+
+
+def standing(bound_key: str | None, proved: str | None, *, is_overdue: bool) -> Standing:
+    """Return how a refresh that *proved* a key stands to the session that is bound to *bound_key*.
+
+    | the session | and the refresh | |
+    |---|---|---|
+    | is not bound, and need not be yet | whatever it proved | UNBOUND |
+    | is not bound, and has to be by now, since it *is_overdue* | whatever it proved | OVERDUE |
+    | is bound | proved no key, or another | UNPROVED |
+    | is bound to a key of a browser | brought a credential for it, which may be a copy that is a few minutes old | CREDITED |
+    | is bound to a key of DPoP | proved it for this very request | PROVED |
+    """
+    if bound_key is None:
+        return Standing.OVERDUE if is_overdue else Standing.UNBOUND
+    if bound_key != proved:
+        return Standing.UNPROVED
+    return Standing.CREDITED if is_device_key(bound_key) else Standing.PROVED
+
+
+def carried_key(bound_key: str | None) -> str | None:
+    """Return the key to which a session is bound from its beginning that takes the place of one bound to *bound_key*.
+
+    A client proves its DPoP key for whatever session it has. A browser makes a key for each session, and is asked to do so again.
+    """
+    return None if is_device_key(bound_key) else bound_key

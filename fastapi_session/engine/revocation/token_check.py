@@ -7,8 +7,8 @@
 | its claims were changed by handle | the store is asked, once a token: good if the token has the current claims, else try refresh token |
 | nothing | it is good; the store is asked only if the route wants that, and then the claims of the store count |
 
-If the token has an actor, the actor's own session must not have ended either: the same rows decide, except that for
-changed claims, which do not matter there.
+If the token is bound to a DPoP key, the request has to have proved that key. If the token has an actor, the actor's own session must
+not have ended either: the same rows decide, except that for changed claims, which do not matter there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fastapi_session.core.access_token import AccessToken
+from fastapi_session.core.binding.bound_keys import Possession, has_dpop_key
 from fastapi_session.core.payload import is_same
 from fastapi_session.core.rotation import belongs_to
 from fastapi_session.core.secret import Secrets
@@ -24,7 +25,7 @@ from fastapi_session.engine.live_records import live_record
 from fastapi_session.engine.revocation.ended_sessions import EndedSessions
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.engine.revocation.known_notices import ENDED
-from fastapi_session.errors import SessionError, StoreUnavailable, TryRefreshTokenError
+from fastapi_session.errors import SessionError, StoreUnavailable, TryRefreshTokenError, UnprovenKeyError
 from fastapi_session.handles import split_handle
 from fastapi_session.model import Actor, Json, Notice, SessionRecord
 from fastapi_session.stores.base import SessionStore
@@ -63,9 +64,14 @@ class TokenCheck:
             raise TryRefreshTokenError("access token: the claims of its session were changed")
         self._up_to_date.keep(notice.subject, (notice, token))
 
-    def check_actor(self, actor: Actor) -> None:
-        """Refuse the token of an impersonation if the feed says that the own session of *actor* has ended. Raises as `check_notice`."""
-        notice = self._actor_notice(actor)
+    def check_holder(self, token: AccessToken, possession: Possession | None) -> None:
+        """Refuse the verified *token* if it is bound to a DPoP key and *possession* is not of that, or if its actor's own session has ended.
+
+        Raises `UnprovenKeyError`, and as `check_notice`.
+        """
+        if token.jkt is not None and not has_dpop_key(possession, token.jkt):
+            raise UnprovenKeyError("access token: the request does not prove the key that it is bound to")
+        notice = None if token.actor is None else self._actor_notice(token.actor)
         if notice is not None:
             raise self._ended_sessions.refusal(notice)
 

@@ -23,6 +23,7 @@ from functools import partial
 from fastapi_session.clock import Clock
 from fastapi_session.core import refresh_token
 from fastapi_session.core.anti_csrf import AntiCsrfProof
+from fastapi_session.core.binding.bound_keys import Possession, proved_key, standing
 from fastapi_session.core.continuing import ForeignRules, as_seen, judge_foreign
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import Decision
@@ -94,20 +95,26 @@ class Continuing:
         bare = text[1:-1] if text[:1] == text[-1:] == '"' else text
         return self._source.read_refresh_token(bare)
 
-    async def advance(self, token: ForeignToken, *, proof: AntiCsrfProof, by: Circumstances) -> Settled:
+    async def advance(
+        self, token: ForeignToken, *, proof: AntiCsrfProof, by: Circumstances, possession: Possession | None
+    ) -> Settled:
         """Return the session of the opened *token*, which came *by* such a request, and the first refresh token of ours.
 
         Raises as `Refreshing.advance`, and `UnauthorisedError` if *proof* does not hold, which revokes nothing.
         """
         _ensure_proved(token, proof)
         issue_id = self._random(refresh_token.ISSUE_ID_BYTES)
-        judging = Judging(token.session_id, by, judge=partial(self._judge, token, issue_id), lost=None)
+        proved = proved_key(possession, token.session_id)
+        judging = Judging(token.session_id, by, judge=partial(self._judge, token, issue_id, proved), lost=None)
         for _ in range(ATTEMPTS):
             reading = await self._reading(token, by)
             current = self._as_current(token, reading)
             settled = None
             if current is not None:
-                settled = await self._refreshing.exchange(current, by=by, issue_id=issue_id)
+                bound = None if reading.record is None else reading.record.bound_key
+                settled = await self._refreshing.exchange(
+                    current, by=by, issue_id=issue_id, proved=None if bound is None else proved
+                )
             if settled is None:
                 settled = await self._refreshing.settle(judging, reading)
             if settled is not None:
@@ -115,9 +122,12 @@ class Continuing:
             judging = replace(judging, lost=judging.judge(reading).verdict)
         raise kept_moving()
 
-    def _judge(self, token: ForeignToken, issue_id: bytes, reading: Reading) -> Decision:
-        row = None if reading.record is None else reading.record.lineage
-        return judge_foreign(token, row, now=reading.now, rules=self._rules, issue_id=issue_id)
+    def _judge(self, token: ForeignToken, issue_id: bytes, proved: str | None, reading: Reading) -> Decision:
+        record = reading.record
+        row, bound = (None, None) if record is None else (record.lineage, record.bound_key)
+        # Never overdue: no browser could bind the session before it came here.
+        stands = standing(bound, proved, is_overdue=False)
+        return judge_foreign(token, row, now=reading.now, rules=self._rules, issue_id=issue_id, standing=stands)
 
     def _as_current(self, token: ForeignToken, reading: Reading) -> RefreshToken | None:
         """Return *token* if it is what the row has as the newest, so that one conditional write may do."""

@@ -10,9 +10,10 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.core import access_token, access_token_size, refresh_token
 from fastapi_session.core.access_token import AccessToken
 from fastapi_session.core.authentication import authenticated
+from fastapi_session.core.binding.bound_keys import device_key, is_device_key, jkt_of
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secrets
-from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.core.signing_keys import SigningKey, SigningKeys
 from fastapi_session.engine.from_config import access_token_validities, milliseconds
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import GUEST_KIND, Actor, Json, SessionRecord, Tokens
@@ -30,6 +31,7 @@ class _Links:
 
 
 _WIDEST = _Links("0" * 64, "0" * 64, "0" * 64, bytes(refresh_token.ISSUE_ID_BYTES))
+_SOME_DEVICE = device_key("0" * 43)
 _LATEST = 9_999_999_999_000
 """A moment (milliseconds) of as many digits as any that a token has."""
 _FITS_SURELY = 3_000
@@ -59,6 +61,7 @@ class Mint:
         self._secrets = secrets
         self._clock = clock
         self._random = random
+        self._may_be_bound = config.device_binding != "off"
         self._has_warned = False
 
     def issue(self, record: SessionRecord, token: RefreshToken, *, key: SigningKey, anti_csrf: bool) -> IssuedSession:
@@ -101,9 +104,14 @@ class Mint:
         )
         return IssuedSession(changed, _tokens(changed, key))
 
-    def renewed(self, issued: IssuedSession, *, key: SigningKey) -> IssuedSession:
-        """Return *issued* with an access token that is issued now, and says the same."""
-        again, before = self.reissue(issued.access_token, issued.access_token.custom, key=key), issued.tokens
+    def issued_now(self, issued: IssuedSession, *, keys: SigningKeys) -> IssuedSession:
+        """Return *issued* with an access token that is issued now, and says the same; unchanged if it was, or none of *keys* signed it."""
+        before, now = issued.tokens, self._clock()
+        parsed = access_token.parse(before.access_token)
+        key = None if parsed is None else keys.verifying(parsed.kid, now=now)
+        if not isinstance(key, SigningKey) or issued.access_token.issued_at == now // 1000:
+            return issued
+        again = self.reissue(issued.access_token, issued.access_token.custom, key=key)
         kept = replace(
             again.tokens,
             refresh_token=before.refresh_token,
@@ -113,19 +121,19 @@ class Mint:
 
     def ensure_fits(self, record: SessionRecord, *, key: SigningKey, before: SessionRecord | None = None) -> None:
         """Raise `PayloadError` if browsers would drop an access token of *record*, unless it was no shorter *before*."""
-        content = self._content(record, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000)
+        content = self._widest(record)
         try:
             access_token_size.ensure_fits(content, key)
         except PayloadError:
             if before is None:
                 raise
-            earlier = self._content(before, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000)
+            earlier = self._widest(before)
             if access_token_size.length(content, key) > access_token_size.length(earlier, key):
                 raise
 
     def ensure_readable(self, record: SessionRecord) -> None:
         """Raise `PayloadError` if an access token of *record* would be longer than any that is read, by whatever key."""
-        access_token_size.ensure_readable(self._content(record, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000))
+        access_token_size.ensure_readable(self._widest(record))
 
     def _warn_of_length(self, record: SessionRecord, length: int) -> None:
         """Log once that browsers drop such tokens. What made them longer, or less room, is the same for all sessions."""
@@ -140,7 +148,14 @@ class Mint:
                 self._longest,
             )
 
+    def _widest(self, record: SessionRecord) -> AccessToken:
+        """Return the content of the longest access token that the session of *record* may have: one that its browser binds says so."""
+        if record.bound_key is None and self._may_be_bound:
+            record = replace(record, bound_key=_SOME_DEVICE)
+        return self._content(record, _WIDEST, now=_LATEST, expires_at=_LATEST // 1000)
+
     def _content(self, record: SessionRecord, links: _Links, *, now: int, expires_at: int) -> AccessToken:
+        bound = record.bound_key  # most are not, and are asked no more
         return AccessToken(
             user_id=record.user_id,
             recipe_user_id=record.recipe_user_id,
@@ -158,6 +173,8 @@ class Mint:
             authenticated=authenticated(record.factors, record.acr) if record.factors else None,
             actor=None if record.actor is None else Actor(record.actor, record.actor_session),
             is_guest=record.kind == GUEST_KIND,
+            jkt=None if bound is None else jkt_of(bound),
+            is_device_bound=bound is not None and is_device_key(bound),
         )
 
     def _expires_at(self, now: int, record: SessionRecord, key: SigningKey) -> int:

@@ -9,6 +9,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.authentication import Authentication, ensure_no_level
+from fastapi_session.core.binding.bound_keys import carried_key
 from fastapi_session.core.continuing import Timeouts, first_lineage
 from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type, json_object
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
@@ -49,6 +50,7 @@ class NewSessions:
         label: str | None,
         external: ExternalSession | None,
         now: int,
+        bound_key: str | None = None,
     ) -> SessionRecord:
         """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
 
@@ -81,6 +83,7 @@ class NewSessions:
             label=checked_label(label),
             external_session=None if external is None else external.session_digest,
             external_subject=None if external is None else external.subject_digest,
+            bound_key=bound_key,
         )
 
     def adopted_record(
@@ -164,6 +167,7 @@ class NewSessions:
             version=0,
             created_at=now if restarts else record.created_at,
             lineage=lineage,
+            bound_key=carried_key(record.bound_key),
             source=None,  # it begins here, whatever its predecessor did: with a source it would wait for its client
         )
 

@@ -6,14 +6,18 @@ import pytest
 
 from fastapi_session.core.binding.bound_keys import (
     Possession,
+    Standing,
+    carried_key,
     device_key,
     dpop_key,
     is_device_key,
     jkt_of,
     proved_key,
+    standing,
 )
 
 THUMBPRINT = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+OTHER = "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"
 
 
 def test_the_standard_stands_in_front() -> None:
@@ -50,3 +54,40 @@ def test_a_key_is_of_one_standard(bound_key: str | None, is_of_a_device: bool, j
 def test_a_possession_counts_for_the_session_that_it_names(possession: Possession | None, proved: str | None) -> None:
     """What names a session counts for that one alone, what names none for any."""
     assert proved == proved_key(possession, "mine")
+
+
+@pytest.mark.parametrize(
+    ("bound_key", "proved", "is_overdue", "expected"),
+    [
+        (None, None, False, Standing.UNBOUND),
+        (None, dpop_key(OTHER), False, Standing.UNBOUND),
+        (None, None, True, Standing.OVERDUE),
+        (None, dpop_key(OTHER), True, Standing.OVERDUE),
+        *(
+            (bound, proved, is_overdue, Standing.UNPROVED)
+            for is_overdue in (False, True)
+            for bound, proved in (
+                (device_key(THUMBPRINT), None),
+                (device_key(THUMBPRINT), device_key(OTHER)),
+                (device_key(THUMBPRINT), dpop_key(THUMBPRINT)),
+                (dpop_key(THUMBPRINT), None),
+                (dpop_key(THUMBPRINT), dpop_key(OTHER)),
+                (dpop_key(THUMBPRINT), device_key(THUMBPRINT)),
+            )
+        ),
+        (device_key(THUMBPRINT), device_key(THUMBPRINT), True, Standing.CREDITED),
+        (dpop_key(THUMBPRINT), dpop_key(THUMBPRINT), True, Standing.PROVED),
+    ],
+)
+def test_how_a_refresh_stands(bound_key: str | None, proved: str | None, is_overdue: bool, expected: Standing) -> None:
+    """Only the very key of the session, by its own standard, counts, and a session that has one is never overdue."""
+    assert expected == standing(bound_key, proved, is_overdue=is_overdue)
+
+
+@pytest.mark.parametrize(
+    ("bound_key", "carried"),
+    [(None, None), (device_key(THUMBPRINT), None), (dpop_key(THUMBPRINT), dpop_key(THUMBPRINT))],
+)
+def test_which_key_goes_along(bound_key: str | None, carried: str | None) -> None:
+    """A session that takes the place of another one is bound to its DPoP key, and by a browser it is bound anew."""
+    assert carried == carried_key(bound_key)

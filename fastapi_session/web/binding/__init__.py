@@ -1,0 +1,1 @@
+"""Bound sessions on the wire: what a request proves of the key of its session."""
