@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
@@ -49,13 +51,19 @@ def create_app(config: SessionConfig | None = None, *, clock: Clock = system_clo
 
 
 def demo_config(origin: str = "http://localhost:8000") -> SessionConfig:
-    """Choose lifetimes so short that a visitor sees them pass; the defaults suit everybody else."""
+    """Choose lifetimes so short that a visitor sees them pass; the defaults suit everybody else.
+
+    Over https, sessions are bound to a key of the browser. What is served with a throwaway certificate has throwaway sessions.
+    """
+    settings: dict[str, Any] = {"store": "sqlite:///example_app.db"}
+    if origin.startswith("https:"):
+        settings = {"store": "memory:", "secret": token_urlsafe(48), "device_binding": "optional"}
     return SessionConfig(
         api_domain=origin,
         website_domain=origin,
-        store="sqlite:///example_app.db",
         access_token_validity=timedelta(seconds=60),
         refresh_token_rotation_grace_period=timedelta(seconds=10),
         session_limit=SessionLimit(5),
         audit=True,
+        **settings,
     )

@@ -14,6 +14,10 @@ const session = createSession({ fetch: recorded, onEnd: () => ended().catch(fail
 const count = { requests: 0, refreshes: 0 };
 let lab = { stage: "copy" };
 
+const NO_HTTPS = "Browsers bind sessions over https only. To see it, start this app by python -m example_app --https.";
+const NO_KEY =
+  "This browser has made no key. Chrome and Edge from 145 on do where the machine can keep one; Firefox and Safari do not, nor does Chromium on most machines with Linux.";
+
 /* Calls */
 
 async function send(path, { method = "GET", body } = {}) {
@@ -310,6 +314,7 @@ const HAPPENED = {
   SessionCreated: "Signed in",
   SessionElevated: "Confirmed the password",
   TokenTheftDetected: "Theft detected",
+  DeviceBound: "Bound to a key of the browser",
   ImpersonationStarted: "The staff began to see the app as this user",
 };
 const ENDED = {
@@ -374,6 +379,17 @@ async function look() {
   const closes = lab.stage === "rotate" ? Date.now() + lab.grace : 0;
   Object.assign(lab, { stage: "replay", yours, closes });
   await show();
+}
+
+/* The same thief, with all cookies, if the session is bound to a key of this browser. It is refused if it is not. */
+async function elsewhere() {
+  const { ok, status, json } = await call(`${LAB}/elsewhere`, { method: "POST" });
+  if (!ok && status !== 403) return;
+  const why = location.protocol === "https:" ? NO_KEY : NO_HTTPS;
+  const title = ok ? "401 unauthorised" : "This session is not bound: here the copy would be worth as much as yours.";
+  const said = [element("strong", { textContent: title }), element("p", { textContent: ok ? json.explanation : why })];
+  byId("elsewhere").replaceChildren(...said);
+  byId("elsewhere").className = `door ${ok ? "open" : "shut"}`;
 }
 
 async function startAgain() {
@@ -448,7 +464,7 @@ async function show(text) {
 
 /* What one user was shown is not for the next, be it in a staff view. */
 function forget() {
-  for (const id of ["door", "codes", "sessions", "history"]) byId(id).replaceChildren();
+  for (const id of ["door", "codes", "elsewhere", "sessions", "history"]) byId(id).replaceChildren();
   byId("ask").close();
 }
 
@@ -527,7 +543,7 @@ function enable(button, usable) {
 
 const actions = {
   signOut, hello, tenCalls, vault, changePlan, admin, stopViewing, recoveryCodes, doNotConfirm, rename, revoke, revokeOthers, copy, rotate, replay,
-  startAgain,
+  elsewhere, startAgain,
 };
 const failed = () => say("The server cannot be reached.", true);
 

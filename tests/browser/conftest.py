@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,19 @@ def executable() -> Path:
 # One browser a module: Playwright keeps an event loop running in this thread, which must end before others' tests begin.
 @pytest.fixture(scope="module")
 def browser(executable: Path) -> Iterator[Browser]:
+    with launched(executable) as browser:
+        yield browser
+
+
+@contextmanager
+def launched(executable: Path, *flags: str) -> Iterator[Browser]:
+    """Run the browser, with *flags* beside those that all have."""
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield launched
-        launched.close()
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @pytest.fixture
@@ -58,9 +68,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     assert [] == complaints
 
 
-def started(browser: Browser, *, profile: Path) -> BrowserContext:
+def started(
+    browser: Browser, *, profile: Path, executable: Path | None = None, flags: Sequence[str] = ()
+) -> BrowserContext:
     """Start a browser like *browser* with what its last run left in the folder *profile*. Closing the context ends it."""
-    return browser.browser_type.launch_persistent_context(profile, executable_path=headless_chromium(), args=FLAGS)
+    return browser.browser_type.launch_persistent_context(
+        profile, executable_path=executable or headless_chromium(), args=[*FLAGS, *flags]
+    )
 
 
 def is_a_complaint(message: ConsoleMessage) -> bool:

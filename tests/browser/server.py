@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from example_app.certificate import Certificate
 from tests.browser.waiting import until
 
 
@@ -61,7 +62,10 @@ class Prompt(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # uvicorn would say goodbye to a browser that is just doing so, and fail.
         for connection in self.server_state.connections:
-            if isinstance(connection, WebSocketsSansIOProtocol) and connection.conn.state is not State.OPEN:
+            # And over TLS it would wait a second for browsers to say goodbye too.
+            if self.config.is_ssl or (
+                isinstance(connection, WebSocketsSansIOProtocol) and connection.conn.state is not State.OPEN
+            ):
                 connection.transport.abort()
         await asyncio.sleep(0)
         await super().shutdown(sockets)
@@ -73,14 +77,26 @@ class Prompt(uvicorn.Server):
 
 
 @contextmanager
-def serve(build: Callable[[str], ASGIApp], *, host: str = "localhost", port: int = 0) -> Iterator[Server]:
-    """Serve the app that *build* makes for its origin, on a *port* that nobody else has, or on that of a server that has ended."""
+def serve(
+    build: Callable[[str], ASGIApp], *, host: str = "localhost", port: int = 0, certificate: Certificate | None = None
+) -> Iterator[Server]:
+    """Serve the app that *build* makes for its origin, on a *port* that nobody else has, or on that of a server that has ended.
+
+    With a *certificate* it is served over https.
+    """
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    origin = f"http://{host}:{listener.getsockname()[1]}"
+    origin = f"{'https' if certificate else 'http'}://{host}:{listener.getsockname()[1]}"
     served = Server(build(origin), origin)
-    server = Prompt(uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(
+        served,
+        log_level="error",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=certificate.certificate if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
+    )
+    server = Prompt(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

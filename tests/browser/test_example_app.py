@@ -471,6 +471,13 @@ def test_a_session_tells_from_where_it_was_last_seen(alice: Page) -> None:
     expect(row.locator("time")).to_have_text([re.compile("^since "), re.compile("^last seen ")])
 
 
+def test_a_session_over_http_is_not_bound(alice: Page) -> None:
+    """The scene of the thief who has every cookie needs https, and says so."""
+    press(alice, "Try it from elsewhere")
+
+    expect(alice.locator("#elsewhere")).to_contain_text("Browsers bind sessions over https only.")
+
+
 def test_the_theft_lab_by_keyboard(alice: Page, let_pass: Pass) -> None:
     """A button that has done its part keeps the focus, and Tab goes on from there to the next step."""
     step = alice.get_by_role("button", name="Copy the token")

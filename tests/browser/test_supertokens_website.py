@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from starlette.types import ASGIApp
 
+from example_app.certificate import Certificate
 from fastapi_session import SessionConfig
 from tests.browser.client_app import api_app, page_app
 from tests.browser.conftest import started
@@ -24,6 +26,7 @@ from tests.browser.waiting import until
 from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, REFRESH_COOKIE, REFRESH_HEADER, REFRESH_PATH
 
 Method = Literal["cookie", "header"]
+ServeApi = Callable[..., AbstractContextManager[Server]]
 ACCESS_TOKEN_VALIDITY = timedelta(seconds=3)
 GRACE_PERIOD = timedelta(seconds=1)
 
@@ -41,6 +44,8 @@ class Client:
     page: Page
     server: Server
     method: Method
+    trust = True
+    """Whether the server's certificate has to be one that everybody trusts."""
 
     def start(self, page_origin: str) -> Client:
         self.page.goto(f"{page_origin}/client")
@@ -81,7 +86,7 @@ class Client:
     def replay(self, token: str) -> tuple[int, Any]:
         """Present a stolen *token* as another client would, which has nothing else."""
         stolen = {"cookie": {"cookie": f"{REFRESH_COOKIE}={token}"}, "header": {"authorization": f"Bearer {token}"}}
-        answer = httpx.post(self.server.origin + REFRESH_PATH, headers=stolen[self.method])
+        answer = httpx.post(self.server.origin + REFRESH_PATH, headers=stolen[self.method], verify=self.trust)
         return answer.status_code, answer.json()
 
     def replay_until_refused(self, token: str) -> tuple[int, Any]:
@@ -117,16 +122,34 @@ def method(request: pytest.FixtureRequest) -> Method:
 
 
 @pytest.fixture
-def client(page: Page, method: Method, tmp_path: Path) -> Iterator[Client]:
+def certificate() -> Certificate | None:
+    """With what pages and API are served over https, if they are."""
+    return None
+
+
+@pytest.fixture
+def new_client() -> type[Client]:
+    """How a client is made of a page, a server and a method."""
+    return Client
+
+
+@pytest.fixture
+def serve_api(tmp_path: Path, certificate: Certificate | None) -> ServeApi:
+    """How the API is served."""
+    return partial(served_api, tmp_path, certificate=certificate)
+
+
+@pytest.fixture
+def client(page: Page, method: Method, new_client: type[Client], serve_api: ServeApi) -> Iterator[Client]:
     """The client, signed in, on a page of the API's own origin."""
-    with serve_api(tmp_path) as server:
-        client = Client(page, server, method).start(server.origin)
+    with serve_api() as server:
+        client = new_client(page, server, method).start(server.origin)
         client.sign_in()
         yield client
 
 
 @contextmanager
-def serve_api(folder: Path, **settings: Any) -> Iterator[Server]:
+def served_api(folder: Path, *, certificate: Certificate | None = None, **settings: Any) -> Iterator[Server]:
     """Serve the API with lifetimes of seconds and further *settings*."""
 
     def build(origin: str) -> ASGIApp:
@@ -140,7 +163,7 @@ def serve_api(folder: Path, **settings: Any) -> Iterator[Server]:
             )
         )
 
-    with serve(build) as server:
+    with serve(build, certificate=certificate) as server:
         yield server
 
 
@@ -225,9 +248,11 @@ def test_signing_out_ends_the_session(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("is_remembered", "status"), [(True, 200), (False, 401)], ids=["remembered", "not remembered"])
-def test_the_browser_ends_and_starts_again(is_remembered: bool, status: int, browser: Browser, tmp_path: Path) -> None:
+def test_the_browser_ends_and_starts_again(
+    is_remembered: bool, status: int, browser: Browser, serve_api: ServeApi, tmp_path: Path
+) -> None:
     """One refresh tells the client whether its session is still there, of which it has kept what scripts can read either way."""
-    with serve_api(tmp_path) as server:
+    with serve_api() as server:
         with started(browser, profile=tmp_path / "profile") as before:
             client = Client(before.new_page(), server, "cookie").start(server.origin)
             client.call("POST", f"/login?remember={is_remembered}")
@@ -245,10 +270,10 @@ def test_the_browser_ends_and_starts_again(is_remembered: bool, status: int, bro
             assert ("UNAUTHORISED" in client.events) != is_remembered
 
 
-def test_an_anti_csrf_token_proves_the_client(page: Page, tmp_path: Path) -> None:
+def test_an_anti_csrf_token_proves_the_client(page: Page, new_client: type[Client], serve_api: ServeApi) -> None:
     """With VIA_TOKEN the client's calls carry the token, also after a refresh, and a call without it is refused."""
-    with serve_api(tmp_path, anti_csrf="VIA_TOKEN") as server:
-        client = Client(page, server, "cookie").start(server.origin)
+    with serve_api(anti_csrf="VIA_TOKEN") as server:
+        client = new_client(page, server, "cookie").start(server.origin)
         client.sign_in()
         assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
         forged = "__supertokensOriginalFetch('/plan', { method: 'POST' }).then((answer) => answer.json())"
@@ -267,14 +292,19 @@ def test_an_anti_csrf_token_proves_the_client(page: Page, tmp_path: Path) -> Non
     ],
 )
 def test_a_page_of_another_origin_signs_in_and_refreshes(
-    page: Page, tmp_path: Path, method: Method, page_host: str
+    page: Page,
+    new_client: type[Client],
+    serve_api: ServeApi,
+    certificate: Certificate | None,
+    method: Method,
+    page_host: str,
 ) -> None:
     """Across origins, with the CORS headers that the library names, the client works as on its own origin."""
     with (
-        serve(lambda _: page_app(), host=page_host) as website,
-        serve_api(tmp_path, website_domain=website.origin) as server,
+        serve(lambda _: page_app(), host=page_host, certificate=certificate) as website,
+        serve_api(website_domain=website.origin) as server,
     ):
-        client = Client(page, server, method).start(website.origin)
+        client = new_client(page, server, method).start(website.origin)
         client.sign_in()
         client.wait_for_expiry()
         assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
