@@ -5,9 +5,12 @@ from __future__ import annotations
 REFRESH = "/session/refresh"
 SIGN_OUT = "/signout"
 BACKCHANNEL_LOGOUT = "/backchannel-logout"
+DEVICE = "/session/device"
+DEVICE_RENEWAL = f"{DEVICE}/renewal"
 JWKS = "/jwt/jwks.json"
 DISCOVERY = "/.well-known/openid-configuration"
 
 # Below the path of the refresh, since browsers send the refresh cookie nowhere else.
+DEVICE_REFRESH = f"{REFRESH}/device"
 REFRESH_PAGE = f"{REFRESH}/page"
 SIGN_OUT_PAGE = f"{SIGN_OUT}/page"

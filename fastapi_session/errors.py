@@ -8,6 +8,7 @@ SessionError                          what a response says about a session
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
+├── RenewalSkippedError               503, a browser could not prove its key just now: come again
 ├── SessionLimitReached               409, the user has as many sessions as the limit allows
 ├── InvalidClaimsError                403, the session does not satisfy the claims of the route
 │   └── StepUpRequired                401 or 403, it would if its user were authenticated again, or better
@@ -92,6 +93,16 @@ class SessionSupersededError(SessionError):
 
     code = "SESSION_SUPERSEDED"
     message = "session superseded, come again"
+
+
+class RenewalSkippedError(SessionError):
+    """A refresh came of a session that is bound to a key of its browser, which says that it could not prove that key just now.
+
+    Nothing has changed, and tokens are kept: a client that comes again may be more lucky.
+    """
+
+    code = "RENEWAL_SKIPPED"
+    message = "key not proved, come again"
 
 
 class TokenTheftError(SessionError):

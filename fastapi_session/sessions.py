@@ -90,6 +90,7 @@ class Sessions:
         self.moving_from = moving_from
         self.telemetry_counts = self._parts.counts  # which OpenTelemetry reads
         self.verified_tokens = self._parts.verified_tokens  # which each request asks, by no method of this class
+        self.device_binding = self._parts.device_binding  # which the endpoints for browsers ask
 
     @property
     def store(self) -> Store:

@@ -226,6 +226,11 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
         {"api_domain": API, "device_binding": "required", "token_transfer_method": "header"},
         "bind cookies alone",
     ),
+    (
+        "device_binding",
+        {"api_domain": API, "device_binding": "required", "cookie_same_site": "none", "cookie_partitioned": True},
+        "partitioned",
+    ),
     ("device_binding_grace", {"device_binding_grace": -SECOND}, "0 to 300"),
     ("device_binding_grace", {"device_binding_grace": 301 * SECOND}, "0 to 300"),
     ("device_binding_scope", {"device_binding_scope": "all"}, "device_binding is off"),

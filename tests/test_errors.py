@@ -12,6 +12,7 @@ from fastapi_session.errors import (
     DuplicateSessionCookiesError,
     InvalidClaimsError,
     PayloadError,
+    RenewalSkippedError,
     SessionError,
     SessionLimitReached,
     SessionSupersededError,
@@ -33,6 +34,7 @@ ALL: list[type[Exception]] = [
         (TryRefreshTokenError(), "TRY_REFRESH_TOKEN", "try refresh token"),
         (TokenTheftError("STALE_LINEAGE", user_id="u", handle="h"), "TOKEN_THEFT_DETECTED", "token theft detected"),
         (SessionSupersededError(), "SESSION_SUPERSEDED", "session superseded, come again"),
+        (RenewalSkippedError(), "RENEWAL_SKIPPED", "key not proved, come again"),
         (SessionLimitReached(3), "SESSION_LIMIT_REACHED", "session limit reached"),
         (InvalidClaimsError([]), "INVALID_CLAIMS", "invalid claim"),
         (

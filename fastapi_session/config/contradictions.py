@@ -124,6 +124,8 @@ def _bindings(config: Settings) -> Iterator[str]:
         yield "device_binding: browsers bind nothing by http; make api_domain the https origin they see, or give 'optional'"
     if binding == "required" and method == "header":
         yield "device_binding: browsers bind cookies alone, and token_transfer_method is 'header'; leave it out"
+    if binding == "required" and config.cookie_partitioned:
+        yield "device_binding: browsers bind no partitioned cookies; leave cookie_partitioned out, or give 'off'"
     if not timedelta(0) <= config.device_binding_grace <= _LONGEST_GRACE:
         yield "device_binding_grace: give 0 to 300 seconds, as no browser is asked to bind a session for longer"
     if config.device_binding_scope == "all" and binding == "off":
@@ -267,6 +269,8 @@ def doubts(config: Settings) -> Iterator[str]:
             "device_binding: sessions of clients that take tokens in headers end too, since each has to be bound; give dpop='optional' "
             "or 'required', or token_transfer_method='cookie'"
         )
+    if config.device_binding == "optional" and config.cookie_partitioned:
+        yield "device_binding: browsers bind no partitioned cookies; sessions stay unbound until cookie_partitioned is gone"
     for variable in _strangers(config):
         if not variable.meant:
             yield f"{variable.name}: there is no such setting, it is ignored"

@@ -6,6 +6,7 @@
 | `derive` | makes a refresh token's successor, the same in every process |
 | `pepper` | hashes refresh tokens for the store, so that a copy of the database is of no use |
 | `encrypt` | encrypts the private signing keys in the store |
+| `binding` | authenticates what a browser brings back whose session is bound to its key, so that nothing of it is kept |
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Secret:
     derive: bytes = field(repr=False)
     pepper: bytes = field(repr=False)
     encrypt: bytes = field(repr=False)
+    binding: bytes = field(repr=False)
 
     @classmethod
     def from_material(cls, material: bytes) -> Secret:
@@ -45,6 +47,7 @@ class Secret:
             derive=_sub_key(material, "derive"),
             pepper=_sub_key(material, "pepper"),
             encrypt=_sub_key(material, "encrypt"),
+            binding=_sub_key(material, "binding"),
         )
 
 

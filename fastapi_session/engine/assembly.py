@@ -23,6 +23,7 @@ from fastapi_session.engine.announcements import Announcements, Publisher
 from fastapi_session.engine.audit_trail import event_store
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.beginnings import Beginnings
+from fastapi_session.engine.binding.device_binding import DeviceBinding
 from fastapi_session.engine.claim_checks import ClaimChecks
 from fastapi_session.engine.elevation import Elevation
 from fastapi_session.engine.from_config import (
@@ -315,7 +316,11 @@ class Engine:
         return Metrics(self.counts, ages=ages, store=self.store, issuer=config.issuer)
 
     def _see(self, config: SessionConfig) -> None:
-        """Make what sees which sessions are in use, and which devices users have."""
+        """Make what sees which sessions are in use, which devices users have, and whether those prove their keys."""
+        secrets, announcements, clock = self.secrets, self.announcements, self.clock
+        self.device_binding = DeviceBinding(
+            config, self.store, secrets=secrets, announcements=announcements, clock=clock, random=self.random
+        )
         self._tracking = config.devices
         self.last_seen, used = configured_last_seen(config, self.store), self.acknowledgements.used
         self.used = used if self.last_seen is None else self.last_seen.noting(used, clock=self.clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi_session.testing.device_browser import bind_device
 from fastapi_session.testing.event_contract import EventContract
 from fastapi_session.testing.fresh_engine import fresh_sessions
 from fastapi_session.testing.given_session import session_of
@@ -19,6 +20,7 @@ __all__ = [
     "MovableContract",
     "StoreContract",
     "auto_refresh",
+    "bind_device",
     "fresh_sessions",
     "session_of",
     "sign_in",

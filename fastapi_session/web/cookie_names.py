@@ -17,6 +17,7 @@ from fastapi_session.config.cookie_prefix import below_a_path
 ACCESS_COOKIE = "sAccessToken"
 REFRESH_COOKIE = "sRefreshToken"
 DEVICE_COOKIE = "sDevice"
+BINDING_COOKIE = "sBinding"
 LEGACY_COOKIE = "sIdRefreshToken"
 """A cookie of an earlier protocol, which had no prefixes: a deployment with a prefix never wrote it."""
 
@@ -35,8 +36,10 @@ class CookieNames:
         prefixes = [prefix] if older_prefix is None else [prefix, older_prefix]
         self.device: Sequence[str] = [f"{each}{DEVICE_COOKIE}" for each in prefixes]
         """The names of the cookie of a device, the present one first. It is looked for at a sign-in alone."""
+        self.binding: Sequence[str] = [f"{below_a_path(each)}{BINDING_COOKIE}" for each in prefixes]
+        """The names of the credential of a bound session, the present one first."""
         legacy = () if prefix else (LEGACY_COOKIE,)
-        self.wanted = frozenset({*self.on_wire.values(), *self.older.values(), *legacy})
+        self.wanted = frozenset({*self.on_wire.values(), *self.older.values(), *self.binding, *legacy})
         """All names that are looked for in a request."""
 
     @classmethod

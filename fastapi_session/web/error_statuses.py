@@ -8,6 +8,7 @@ from fastapi_session.errors import (
     DuplicateSessionCookiesError,
     ImpersonationError,
     InvalidClaimsError,
+    RenewalSkippedError,
     SessionError,
     SessionLimitReached,
     SessionNotBoundError,
@@ -27,6 +28,7 @@ def status_of(kind: type[Exception], config: SessionConfig, request_headers: Raw
     statuses = {
         SessionError: config.session_expired_status_code,
         SessionSupersededError: 503,
+        RenewalSkippedError: 503,
         SessionLimitReached: 409,
         InvalidClaimsError: config.invalid_claim_status_code,
         StepUpRequired: step_up_status(config, request_headers),

@@ -19,6 +19,7 @@ from starlette.types import Message, Scope
 
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError, SessionError
+from fastapi_session.handles import split_handle
 from fastapi_session.moving.adopters.adopter import Adopter, OldCookie
 from fastapi_session.sessions import Sessions
 from fastapi_session.web import transport
@@ -163,15 +164,18 @@ class Exchange:
                 "and refresh sessions in a route, before it responds"
             )
 
-    def begin(self, issued: IssuedSession, begun: Begun, *, device: str | None = None) -> None:
+    def begin(self, issued: IssuedSession, begun: Begun, *, device: str | None = None, is_offered: bool = True) -> None:
         """Record the tokens of *issued*, the session that *begun* is about: from here on it is the session of this request.
 
         *device* is what the cookie is to have by which the browser is known again at its next sign-in, `None` to send none.
+        In cookies the browser *is_offered* to bind it to its key: never a session that it may have stolen, as at a refresh.
         """
         self.begun = begun
         self.record(issued, begun.method)
         if device is not None:
             self._recorded().device = device
+        if is_offered and begun.method == "cookie":
+            self._recorded().offer = begun.sessions.device_binding.offer(split_handle(begun.handle)[0])
 
     def record(self, issued: IssuedSession, method: Method) -> None:
         """Record the tokens of *issued*, to be sent with whatever response starts. What a request records last counts.
@@ -189,6 +193,8 @@ class Exchange:
     def clear(self, methods: Iterable[Method] = METHODS) -> None:
         """Clear the client's tokens of *methods*."""
         self.issued = self.begun = None
+        if self.outcome is not None:
+            self.outcome.offer = None
         for method in methods:
             self._recorded().tokens[method] = None
 

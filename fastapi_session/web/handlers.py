@@ -4,7 +4,7 @@
 |---|---|---|
 | `InvalidClaimsError` | `{"message": ..., "claimValidationErrors": [...]}` | |
 | `StepUpRequired` | the same, and `error`, `acr_values`, `max_age` | `WWW-Authenticate` |
-| `SessionSupersededError` | `{"message": ...}` | `Retry-After` |
+| `SessionSupersededError`, `RenewalSkippedError` | `{"message": ...}` | `Retry-After` |
 | `SessionLimitReached` | `{"message": ..., "limit": ...}` | |
 | any other `SessionError` | `{"message": ...}` | |
 | `DuplicateSessionCookiesError` | text that names the setting | |
@@ -32,6 +32,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     DuplicateSessionCookiesError,
     InvalidClaimsError,
+    RenewalSkippedError,
     SessionError,
     SessionLimitReached,
     SessionSupersededError,
@@ -59,7 +60,8 @@ def register_handlers(app: FastAPI, config: SessionConfig) -> None:
     """Register a handler for each row of the table, unless *app* has one of its own."""
     responses: list[tuple[type[Exception], Respond]] = [
         (SessionError, _session_error),
-        (SessionSupersededError, _session_superseded),
+        (SessionSupersededError, _come_again),
+        (RenewalSkippedError, _come_again),
         (DuplicateSessionCookiesError, _duplicate_session_cookies),
         (StoreUnavailable, _store_unavailable),
     ]
@@ -130,7 +132,7 @@ def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception, st
     return PlainTextResponse(str(error), status)
 
 
-def _session_superseded(connection: HTTPConnection, error: Exception, status: int) -> Response:
+def _come_again(connection: HTTPConnection, error: Exception, status: int) -> Response:
     response = _session_error(connection, error, status)
     response.headers.update(AGAIN)
     return response

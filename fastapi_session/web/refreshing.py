@@ -7,11 +7,19 @@ from typing import NoReturn
 from starlette.requests import HTTPConnection
 
 from fastapi_session.core.anti_csrf import NOT_ASKED, AntiCsrfProof
-from fastapi_session.errors import ForgedRequestError, SessionError, UnauthorisedError
+from fastapi_session.core.binding.bound_keys import Possession
+from fastapi_session.errors import (
+    ForgedRequestError,
+    RenewalSkippedError,
+    SessionError,
+    UnauthorisedError,
+    UnprovenKeyError,
+)
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.adopting import adopt_login
 from fastapi_session.web.binding.possession import possession_of
 from fastapi_session.web.circumstances import circumstances_of
+from fastapi_session.web.device_session import SKIPPED_HEADER
 from fastapi_session.web.exchange import Begun, Exchange, exchange_of
 from fastapi_session.web.session import Session, begun_session
 from fastapi_session.web.session_types import Data, Payload, SessionTypes
@@ -38,13 +46,24 @@ async def refresh_session_in_request(
 
 
 async def refresh_with_proof(
-    connection: HTTPConnection, proof: AntiCsrfProof | None, *, types: SessionTypes[Payload, Data]
+    connection: HTTPConnection,
+    proof: AntiCsrfProof | None,
+    *,
+    types: SessionTypes[Payload, Data],
+    possession: Possession | None = None,
 ) -> Session[Payload, Data]:
-    """Refresh as `refresh_session_in_request`. *proof* is the anti-CSRF proof of the request, `None` for that in its headers."""
+    """Refresh as `refresh_session_in_request`. *proof* is the anti-CSRF proof of the request, `None` for that in its headers.
+
+    *possession* is what the request has proved of a key already, `None` for what it brings.
+    """
     exchange = exchange_of(connection)
     exchange.ensure_not_started()
     try:
-        await _refresh(connection, exchange, proof=proof)
+        try:
+            await _refresh(connection, exchange, proof=proof, possession=possession)
+        except UnprovenKeyError as error:
+            _ensure_not_skipped(connection, error)
+            raise
     except SessionError as error:
         _forget_legacy_session(connection, exchange)
         exchange.refuse(error)
@@ -53,7 +72,16 @@ async def refresh_with_proof(
     return begun_session(exchange, types)
 
 
-async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof | None) -> None:
+def _ensure_not_skipped(connection: HTTPConnection, error: UnprovenKeyError) -> None:
+    """Raise `RenewalSkippedError` in place of *error*, if the browser says that it tried to prove its key and could not."""
+    # Nothing is relaxed, as any client can say so. But clients of pages sign out at a 401, and this may be a hiccup of the network.
+    if SKIPPED_HEADER in connection.headers:
+        raise RenewalSkippedError(error.reason, handle=error.handle) from None
+
+
+async def _refresh(
+    connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof | None, possession: Possession | None
+) -> None:
     """Refresh the session whose refresh token came, and send its new tokens by the method by which that came."""
     credentials, sessions = exchange.credentials(connection), exchange.sessions
     presented = presented_refresh_token(connection, exchange)
@@ -67,13 +95,13 @@ async def _refresh(connection: HTTPConnection, exchange: Exchange, *, proof: Ant
         presented.text,
         proof=proof or anti_csrf_proof(connection, exchange, method=method),
         circumstances=circumstances_of(connection),
-        possession=possession_of(connection, exchange, method),
+        possession=possession or possession_of(connection, exchange, method),
     )
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])
     if method == "cookie" and credentials.bearer is not None and sessions.is_refresh_token(credentials.bearer):
         exchange.clear(["header"])
-    exchange.begin(issued, Begun(issued.access_token.session_handle, method, sessions))
+    exchange.begin(issued, Begun(issued.access_token.session_handle, method, sessions), is_offered=False)
 
 
 def _is_ours(presented: ChosenToken | None, sessions: Sessions) -> bool:

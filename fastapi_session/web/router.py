@@ -32,6 +32,7 @@ from fastapi_session.web.dependencies import (
     refresh_session,
     verify_session,
 )
+from fastapi_session.web.device_endpoints import serve_device_binding
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import known_path
 from fastapi_session.web.pages.routes import serve_pages
@@ -67,6 +68,7 @@ def session_router(
         router.post(endpoint_paths.SIGN_OUT, summary="Sign out")(_sign_out)
     router.get(endpoint_paths.JWKS, summary="Public keys of access tokens")(_jwks)
     router.get(endpoint_paths.DISCOVERY, summary="Discovery")(_discovery)
+    serve_device_binding(router)
     if client:
         serve_client(router)
     if pages:

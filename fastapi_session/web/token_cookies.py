@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fastapi_session.config import SessionConfig
+from fastapi_session.core.binding.device_values import CREDENTIAL_LIVES
 from fastapi_session.model import DEVICE_KEPT, Tokens
 from fastapi_session.moving.adopters.adopter import OldCookie
-from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
+from fastapi_session.web.cookie_names import ACCESS_COOKIE, BINDING_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import EPOCH, lasting_until, set_cookie
 
 _ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
 """Milliseconds. The cookie outlives its token: an expired one must still arrive to be refused with "try refresh token"."""
+
+DEVICE_BOUND = "deviceBound"
 
 
 class TokenCookies:
@@ -23,8 +26,12 @@ class TokenCookies:
     def __init__(self, config: SessionConfig) -> None:
         self.names = CookieNames.of(config)
         """What the cookies are called on the wire."""
-        self._paths = {ACCESS_COOKIE: "/", REFRESH_COOKIE: config.refresh_path, LEGACY_COOKIE: "/"}
+        below = config.refresh_path
+        self._paths = {ACCESS_COOKIE: "/", REFRESH_COOKIE: below, BINDING_COOKIE: below, LEGACY_COOKIE: "/"}
         self._secure_by_scheme = not config.cookie_secure and "cookie_secure" not in config.model_fields_set
+        self._binds = config.device_binding != "off"
+        self._binding_life = CREDENTIAL_LIVES[config.device_binding_scope]
+        self._access_life = self._binding_life if config.device_binding_scope == "all" else None
         self._has_older_domain = config.older_cookie_domain is not None
         self._attributes = cookie_attributes(config, config.cookie_domain)
         self._older_attributes = cookie_attributes(config, config.older_cookie_domain)
@@ -37,7 +44,9 @@ class TokenCookies:
         Each that *came_as_older* is cleared under its name from before a change of prefix.
         """
         attributes = self._attributes + self._secure(https)
-        for cookie, value, expires in _written(tokens, now):
+        if tokens is None and self._binds:
+            yield self._cleared(BINDING_COOKIE, self.names.binding[0], attributes)
+        for cookie, value, expires in _written(tokens, now, guarded_life=self._access_life):
             path = self._paths[cookie]
             yield set_cookie(self.names.on_wire[cookie], value, path=path, expires=expires, attributes=attributes)
             if cookie in came_as_older:
@@ -56,6 +65,17 @@ class TokenCookies:
         end, attributes = lasting_until(now + DEVICE_KEPT, now=now), self._attributes + self._secure(https)
         return set_cookie(self.names.device[0], value, path="/", expires=end, attributes=attributes)
 
+    def binding(self, value: str, *, now: int, https: bool) -> bytes:
+        """Return the credential of a session that is bound to a key of its browser."""
+        name, attributes = self.name_and_attributes(BINDING_COOKIE, https=https)
+        end = lasting_until(now + self._binding_life, now=now)
+        return f"{name}={value}; {attributes}; Expires={end}".encode("latin-1")
+
+    def name_and_attributes(self, cookie: str, *, https: bool) -> tuple[str, str]:
+        """Return what *cookie*, the credential that a browser guards, is called, and all its attributes but the end."""
+        name = self.names.binding[0] if cookie == BINDING_COOKIE else self.names.on_wire[cookie]
+        return name, f"Path={self._paths[cookie]}; HttpOnly{self._attributes}{self._secure(https)}"
+
     def cleared_legacy(self, *, https: bool) -> bytes:
         """Return what clears the cookie of clients from before there were front tokens."""
         return self._cleared(LEGACY_COOKIE, LEGACY_COOKIE, self._attributes + self._secure(https))
@@ -67,14 +87,22 @@ class TokenCookies:
         return "; Secure" if https and self._secure_by_scheme else ""
 
 
-def _written(tokens: Tokens | None, now: int) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the cookies that change with *tokens*, each with its value and its Expires, `None` if it ends with the browser."""
+def _written(tokens: Tokens | None, now: int, *, guarded_life: int | None) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the cookies that change with *tokens*, each with its value and its Expires, `None` if it ends with the browser.
+
+    *guarded_life* (milliseconds) is how long a browser keeps an access token that it guards by its key, `None` if it guards none.
+    """
     if tokens is None:
         yield ACCESS_COOKIE, "", EPOCH
         yield REFRESH_COOKIE, "", EPOCH
         return
     lasts = tokens.persistent
-    yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now) if lasts else None
+    if guarded_life is not None and tokens.claims.get(DEVICE_BOUND):
+        # Whatever else is said: the browser renews it once it is gone, and an expired one would be of no use to it.
+        guarded_until = min(now + guarded_life, tokens.access_token_expires_at)
+        yield ACCESS_COOKIE, tokens.access_token, lasting_until(guarded_until, now=now)
+    else:
+        yield ACCESS_COOKIE, tokens.access_token, lasting_until(now + _ACCESS_COOKIE_LIFE, now=now) if lasts else None
     if tokens.refresh_token is not None:
         end = lasting_until(tokens.refresh_token_expires_at, now=now) if lasts else None
         yield REFRESH_COOKIE, tokens.refresh_token, end

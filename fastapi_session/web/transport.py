@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fastapi_session.config import SessionConfig
+from fastapi_session.config.settings import is_https
 from fastapi_session.model import Tokens
 from fastapi_session.moving.adopters.adopter import OldCookie
 from fastapi_session.web.cache_headers import for_nobody
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import COOKIE_HEADER, SET_COOKIE_HEADER, read_cookies
+from fastapi_session.web.device_session import OFFER_HEADER, DeviceSession
 from fastapi_session.web.header_size import SizeWatch, bytes_of
 from fastapi_session.web.token_cookies import TokenCookies, cleared_old_cookie
 
@@ -62,11 +64,12 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 class Credentials:
     """What a request brought, not verified. Of each cookie all values, in order.
 
-    *older_cookies* came under the names from before a change of prefix.
+    *older_cookies* came under the names from before a change of prefix. *bindings* are credentials of bound sessions.
     """
 
     access_cookies: tuple[str, ...] = field(default=(), repr=False)
     refresh_cookies: tuple[str, ...] = field(default=(), repr=False)
+    bindings: tuple[str, ...] = field(default=(), repr=False)
     older_cookies: Mapping[str, tuple[str, ...]] | None = field(default=None, repr=False)
     has_legacy_cookie: bool = False
     bearer: str | None = field(default=None, repr=False)
@@ -99,6 +102,7 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
         found = read_cookies(cookies, names.wanted)
         credentials.access_cookies = found.get(names.on_wire[ACCESS_COOKIE], ())
         credentials.refresh_cookies = found.get(names.on_wire[REFRESH_COOKIE], ())
+        credentials.bindings = tuple(value for name in names.binding for value in found.get(name, ()))
         credentials.has_legacy_cookie = LEGACY_COOKIE in found
         if names.older:
             credentials.older_cookies = {cookie: found[name] for cookie, name in names.older.items() if name in found}
@@ -127,7 +131,8 @@ def _bearer_among(subprotocols: Iterable[str]) -> str | None:
 class Outcome:
     """What a response does to the client's tokens: for each method new ones, or `None` to clear them.
 
-    *older_cookies* are those to clear under the older domain. *device* is what the cookie of the browser's device is to have.
+    *older_cookies* are those to clear under the older domain. *device* is what the cookie of the browser's device is to have,
+    *offer* the challenge with which the browser may bind the session to its key.
     *old_cookies* are those of other systems to clear; if it *signs_out*, all in which a login came.
     """
 
@@ -135,6 +140,7 @@ class Outcome:
     older_cookies: tuple[str, ...] = ()
     clears_legacy_cookie: bool = False
     device: str | None = None
+    offer: str | None = field(default=None, repr=False)
     old_cookies: tuple[OldCookie, ...] = ()
     signs_out: bool = False
 
@@ -144,6 +150,8 @@ class Transport:
 
     def __init__(self, config: SessionConfig) -> None:
         self._token_cookies = TokenCookies(config)
+        self.device_session = DeviceSession(config, self._token_cookies)
+        self._is_https = is_https(config.api_domain)
         self.names = self._token_cookies.names
         """What the cookies are called on the wire."""
         self.access_cookie = self.names.on_wire[ACCESS_COOKIE].encode()
@@ -167,8 +175,14 @@ class Transport:
         cookies = [*self._cookies(outcome, now=now, https=https, came_as_older=came_as_older)]
         kept.extend((name.encode(), value.encode("latin-1")) for name, value in named.items())
         kept.extend((SET_COOKIE_HEADER, cookie) for cookie in cookies)
+        if outcome.offer is not None and (https or self._is_https):  # by http browsers bind nothing
+            kept.append((OFFER_HEADER.encode(), self.device_session.offer(outcome.offer).encode()))
         self._size.note(bytes_of(kept))
         return _exposing(kept, named)
+
+    def binding(self, credential: str, *, now: int, https: bool) -> bytes:
+        """Return the cookie of *credential*, of a session that is bound to a key of its browser."""
+        return self._token_cookies.binding(credential, now=now, https=https)
 
     def _named(self, outcome: Outcome, sent: list[Tokens]) -> Iterator[tuple[str, str]]:
         if "header" in outcome.tokens:

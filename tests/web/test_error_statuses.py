@@ -15,7 +15,7 @@ from fastapi_session import (
     TryRefreshTokenError,
     UnauthorisedError,
 )
-from fastapi_session.errors import ForgedRequestError, SessionLimitReached, SessionSupersededError
+from fastapi_session.errors import ForgedRequestError, RenewalSkippedError, SessionLimitReached, SessionSupersededError
 from fastapi_session.web.error_statuses import status_of
 
 
@@ -32,6 +32,7 @@ class OfTheApplication(InvalidClaimsError):
         (ForgedRequestError, 440),
         (TokenTheftError, 440),
         (SessionSupersededError, 503),
+        (RenewalSkippedError, 503),
         (SessionLimitReached, 409),
         (InvalidClaimsError, 451),
         (OfTheApplication, 451),

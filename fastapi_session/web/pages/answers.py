@@ -7,7 +7,7 @@
 | is valid, but another site may have sent the request | a page that says so | the same | 401 |
 | signed out, stolen | 303 to `login_url`, or a page that says so | a page that says so | 401, and by GET `HX-Redirect` to `login_url` |
 | cannot begin, since the user has as many as the limit allows | 409, a page that says so | the same | 409 |
-| superseded, or the store is down | 503, a page | the same | 503 |
+| superseded, its key could not be proved just now, or the store is down | 503, a page | the same | 503 |
 
 A 307 has the browser send the form again after the refresh, and HTMX its request, whatever it was: nothing that was typed is
 lost. A user who is signed out loses nothing either, since the browser stays on the page on which it was typed.
@@ -34,6 +34,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     ForgedRequestError,
+    RenewalSkippedError,
     SessionLimitReached,
     SessionSupersededError,
     StoreUnavailable,
@@ -128,7 +129,7 @@ def _of_pages(visit: Visit, error: Exception) -> Response | None:
         if isinstance(error, UnauthorisedError) and visit.is_sign_in:  # else the sign-in page could never be shown
             exchange_of(visit.connection).clear()
         return _signed_out(visit, error.message)
-    if isinstance(error, StoreUnavailable | SessionSupersededError):
+    if isinstance(error, StoreUnavailable | SessionSupersededError | RenewalSkippedError):
         return _come_again(visit, status=status_of(type(error), visit.config))
     if isinstance(error, SessionLimitReached):
         return _full(visit, error)
