@@ -89,9 +89,15 @@ class Psycopg:
     def _psycopg(self) -> Any:
         return import_module("psycopg")
 
+    @cached_property
+    def _binary_arrays(self) -> Any:
+        return import_module("psycopg.types.array").ListBinaryDumper
+
     async def rows(self, lent: PoolProxiedConnection, text: str, values: list[object], *, named: bool) -> Done:  # noqa: ARG002 - never
         """Return what became of the statement *text*, which the server does not keep."""
         cursor = self._psycopg.AsyncRawCursor(lent.driver_connection)
+        # By default arrays are text, of which psycopg looks at each element for what has to be quoted.
+        cursor.adapters.register_dumper(list, self._binary_arrays)
         await cursor.execute(text, values, binary=True)
         return Done(await cursor.fetchall() if cursor.description else [], cursor.statusmessage)
 
