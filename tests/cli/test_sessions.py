@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from fastapi_session import AuditEvent, Sessions
+from fastapi_session import AuditEvent, Sessions, StoreUnavailable
 from fastapi_session.cli.attribution import by_command_line
 from fastapi_session.model import Circumstances
 from tests.cli.conftest import CommandLine
 from tests.cli.deployments import configured, handles_of, in_application, signed_in
 
-ROOT = Path(__file__).parents[2]
 UNKNOWN = "0" * 32
 
 
@@ -122,23 +119,23 @@ def test_nothing_ends_without_a_yes(command_line: CommandLine) -> None:
     assert [handle] == handles_of("alice")
 
 
-@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("y\n", 0)])
-def test_a_terminal_is_asked(answer: str, code: int) -> None:
-    """At a terminal it asks how many sessions of whom are to end, and ends them only after a yes."""
-    [handle] = signed_in("alice")
-    terminal, its_end = pty.openpty()
-    try:
-        os.write(terminal, answer.encode())
-        command = [sys.executable, "-m", "fastapi_session", "sessions", "revoke", handle]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, stdin=its_end, capture_output=True, text=True, env=environment, check=False)
-    finally:
-        os.close(terminal)
-        os.close(its_end)
+def test_a_store_that_fails_in_the_middle(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has ended before the store failed is said, and so is the failure."""
+    first, second = signed_in("alice", "bob")
 
-    assert code == done.returncode
-    assert "End 1 session of alice? [y/N]" in done.stderr
-    assert ([] if answer == "y\n" else [handle]) == handles_of("alice")
+    class Failing(Sessions):
+        async def revoke(self, handle: str, **options: Any) -> bool:
+            if handle == second:
+                raise StoreUnavailable("the disk is full")
+            return await super().revoke(handle, **options)
+
+    module = ModuleType("an_application_on_a_full_disk")
+    vars(module)["sessions"] = Failing
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    done = command_line("sessions", "revoke", first, second, "--yes", "--app", f"{module.__name__}:sessions()")
+
+    assert (1, f"ended: {first}\n", "error: the disk is full") == (done.code, done.out, done.err)
+    assert ([], [second]) == (handles_of("alice"), handles_of("bob"))
 
 
 def test_all_of_a_user(command_line: CommandLine) -> None:

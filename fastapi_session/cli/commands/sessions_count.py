@@ -1,7 +1,7 @@
 """`fastapi-session sessions count`: how many sessions there are, of a user or in all.
 
 No store counts all of them by itself: they are read, page by page, so that takes as long as there are many. A store in Redis that
-grows meanwhile may yield one twice.
+grows meanwhile may yield one twice. Those of another system that have not come here yet are not counted.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from fastapi_session.cli.confirming import DryRun, Yes, confirm
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_sessions
 from fastapi_session.cli.printing import AsJson, numbered, print_json, printable
+from fastapi_session.errors import StoreUnavailable
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 
@@ -37,11 +38,14 @@ def revoke_sessions(
     app: App = None,
 ) -> None:
     """End sessions. Exit code 1 says that one of them was not there: it had ended, or never was."""
-    outcome = asyncio.run(_revoke([*dict.fromkeys(handles)], app, reason=reason, by=by, asks=not yes, dry_run=dry_run))
-    if json:
-        print_json(dry_run=dry_run, ended=outcome.ended, not_there=outcome.not_there)
-    else:
-        _tell(outcome, dry_run=dry_run)
+    outcome = _Outcome()
+    revoking = _revoke([*dict.fromkeys(handles)], app, into=outcome, ending=(reason, by), asks=not yes, dry_run=dry_run)
+    try:
+        asyncio.run(revoking)
+    except StoreUnavailable:  # in the middle, maybe: what has ended is told all the same
+        _tell(outcome, dry_run=dry_run, json=json)
+        raise
+    _tell(outcome, dry_run=dry_run, json=json)
     raise typer.Exit(1 if outcome.not_there else 0)
 
 
@@ -49,24 +53,26 @@ async def _revoke(
     handles: Sequence[str],
     app: str | None,
     *,
-    reason: str | None,
-    by: str | None,
+    into: _Outcome,
+    ending: tuple[str | None, str | None],
     asks: bool,
     dry_run: bool,
-) -> _Outcome:
-    outcome = _Outcome()
+) -> None:
+    """End the sessions, for a reason and by whom *ending* says, and put *into* the outcome what became of each."""
+    reason, by = ending
     async with opened_sessions(app) as sessions:
         there = await _there(sessions, handles)
         if dry_run:
-            return _Outcome([*there], [each for each in handles if each not in there])
+            into.ended += there
+            into.not_there += [each for each in handles if each not in there]
+            return
         if there:
             confirm(_question(there), yes=not asks)
         for handle in handles:
             ended = await sessions.revoke(
                 handle, reason=reason or "by_handle", by=actor(by), circumstances=by_command_line()
             )
-            (outcome.ended if ended else outcome.not_there).append(handle)
-    return outcome
+            (into.ended if ended else into.not_there).append(handle)
 
 
 async def _there(sessions: Sessions, handles: Sequence[str]) -> dict[str, SessionInformation]:
@@ -80,7 +86,10 @@ def _question(there: dict[str, SessionInformation]) -> str:
     return f"End {numbered(len(there), 'session')} {of}?"
 
 
-def _tell(outcome: _Outcome, *, dry_run: bool) -> None:
+def _tell(outcome: _Outcome, *, dry_run: bool, json: bool) -> None:
+    if json:
+        print_json(dry_run=dry_run, ended=outcome.ended, not_there=outcome.not_there)
+        return
     for handle in outcome.ended:
         typer.echo(f"{'would end' if dry_run else 'ended'}: {printable(handle)}")
     for handle in outcome.not_there:
