@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fastapi_session import SessionConfig, Sessions
-from fastapi_session.cli.explaining.verdicts import OUTCOMES, ROWS
+from fastapi_session.cli.explaining.verdicts import ACTOR_IS_GONE, OUTCOMES, ROWS
 from fastapi_session.core import refresh_token, rotation
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import Verdict
@@ -178,6 +178,20 @@ def test_a_late_token_may_be_no_alarm(explained: Explain, monkeypatch: pytest.Mo
     monkeypatch.setenv("FASTAPI_SESSION_RECENT_TOKEN_REUSE_BEHAVIOUR", "UNAUTHORISED")
 
     assert "without an alarm" in explained(exchanged_and_used())["outcome"]
+
+
+def test_the_token_of_an_impersonation(explained: Explain) -> None:
+    """It goes on for as long as the session of who acts there is alive, and no longer."""
+    actor = begun(ago=HOUR)
+
+    async def act(sessions: Sessions) -> str:
+        token = (await sessions.refresh(actor.tokens.refresh_token or "")).access_token
+        return (await sessions.impersonate(token, "bob", reason="a ticket")).tokens.refresh_token or ""
+
+    token = in_application(act)
+    assert ("D3", OUTCOMES[Verdict.CURRENT]) == ((said := explained(token))["row"], said["outcome"])
+    revoked(actor)
+    assert ("bob", ACTOR_IS_GONE) == ((said := explained(token))["user_id"], said["outcome"])
 
 
 def test_the_rows_are_those_of_the_table() -> None:

@@ -15,7 +15,7 @@ from fastapi_session import AuditEvent, Sessions, StoreUnavailable
 from fastapi_session.cli.attribution import by_command_line
 from fastapi_session.model import Circumstances
 from tests.cli.conftest import CommandLine
-from tests.cli.deployments import configured, handles_of, in_application, signed_in
+from tests.cli.deployments import SECRET, configured, handles_of, in_application, signed_in
 
 UNKNOWN = "0" * 32
 
@@ -208,6 +208,13 @@ def test_a_store_that_is_not_there(command_line: CommandLine, tmp_path: Path, mo
 
     assert (1, "") == (done.code, done.out)
     assert done.err.startswith(f"error: store: there is no file {tmp_path}/sessions.db; name the application")
+    assert [] == [*tmp_path.iterdir()]
+    monkeypatch.setenv("FASTAPI_SESSION_SECRET", SECRET)
+    module = ModuleType("an_application_that_never_ran")
+    vars(module)["sessions"] = Sessions
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    of_application = command_line("sessions", "list", "--user", "alice", "--app", f"{module.__name__}:sessions()")
+    assert done == of_application
     assert [] == [*tmp_path.iterdir()]
     monkeypatch.setenv("FASTAPI_SESSION_STORE", "memory:")
     assert "error: store: a store in memory" in command_line("sessions", "list", "--user", "alice").err
