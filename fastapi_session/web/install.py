@@ -21,6 +21,7 @@ from fastapi_session.stores.base import MovableStore
 from fastapi_session.web.cors import cors_problems
 from fastapi_session.web.handlers import register_handlers
 from fastapi_session.web.middleware import ExchangeMiddleware
+from fastapi_session.web.neighbours import neighbour_problems
 from fastapi_session.web.openapi import document_sessions
 from fastapi_session.web.pages.routes import ensure_pages_fit
 from fastapi_session.web.transport import Transport
@@ -115,7 +116,7 @@ def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, object] | None]:
         ensure_pages_fit(app, engine.config)
-        for problem in cors_problems(app, engine.config):
+        for problem in (*cors_problems(app, engine.config), *neighbour_problems(app, engine.config)):
             logger.warning(problem)
         async with own(served) as state:
             await engine.open()
