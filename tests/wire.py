@@ -7,6 +7,7 @@ from __future__ import annotations
 
 ACCESS_COOKIE = "sAccessToken"
 REFRESH_COOKIE = "sRefreshToken"
+BINDING_COOKIE = "sBinding"
 LEGACY_COOKIE = "sIdRefreshToken"
 """Of older versions: it is only ever cleared."""
 
@@ -17,4 +18,7 @@ ANTI_CSRF = "anti-csrf"
 AUTH_MODE = "st-auth-mode"
 
 REFRESH_PATH = "/auth/session/refresh"
+DEVICE_PATH = "/auth/session/device"
+DEVICE_RENEWAL_PATH = "/auth/session/device/renewal"
+DEVICE_REFRESH_PATH = "/auth/session/refresh/device"
 SIGN_OUT_PATH = "/auth/signout"

@@ -16,6 +16,7 @@ from fastapi_session import (
     IssuedSession,
     Session,
     SessionConfig,
+    SessionEvent,
     Sessions,
     StoreUnavailable,
     TryRefreshTokenError,
@@ -77,12 +78,13 @@ class ScriptApp:
     config: SessionConfig
     clock: HandClock = field(default_factory=lambda: HandClock(time.time_ns() // 1_000_000))
     down: int = 0
+    happened: list[str] = field(default_factory=list)
     app: FastAPI = field(init=False)
     sessions: Outage = field(init=False)
 
     def __post_init__(self) -> None:
         self.app = FastAPI(routes=routes.routes)  # which finds out once what they need
-        self.sessions = Outage(self.config, claims=[SUDO], clock=self.clock)
+        self.sessions = Outage(self.config, claims=[SUDO], clock=self.clock, subscribers=[self.take_down])
         install(self.app, self.sessions)
         self.app.include_router(session_router(client=True))
         self.app.add_middleware(
@@ -99,6 +101,9 @@ class ScriptApp:
             if self.down >= 0:
                 raise StoreUnavailable("down")
             return "done"
+
+    async def take_down(self, event: SessionEvent) -> None:
+        self.happened.append(type(event).__name__)
 
 
 routes = APIRouter()
@@ -168,9 +173,20 @@ async def sudo(session: SignedIn) -> bool:
     return True
 
 
+@routes.post("/elevate")
+async def elevate(session: SignedIn) -> str:
+    await session.elevate("otp")
+    return session.user_id
+
+
 @routes.get("/vault")
 async def vault(session: Annotated[Session, Depends(verify_session(SUDO.is_true()))]) -> str:
     return session.user_id
+
+
+@routes.get("/bound")
+async def bound(session: Annotated[Session, Depends(verify_session(bound=True))]) -> bool:
+    return session.bound
 
 
 def page_app(api: str) -> FastAPI:
