@@ -165,14 +165,15 @@ def test_a_step_up(owner: Profile, bound_app: BoundApp) -> None:
 
 
 def test_cookies_that_the_user_has_cleared(owner: Profile) -> None:
-    """Who clears the cookies is signed out, and signs in as before; the browser's old key is in nobody's way."""
-    owner.context.clear_cookies()
-    assert 401 == owner.refresh()
-    owner.sign_in()
-    owner.expire()
-
-    assert ME == owner.ask("GET", "/me")
-    assert [200, True] == owner.ask("GET", "/bound")
+    """Who clears the cookies is signed out, and signs in as before; the keys of sessions that go on elsewhere are in nobody's way."""
+    for _ in range(4):
+        owner.context.clear_cookies()
+        assert 401 == owner.refresh()
+        owner.sign_in()
+        for _ in range(2):
+            owner.expire()
+            assert ME == owner.ask("GET", "/me")
+        assert [200, True] == owner.ask("GET", "/bound")
 
 
 def test_who_is_offline_stays_signed_in(owner: Profile, bound_app: BoundApp) -> None:
