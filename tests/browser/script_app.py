@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, RedirectResponse
 
@@ -187,6 +187,13 @@ async def vault(session: Annotated[Session, Depends(verify_session(SUDO.is_true(
 @routes.get("/bound")
 async def bound(session: Annotated[Session, Depends(verify_session(bound=True))]) -> bool:
     return session.bound
+
+
+@routes.websocket("/socket")
+async def socket(socket: WebSocket, session: SignedIn) -> None:
+    await socket.accept()
+    await socket.send_text(session.user_id)
+    await socket.close()
 
 
 def page_app(api: str) -> FastAPI:

@@ -317,16 +317,34 @@ def test_where_binding_is_required(context: BrowserContext, other_browser: Brows
         assert ["ada", None] == [each.page.evaluate("session.userId") for each in (owner, other)]
 
 
+SOCKET = """new Promise((done, failed) => {
+  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/socket`);
+  Object.assign(socket, { onmessage: ({ data }) => done(data), onerror: () => failed(new Error("no socket")) });
+})"""
+
+
 def test_pages_without_script(context: BrowserContext, certificate: Certificate) -> None:
-    """With the scope "all" a page is shown though its access token has ended: the browser proves its key, and that is the refresh."""
+    """With the scope "all" nobody notices that the access token has ended: the browser proves its key, and that is the refresh.
+
+    A page waits for that, a POST with its body, and a socket.
+    """
     with serve_bound(certificate, device_binding_scope="all") as bound_app:
         owner = profile_of(context, bound_app)
         owner.sign_in()
         bound_app.forget()
-        for _ in range(2):
+
+        def expire() -> None:
             bound_app.app.clock.advance(HOUR)
             owner.drop(ACCESS_COOKIE)
+
+        for _ in range(2):
+            expire()
             owner.page.goto(f"{bound_app.server.origin}/me")
             expect(owner.page.locator("body")).to_have_text('"ada"')
+        expire()
+        sent = "fetch('/size', { method: 'POST', body: 'x'.repeat(100_000) }).then((response) => response.json())"
+        assert 100_000 == owner.page.evaluate(sent)
+        expire()
+        assert "ada" == owner.page.evaluate(SOCKET)
 
-        assert [f"POST {DEVICE_REFRESH_PATH} 200"] * 2 == bound_app.answers
+        assert [f"POST {DEVICE_REFRESH_PATH} 200"] * 4 == bound_app.answers
