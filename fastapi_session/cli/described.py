@@ -29,6 +29,7 @@ def as_json(session: SessionInformation) -> dict[str, Any]:
         "tenant_id": session.tenant_id,
         "kind": session.kind,
         "remembered": session.remembered,
+        "bound": session.bound,
         "created_at": exactly(session.created_at),
         "last_seen_at": exactly(session.last_seen_at),
         "expires_at": exactly(session.expires_at),

@@ -66,7 +66,7 @@ def test_the_json(command_line: CommandLine) -> None:
     common = "version event event_id at handle user_id tenant_id kind actor".split()
 
     assert [
-        {*common, "circumstances", "replaced", "upgraded_from", "is_new_device"},
+        {*common, "circumstances", "replaced", "upgraded_from", "is_new_device", "bound"},
         {*common, "reason", "by", "circumstances"},
     ] == [{*each} for each in read(command_line)]
 

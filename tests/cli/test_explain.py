@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from fastapi_session import SessionConfig, Sessions
-from fastapi_session.cli.explaining.verdicts import ACTOR_IS_GONE, OUTCOMES, ROWS
+from fastapi_session.cli.explaining.verdicts import ACTOR_IS_GONE, NEEDS_PROOF, OUTCOMES, ROWS
 from fastapi_session.core import refresh_token, rotation
+from fastapi_session.core.binding.bound_keys import dpop_key
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.core.secret import Secret, Secrets
@@ -180,6 +181,15 @@ def test_a_late_token_may_be_no_alarm(explained: Explain, monkeypatch: pytest.Mo
     assert "without an alarm" in explained(exchanged_and_used())["outcome"]
 
 
+def test_a_bound_session(explained: Explain) -> None:
+    """It is judged as if its client proved the key, and it is said what becomes of it otherwise."""
+    said = explained(begun(ago=HOUR, bound_key=dpop_key("a" * 43)).tokens.refresh_token or "")
+
+    assert ("D4", OUTCOMES[Verdict.ROTATED] + NEEDS_PROOF) == (said["row"], said["outcome"])
+    access = explained(begun(bound_key=dpop_key("a" * 43)).tokens.access_token)
+    assert "with a DPoP proof of its key: accepted" == access["outcome"]
+
+
 def test_the_token_of_an_impersonation(explained: Explain) -> None:
     """It goes on for as long as the session of who acts there is alive, and no longer."""
     actor = begun(ago=HOUR)
@@ -196,7 +206,7 @@ def test_the_token_of_an_impersonation(explained: Explain) -> None:
 
 def test_the_rows_are_those_of_the_table() -> None:
     """Each verdict has the row that the table gives it, and a sentence."""
-    table = re.findall(r"^\| (D\d+) \|.*?\| ([A-Z_]+) \|", rotation.__doc__ or "", re.MULTILINE)
+    table = re.findall(r"^\| (D\d+[a-z]?) \|.*?\| ([A-Z_]+) \|", rotation.__doc__ or "", re.MULTILINE)
 
     assert {Verdict(verdict): row for row, verdict in table} == ROWS
     assert {*Verdict} == {*OUTCOMES} == {*ROWS, Verdict.KEY_MISMATCH}

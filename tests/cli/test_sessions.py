@@ -221,7 +221,7 @@ def test_a_store_that_is_not_there(command_line: CommandLine, tmp_path: Path, mo
 
 
 SCHEMA = (
-    "handle user_id tenant_id kind remembered created_at last_seen_at expires_at label device ip_address user_agent "
+    "handle user_id tenant_id kind remembered bound created_at last_seen_at expires_at label device ip_address user_agent "
     "first_ip_address first_user_agent actor actor_reason"
 ).split()
 

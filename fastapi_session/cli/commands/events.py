@@ -105,14 +105,14 @@ def _line(event: AuditEvent) -> str:
 
 
 def _known(details: Json, *, within: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what is known of *details*, with the names of what it is in before its own. Of a browser its name is enough."""
+    """Yield what is known of *details*, and true, with the names of what it is in before its own. Of a browser its name is enough."""
     for name, value in details.items():
         full = f"{within}{name}"
         if isinstance(value, Mapping):
             yield from _known(value, within="" if name == "circumstances" else f"{full}.")
         elif name == "user_agent" and (device := describe_user_agent(value)).browser is not None:
             yield f"{within}device", device.text
-        elif value not in (None, []):
+        elif value not in (None, False, []):
             yield full, value
 
 

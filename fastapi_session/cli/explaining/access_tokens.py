@@ -45,9 +45,10 @@ async def explain_access_token(parsed: ParsedAccessToken, deployment: Deployment
     is_signed = None if key is None else parsed.is_signed_by(key)
     reading = await engine.store.get(split_handle(content.session_handle)[0])
     outcome = _refused_unread(parsed, key, deployment) or await _of_its_session(content, reading, deployment)
+    needs_proof = content.jkt is not None and outcome.startswith(_ACCEPTED)
     return Explanation(
         "access token",
-        outcome,
+        f"with a DPoP proof of its key: {outcome}" if needs_proof else outcome,
         genuine=is_signed,
         session=_state(content, reading),
         handle=content.session_handle,

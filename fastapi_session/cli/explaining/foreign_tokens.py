@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fastapi_session.cli.explaining.explanation import Explanation
-from fastapi_session.cli.explaining.refresh_tokens import NO_ISSUE_ID, judged
+from fastapi_session.cli.explaining.refresh_tokens import NO_ISSUE_ID, judged, standing_with_proof
 from fastapi_session.cli.opened import Deployment
 from fastapi_session.core.continuing import ForeignRules, judge_foreign
 from fastapi_session.engine.from_config import milliseconds, rotation_policy
@@ -37,7 +37,8 @@ async def explain_foreign_token(token: ForeignToken, source: ForeignSessions, de
         )
     rules = ForeignRules(rotation_policy(deployment.config), engine.secrets, milliseconds(source.rotation_grace))
     row = None if record is None else record.lineage
-    decision = judge_foreign(token, row, now=reading.now, rules=rules, issue_id=NO_ISSUE_ID)
+    stands = standing_with_proof(reading, deployment)
+    decision = judge_foreign(token, row, now=reading.now, rules=rules, issue_id=NO_ISSUE_ID, standing=stands)
     return await judged("foreign refresh token", decision.verdict, reading, deployment)
 
 

@@ -1,6 +1,6 @@
 """Which row of the rotation table a refresh token would meet now: the row is read and judged, and nothing is written.
 
-It is judged as if it came in time: the anti-CSRF token, which comes beside it, is not looked at.
+What comes beside it is not known here: it is judged as if its request had the anti-CSRF token, and proved the key of a bound session.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fastapi_session.cli.explaining.explanation import Explanation, Kind, SessionState
-from fastapi_session.cli.explaining.verdicts import ACTOR_IS_GONE, EXCUSED, OUTCOMES, ROWS
+from fastapi_session.cli.explaining.verdicts import ACTOR_IS_GONE, EXCUSED, NEEDS_PROOF, OUTCOMES, ROWS
 from fastapi_session.cli.opened import Deployment
 from fastapi_session.core import base64url, refresh_token
+from fastapi_session.core.binding.bound_keys import Standing, standing
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.rotation import Verdict, judge
 from fastapi_session.engine.from_config import rotation_policy
@@ -50,9 +51,18 @@ async def explain_refresh_token(token: RefreshToken, deployment: Deployment) -> 
         policy=rotation_policy(deployment.config),
         secrets=engine.secrets,
         issue_id=NO_ISSUE_ID,
+        standing=standing_with_proof(reading, deployment),
     )
     found = await judged("refresh token", decision.verdict, reading, deployment)
     return found if found.handle is not None else replace(found, handle=token.session_id)
+
+
+def standing_with_proof(reading: Reading, deployment: Deployment) -> Standing:
+    """Return how a refresh stands to the session that was read, if it proves the key of that."""
+    record, within = reading.record, rotation_policy(deployment.config).binds_within
+    bound = None if record is None else record.bound_key
+    is_overdue = record is not None and within is not None and reading.now - record.created_at >= within
+    return standing(bound, bound, is_overdue=is_overdue)
 
 
 async def judged(kind: Kind, verdict: Verdict, reading: Reading, deployment: Deployment) -> Explanation:
@@ -65,6 +75,8 @@ async def judged(kind: Kind, verdict: Verdict, reading: Reading, deployment: Dep
         return Explanation(kind, outcome, genuine=True, session="not there", row=row, verdict=verdict.value)
     if not await has_actor(record, deployment.engine.store):
         outcome = ACTOR_IS_GONE
+    elif record.bound_key is not None:
+        outcome += NEEDS_PROOF
     return Explanation(
         kind,
         outcome,

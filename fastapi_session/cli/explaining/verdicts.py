@@ -7,6 +7,8 @@ from fastapi_session.core.rotation import Verdict
 ROWS: dict[Verdict, str] = {
     Verdict.BAD_TOKEN: "D0",
     Verdict.GONE: "D1",
+    Verdict.UNPROVED: "D1a",
+    Verdict.UNBOUND: "D1b",
     Verdict.ORPHANED_BRANCH: "D2",
     Verdict.CURRENT: "D3",
     Verdict.ROTATED: "D4",
@@ -27,6 +29,8 @@ _THEFT = "a theft alarm: the session would end, and the refresh be refused"
 OUTCOMES: dict[Verdict, str] = {
     Verdict.BAD_TOKEN: "refused: none of the secrets of this deployment made it as it is",
     Verdict.GONE: "refused: its session has ended",
+    Verdict.UNPROVED: "refused: the key to which its session is bound was not proved",
+    Verdict.UNBOUND: "refused: its session has to be bound to a key by now, and is not",
     Verdict.ORPHANED_BRANCH: _THEFT,
     Verdict.CURRENT: "the same token again, with another id: it was handed out within the grace period",
     Verdict.ROTATED: "the next token: it is the newest of its session",
@@ -44,5 +48,8 @@ OUTCOMES: dict[Verdict, str] = {
 
 EXCUSED = "the session would end, and the refresh be refused, without an alarm: it is not the newest"
 """Of RECENT_PREV, if `recent_token_reuse_behaviour` says so."""
+
+NEEDS_PROOF = "; without a proof of the key to which its session is bound: D1a, refused"
+"""Of each token of a bound session."""
 
 ACTOR_IS_GONE = "refused: the session of who acts as the user has ended, so this one would end too"
