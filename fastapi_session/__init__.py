@@ -71,6 +71,8 @@ from fastapi_session.web.dependencies import (
     verify_session,
 )
 from fastapi_session.web.devices import devices_router
+from fastapi_session.web.forward_auth.router import forward_auth_router
+from fastapi_session.web.forward_auth.rules import Rule
 from fastapi_session.web.given_token import session_from_token
 from fastapi_session.web.guard import guarded
 from fastapi_session.web.install import install
@@ -124,6 +126,7 @@ __all__ = [
     "PrimitiveClaim",
     "RefreshSession",
     "RenewalSkippedError",
+    "Rule",
     "Session",
     "SessionAdopted",
     "SessionConfig",
@@ -158,6 +161,7 @@ __all__ = [
     "create_session",
     "describe_user_agent",
     "devices_router",
+    "forward_auth_router",
     "front_token",
     "get_all_cors_headers",
     "get_session_from_request",

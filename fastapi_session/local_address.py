@@ -14,6 +14,7 @@ So what is let through is a list of characters and one rule, and not what is lef
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from urllib.parse import unquote
 
 LONGEST = 4_000
@@ -29,13 +30,16 @@ _MOST_LAYERS = 3
 """How often a path is decoded, at most: who encodes it more often than that has no good reason."""
 
 
-def safe_next(address: str | None, default: str = "/") -> str:
+def safe_next(address: str | None, default: str = "/", *, origins: Collection[str] = ()) -> str:
     """Return *address*, to which a browser is to go next, if it surely leads to a page of this host; otherwise *default*.
 
-    For the `next` of a sign-in page: it comes from the browser, so anybody can have written it. *default* is yours and is
-    not checked.
+    For the `next` of a sign-in page: it comes from the browser, so anybody can have written it. It may lead to other hosts of
+    yours too, whose *origins* you name: `origins=["https://reports.example.com"]`. *default* is yours and is not checked.
     """
-    return address if address is not None and is_local(address) else default
+    if address is None:
+        return default
+    own = next((origin for origin in origins if address.startswith(f"{origin}/")), "")
+    return address if is_local(address.removeprefix(own)) else default
 
 
 def is_local(address: str) -> bool:

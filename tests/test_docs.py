@@ -39,6 +39,7 @@ Run = Callable[[str], ModuleType]
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give secrets and the data of a provider as the pages ask for them, in the environment."""
     monkeypatch.setenv("FASTAPI_SESSION_SECRET", secrets.token_urlsafe(48))
+    monkeypatch.setenv("PROXY_SECRET", secrets.token_urlsafe(48))
     for name in ("OAUTH_COOKIE_SECRET", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
         monkeypatch.setenv(name, "as the provider says")
 

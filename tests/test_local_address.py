@@ -116,3 +116,26 @@ def test_it_leads_here(address: str) -> None:
 def test_none_at_all() -> None:
     """Where nobody said where to go, it is the default."""
     assert ["/", "/home"] == [safe_next(None), safe_next(None, "/home")]
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("https://reports.example/", True),
+        ("https://reports.example/may?x=1", True),
+        ("/here", True),
+        ("https://reports.example", False),
+        ("https://reports.example.evil.example/", False),
+        ("https://reports.example@evil.example/", False),
+        ("https://reports.example//evil.example", False),
+        ("https://reports.example/\\evil.example", False),
+        ("https://reports.example/%2f%2fevil.example", False),
+        ("https://reports.example:444/", False),
+        ("http://reports.example/", False),
+        ("//reports.example/", False),
+        ("https://evil.example/https://reports.example/", False),
+    ],
+)
+def test_own_origins(address: str, is_own: bool) -> None:
+    """An address of an origin that is named is let through, by the same rules for its path, and no other is."""
+    assert (address if is_own else "/") == safe_next(address, origins=["https://reports.example"])

@@ -125,6 +125,12 @@ class Exchange:
         self._refused: ReferenceType[SessionError] | None = None  # weakly: its traceback knows the scope
         self._counted: ReferenceType[SessionError] | None = None
 
+    def aside(self) -> Exchange:
+        """Return an exchange of the same request that has read nothing yet, and whose outcome nobody is sent."""
+        other = Exchange(self.sessions, self.transport, self.addresses)
+        other.guard, other.observed, other.has_started = self.guard, self.observed, self.has_started
+        return other
+
     def credentials(self, connection: HTTPConnection) -> Credentials:
         """Return what the request of *connection* brought. It is read at the first call and cached for the request."""
         self.was_asked = True

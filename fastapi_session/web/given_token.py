@@ -11,7 +11,7 @@ from dataclasses import replace
 from starlette.requests import HTTPConnection
 
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.web.exchange import SCOPE_KEY, Exchange, exchange_of
+from fastapi_session.web.exchange import SCOPE_KEY, exchange_of
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_types import Data, Payload
 from fastapi_session.web.transport import AUTHORIZATION_HEADER
@@ -44,10 +44,8 @@ async def session_from_token(
 
 def _bringing(socket: HTTPConnection, token: object) -> HTTPConnection:
     """Return the connection of *socket*, as if *token* had come with its handshake as a bearer token, and nothing else."""
-    outer, scope = exchange_of(socket), socket.scope
-    # An exchange of its own: that of the socket may know already what the handshake brought.
-    exchange = Exchange(outer.sessions, outer.transport, outer.addresses)
-    exchange.guard, exchange.observed, exchange.has_started = outer.guard, outer.observed, outer.has_started
+    scope = socket.scope
+    exchange = exchange_of(socket).aside()  # that of the socket may know already what the handshake brought
     # What is no text, or beyond ASCII, is no token of ours either, and refused as such.
     text = token.encode("ascii", "replace") if isinstance(token, str) else b""
     kept = [(name, value) for name, value in scope["headers"] if name not in _CREDENTIALS]

@@ -1,14 +1,4 @@
-"""Which error is which HTTP response. The statuses are in `error_statuses`.
-
-| error | body | header |
-|---|---|---|
-| `InvalidClaimsError` | `{"message": ..., "claimValidationErrors": [...]}` | |
-| `StepUpRequired` | the same, and `error`, `acr_values`, `max_age` | `WWW-Authenticate` |
-| `SessionSupersededError`, `RenewalSkippedError` | `{"message": ...}` | `Retry-After` |
-| `SessionLimitReached` | `{"message": ..., "limit": ...}` | |
-| any other `SessionError` | `{"message": ...}` | |
-| `DuplicateSessionCookiesError` | text that names the setting | |
-| `StoreUnavailable` | `{"message": ...}` | `Retry-After` |
+"""Which error is which HTTP response: those of `error_responses`, with the statuses of `error_statuses`.
 
 A page that the server renders gets a page, as the table of `pages.answers` says, if the application serves pages so.
 A WebSocket is refused with the same response before it is accepted, and closed after, as the table of `sockets` says.
@@ -24,34 +14,28 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import Response
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     DuplicateSessionCookiesError,
-    InvalidClaimsError,
     RenewalSkippedError,
     SessionError,
-    SessionLimitReached,
     SessionSupersededError,
-    StepUpRequired,
     StoreUnavailable,
 )
+from fastapi_session.web.error_responses import response_to
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.answers import answer, visit_of
-from fastapi_session.web.sockets import STORE_UNAVAILABLE, close_of
-from fastapi_session.web.step_up import challenge_headers, step_up_members
-from fastapi_session.web.transport import EXPOSE_HEADER, FAILED_CLAIMS, RETRY_AFTER_HEADER
+from fastapi_session.web.sockets import close_of
+from fastapi_session.web.transport import RETRY_AFTER_HEADER
 
 Respond = Callable[[HTTPConnection, Exception, int], Response]
 """Returns the response to an error, given its status."""
 Handler = Callable[[HTTPConnection, Exception], Awaitable[Response]]
-
-AGAIN = {RETRY_AFTER_HEADER: "1", EXPOSE_HEADER: RETRY_AFTER_HEADER}
-"""After how many seconds a client may try again, exposed to the scripts of other origins too."""
 
 logger = logging.getLogger("fastapi_session")
 
@@ -60,8 +44,11 @@ def register_handlers(app: FastAPI, config: SessionConfig) -> None:
     """Register a handler for each row of the table, unless *app* has one of its own."""
     responses: list[tuple[type[Exception], Respond]] = [
         (SessionError, _session_error),
-        (SessionSupersededError, _come_again),
-        (RenewalSkippedError, _come_again),
+        (
+            SessionSupersededError,
+            _session_error,
+        ),  # not over, as these: an application's own handler for a `SessionError`
+        (RenewalSkippedError, _session_error),  # is for sessions that are
         (DuplicateSessionCookiesError, _duplicate_session_cookies),
         (StoreUnavailable, _store_unavailable),
     ]
@@ -111,33 +98,14 @@ async def _refuse(socket: WebSocket, response: Response, error: Exception) -> No
 def _session_error(connection: HTTPConnection, error: Exception, status: int) -> Response:
     assert isinstance(error, SessionError)
     exchange_of(connection).refuse(error)  # a route may raise one too
-    content: dict[str, object] = {"message": error.message}
-    headers = None
-    if isinstance(error, StepUpRequired):
-        content |= step_up_members(error)
-        headers = challenge_headers(error)
-    if isinstance(error, SessionLimitReached):
-        content["limit"] = error.limit
-    if isinstance(error, InvalidClaimsError):
-        content[FAILED_CLAIMS] = [_failure(failure.id, failure.reason) for failure in error.failures]
-    return JSONResponse(content, status, headers)
-
-
-def _failure(claim: str, reason: object) -> dict[str, object]:
-    return {"id": claim} if reason is None else {"id": claim, "reason": reason}
+    return response_to(error, status)
 
 
 def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception, status: int) -> Response:
     logger.debug("refused: %s", error)
-    return PlainTextResponse(str(error), status)
-
-
-def _come_again(connection: HTTPConnection, error: Exception, status: int) -> Response:
-    response = _session_error(connection, error, status)
-    response.headers.update(AGAIN)
-    return response
+    return response_to(error, status)
 
 
 def _store_unavailable(_connection: HTTPConnection, error: Exception, status: int) -> Response:
     logger.error("the session store is unavailable: %s", error)
-    return JSONResponse({"message": STORE_UNAVAILABLE}, status, headers=AGAIN)
+    return response_to(error, status)

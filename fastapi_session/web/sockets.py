@@ -29,6 +29,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.model import Json
+from fastapi_session.web.error_responses import STORE_UNAVAILABLE
 from fastapi_session.web.exchange import Exchange
 from fastapi_session.web.session import Session
 from fastapi_session.web.session_watch import SessionOver, SessionWatch, before
@@ -37,9 +38,6 @@ from fastapi_session.web.transport import SUBPROTOCOL
 CLOSE_CODE = 3000
 TRY_AGAIN_LATER = 1013
 INTERNAL_ERROR = 1011
-
-STORE_UNAVAILABLE = "the session store is unavailable"
-"""The message to a client if the store is down, in a response or in a close."""
 
 LONGEST_CLOSE = 5.0
 """Seconds to wait for a client that reads nothing, before its socket is closed without a reason."""

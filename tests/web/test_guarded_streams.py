@@ -210,6 +210,7 @@ async def test_what_goes_on_in_the_background(served: Served, ada: IssuedSession
     async with served.client() as client:
         assert "x" == (await client.get("/inner/background", headers=bearer(ada.tokens))).text
         await served.sessions.revoke(handle(ada))
+        await asyncio.sleep(0.05)
         served.app.state.go_on.set()
         await until(lambda: served.app.state.seen)
 
