@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from fastapi_session.core.binding.bound_keys import Possession
 from fastapi_session.errors import SessionError
 from fastapi_session.model import Tokens
 from fastapi_session.sessions import Sessions
@@ -126,9 +127,10 @@ class World:
 class Browser:
     """One user's: its jar holds the tokens that came last."""
 
-    def __init__(self, world: World, tokens: Tokens) -> None:
+    def __init__(self, world: World, tokens: Tokens, possession: Possession | None) -> None:
         self._world = world
         self._jar = tokens
+        self._possession = possession
 
     async def tab(self, wakings: Sequence[float]) -> None:
         """Refresh at each of *wakings* (milliseconds of the clock) that is not slept through, and use what came."""
@@ -150,7 +152,7 @@ class Browser:
             return False
         worker = world.workers.any()
         try:
-            answer = (await worker.refresh(token)).tokens
+            answer = (await worker.refresh(token, possession=self._possession)).tokens
         except SessionError as error:
             world.seen[error.code] += 1
             return True
@@ -166,21 +168,32 @@ class Browser:
         token = self._jar.access_token
         if await self._world.arrives():
             try:
-                await self._world.workers.any().verify(token)
+                await self._world.workers.any().verify(token, possession=self._possession)
             except SessionError as error:
                 self._world.seen[error.code] += 1
 
 
 async def simulate(
-    begin: Callable[[], Sessions], habits: Habits, *, clock: HandClock, users: int, cycles: int, seed: int
+    begin: Callable[[], Sessions],
+    habits: Habits,
+    *,
+    clock: HandClock,
+    users: int,
+    cycles: int,
+    seed: int,
+    possession: Possession | None = None,
 ) -> Counter[str]:
-    """Return what was told to so many *users* in so many *cycles* of refreshing; *begin* makes a worker."""
+    """Return what was told to so many *users* in so many *cycles* of refreshing; *begin* makes a worker.
+
+    With *possession* all sessions are bound to its key, and each refresh proves it.
+    """
+    bound_key = None if possession is None else possession.bound_key
     luck, timeline = random.Random(seed), Timeline(clock)
     workers = Workers(begin, timeline=timeline, luck=luck)
     world = World(timeline, workers, luck, habits)
     lives = []
     for number in range(users):
-        browser = Browser(world, (await workers.any().create(f"user-{number}")).tokens)
+        browser = Browser(world, (await workers.any().create(f"user-{number}", bound_key=bound_key)).tokens, possession)
         wakings = list(itertools.accumulate((luck.uniform(HOUR, 2 * HOUR) for _ in range(cycles)), initial=clock()))
         lives += [browser.tab(wakings[1:]) for _ in range(habits.tabs)]
     await timeline.run(lives, beside=workers.restart_now_and_then())

@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from fastapi_session.core.binding.bound_keys import Possession, device_key
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import TokenTheftError
 from fastapi_session.sessions import Sessions
@@ -24,20 +25,24 @@ LIFE = 3_600.0
 
 @dataclass
 class Couple:
-    """An owner who is always there, and a thief who copied his tokens once and is told of each of his refreshes."""
+    """An owner who is always there, and a thief who copied his tokens once and is told of each of his refreshes.
+
+    If the session is bound by a browser, both have its credential, though the thief would not have it for long.
+    """
 
     workers: list[Sessions]
     clock: HandClock
     luck: Random
     owner: IssuedSession
     thief: IssuedSession
+    possession: Possession | None
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
     async def refreshed(self, held: IssuedSession) -> IssuedSession:
         """Present the refresh token of *held*, to any worker."""
-        return await self.luck.choice(self.workers).refresh(refresh_token_of(held))
+        return await self.luck.choice(self.workers).refresh(refresh_token_of(held), possession=self.possession)
 
     async def use(self, held: IssuedSession) -> None:
         """Ask for something with the access token of *held*, and let the store hear of it."""
@@ -121,18 +126,24 @@ async def found_in(couple: Couple, strategy: Strategy, *, cycles: int) -> tuple[
     return 0, "undetected"
 
 
+@pytest.mark.parametrize("bound_key", [None, device_key("browser")], ids=["not bound", "credential copied"])
 @pytest.mark.parametrize("strategy", CYCLES_AT_MOST, ids=lambda strategy: strategy.__name__)
 async def test_two_holders_are_parted(
-    strategy: Strategy, clock: HandClock, amount: Callable[..., int], figures: Callable[..., None]
+    strategy: Strategy,
+    bound_key: str | None,
+    clock: HandClock,
+    amount: Callable[..., int],
+    figures: Callable[..., None],
 ) -> None:
     """R23: every thief who goes on is found, and the session is over for both."""
     luck, store = Random(SEED), MemoryStore(clock=clock)
     workers = [engine(clock, store=store) for _ in range(2)]
+    possession = None if bound_key is None else Possession(bound_key)
     lasted: Counter[int] = Counter()
     why: Counter[str] = Counter()
     for number in range(amount(20, full=2_000)):
-        copied = await workers[0].create(f"user-{number}")
-        couple = Couple(workers, clock, luck, owner=copied, thief=copied)
+        copied = await workers[0].create(f"user-{number}", bound_key=bound_key)
+        couple = Couple(workers, clock, luck, owner=copied, thief=copied, possession=possession)
         cycles, reason = await found_in(couple, strategy, cycles=24)
         lasted[cycles] += 1
         why[reason] += 1

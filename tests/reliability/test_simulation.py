@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fastapi_session.core.binding.bound_keys import Possession, device_key, dpop_key
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
@@ -34,6 +35,27 @@ async def test_nobody_is_accused(
     users = amount(10, full=1_000)
     habits = Habits(tabs, loss, late)
     seen = await simulate(worker(clock), habits, clock=clock, users=users, cycles=CYCLES, seed=SEED)
+
+    assert {"answered", "unanswered", "restarts"} >= seen.keys()
+    assert users * CYCLES * 0.3 < seen["answered"]
+    figures(users=users, **{"theft_alarms": seen[THEFT], **seen})
+
+
+@pytest.mark.parametrize("bound_key", [device_key("t" * 43), dpop_key("t" * 43)], ids=["DBSC", "DPoP"])
+async def test_nobody_who_proves_a_key_is_accused(
+    bound_key: str, clock: HandClock, amount: Callable[..., int], figures: Callable[..., None]
+) -> None:
+    """R4: so it is if sessions are bound, and each refresh proves the key: nobody is sent away."""
+    users = amount(10, full=1_000)
+    seen = await simulate(
+        worker(clock),
+        Habits(tabs=5, loss=0.2, late=0.3),
+        clock=clock,
+        users=users,
+        cycles=CYCLES,
+        seed=SEED,
+        possession=Possession(bound_key),
+    )
 
     assert {"answered", "unanswered", "restarts"} >= seen.keys()
     assert users * CYCLES * 0.3 < seen["answered"]

@@ -17,6 +17,7 @@ from typing import Any
 from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core import refresh_token
+from fastapi_session.core.binding.bound_keys import Possession
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.errors import SessionError, StoreUnavailable
 from fastapi_session.insertion import Limit
@@ -37,15 +38,15 @@ class OffsetClock:
         return system_clock() + self.offset
 
 
-async def refresh(sessions: Sessions, client: str, *, token: str) -> Answer:
-    """Refresh *token*, and tell what came of it."""
+async def refresh(sessions: Sessions, client: str, *, token: str, possession: Possession | None = None) -> Answer:
+    """Refresh *token*, with *possession* proved, and tell what came of it."""
     secrets = ring_of(sessions.config)
     presented = refresh_token.read(token, secrets)
     assert presented is not None
     began = sessions.now()
     seen: dict[str, Any] = {}
     try:
-        issued = await sessions.refresh(token)
+        issued = await sessions.refresh(token, possession=possession)
     except SessionError as error:
         outcome = error.code
     except StoreUnavailable as error:
@@ -65,6 +66,12 @@ async def go_on(sessions: Sessions, _client: str, *, token: str) -> tuple[str, s
     except (SessionError, StoreUnavailable) as error:
         return error.code, ""
     return OK, str(received(issued.tokens.refresh_token or "", ring_of(sessions.config))["digest"])
+
+
+async def bind(sessions: Sessions, _client: str, *, session_id: str, bound_key: str) -> int:
+    """Bind the session, and tell when that had returned."""
+    assert await sessions.store.bind(session_id, bound_key)
+    return sessions.now()
 
 
 async def revoke(sessions: Sessions, _client: str, *, handle: str) -> tuple[str, str]:
@@ -152,6 +159,7 @@ async def block(_sessions: Sessions, _client: str, *, seconds: float) -> None:
 VERBS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "refresh": refresh,
     "go_on": go_on,
+    "bind": bind,
     "revoke": revoke,
     "merge": merge,
     "count": count,
