@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from fastapi_session.core import refresh_token
+from fastapi_session.core.binding.bound_keys import Standing, standing
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.rotation import THEFT, RotationPolicy, Verdict, judge
 from fastapi_session.core.secret import Secret, Secrets
@@ -60,6 +61,8 @@ class Server:
     ended: bool = False
     verdicts: list[Verdict] = field(default_factory=list)
     answers: int = 0
+    bound_key: str | None = None
+    asks_for_the_key: bool = True
 
     def sign_in(self) -> str:
         """Begin the session and answer its first refresh token."""
@@ -75,15 +78,23 @@ class Server:
         )
         return self._hand_out(token, again=False)
 
-    def refresh(self, text: str) -> str | None:
-        """Let the server answer the refresh token *text*: with a token, or with `None` for a refusal."""
+    def refresh(self, text: str, *, proved: str | None = None) -> str | None:
+        """Let the server answer the refresh token *text*, which came with a proof of a key or none: with a token, or `None` for a refusal."""
         token = refresh_token.read(text, self.secrets)
         if token is None:
             self.verdicts.append(Verdict.BAD_TOKEN)
             return None
-        replay = self.books.is_replay(token, now=self.now)
+        stands = self._standing(proved)
+        # With a proof that was made for this very request it is no copy, however late it comes.
+        replay = stands is not Standing.PROVED and self.books.is_replay(token, now=self.now)
         decision = judge(
-            token, self.row, now=self.now, policy=self.policy, secrets=self.secrets, issue_id=self._next_issue_id()
+            token,
+            self.row,
+            now=self.now,
+            policy=self.policy,
+            secrets=self.secrets,
+            issue_id=self._next_issue_id(),
+            standing=stands,
         )
         assert not (replay and decision.to_send), "a replay was answered"  # I4
         assert not (self.ended and decision.to_send), "an ended session was refreshed"  # I5, I6
@@ -97,6 +108,10 @@ class Server:
         if decision.verdict is Verdict.CURRENT:
             self.books.used.add(token.generation)
         return self._hand_out(decision.to_send, again=decision.verdict is Verdict.REISSUE)
+
+    def _standing(self, proved: str | None) -> Standing:
+        known = standing(self.bound_key, proved, is_overdue=False)
+        return known if self.asks_for_the_key else Standing.UNBOUND
 
     def use(self, text: str) -> None:
         """Let the client use what came with *text*: the server verifies its access token, and acknowledges."""

@@ -2,6 +2,8 @@
 
 Two tabs and more share one jar of cookies, requests and answers are late or lost, clients come back after days, a thief copies
 tokens and replays them. The same machine fails at once without the debounce, and without the acknowledgement.
+
+Where the session is bound to a key that the thief has not, he gets no token, nobody is accused, and the owner goes on.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ class OneSession(RuleBasedStateMachine):
     def a_request_arrives(self, request: Message) -> Message:
         if request.text is None or self.is_lost(request):
             return Message(None, request.sent_at)
-        return Message(self.server.refresh(request.text), self.server.now)
+        return Message(self.owner_refreshes(request.text), self.server.now)
 
     @rule(answer=consumes(answers))
     def an_answer_arrives(self, answer: Message) -> None:
@@ -75,7 +77,7 @@ class OneSession(RuleBasedStateMachine):
 
     @rule()
     def a_tab_refreshes_without_trouble(self) -> None:
-        answer = self.server.refresh(self.jar)
+        answer = self.owner_refreshes(self.jar)
         if answer is not None:
             self.jar = answer
             self.server.use(self.jar)
@@ -106,8 +108,7 @@ class OneSession(RuleBasedStateMachine):
     @rule(which=st.integers(0, 10))
     def the_thief_replays(self, which: int) -> None:
         """The thief keeps what he is given too, and may hold it back for as long as he likes."""
-        self.attacked = True
-        answer = self.server.refresh(self.stolen[which % len(self.stolen)])
+        answer = self.thief_refreshes(self.stolen[which % len(self.stolen)])
         if answer is not None:
             self.stolen.append(answer)
 
@@ -115,8 +116,7 @@ class OneSession(RuleBasedStateMachine):
     @rule(which=st.integers(0, 10))
     def the_thief_uses(self, which: int) -> None:
         """The thief asks for something with an access token that he was given or has copied."""
-        self.attacked = True
-        self.server.use(self.stolen[which % len(self.stolen)])
+        self.thief_uses(self.stolen[which % len(self.stolen)])
 
     @rule(what=st.sampled_from(["garbage", "a newer secret", "sign-out", "nothing", "nothing", "nothing"]))
     def something_seldom_happens(self, what: str) -> None:
@@ -143,11 +143,66 @@ class OneSession(RuleBasedStateMachine):
     def teardown(self) -> None:
         """I7: an honest client whose session has not ended goes on with it, at once or later."""
         if hasattr(self, "server") and not self.attacked and not self.server.ended:
-            assert self.server.refresh(self.jar) is not None, "an honest client was refused"
+            assert self.owner_refreshes(self.jar) is not None, "an honest client was refused"
+
+    def owner_refreshes(self, text: str) -> str | None:
+        return self.server.refresh(text)
+
+    def thief_refreshes(self, text: str) -> str | None:
+        self.attacked = True
+        return self.server.refresh(text)
+
+    def thief_uses(self, text: str) -> None:
+        self.attacked = True
+        self.server.use(text)
 
     def is_lost(self, message: Message) -> bool:
         """Say whether *message* is later than messages are."""
         return self.server.now - message.sent_at > DELIVERY
+
+
+MINE, HIS = "dbsc:the browser's", "dbsc:the thief's"
+
+
+class BoundByABrowser(OneSession):
+    """The session is bound to a key of the browser, which the thief has not: whatever he does is no attack."""
+
+    key: str = MINE
+    others: tuple[str | None, ...] = (None, HIS)
+
+    def new_server(self) -> Server:
+        return Server(bound_key=self.key)
+
+    def owner_refreshes(self, text: str) -> str | None:
+        return self.server.refresh(text, proved=self.key)
+
+    def thief_refreshes(self, text: str) -> str | None:
+        for proved in self.others:
+            row = self.server.row
+            assert self.server.refresh(text, proved=proved) is None, "the thief was answered"
+            assert row == self.server.row, "the thief changed the session"
+        return None
+
+    def thief_uses(self, text: str) -> None:
+        """In its cookie the access token of a browser is good without a proof."""
+        self.server.use(text)
+
+
+class BoundByDpop(BoundByABrowser):
+    """The session is bound to a key that its client proves with each request."""
+
+    key = "dpop:the client's"
+    others = (None, "dpop:the thief's", "dbsc:the client's")
+
+    def thief_uses(self, text: str) -> None:
+        """Without the key an access token is good for nothing."""
+
+
+class WithoutTheKey(BoundByABrowser):
+    """The same, but the server does not ask for the key."""
+
+    def new_server(self) -> Server:
+        return Server(bound_key=self.key, asks_for_the_key=False)
 
 
 class WithoutDebounce(OneSession):
@@ -185,9 +240,18 @@ def test_no_false_alarm_and_no_missed_replay(amount: Amount) -> None:
     run_state_machine_as_test(OneSession, settings=settings(SETTINGS, max_examples=programs))
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("machine", [BoundByABrowser, BoundByDpop])
+def test_a_thief_without_the_key(machine: type[OneSession], amount: Amount) -> None:
+    """Whatever he has copied, he gets no token and changes nothing; nobody is ever accused, and the owner goes on."""
+    programs = amount(ENOUGH // 2, full=SETTINGS.max_examples)
+    run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=programs))
+
+
 @pytest.mark.parametrize(
     ("machine", "message"),
     [
+        pytest.param(WithoutTheKey, "the thief was answered|the thief changed the session", id="without the key"),
         pytest.param(WithoutDebounce, "a false alarm|an honest client was refused", id="without the debounce"),
         pytest.param(WithoutAcknowledgement, "a replay was answered", id="without the acknowledgement"),
     ],

@@ -11,6 +11,7 @@ import pytest
 from fastapi_session import (
     Authentication,
     Circumstances,
+    ConfigurationError,
     DeviceMismatch,
     SessionCreated,
     SessionEvent,
@@ -202,6 +203,15 @@ async def test_what_a_refresh_costs(
         await refusal(sessions.refresh(refresh_token_of(issued), possession=possession))
 
     assert asked == store.asked
+
+
+async def test_a_key_that_nobody_could_prove(store: Store, clock: HandClock) -> None:
+    """A session is bound to no text that is none of a key, and nothing is written."""
+    sessions = engine(clock, store=store)
+    with pytest.raises(ConfigurationError, match="bound_key"):
+        await sessions.create("ada", bound_key=MINE)
+
+    assert [] == await sessions.of_user("ada")
 
 
 # Where every session has to be bound

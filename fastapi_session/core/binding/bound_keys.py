@@ -11,11 +11,15 @@ a key by the one never counts for a session that is bound by the other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fastapi_session.errors import ConfigurationError
+
 _DEVICE = "dbsc:"
 _DPOP = "dpop:"
+_KEY = re.compile(r"(dbsc|dpop):[A-Za-z0-9_-]{43}")
 
 
 class Standing(StrEnum):
@@ -57,6 +61,15 @@ def is_device_key(bound_key: str | None) -> bool:
 def jkt_of(bound_key: str | None) -> str | None:
     """Return the thumbprint that a DPoP proof has to be of (RFC 9449, section 6.1), `None` if *bound_key* is proved otherwise."""
     return bound_key.removeprefix(_DPOP) if bound_key is not None and bound_key.startswith(_DPOP) else None
+
+
+def checked_key(bound_key: object) -> str:
+    """Return *bound_key*. Raises `ConfigurationError` if it is not written as above: no client could ever prove it."""
+    if not isinstance(bound_key, str) or not _KEY.fullmatch(bound_key):
+        raise ConfigurationError(
+            "bound_key: give what dpop_key() or device_key() return for a thumbprint of 43 characters"
+        )
+    return bound_key
 
 
 def has_dpop_key(possession: Possession | None, jkt: str) -> bool:

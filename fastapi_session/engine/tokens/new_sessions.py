@@ -9,7 +9,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import AS_CONFIGURED, Lifetime
 from fastapi_session.core import access_token, refresh_token
 from fastapi_session.core.authentication import Authentication, ensure_no_level
-from fastapi_session.core.binding.bound_keys import carried_key
+from fastapi_session.core.binding.bound_keys import carried_key, checked_key
 from fastapi_session.core.continuing import Timeouts, first_lineage
 from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type, json_object
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
@@ -55,7 +55,7 @@ class NewSessions:
         """Return the record of the session of its first *token*, which begins at *now* (milliseconds).
 
         *payload* and *session_data* have been checked. Raises `PayloadError` for a name that no user, tenant or session can have, and
-        `ConfigurationError` for a *lifetime*, *authentication* or *external* that cannot be.
+        `ConfigurationError` for a *lifetime*, *authentication*, *external* or *bound_key* that cannot be.
         """
         if authentication is not None:
             ensure_type(authentication, "authentication", Authentication, example='Authentication(("pwd",))')
@@ -83,7 +83,7 @@ class NewSessions:
             label=checked_label(label),
             external_session=None if external is None else external.session_digest,
             external_subject=None if external is None else external.subject_digest,
-            bound_key=bound_key,
+            bound_key=None if bound_key is None else checked_key(bound_key),
         )
 
     def adopted_record(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fastapi_session.core.binding.bound_keys import (
     Possession,
     Standing,
     carried_key,
+    checked_key,
     device_key,
     dpop_key,
     is_device_key,
@@ -15,6 +18,7 @@ from fastapi_session.core.binding.bound_keys import (
     proved_key,
     standing,
 )
+from fastapi_session.errors import ConfigurationError
 
 THUMBPRINT = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 OTHER = "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"
@@ -39,6 +43,33 @@ def test_the_standard_stands_in_front() -> None:
 def test_a_key_is_of_one_standard(bound_key: str | None, is_of_a_device: bool, jkt: str | None) -> None:
     """A text is a key of a browser or one of DPoP, never both; any other is neither."""
     assert (is_of_a_device, jkt) == (is_device_key(bound_key), jkt_of(bound_key))
+
+
+@pytest.mark.parametrize("key", [device_key(THUMBPRINT), dpop_key(THUMBPRINT)])
+def test_a_key_that_can_be_proved(key: str) -> None:
+    """What is written so is taken."""
+    assert key == checked_key(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        THUMBPRINT,
+        f"later:{THUMBPRINT}",
+        f"DPOP:{THUMBPRINT}",
+        dpop_key(""),
+        dpop_key(THUMBPRINT[:-1]),
+        dpop_key(f"{THUMBPRINT}="),
+        dpop_key(f"{THUMBPRINT}\n"),
+        THUMBPRINT.encode(),
+    ],
+    ids=repr,
+)
+def test_a_key_that_nobody_could_prove(key: Any) -> None:
+    """A session that is bound to it could never be refreshed, so it is refused at once."""
+    with pytest.raises(ConfigurationError, match="bound_key"):
+        checked_key(key)
 
 
 @pytest.mark.parametrize(
