@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 from fastapi import APIRouter, Request
@@ -146,14 +147,16 @@ def _responding(request: Request, bound: Bound) -> Response:
 
 
 async def _guard_access_token(request: Request, bound: Bound) -> None:
-    """Send the access token of the *bound* session anew, if the browser is to guard it. Raises `StoreUnavailable`."""
+    """Send the access token of the *bound* session anew, if the browser is to guard it."""
     exchange = exchange_of(request)
     if not exchange.transport.device_session.guards_all:
         return
-    content = (await _contents(request)).get(bound.record.session_id)
-    if content is not None:
-        content = replace(content, is_device_bound=True)
-        exchange.record(await exchange.sessions.reissue(content, bound.record.access_token_payload), "cookie")
+    # If the store fails just now: the session is bound, and a browser that is told of an error would not know it.
+    with suppress(StoreUnavailable):
+        content = (await _contents(request)).get(bound.record.session_id)
+        if content is not None:
+            content = replace(content, is_device_bound=True)
+            exchange.record(await exchange.sessions.reissue(content, bound.record.access_token_payload), "cookie")
 
 
 async def _contents(request: Request) -> dict[str, AccessToken]:

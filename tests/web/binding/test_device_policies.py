@@ -39,6 +39,7 @@ from tests.web.binding.browsers import (
 )
 from tests.web.conftest import Deploy
 from tests.web.deployment import application, deployed
+from tests.web.logins import Logins
 from tests.web.wire import KEPT, UNAUTHORISED, Held, change, set_cookies
 from tests.wire import AUTH_MODE, REFRESH_PATH, SIGN_OUT_PATH
 
@@ -92,6 +93,16 @@ def test_a_session_that_was_attached(clock: HandClock) -> None:
 
     with deployed(app, sessions, clock, HTTPS) as deployment:
         assert offered(deployment.post("/attach")) is not None
+
+
+def test_a_login_that_is_adopted(clock: HandClock) -> None:
+    """A login of another system that becomes a session is offered to be bound: the session begins in that response."""
+    sessions = Sessions(config(**BOUND), clock=clock)
+    with deployed(application(sessions, adopters=[Logins(clock)]), sessions, clock, HTTPS) as deployment:
+        response = deployment.get("/me", {"cookie": "old=of-ada"})
+        browser = Browser(Held.of(response, "cookie"), offered(response) or "")
+
+        assert 200 == register(deployment, browser).status_code
 
 
 def test_the_last_session_of_a_request_is_offered(clock: HandClock) -> None:

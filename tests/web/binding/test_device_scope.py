@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from fastapi_session import Lifetime
+from fastapi_session import Lifetime, StoreUnavailable
 from fastapi_session.testing import HandClock
 from tests.moments import MINUTE, PAST_GRACE
 from tests.web.binding.browsers import (
@@ -202,6 +202,21 @@ def test_the_store_is_down(deploy: Deploy, clock: HandClock) -> None:
     assert (503, "1", KEPT) == (response.status_code, response.headers["retry-after"], change(response))
     store.down = False
     assert 200 == renew_all(deployment, browser).status_code
+
+
+def test_the_store_fails_once_the_session_is_bound(deployment: Deployment) -> None:
+    """The browser is told the rules all the same, since it does not ask twice; the access token is sent at the next renewal."""
+    browser = signed_in(deployment)
+
+    async def reissue(*_: object) -> None:
+        raise StoreUnavailable("the store is down")
+
+    deployment.sessions.reissue = reissue  # type: ignore[method-assign,assignment]
+    response = register(deployment, browser)
+    browser = browser.told(response)
+
+    assert (200, KEPT) == (response.status_code, change(response))
+    assert (GUARDED, GUARDED) == (life(response, BINDING_COOKIE), life(renew_all(deployment, browser)))
 
 
 @pytest.mark.parametrize("before", ["refresh", "all"])
