@@ -126,6 +126,12 @@ def renew(deployment: Deployment, browser: Browser, proof: str | None = "", **he
     return deployment.post(RENEWAL_PATH, sent)
 
 
+def twice(deployment: Deployment, path: str, header: str, **headers: str) -> Response:
+    """The response to a request that has *header* in two lines."""
+    lines = [*headers.items(), (header, headers[header])]
+    return deployment.client.post(path, headers=lines)
+
+
 def offered(response: Response) -> str | None:
     """The challenge with which a session may be bound, `None` if it was not offered."""
     found = re.fullmatch(

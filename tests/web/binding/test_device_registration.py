@@ -32,6 +32,7 @@ from tests.web.binding.browsers import (
     renew,
     signed_in,
     tampered,
+    twice,
 )
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment, application, deployed
@@ -267,6 +268,9 @@ REFUSALS: dict[str, Refuse] = {
     "no JWS": lambda deployment, browser: register(deployment, browser, "a.b.c"),
     "two proofs in one line": lambda deployment, browser: register(
         deployment, browser, f'"{browser.proof()}", "{browser.proof()}"'
+    ),
+    "two lines": lambda deployment, browser: twice(
+        deployment, DEVICE_PATH, PROOF, **browser.held.to_call(), **{PROOF: browser.proof()}
     ),
     "no cookie": lambda deployment, browser: deployment.post(DEVICE_PATH, {PROOF: browser.proof()}),
     "a bearer token": lambda deployment, browser: deployment.post(

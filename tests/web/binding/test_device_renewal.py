@@ -31,6 +31,7 @@ from tests.web.binding.browsers import (
     renew,
     signed_in,
     tampered,
+    twice,
 )
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment
@@ -146,6 +147,9 @@ CHALLENGED: dict[str, Renew] = {
     "no JWS": lambda deployment, browser: renew(deployment, browser, "a.b.c"),
     "two proofs in one line": lambda deployment, browser: renew(
         deployment, browser, f'"{browser.renewing()}", "{browser.renewing()}"'
+    ),
+    "two lines": lambda deployment, browser: twice(
+        deployment, RENEWAL_PATH, PROOF, **{IDENTIFIER: browser.identifier, PROOF: browser.renewing()}
     ),
     "another key": lambda deployment, browser: renew(deployment, browser, browser.renewing(private=OTHER_KEY)),
     "another key in the header": lambda deployment, browser: renew(
@@ -294,9 +298,11 @@ class TestTheEnd:
 
     def test_no_browser(self, deployment: Deployment) -> None:
         """Who names no session is no browser that binds sessions."""
-        responses = [deployment.post(RENEWAL_PATH), deployment.post(RENEWAL_PATH, {IDENTIFIER: '""'})]
+        two_lines = twice(deployment, RENEWAL_PATH, IDENTIFIER, **{IDENTIFIER: bound(deployment).identifier})
+        empty = deployment.post(RENEWAL_PATH, {IDENTIFIER: '""'})
+        responses = [deployment.post(RENEWAL_PATH), empty, two_lines]
 
-        assert [400, 400] == [response.status_code for response in responses]
+        assert [400, 400, 400] == [response.status_code for response in responses]
 
 
 def test_the_store_is_down(deploy: Deploy, clock: HandClock) -> None:
