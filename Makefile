@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(if $(TEST_FASTAPI_SESSION_POSTGRES_URL)$(TEST_FASTAPI_SESSION_
 FAULTS := tests/reliability tests/core/test_rotation_machine.py tests/web/test_hostile.py
 # The earlier build that the benchmarks put beside this one: the last in which every refresh was a statement of its own.
 AGAINST ?= 419bc09
-BENCHMARKS := in_process create_and_refresh served database_check peers stores memory revoke_to_close calls "against $(AGAINST)"
+BENCHMARKS := in_process dpop create_and_refresh served database_check peers stores memory revoke_to_close calls "against $(AGAINST)"
 
 HOUSE := tests/test_public_api.py tests/test_house.py tests/typing
 comma := ,

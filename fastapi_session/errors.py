@@ -7,6 +7,7 @@ SessionError                          what a response says about a session
 ├── TryRefreshTokenError              401, there may be one: refresh
 │   └── ForgedRequestError            401, there is one, and another site may have sent the request
 ├── TokenTheftError                   401, a used refresh token came back; the session is already revoked
+├── DpopError                         401, a DPoP proof is refused, or one is asked for
 ├── SessionSupersededError            503, a sign-in has just put another session in its place: come again
 ├── RenewalSkippedError               503, a browser could not prove its key just now: come again
 ├── SessionLimitReached               409, the user has as many sessions as the limit allows
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 
 class SessionError(Exception):
@@ -83,6 +84,24 @@ class ForgedRequestError(TryRefreshTokenError):
 
     A refresh brings the client the anti-CSRF token. It is of no use to a navigation, which cannot send that.
     """
+
+
+DpopErrorCode = Literal["invalid_dpop_proof", "use_dpop_nonce", "invalid_token"]
+"""What a client is told of its proof: the error codes of RFC 9449, sections 7.1 and 12.2."""
+
+
+class DpopError(SessionError):
+    """The request does not prove its client's key as DPoP asks for. Tokens are kept, nothing has changed.
+
+    `error` is what a client that knows DPoP goes by: with "use_dpop_nonce" it comes again with the nonce of the response.
+    """
+
+    code = "DPOP"
+    message = "dpop proof refused"
+
+    def __init__(self, error: DpopErrorCode, reason: str = "", *, handle: str | None = None) -> None:
+        super().__init__(reason, handle=handle)
+        self.error: DpopErrorCode = error
 
 
 class SessionSupersededError(SessionError):

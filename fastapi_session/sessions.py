@@ -91,6 +91,7 @@ class Sessions:
         self.telemetry_counts = self._parts.counts  # which OpenTelemetry reads
         self.verified_tokens = self._parts.verified_tokens  # which each request asks, by no method of this class
         self.device_binding = self._parts.device_binding  # which the endpoints for browsers ask
+        self.dpop_proofs = self._parts.dpop_proofs  # which requests by the scheme DPoP ask
 
     @property
     def store(self) -> Store:
@@ -735,7 +736,7 @@ class Sessions:
         """
         return await self._parts.published_keys.jwks()
 
-    def discovery(self) -> dict[str, str]:
+    def discovery(self) -> dict[str, str | list[str]]:
         """Return the discovery document: who issues the tokens, and the URL of the keys (OpenID Connect Discovery, section 3)."""
         return self._parts.published_keys.discovery()
 

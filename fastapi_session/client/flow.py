@@ -5,6 +5,7 @@
 | anything but a refusal of ours | it is the result |
 | *try refresh token*, and what is held is new since the call was made | the call again |
 | *try refresh token* else | a refresh, `ROUNDS` at most: then that is the result |
+| *use_dpop_nonce*, and the nonce for the next proof | the call again |
 | the refresh brings new tokens | the call again |
 | it brings none, with 200: cookies of an older domain were cleared | a refresh, once more |
 | it is refused, or the store is down | it is the result |
@@ -18,20 +19,30 @@ httpx and httpx2 call an `Auth` alike; requests and responses here are theirs.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from typing import Generic
 from urllib.parse import urljoin, urlsplit
 
 import anyio
 
 from fastapi_session import endpoint_paths
+from fastapi_session.client.dpop import DpopKey
 from fastapi_session.client.held import Held, SessionTokens, after
 from fastapi_session.client.messages import Cookies, Request, RequestT, Response, ResponseT
 from fastapi_session.errors import TryRefreshTokenError
-from fastapi_session.web.transport import ANTI_CSRF_HEADER, AUTH_MODE_HEADER, AUTHORIZATION_HEADER, RID_HEADER, Method
+from fastapi_session.web.transport import (
+    ANTI_CSRF_HEADER,
+    AUTH_MODE_HEADER,
+    AUTHORIZATION_HEADER,
+    PROOF_HEADER,
+    RID_HEADER,
+    Method,
+)
 
 ROUNDS = 3
 """How often a call is refreshed for, before its refusal is the result."""
+
+_ENDED = (TryRefreshTokenError.message, "use_dpop_nonce")
 
 Keep = Callable[[SessionTokens | None], None]
 
@@ -51,12 +62,16 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         method: Method = "header",
         tokens: SessionTokens | None = None,
         keep: Keep | None = None,
+        dpop: DpopKey | None = None,
     ) -> None:
+        if dpop is not None and method == "cookie":
+            raise ValueError("dpop: a key is proved for tokens in headers; leave dpop out, or method")
         if tokens is not None and method == "cookie":
             raise ValueError('tokens: in method="cookie" they are cookies; leave tokens out, or method')
         self._origin = _origin(base_url)
         self._refresh_url = urljoin(base_url, f"{base_path}{endpoint_paths.REFRESH}")
         self.method = method
+        self.dpop = dpop
         self._keep = keep
         self._held = Held(tokens)
         self._cookies = self.cookies_class()
@@ -124,7 +139,12 @@ class SessionFlow(Generic[RequestT, ResponseT]):
             request.headers[ANTI_CSRF_HEADER] = held.anti_csrf
         if held.tokens is not None:
             token = held.tokens.refresh_token if refreshes else held.tokens.access_token
-            request.headers[AUTHORIZATION_HEADER] = f"Bearer {token}"
+            request.headers[AUTHORIZATION_HEADER] = f"{'DPoP' if held.is_bound else 'Bearer'} {token}"
+        if self.dpop is not None and (held.is_bound or held.tokens is None):
+            of_token = None if refreshes or held.tokens is None else held.tokens.access_token
+            request.headers[PROOF_HEADER] = self.dpop.proof(
+                request.method, str(request.url), access_token=of_token, nonce=held.nonce
+            )
         if self.method == "cookie":
             self._put_cookies(request)
         return held
@@ -146,11 +166,11 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         return request
 
     def _has_ended(self, response: ResponseT) -> bool:
-        """Take what *response* brings, and return whether our application says in it that the access token has ended."""
+        """Take what *response* brings, and return whether our application asks in it for another access token, or another nonce."""
         self.take(response)
         if self._is_foreign(response.request):  # to which the call was redirected
             return False
-        return _may_be_a_refusal(response) and _message(response) == TryRefreshTokenError.message
+        return _may_be_a_refusal(response) and any(each in _ENDED for each in _said(response))
 
     def _is_over(self, response: ResponseT) -> bool:
         """Take what *response*, that of a refresh, brings, and return whether it is a refusal."""
@@ -179,9 +199,9 @@ def _may_be_a_refusal(response: Response) -> bool:
     return response.is_error and "json" in response.headers.get("content-type", "")
 
 
-def _message(response: Response) -> object:
+def _said(response: Response) -> Iterable[object]:
     try:
         content = response.json()
     except ValueError:
-        return None
-    return content.get("message") if isinstance(content, dict) else None
+        return ()
+    return [content.get(name) for name in ("message", "error")] if isinstance(content, dict) else ()

@@ -13,6 +13,10 @@ class Request(Protocol):
     """A request that is to be sent."""
 
     @property
+    def method(self) -> str:
+        """The method, in capitals."""
+
+    @property
     def url(self) -> object:
         """Where it goes; as text an absolute URL."""
 

@@ -7,6 +7,7 @@
 | `pepper` | hashes refresh tokens for the store, so that a copy of the database is of no use |
 | `encrypt` | encrypts the private signing keys in the store |
 | `binding` | authenticates what a browser brings back whose session is bound to its key, so that nothing of it is kept |
+| `nonce` | makes the nonces of DPoP proofs, the same in every process |
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Secret:
     pepper: bytes = field(repr=False)
     encrypt: bytes = field(repr=False)
     binding: bytes = field(repr=False)
+    nonce: bytes = field(repr=False)
 
     @classmethod
     def from_material(cls, material: bytes) -> Secret:
@@ -48,6 +50,7 @@ class Secret:
             pepper=_sub_key(material, "pepper"),
             encrypt=_sub_key(material, "encrypt"),
             binding=_sub_key(material, "binding"),
+            nonce=_sub_key(material, "nonce"),
         )
 
 

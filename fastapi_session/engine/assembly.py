@@ -24,6 +24,7 @@ from fastapi_session.engine.audit_trail import event_store
 from fastapi_session.engine.background import Background, SingleFlight
 from fastapi_session.engine.beginnings import Beginnings
 from fastapi_session.engine.binding.device_binding import DeviceBinding
+from fastapi_session.engine.binding.dpop_proofs import DpopProofs
 from fastapi_session.engine.claim_checks import ClaimChecks
 from fastapi_session.engine.elevation import Elevation
 from fastapi_session.engine.from_config import (
@@ -81,8 +82,7 @@ class Engine:
         moving_from: ForeignSessions | None = None,
     ) -> None:
         """Put the parts together. Raises `ConfigurationError` if there is no store or no secret, or sessions cannot move into the store."""
-        self.clock = clock
-        self.random = random
+        self.clock, self.random = clock, random
         self.on_end = _committed
         self.store: Store = configured_store(config, clock=clock)
         self.secrets = configured_secrets(config, self.store, random=random)
@@ -119,7 +119,7 @@ class Engine:
         self.adopting = self._adopting()
         self.claim_checks = ClaimChecks(clock=clock)
         self.no_facts = SessionFacts(acr_order=config.acr_order)
-        self._issuer = config.issuer
+        self._config = config
         self._use(self.store, joined=None)
 
     async def open(self, *, observed: bool) -> None:
@@ -229,7 +229,7 @@ class Engine:
             clock=self.clock,
         )
         self.user_sessions = UserSessions(records, announcements=self.announcements, clock=self.clock)
-        self.published_keys = PublishedKeys(self._issuer, keyring=self.keyring, clock=self.clock, joined=joined)
+        self.published_keys = PublishedKeys(self._config, keyring=self.keyring, clock=self.clock, joined=joined)
 
     def _housekeeping(self, config: SessionConfig) -> Housekeeping:
         audited = self._audited(config)
@@ -321,6 +321,7 @@ class Engine:
         self.device_binding = DeviceBinding(
             config, self.store, secrets=secrets, announcements=announcements, clock=clock, random=self.random
         )
+        self.dpop_proofs = DpopProofs(config, self.store, secrets=secrets, clock=clock)
         self._tracking = config.devices
         self.last_seen, used = configured_last_seen(config, self.store), self.acknowledgements.used
         self.used = used if self.last_seen is None else self.last_seen.noting(used, clock=self.clock)

@@ -37,6 +37,7 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
     external: ExternalSession | None = None,
     anti_csrf: bool | None = None,
     actor: str | None = None,
+    bound_key: str | None = None,
 ) -> IssuedSession:
     """Begin a session of *user_id* that has *claims*, which are not fetched: neither now, nor when they would be too old.
 
@@ -50,30 +51,11 @@ async def begin(  # noqa: PLR0913 - all but two are named, and a session has tha
     beginning = copy(sessions)
     beginning.claims = tuple(claim for claim in sessions.claims if claim.key not in said)
     payload = {**(access_token_payload or {}), **said}
+    way: dict[str, Any] = {"lifetime": lifetime, "authentication": authentication, "label": label, "external": external}
+    way |= {"tenant_id": tenant_id, "circumstances": circumstances, "anti_csrf": anti_csrf, "bound_key": bound_key}
     if actor is not None:
-        own = await begin(
-            sessions,
-            actor,
-            tenant_id=tenant_id,
-            lifetime=lifetime,
-            authentication=authentication,
-            label=label,
-            circumstances=circumstances,
-            external=external,
-            anti_csrf=anti_csrf,
-        )
+        own = await begin(sessions, actor, **way)
         return await beginning.impersonate(
             own.access_token, user_id, reason="a test", access_token_payload=payload, session_data=session_data
         )
-    return await beginning.create(
-        user_id,
-        tenant_id=tenant_id,
-        access_token_payload=payload,
-        session_data=session_data,
-        lifetime=lifetime,
-        authentication=authentication,
-        label=label,
-        circumstances=circumstances,
-        external=external,
-        anti_csrf=anti_csrf,
-    )
+    return await beginning.create(user_id, access_token_payload=payload, session_data=session_data, **way)

@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.origin import Origin, registrable_domain
-from fastapi_session.web.transport import REQUEST_HEADERS, RESPONSE_HEADERS
+from fastapi_session.web.transport import PROOF_HEADER, PROOF_RESPONSE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS
 
 _STRANGER = "stranger.example"
 """A host that nobody owns (RFC 2606)."""
@@ -22,7 +22,7 @@ _STRANGER = "stranger.example"
 
 def get_all_cors_headers() -> list[str]:
     """Return the request headers for `allow_headers` of a CORSMiddleware."""
-    return ["content-type", *REQUEST_HEADERS]
+    return ["content-type", *REQUEST_HEADERS, PROOF_HEADER]
 
 
 def cors_problems(app: FastAPI, config: SessionConfig) -> Iterator[str]:
@@ -35,6 +35,8 @@ def cors_problems(app: FastAPI, config: SessionConfig) -> Iterator[str]:
     for place in places:
         given = _arguments(app.user_middleware[place])
         yield from _closed(given)
+        if config.dpop != "off":
+            yield from _closed_to_proofs(given)
         yield from _origins(given, str(website) if api != website else None)
         yield from _open(given, [each.host for each in (api, website) if each is not None])
         for kind in kinds[:place]:
@@ -64,6 +66,15 @@ def _closed(given: Given) -> Iterator[str]:
     exposed = {str(name).lower() for name in given.get("expose_headers", ())}
     if exposed and not exposed >= set(RESPONSE_HEADERS):
         yield f"CORSMiddleware: expose_headers replaces those of sessions, add {', '.join(RESPONSE_HEADERS)}"
+
+
+def _closed_to_proofs(given: Given) -> Iterator[str]:
+    """Yield what of a DPoP proof, or of the response to one, is kept out."""
+    if not {"*", PROOF_HEADER} & {str(name).lower() for name in given.get("allow_headers", ())}:
+        yield "CORSMiddleware: allow_headers keeps DPoP out, add get_all_cors_headers()"
+    exposed = {str(name).lower() for name in given.get("expose_headers", ())}
+    if exposed and not exposed >= {name.lower() for name in PROOF_RESPONSE_HEADERS}:
+        yield f"CORSMiddleware: expose_headers replaces those of DPoP, add {', '.join(PROOF_RESPONSE_HEADERS)}"
 
 
 def _origins(given: Given, website: str | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ By which method its tokens travel:
 | any | `cookie` or `header` | whatever it is | as the route says |
 | any | nothing | has `st-auth-mode` | cookie if that is its value, else header |
 | any | nothing | brings an access token of ours as a bearer token | header |
+| any | nothing | brings a DPoP proof, and `dpop` is not off | header |
 | any | nothing | was made by a browser for a page of ours, as `browsers` says | cookie |
 | any | nothing | anything else | header |
 """
@@ -25,12 +26,14 @@ from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.core import access_token
 from fastapi_session.core.access_token import ParsedAccessToken
 from fastapi_session.core.authentication import Authentication
+from fastapi_session.core.binding.bound_keys import jkt_of
 from fastapi_session.core.guests import Merge
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.sessions import Sessions
+from fastapi_session.web.binding.dpop_requests import key_of_new_session
 from fastapi_session.web.browsers import made_for_own_page
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.device_cookie import device_of
@@ -87,14 +90,15 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     *label* is what the user calls it, as in `Sessions.set_label`. *device* is by what a client without cookies is known again at
     its next sign-in; browsers need none. *external* is the session at an identity provider by which the
     user signed in: the session ends with it, by `backchannel_logout`.
+    A session in headers is bound to the key that the request proves by DPoP, if `dpop` is not off.
 
-    Raises `PayloadError` if payload or data are no JSON or too long, or for a *label* that cannot be, `ConfigurationError` if
-    `token_transfer_method` rules *method* out, the response has started or *lifetime*, *limit* or *merge* cannot be,
+    Raises `DpopError` if that proof does not hold, or is required and did not come, `PayloadError` if payload or data are no JSON or
+    too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules *method* out, the response has started or *lifetime*, *limit* or *merge* cannot be,
     `SessionLimitReached` (the client keeps its tokens), `StoreUnavailable`.
     """
     exchange, types = _ready_exchange(connection), SessionTypes(payload, data)
-    method = _method_of_new_session(connection, exchange, said=method)
-    superseded = _superseded_access_tokens(connection, exchange, method=method)
+    method, bound_key = _way_of_new_session(connection, exchange, said=method)
+    superseded = _superseded_access_tokens(connection, exchange, method=method, jkt=jkt_of(bound_key))
     sessions = exchange.sessions if within is None else exchange.sessions.within(within)
     browser = None if device is not None else device_of(connection, exchange, method=method)
     issued = await sessions.create(
@@ -115,9 +119,9 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
         label=label,
         device=device if browser is None else browser,
         external=external,
+        bound_key=bound_key,
     )
-    begun = _begun(exchange, issued, method=method, sessions=sessions, within=within)
-    exchange.clear(other for other, _ in superseded if other != method)
+    begun = _begun(exchange, issued, superseded, method=method, sessions=sessions, within=within)
     exchange.begin(issued, begun, device=browser)
     return begun_session(exchange, types)
 
@@ -143,6 +147,10 @@ def attach_session_to_request(
             'anti_csrf is "VIA_TOKEN", and the session to be attached has no anti-CSRF token: create it without '
             'anti_csrf=False, or refresh it with proof=AntiCsrfProof("VIA_TOKEN", token)'
         )
+    if chosen == "cookie" and issued.access_token.jkt is not None:
+        raise ConfigurationError(
+            'a session that is bound to a DPoP key travels in headers: attach it with method="header"'
+        )
     begun = Begun(issued.access_token.session_handle, chosen, exchange.sessions)
     exchange.begin(exchange.sessions.issued_now(issued), begun)
     return begun_session(exchange, SessionTypes(payload, data))
@@ -155,12 +163,32 @@ def _ready_exchange(connection: HTTPConnection) -> Exchange:
     return exchange
 
 
-def _begun(exchange: Exchange, issued: IssuedSession, *, method: Method, sessions: Sessions, within: object) -> Begun:
-    """Return what begins with *issued*: if that was written in a transaction, it counts only if this commits."""
+def _begun(
+    exchange: Exchange,
+    issued: IssuedSession,
+    superseded: Sequence[tuple[Method, ParsedAccessToken]],
+    *,
+    method: Method,
+    sessions: Sessions,
+    within: object,
+) -> Begun:
+    """Return what begins with *issued*, once tokens that came by another method are cleared.
+
+    If it was written in a transaction, all of that counts only if this commits.
+    """
     begun = Begun(issued.access_token.session_handle, method, sessions)
     if within is not None:
         exchange.count_only_if_committed(begun)
+    exchange.clear(other for other, _ in superseded if other != method)
     return begun
+
+
+def _way_of_new_session(
+    connection: HTTPConnection, exchange: Exchange, *, said: Method | None
+) -> tuple[Method, str | None]:
+    """Return by which method the tokens of a new session travel, and the key to which it is bound. Raises as the two that say so."""
+    method = _method_of_new_session(connection, exchange, said=said)
+    return method, key_of_new_session(connection, exchange, method=method)
 
 
 def _method_of_new_session(connection: HTTPConnection, exchange: Exchange, *, said: Method | None) -> Method:
@@ -186,13 +214,18 @@ def _wished_method(connection: HTTPConnection, exchange: Exchange) -> Method:
         return "cookie" if credentials.auth_mode == "cookie" else "header"
     if credentials.bearer is not None and access_token.parse(credentials.bearer) is not None:
         return "header"
+    if credentials.proofs and exchange.sessions.config.dpop != "off":
+        return "header"
     return "cookie" if made_for_own_page(connection, exchange.sessions.config) else "header"
 
 
 def _superseded_access_tokens(
-    connection: HTTPConnection, exchange: Exchange, *, method: Method
+    connection: HTTPConnection, exchange: Exchange, *, method: Method, jkt: str | None
 ) -> list[tuple[Method, ParsedAccessToken]]:
-    """Return those of `presented_access_tokens` whose sessions end, as a new one begins whose tokens travel by *method*."""
+    """Return those of `presented_access_tokens` whose sessions end, as a new one begins whose tokens travel by *method*.
+
+    A token that is bound to a DPoP key says nothing of its client, unless that has proved the key with the thumbprint *jkt*.
+    """
     # New cookies overwrite those that came, whoever sent the request. Beside new tokens in headers a session in cookies ends
     # only if no other site can have forged the request: else a form of that site would sign its visitors out.
     proof = anti_csrf_proof(connection, exchange, method="cookie")
@@ -200,5 +233,6 @@ def _superseded_access_tokens(
     return [
         (came_by, token)
         for came_by, token in presented
-        if came_by in ("header", method) or proof.holds(token.content.anti_csrf_token)
+        if token.content.jkt in (None, jkt)
+        and (came_by in ("header", method) or proof.holds(token.content.anti_csrf_token))
     ]

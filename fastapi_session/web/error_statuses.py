@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import (
     ClearDuplicateSessionCookiesError,
+    DpopError,
     DuplicateSessionCookiesError,
     ImpersonationError,
     InvalidClaimsError,
@@ -27,6 +28,7 @@ def status_of(kind: type[Exception], config: SessionConfig, request_headers: Raw
     """
     statuses = {
         SessionError: config.session_expired_status_code,
+        DpopError: 401,
         SessionSupersededError: 503,
         RenewalSkippedError: 503,
         SessionLimitReached: 409,

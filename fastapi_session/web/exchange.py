@@ -85,6 +85,7 @@ class Exchange:
         "issued",
         "observed",
         "outcome",
+        "proves",
         "request_headers",
         "sessions",
         "transport",
@@ -107,6 +108,7 @@ class Exchange:
         self._credentials: Credentials | None = None
         self.access_token = ""  # the text of the one that counts: reporters of errors would send a variable
         self.outcome: Outcome | None = None
+        self.proves = False  # the access token came by the scheme DPoP, so a proof has to be there
         self.was_asked = False  # the tokens of the request were read, so the response is for its user alone
         self.has_started = False  # the response; or the socket is open: no tokens can be sent any more
         self.issued: IssuedSession | None = None  # the tokens that were recorded last for its session
@@ -217,6 +219,11 @@ class Exchange:
     def clear_old_cookies(self, cookies: Sequence[OldCookie]) -> None:
         """Clear *cookies*, of a system whose login became the session of this request."""
         self._recorded().old_cookies += tuple(cookies)
+
+    def send_nonce(self, nonce: str | None) -> None:
+        """Send *nonce* with the response, for the next DPoP proof of the client; nothing if there is none."""
+        if nonce is not None:
+            self._recorded().nonce = nonce
 
     def clear_legacy_cookie(self) -> None:
         """Clear the cookie of clients from before there were front tokens."""

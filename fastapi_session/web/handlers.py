@@ -98,7 +98,7 @@ async def _refuse(socket: WebSocket, response: Response, error: Exception) -> No
 def _session_error(connection: HTTPConnection, error: Exception, status: int) -> Response:
     assert isinstance(error, SessionError)
     exchange_of(connection).refuse(error)  # a route may raise one too
-    return response_to(error, status)
+    return response_to(error, status, exchange_of(connection).credentials(connection).scheme)
 
 
 def _duplicate_session_cookies(_connection: HTTPConnection, error: Exception, status: int) -> Response:

@@ -5,6 +5,8 @@
 | guarded by `verify_session` | the access token, or nothing if it is optional | 401, 403, 503 |
 | that refreshes | the refresh token | 401, 503 |
 
+A token may also come by the scheme `DPoP`, if `dpop` is not off; a 401 then says of its challenge.
+
 FastAPI takes one security scheme from a dependency, and no responses. So a provider of sessions has the cookie scheme as a
 mark, by which the document of an application with sessions is completed.
 """
@@ -14,20 +16,21 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase, HTTPBearer
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.errors import InvalidClaimsError, StepUpRequired, StoreUnavailable, UnauthorisedError
+from fastapi_session.errors import DpopError, InvalidClaimsError, StepUpRequired, StoreUnavailable, UnauthorisedError
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.error_statuses import status_of
-from fastapi_session.web.step_up import CHALLENGE_HEADER
-from fastapi_session.web.transport import FAILED_CLAIMS, RETRY_AFTER_HEADER
+from fastapi_session.web.transport import CHALLENGE_HEADER, FAILED_CLAIMS, NONCE_HEADER, RETRY_AFTER_HEADER
 
 REQUIRED = "SessionCookie"
 OPTIONAL = "OptionalSessionCookie"
 BEARER = "SessionBearer"
+DPOP = "SessionDpop"
 REFRESH = "SessionRefreshCookie"
 REFRESH_BEARER = "SessionRefreshBearer"
+REFRESH_DPOP = "SessionRefreshDpop"
 
 MARKS = {REQUIRED, OPTIONAL, REFRESH}
 
@@ -45,8 +48,14 @@ REFRESH_SCHEME = APIKey(
 _SCHEMES = {
     REQUIRED: COOKIE_SCHEME,
     BEARER: HTTPBearer(bearerFormat="JWT", description="The access token as `Authorization: Bearer`."),
+    DPOP: HTTPBase(
+        scheme="DPoP", description="The access token as `Authorization: DPoP`, with a proof in `DPoP` (RFC 9449)."
+    ),
     REFRESH: REFRESH_SCHEME,
     REFRESH_BEARER: HTTPBearer(description="The refresh token as `Authorization: Bearer`."),
+    REFRESH_DPOP: HTTPBase(
+        scheme="DPoP", description="The refresh token as `Authorization: DPoP`, with a proof in `DPoP` (RFC 9449)."
+    ),
 }
 
 _UNAUTHORISED = "No session (`unauthorised`), or one to refresh (`try refresh token`)"
@@ -60,6 +69,17 @@ _CHALLENGE = {
         "description": "If the user has to be authenticated again: what is asked for (RFC 9470).",
         "schema": {"type": "string"},
     }
+}
+_UNPROVED = "A DPoP proof is refused, or missing"
+_CHALLENGE_OF_DPOP = {
+    CHALLENGE_HEADER: {
+        "description": "What is asked for: of a DPoP proof (RFC 9449), or if the user has to be authenticated again (RFC 9470).",
+        "schema": {"type": "string"},
+    },
+    NONCE_HEADER: {
+        "description": "The nonce for the next DPoP proof, if one is asked for.",
+        "schema": {"type": "string"},
+    },
 }
 _UNAVAILABLE = "The session store is down or too slow, nothing has changed: come again"
 
@@ -118,9 +138,11 @@ def _complete(operation: Document, config: SessionConfig) -> None:
     marks = _marks(operation)
     is_guarded = not marks.isdisjoint({REQUIRED, OPTIONAL})
     others = [given for given in operation["security"] if given.keys().isdisjoint({OPTIONAL, *_SCHEMES})]
-    brought: list[dict[str, list[str]]] = [{REQUIRED: []}, {BEARER: []}] if is_guarded else []
+    ways = [REQUIRED, BEARER, DPOP] if is_guarded else []
     if REFRESH in marks:
-        brought += [{REFRESH: []}, {REFRESH_BEARER: []}]
+        ways += [REFRESH, REFRESH_BEARER, REFRESH_DPOP]
+    proves = config.dpop != "off"
+    brought: list[dict[str, list[str]]] = [{way: []} for way in ways if proves or way not in {DPOP, REFRESH_DPOP}]
     anonymous: list[dict[str, list[str]]] = [{}] if marks == {OPTIONAL} else []
     operation["security"] = [*brought, *others, *anonymous]
     for status, response in _refusals(config, is_guarded=is_guarded).items():
@@ -136,6 +158,9 @@ def _refusals(config: SessionConfig, *, is_guarded: bool) -> dict[int, Document]
         refusals.setdefault(status_of(InvalidClaimsError, config), _response(_INVALID_CLAIM, **failures))
         for status in {status_of(StepUpRequired, config), status_of(InvalidClaimsError, config)} & refusals.keys():
             refusals[status]["headers"] = _CHALLENGE
+    if config.dpop != "off":
+        refused = refusals.setdefault(status_of(DpopError, config), _response(_UNPROVED))
+        refused["headers"] = {**refused.get("headers", {}), **_CHALLENGE_OF_DPOP}
     unavailable = _response(_UNAVAILABLE)
     unavailable["headers"] = {RETRY_AFTER_HEADER: {"description": "Seconds.", "schema": {"type": "integer"}}}
     return {**refusals, status_of(StoreUnavailable, config): unavailable}

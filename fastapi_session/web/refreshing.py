@@ -95,7 +95,7 @@ async def _refresh(
         presented.text,
         proof=proof or anti_csrf_proof(connection, exchange, method=method),
         circumstances=circumstances_of(connection),
-        possession=possession or possession_of(connection, exchange, method),
+        possession=possession or possession_of(connection, exchange, presented),
     )
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])

@@ -3,7 +3,7 @@
 | the request has | the token |
 |---|---|
 | `Authorization: Bearer` with an access token of ours, and it may travel so | that one |
-| no bearer token that may travel, and the name of the access cookie once, with an access token of ours | that one |
+| no bearer token and none of DPoP that may travel, and the name of the access cookie once, with an access token of ours | that one |
 | anything else | not decided here: `token_choice` reads it all |
 
 Whatever is decided here, `token_choice` would decide as well; only that takes several microseconds more.
@@ -20,6 +20,8 @@ from fastapi_session.web.transport import AUTHORIZATION_HEADER, Method
 
 _AUTHORIZATION = AUTHORIZATION_HEADER.encode()
 _BEARER = b"Bearer "
+_SCHEMES = frozenset({b"bear", b"dpop"})
+"""What the schemes begin with by which a token of ours may come: all that begins so is decided there, or by `token_choice`."""
 _BLANKS = b" \t"
 
 
@@ -39,7 +41,7 @@ def sole_token(
             cookies = value if cookies is None else cookies + b"; " + value
         elif name == _AUTHORIZATION and authorization is None:
             authorization = value
-    if authorization is not None and allowed != "cookie" and authorization[:6].lower() == b"bearer":
+    if authorization is not None and allowed != "cookie" and authorization[:4].lower() in _SCHEMES:
         if not authorization.startswith(_BEARER):
             return None
         text = authorization[7:].decode("latin-1")

@@ -12,9 +12,15 @@ from collections.abc import Iterable
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.errors import StepUpRequired
-from fastapi_session.web.transport import AUTH_MODE_HEADER, EXPOSE_HEADER, FDI_VERSION_HEADER, RID_HEADER, RawHeaders
+from fastapi_session.web.transport import (
+    AUTH_MODE_HEADER,
+    CHALLENGE_HEADER,
+    EXPOSE_HEADER,
+    FDI_VERSION_HEADER,
+    RID_HEADER,
+    RawHeaders,
+)
 
-CHALLENGE_HEADER = "WWW-Authenticate"
 ERROR = "insufficient_user_authentication"
 DESCRIPTION = "The user has to be authenticated again, or better."
 
@@ -34,11 +40,11 @@ def step_up_members(error: StepUpRequired) -> dict[str, object]:
     return dict(_asked(error))
 
 
-def challenge_headers(error: StepUpRequired) -> dict[str, str]:
-    """Return the challenge as a header, exposed to the scripts of other origins too."""
+def challenge_headers(error: StepUpRequired, scheme: str = "Bearer") -> dict[str, str]:
+    """Return the challenge as a header, for a token that came by *scheme*, exposed to the scripts of other origins too."""
     told = {"error": ERROR, "error_description": DESCRIPTION, **step_up_members(error)}
     parameters = ", ".join(f"{name}={_quoted(str(value))}" for name, value in told.items())
-    return {CHALLENGE_HEADER: f"Bearer {parameters}", EXPOSE_HEADER: CHALLENGE_HEADER}
+    return {CHALLENGE_HEADER: f"{scheme} {parameters}", EXPOSE_HEADER: CHALLENGE_HEADER}
 
 
 def _asked(error: StepUpRequired) -> Iterable[tuple[str, object]]:

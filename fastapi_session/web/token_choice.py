@@ -4,6 +4,8 @@
 |---|---|
 | verify | a bearer token that has the structure of ours, then the cookie, as far as each is allowed |
 | refresh | a bearer token that is a refresh token of ours, then the cookie, as far as each is allowed |
+
+A token by the scheme `DPoP` counts where a bearer token does.
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ def _counting(
         parsed = known.parse(credentials.bearer)
         if parsed is not None:
             exchange.access_token = credentials.bearer
+            exchange.proves = credentials.scheme == "dpop"
             return "header", parsed
     if allowed == "header" or not credentials.access_cookies:
         return "header", None

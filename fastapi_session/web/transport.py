@@ -4,6 +4,7 @@
 |---|---|---|
 | cookie | cookie `sAccessToken`, Path=/ | cookie `sRefreshToken`, Path = the refresh endpoint (`cookie_names` has prefixes) |
 | header | request `Authorization: Bearer`, response `st-access-token` | the same, response `st-refresh-token` |
+| header, bound by DPoP | request `Authorization: DPoP` and a proof in `DPoP`, response as above | the same |
 
 With each new access token goes the `front-token`, which says to the page who is signed in and until when.
 """
@@ -28,6 +29,9 @@ from fastapi_session.web.header_size import SizeWatch, bytes_of
 from fastapi_session.web.token_cookies import TokenCookies, cleared_old_cookie
 
 Method = Literal["cookie", "header"]
+Scheme = Literal["bearer", "dpop"]
+"""By which scheme of `Authorization` a token came; the names of schemes have no case (RFC 9110, section 11.1)."""
+SCHEMES: dict[str, Scheme] = {"bearer": "bearer", "dpop": "dpop"}
 METHODS: tuple[Method, Method] = ("header", "cookie")
 """The transfer methods, in the order in which they are looked for."""
 
@@ -37,6 +41,9 @@ FRONT_TOKEN_HEADER = "front-token"
 ANTI_CSRF_HEADER = "anti-csrf"
 AUTH_MODE_HEADER = "st-auth-mode"
 AUTHORIZATION_HEADER = "authorization"
+PROOF_HEADER = "dpop"
+NONCE_HEADER = "DPoP-Nonce"
+CHALLENGE_HEADER = "WWW-Authenticate"
 RID_HEADER = "rid"
 FDI_VERSION_HEADER = "fdi-version"
 
@@ -50,11 +57,16 @@ FAILED_CLAIMS = "claimValidationErrors"
 SUBPROTOCOL = "session"
 """The subprotocol that is chosen for a client that offered it, and its access token as another one."""
 SUBPROTOCOL_BEARER = "session.bearer."
+SUBPROTOCOL_DPOP = "session.dpop."
+"""The same for a token that is bound by DPoP, and beside it the proof as a third one: `SUBPROTOCOL_PROOF`."""
+SUBPROTOCOL_PROOF = "session.proof."
 
 REQUEST_HEADERS = (RID_HEADER, FDI_VERSION_HEADER, ANTI_CSRF_HEADER, AUTHORIZATION_HEADER, AUTH_MODE_HEADER)
 """What clients send beside the safelisted headers of the Fetch standard."""
 RESPONSE_HEADERS = (FRONT_TOKEN_HEADER, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF_HEADER)
 """What clients have to be able to read."""
+PROOF_RESPONSE_HEADERS = (NONCE_HEADER, CHALLENGE_HEADER)
+"""What clients have to be able to read besides, if they prove a key by DPoP."""
 
 _PLAIN = CookieNames()
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -64,7 +76,8 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 class Credentials:
     """What a request brought, not verified. Of each cookie all values, in order.
 
-    *older_cookies* came under the names from before a change of prefix. *bindings* are credentials of bound sessions.
+    *older_cookies* came under the names from before a change of prefix. *bindings* are credentials of bound sessions. *bearer* is the
+    token of `Authorization`, by whichever *scheme*, and *proofs* are the headers `DPoP`.
     """
 
     access_cookies: tuple[str, ...] = field(default=(), repr=False)
@@ -73,6 +86,8 @@ class Credentials:
     older_cookies: Mapping[str, tuple[str, ...]] | None = field(default=None, repr=False)
     has_legacy_cookie: bool = False
     bearer: str | None = field(default=None, repr=False)
+    scheme: Scheme | None = None
+    proofs: tuple[str, ...] = field(default=(), repr=False)
     anti_csrf: str | None = field(default=None, repr=False)
     has_rid: bool = False
     auth_mode: str | None = None
@@ -91,10 +106,12 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
     *names* are those of the cookies on the wire. Whatever is malformed counts as absent.
     """
     cookies: list[bytes] = []
+    proofs: list[bytes] = []
     values: dict[str, str] = {}
+    lists = {COOKIE_HEADER: cookies, _PROOF: proofs}
     for name, value in headers:
-        if name == COOKIE_HEADER:
-            cookies.append(value)
+        if name in lists:
+            lists[name].append(value)
         elif name in _WANTED:
             values.setdefault(_WANTED[name], value.decode("latin-1"))
     credentials = Credentials()
@@ -108,23 +125,36 @@ def read(headers: RawHeaders, *, names: CookieNames = _PLAIN, subprotocols: Sequ
             credentials.older_cookies = {cookie: found[name] for cookie, name in names.older.items() if name in found}
     if values:
         scheme, _, token = values.get(AUTHORIZATION_HEADER, "").partition(" ")
-        credentials.bearer = (token.strip(" ") or None) if scheme.lower() == "bearer" else None
+        credentials.bearer = (token.strip(" ") or None) if scheme.lower() in SCHEMES else None
+        credentials.scheme = SCHEMES[scheme.lower()] if credentials.bearer else None
         credentials.anti_csrf = values.get(ANTI_CSRF_HEADER)
         credentials.has_rid = RID_HEADER in values
         credentials.auth_mode = values.get(AUTH_MODE_HEADER)
+    credentials.proofs = tuple(proof.decode("latin-1") for proof in proofs)
     if subprotocols and credentials.bearer is None:
-        credentials.bearer = _bearer_among(subprotocols)
+        _count_subprotocols(credentials, subprotocols)
     return credentials
 
 
+_PROOF = PROOF_HEADER.encode()
 _WANTED = {name.encode(): name for name in (AUTHORIZATION_HEADER, ANTI_CSRF_HEADER, RID_HEADER, AUTH_MODE_HEADER)}
 
 
-def _bearer_among(subprotocols: Iterable[str]) -> str | None:
-    """Return the token that a client offered as a subprotocol, `None` if there is none."""
+def _count_subprotocols(credentials: Credentials, offered: Sequence[str]) -> None:
+    """Use the token that a client offered as a subprotocol, and the proof beside it, if it did."""
     # For browsers: a page can set no header of a WebSocket, but can offer any subprotocol.
-    bearers = [offer.removeprefix(SUBPROTOCOL_BEARER) for offer in subprotocols if offer.startswith(SUBPROTOCOL_BEARER)]
-    return bearers[0] or None if bearers else None
+    for scheme, prefix in _OFFERED.items():
+        if credentials.bearer is None and (tokens := _offered(offered, prefix)) and tokens[0]:
+            credentials.bearer, credentials.scheme = tokens[0], scheme
+    if credentials.scheme == "dpop":
+        credentials.proofs += _offered(offered, SUBPROTOCOL_PROOF)
+
+
+_OFFERED: dict[Scheme, str] = {"bearer": SUBPROTOCOL_BEARER, "dpop": SUBPROTOCOL_DPOP}
+
+
+def _offered(offered: Iterable[str], prefix: str) -> tuple[str, ...]:
+    return tuple(offer.removeprefix(prefix) for offer in offered if offer.startswith(prefix))
 
 
 @dataclass(slots=True)
@@ -133,7 +163,8 @@ class Outcome:
 
     *older_cookies* are those to clear under the older domain. *device* is what the cookie of the browser's device is to have,
     *offer* the challenge with which the browser may bind the session to its key.
-    *old_cookies* are those of other systems to clear; if it *signs_out*, all in which a login came.
+    *old_cookies* are those of other systems to clear; if it *signs_out*, all in which a login came. *nonce* is for the client's next
+    DPoP proof.
     """
 
     tokens: dict[Method, Tokens | None] = field(default_factory=dict)
@@ -143,6 +174,7 @@ class Outcome:
     offer: str | None = field(default=None, repr=False)
     old_cookies: tuple[OldCookie, ...] = ()
     signs_out: bool = False
+    nonce: str | None = None
 
 
 class Transport:
@@ -192,6 +224,8 @@ class Transport:
                 yield ACCESS_HEADER, cookie_tokens.access_token
             if cookie_tokens.anti_csrf_token is not None and cookie_tokens.refresh_token is not None:
                 yield ANTI_CSRF_HEADER, cookie_tokens.anti_csrf_token
+        if outcome.nonce is not None:
+            yield NONCE_HEADER, outcome.nonce
         if outcome.tokens:
             yield FRONT_TOKEN_HEADER, front_token(sent[0]) if sent else "remove"
 

@@ -3,7 +3,7 @@
 | the request | its session |
 |---|---|
 | has begun or refreshed one itself | that one, whatever token came |
-| brings an access token that `Sessions.verify` accepts | that of the token, as this request has changed it since |
+| brings an access token that `Sessions.verify` accepts, by the scheme `DPoP` with a proof | that of the token, as this request has changed it since |
 | brings no access token of ours, but a login that is adopted | that one, as the tables of `adopting` say |
 | brings neither | `None` if none is required, else refused |
 | anything else | refused |
@@ -35,7 +35,7 @@ from fastapi_session.core.claims.validators import ClaimValidator, validators_of
 from fastapi_session.errors import SessionError, TryRefreshTokenError, UnauthorisedError
 from fastapi_session.model import Json
 from fastapi_session.web.adopting import adopt_login
-from fastapi_session.web.binding.possession import possession_of
+from fastapi_session.web.binding.dpop_requests import verified_by_proof
 from fastapi_session.web.browsers import is_configured_origin
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.openapi import COOKIE_SCHEME, scheme_name
@@ -89,9 +89,10 @@ class SessionProvider(SecurityBase, Generic[Payload, Data]):
                     method = None  # of no token
                     return await self._without_token(connection, exchange, http_method)
                 proof = NOT_ASKED if method == "header" else self._proof(connection, exchange, http_method)
-                proved = None if presented.content.jkt is None else possession_of(connection, exchange, method)
-                content = await exchange.sessions.verify(
-                    presented, check_database=self.check_database, proof=proof, possession=proved
+                content = await (
+                    verified_by_proof(connection, exchange, presented, check_database=self.check_database)
+                    if exchange.proves
+                    else exchange.sessions.verify(presented, check_database=self.check_database, proof=proof)
                 )
                 session = Session(
                     presented.content, exchange.access_token, exchange=exchange, method=method, types=self.types

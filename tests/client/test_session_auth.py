@@ -17,6 +17,7 @@ import pytest
 from fastapi_session import SessionConfig
 from fastapi_session.client import httpx as for_httpx
 from fastapi_session.client import httpx2 as for_httpx2
+from fastapi_session.client.dpop import DpopKey
 from fastapi_session.client.held import SessionTokens
 from tests.browser.script_app import ScriptApp
 from tests.browser.server import Server, serve
@@ -36,6 +37,8 @@ Api = tuple[ScriptApp, Server]
 
 class Caller(Protocol):
     """A client, sync or async, as a test drives it."""
+
+    client: Any
 
     def __init__(self, package: Any, **options: Any) -> None: ...
 
@@ -251,8 +254,8 @@ def test_a_stream_is_not_read(start: Start, api: Api) -> None:
     """An answer that is no refusal is left for the program to read."""
     caller = start(api[1])
     caller.call("POST", "/login")
-    request = caller.client.build_request("GET", "/me")  # type: ignore[attr-defined]
-    sent = caller.client.send(request, stream=True)  # type: ignore[attr-defined]
+    request = caller.client.build_request("GET", "/me")
+    sent = caller.client.send(request, stream=True)
     response = caller.runner.run(sent) if isinstance(caller, Async) else sent
 
     assert not response.is_stream_consumed
@@ -294,3 +297,39 @@ def test_a_refusal_that_stays(start: Start, api: Api, method: Method) -> None:
 
     assert (401, "try refresh token") == ((said := caller.call("GET", "/stale")).status_code, said.json()["message"])
     assert 3 == server.refreshes
+
+
+@pytest.mark.parametrize("nonces", [False, True])
+def test_a_session_that_is_bound(nonces: bool, start: Start, tmp_path: Path) -> None:
+    """A client with a key is served for hours, alone and with many calls at once; its tokens are of no use without the key."""
+    with serve_api(tmp_path, dpop="required", dpop_nonces=nonces) as (app, server):
+        key = DpopKey(clock=app.clock)
+        caller = start(server, dpop=key)
+        assert 200 == caller.call("POST", "/login").status_code
+        for hours in range(3):
+            assert ["ada"] * MANY == [response.json() for response in caller.many("/me")]
+            assert hours == server.refreshes
+            app.clock.advance(HOUR)
+        tokens = caller.client.auth.tokens
+        thieves = [start(server, tokens=tokens), start(server, tokens=tokens, dpop=DpopKey(clock=app.clock))]
+
+        assert [401, 401] == [thief.call("GET", "/me").status_code for thief in thieves]
+        assert "ada" == start(server, tokens=tokens, dpop=key).call("GET", "/me").json()
+        assert 401 == start(server).call("POST", "/login").status_code
+
+
+def test_a_key_where_nothing_is_bound(start: Start, api: Api) -> None:
+    """An application that binds no session gives tokens as to any client, and they are brought as a bearer brings them."""
+    app, server = api
+    caller = start(server, dpop=DpopKey(clock=app.clock))
+    assert 200 == caller.call("POST", "/login").status_code
+    app.clock.advance(HOUR)
+
+    assert "ada" == caller.call("GET", "/me").json()
+    assert "ada" == start(server, tokens=caller.client.auth.tokens).call("GET", "/me").json()
+
+
+def test_a_key_is_for_headers(package: tuple[Any, Any]) -> None:
+    """A key in cookie mode is a mistake, and said so."""
+    with pytest.raises(ValueError, match="dpop: a key is proved for tokens in headers"):
+        package[1]("http://localhost", method="cookie", dpop=DpopKey())

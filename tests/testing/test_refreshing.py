@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import httpx2
 import pytest
+from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
-from fastapi_session import ConfigurationError, Sessions
+from fastapi_session import (
+    ConfigurationError,
+    CreateSession,
+    Session,
+    Sessions,
+    create_session,
+    install,
+    session_router,
+    verify_session,
+)
+from fastapi_session.client.dpop import DpopKey
 from fastapi_session.testing import HandClock, auto_refresh, sign_in, sign_in_async
 from fastapi_session.web.transport import Method
+from tests.engines import engine
 from tests.testing.shop import ORIGIN, Roles, app
 
 METHODS = pytest.mark.parametrize("method", ["cookie", "header"])
@@ -78,3 +90,30 @@ def test_one_method_a_client(sessions: Sessions) -> None:
 
     with pytest.raises(ConfigurationError, match="leave method out"):
         sign_in(client, sessions, "root", method="header")
+
+
+@pytest.mark.parametrize("by", ["sign_in", "route"])
+def test_it_proves_a_key(by: str, clock: HandClock) -> None:
+    """With a key the session is bound to it, at the time of the engine: its client goes on for hours, and nobody else does."""
+    sessions, app = engine(clock, api_domain=ORIGIN, dpop="required", dpop_nonces=True), FastAPI()
+    install(app, sessions)
+    app.include_router(session_router())
+    app.post("/login")(log_in)
+    app.get("/me")(me)
+    client = auto_refresh(TestClient(app, base_url=ORIGIN), sessions, dpop=DpopKey())
+    sign_in(client, sessions, "root") if by == "sign_in" else client.post("/login")
+    for _ in range(3):
+        assert "root" == client.get("/me").json()
+        clock.advance(timedelta(hours=2))
+    auth: Any = client.auth
+    bearer = {"Authorization": f"Bearer {auth.tokens.access_token}"}
+
+    assert 401 == TestClient(app, base_url=ORIGIN).get("/me", headers=bearer).status_code
+
+
+async def log_in(create: Annotated[CreateSession, Depends(create_session())]) -> None:
+    await create("root")
+
+
+async def me(session: Annotated[Session, Depends(verify_session())]) -> str:
+    return session.user_id

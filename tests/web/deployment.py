@@ -71,6 +71,11 @@ async def _checked(session: Annotated[Session, Depends(verify_session(check_data
     return {"user_id": session.user_id}
 
 
+@ENDPOINTS.get("/asked-twice", dependencies=[Depends(verify_session(anti_csrf_check=False))])
+async def _asked_twice(session: Annotated[Session, Depends(verify_session(check_database=True))]) -> dict[str, str]:
+    return {"user_id": session.user_id}
+
+
 @ENDPOINTS.get("/guarded")
 async def _guarded(session: Annotated[Session, Depends(verify_session(anti_csrf_check=True))]) -> dict[str, str]:
     return {"user_id": session.user_id}

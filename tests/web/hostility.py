@@ -16,6 +16,10 @@ from random import Random
 from typing import Any
 from urllib.parse import unquote
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fastapi_session.core.signatures import sign
+
 Header = tuple[bytes, bytes]
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -446,6 +450,27 @@ def odd_authorization(forger: Forger) -> list[Header]:
     ]
 
 
+def proofs(forger: Forger) -> list[Header]:
+    """A genuine token that is bound to no key, or a forged one, beside what is no proof, or one of a key of the attacker's own."""
+    token = forger.random.choice([forger.genuine, forger.token])().encode("latin-1", "replace")
+    junk = [forger.token().encode("latin-1", "replace") for _ in range(forger.random.randint(0, 2))]
+    shown = forger.random.choice([junk, [PROOF], [PROOF, PROOF], [PROOF, *junk], [b"a" * 100_000], [EXTREME_BYTES]])
+    return [(b"authorization", b"DPoP " + token), *((b"dpop", proof) for proof in shown)]
+
+
+def own_proof() -> bytes:
+    """A proof by a key of the attacker's own, for no token."""
+    key, claims = ec.generate_private_key(ec.SECP256R1()), {"htm": "GET", "htu": "https://testserver/me"}
+    point = key.public_key().public_numbers()
+    jwk = {"kty": "EC", "crv": "P-256", "x": encoded(point.x.to_bytes(32)), "y": encoded(point.y.to_bytes(32))}
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk}
+    signed = f"{encoded(json.dumps(header))}.{encoded(json.dumps({**claims, 'iat': 2_000_000_000, 'jti': 'j'}))}"
+    return f"{signed}.{encoded(sign(signed.encode(), key))}".encode()
+
+
+PROOF = own_proof()
+
+
 def first_header_counts(forger: Forger) -> list[Header]:
     """A genuine token in a second Authorization header, after one that is not ours."""
     return [
@@ -462,6 +487,7 @@ ATTACKS: list[Callable[[Forger], list[Header]]] = [
     *[raw_jar] * 2,
     *[duplicate_cookies] * 2,
     *[odd_authorization] * 2,
+    *[proofs] * 2,
     first_header_counts,
 ]
 
@@ -473,6 +499,8 @@ EXTRAS: list[Header] = [
     (b"st-auth-mode", b"\xfe" * 50),
     (b"anti-csrf", b""),
     (b"anti-csrf", EXTREME_BYTES),
+    (b"dpop", PROOF),
+    (b"dpop", b"\xff"),
     (b"fdi-version", b"1.16,1.17,99"),
     (b"cookie", b"sIdRefreshToken=1"),
     (b"cookie", b"sFrontToken=x"),

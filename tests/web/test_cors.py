@@ -26,12 +26,13 @@ RIGHT: dict[str, Any] = {
     "allow_headers": get_all_cors_headers(),
     "allow_methods": ["GET", "POST"],
 }
+EARLIER = [name for name in get_all_cors_headers() if name != "dpop"]
 EVERY_HEADER = [FRONT_TOKEN, ACCESS_HEADER, REFRESH_HEADER, ANTI_CSRF]
 
 
 def test_the_request_headers() -> None:
     """The list for `allow_headers` has every header that clients send."""
-    assert [ANTI_CSRF, "authorization", "content-type", "fdi-version", "rid", AUTH_MODE] == sorted(
+    assert [ANTI_CSRF, "authorization", "content-type", "dpop", "fdi-version", "rid", AUTH_MODE] == sorted(
         get_all_cors_headers()
     )
 
@@ -73,6 +74,26 @@ def test_what_is_wrong_is_said_at_the_start(
 
     assert told == [next((name for name in told if name in message), message) for message in caplog.messages]
     assert all(message.startswith("CORSMiddleware: ") for message in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("dpop", "options", "told"),
+    [
+        ("optional", RIGHT, []),
+        ("optional", RIGHT | {"allow_headers": ["*"]}, []),
+        ("optional", RIGHT | {"expose_headers": [*EVERY_HEADER, "dpop-nonce", "www-authenticate"]}, []),
+        ("optional", RIGHT | {"allow_headers": [*EARLIER]}, ["keeps DPoP out"]),
+        ("required", RIGHT | {"expose_headers": EVERY_HEADER}, ["add DPoP-Nonce, WWW-Authenticate"]),
+        ("off", RIGHT | {"allow_headers": [*EARLIER], "expose_headers": EVERY_HEADER}, []),
+    ],
+)
+def test_dpop(dpop: str, options: dict[str, Any], told: list[str], clock: HandClock) -> None:
+    """Where clients prove keys, their header has to come in, and what is said of their proofs has to come out."""
+    app, sessions = FastAPI(), engine(clock, dpop=dpop)
+    app.add_middleware(CORSMiddleware, **options)
+
+    problems = [*cors_problems(app, sessions.config)]
+    assert told == [next((name for name in told if name in problem), problem) for problem in problems]
 
 
 def test_without_cors(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:

@@ -49,6 +49,8 @@ DEPLOYMENTS: list[dict[str, Any]] = [
         "older_cookie_domain": "",
         "cookie_domain": "example.com",
         "expose_access_token_to_frontend_in_cookie_based_auth": True,
+        "dpop": "optional",
+        "dpop_nonces": True,
     },
 ]
 DUPLICATES = "The request contains multiple session cookies."
@@ -113,6 +115,8 @@ async def call(app: FastAPI, method: str, path: str, headers: Iterable[Header]) 
 
 def is_right(path: str, answer: Answer) -> bool:
     """Say whether *answer* is one that a request without a genuine session may have."""
+    if answer.outcome == "401 dpop proof refused":
+        return not answer.brings_tokens()
     if path == "/login":
         return answer.status == 200
     if answer.brings_tokens():
@@ -239,6 +243,8 @@ def offer(forger: Forger) -> list[Header]:
         b"session.bearer." + token,
         b"session, session.bearer." + token,
         b"session.bearer.",
+        b"session.dpop." + token,
+        b"session, session.dpop." + token + b", session.proof." + token,
         b",,,",
         EXTREME_BYTES,
     ]

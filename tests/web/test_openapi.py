@@ -66,6 +66,19 @@ def test_the_schemes(document: dict[str, Any]) -> None:
     assert ("http", "bearer", "JWT") == (bearer["type"], bearer["scheme"], bearer["bearerFormat"])
 
 
+def test_dpop(deploy: Deploy) -> None:
+    """Where sessions can be bound by DPoP, a token may come by that scheme too, and a 401 has a challenge and a nonce."""
+    document = deploy(dpop="optional", session_expired_status_code=440).get("/openapi.json").json()
+    schemes, paths = document["components"]["securitySchemes"], document["paths"]
+    refusals = [paths[path][method]["responses"]["401"] for path, method in (("/me", "get"), (REFRESH_PATH, "post"))]
+
+    OpenAPI.model_validate(document)
+    assert [*EITHER, {"SessionDpop": []}] == paths["/me"]["get"]["security"]
+    assert {"SessionRefreshDpop": []} in paths[REFRESH_PATH]["post"]["security"]
+    assert ("http", "DPoP") == (schemes["SessionDpop"]["type"], schemes["SessionDpop"]["scheme"])
+    assert [{"WWW-Authenticate", "DPoP-Nonce"}] * 2 == [set(refusal["headers"]) for refusal in refusals]
+
+
 def test_the_names_of_the_cookies(deploy: Deploy) -> None:
     """Each scheme has the name that its cookie has on the wire."""
     document = deploy(api_domain="https://testserver", cookie_prefix="__Host-").get("/openapi.json").json()

@@ -36,6 +36,12 @@ class TestWellKnownDocuments:
         } == response.json()
         assert "https://api.example.com/v1" == parsed.content.issuer
 
+    def test_discovery_of_dpop(self, deploy: Deploy) -> None:
+        """Where sessions can be bound by DPoP, it says by which algorithms a proof may be signed (RFC 9449, section 5.1)."""
+        response = deploy(dpop="optional").get("/auth/.well-known/openid-configuration")
+
+        assert ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"] == response.json()["dpop_signing_alg_values_supported"]
+
     @pytest.mark.parametrize("path", ["/auth/jwt/jwks.json", "/auth/.well-known/openid-configuration"])
     def test_everybody_may_read_them(self, path: str, deployment: Deployment) -> None:
         """They are for every origin, and are cached for a while."""

@@ -16,7 +16,7 @@ from fastapi_session.core import access_token, base64url
 from fastapi_session.core.jws import segment
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cookies import EPOCH
-from fastapi_session.web.transport import Credentials, Outcome, Transport, read
+from fastapi_session.web.transport import Credentials, Outcome, Scheme, Transport, read
 from tests.engines import SECRET, engine
 from tests.moments import PAST_GRACE
 from tests.web.conftest import Deploy
@@ -75,9 +75,9 @@ def is_of_its_type(name: str, value: object) -> bool:  # noqa: PLR0911 - one for
             return value == "0" * 12
         case "parentRefreshTokenHash1":
             return value in (None, "0" * 64)
-        case "browserSession" | "is_anonymous":
+        case "browserSession" | "is_anonymous" | "deviceBound":
             return value is True
-        case "act" | "auth_times":
+        case "act" | "auth_times" | "cnf":
             return False  # an object, which is never among the values here
         case _:
             return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < 253_402_300_800
@@ -104,7 +104,19 @@ class TestReading:
     )
     def test_bearer(self, authorization: bytes, bearer: str | None) -> None:
         """A bearer token is what follows the scheme and its spaces."""
-        assert Credentials(bearer=bearer) == read([(b"authorization", authorization)])
+        scheme: Scheme | None = "bearer" if bearer else None
+        assert Credentials(bearer=bearer, scheme=scheme) == read([(b"authorization", authorization)])
+
+    @pytest.mark.parametrize(
+        ("authorization", "token"),
+        [(b"DPoP abc", "abc"), (b"dpop  abc ", "abc"), (b"DPoP", None), (b"DPoP ", None), (b"DPoPabc", None)],
+    )
+    def test_dpop(self, authorization: bytes, token: str | None) -> None:
+        """A token by the scheme DPoP is what follows that; each header of the same name is a proof."""
+        headers = [(b"dpop", b"p1"), (b"authorization", authorization), (b"dpop", b"p2\xff")]
+        scheme: Scheme | None = "dpop" if token else None
+
+        assert Credentials(bearer=token, scheme=scheme, proofs=("p1", "p2\xff")) == read(headers)
 
     @pytest.mark.parametrize(
         ("offers", "bearer"),
@@ -121,7 +133,27 @@ class TestReading:
     )
     def test_subprotocols(self, offers: list[str], bearer: str | None) -> None:
         """A browser brings the token of a socket as one of the subprotocols it offers."""
-        assert Credentials(bearer=bearer) == read([], subprotocols=offers)
+        scheme: Scheme | None = "bearer" if bearer else None
+        assert Credentials(bearer=bearer, scheme=scheme) == read([], subprotocols=offers)
+
+    @pytest.mark.parametrize(
+        ("offers", "expected"),
+        [
+            (["session", "session.dpop.t", "session.proof.p"], Credentials(bearer="t", scheme="dpop", proofs=("p",))),
+            (["session.proof.p", "session.dpop.t"], Credentials(bearer="t", scheme="dpop", proofs=("p",))),
+            (
+                ["session.dpop.t", "session.proof.p", "session.proof.q"],
+                Credentials(bearer="t", scheme="dpop", proofs=("p", "q")),
+            ),
+            (["session.dpop.t"], Credentials(bearer="t", scheme="dpop")),
+            (["session.bearer.b", "session.dpop.t", "session.proof.p"], Credentials(bearer="b", scheme="bearer")),
+            (["session.bearer.", "session.dpop.t"], Credentials(bearer="t", scheme="dpop")),
+            (["session.proof.p"], Credentials()),
+        ],
+    )
+    def test_subprotocols_of_dpop(self, offers: list[str], expected: Credentials) -> None:
+        """A browser brings a token that is bound, and the proof, as two of the subprotocols it offers."""
+        assert expected == read([], subprotocols=offers)
 
     def test_everything(self) -> None:
         """All that a request may bring is found, and nothing else is looked at."""
@@ -157,7 +189,7 @@ class TestReading:
         credentials = read([(b"cookie", b"sAccessToken=s3cret; sRefreshToken=s3cret"), (b"anti-csrf", b"s3cret")])
 
         assert "s3cret" not in repr(credentials)
-        assert "s3cret" not in repr(read([(b"authorization", b"Bearer s3cret")]))
+        assert "s3cret" not in repr(read([(b"authorization", b"Bearer s3cret"), (b"dpop", b"s3cret")]))
 
     @given(
         st.lists(

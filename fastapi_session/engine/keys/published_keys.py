@@ -8,7 +8,9 @@ from typing import Any
 
 from fastapi_session import endpoint_paths
 from fastapi_session.clock import Clock
+from fastapi_session.config import SessionConfig
 from fastapi_session.core import service_jwt
+from fastapi_session.core.binding.dpop import ALGORITHMS
 from fastapi_session.core.payload import json_object
 from fastapi_session.core.signing_keys import is_kid
 from fastapi_session.engine.keys.keyring import Keyring
@@ -18,13 +20,14 @@ from fastapi_session.stores.base import JoinedStore
 
 
 class PublishedKeys:
-    """The keys of *keyring* as other services know them, published by *issuer*.
+    """The keys of *keyring* as other services know them, and by which algorithms a client may prove a key of its own.
 
     They are read through the *joined* store, if there is one: waiting for a second connection can deadlock a full pool.
     """
 
-    def __init__(self, issuer: str, *, keyring: Keyring, clock: Clock, joined: JoinedStore | None) -> None:
-        self._issuer = issuer
+    def __init__(self, config: SessionConfig, *, keyring: Keyring, clock: Clock, joined: JoinedStore | None) -> None:
+        self._issuer = config.issuer
+        self._proves = config.dpop != "off"
         self._keyring = keyring
         self._clock = clock
         self._joined = joined
@@ -46,9 +49,13 @@ class PublishedKeys:
             await self._keyring.signing_key(static=True, through=self._joined)
         return await self._keyring.jwks(through=self._joined)
 
-    def discovery(self) -> dict[str, str]:
-        """Return the discovery document (OpenID Connect Discovery, section 3)."""
-        return {"issuer": self._issuer, "jwks_uri": f"{self._issuer}{endpoint_paths.JWKS}"}
+    def discovery(self) -> dict[str, str | list[str]]:
+        """Return the discovery document (OpenID Connect Discovery, section 3; RFC 9449, section 5.1)."""
+        document: dict[str, str | list[str]] = {
+            "issuer": self._issuer,
+            "jwks_uri": f"{self._issuer}{endpoint_paths.JWKS}",
+        }
+        return document | ({"dpop_signing_alg_values_supported": [*ALGORITHMS]} if self._proves else {})
 
     async def revoke(self, kid: str) -> bool:
         """Delete the signing key named *kid*, and say whether it was there. Raises `StoreUnavailable`."""

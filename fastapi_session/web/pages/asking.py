@@ -2,7 +2,7 @@
 
 | the request | is for |
 |---|---|
-| has `Authorization: Bearer` or `st-auth-mode` | JSON: its client refreshes by itself |
+| has `Authorization: Bearer`, `Authorization: DPoP` or `st-auth-mode` | JSON: its client refreshes by itself |
 | `Sec-Purpose`, `Purpose` or `X-Moz` says prefetch | JSON: nobody looks at it yet, and the navigation will ask again |
 | HEAD, OPTIONS | JSON |
 | `HX-Request: true` | a part of a page: HTMX follows redirects, and does not show them |
@@ -18,7 +18,7 @@ from typing import Literal
 
 from starlette.requests import HTTPConnection
 
-from fastapi_session.web.transport import AUTH_MODE_HEADER, AUTHORIZATION_HEADER, RID_HEADER
+from fastapi_session.web.transport import AUTH_MODE_HEADER, AUTHORIZATION_HEADER, RID_HEADER, SCHEMES
 
 Asked = Literal["page", "part"]
 
@@ -44,4 +44,5 @@ def is_htmx(connection: HTTPConnection) -> bool:
 
 
 def _is_of_a_client(headers: Mapping[str, str]) -> bool:
-    return AUTH_MODE_HEADER in headers or headers.get(AUTHORIZATION_HEADER, "")[:7].lower() == "bearer "
+    scheme = headers.get(AUTHORIZATION_HEADER, "").partition(" ")[0].lower()
+    return AUTH_MODE_HEADER in headers or scheme in SCHEMES

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from fastapi_session.core import base64url, jws
+from fastapi_session.core.binding.proof_keys import proof_key
 
 Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -58,6 +59,13 @@ def sign(message: bytes, algorithm: str, private: Private | None = None) -> byte
         case ec.EllipticCurvePrivateKey() as key:
             r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256())))
             return r.to_bytes(32) + s.to_bytes(32)
+
+
+def jkt(algorithm: str = "ES256") -> str:
+    """Return the thumbprint of the key of *algorithm*."""
+    known = proof_key(public_jwk(PRIVATE[algorithm]), algorithm, allowed=ALL)
+    assert known is not None
+    return known.thumbprint
 
 
 def proof(claims: Any, algorithm: str = "ES256", *, private: Private | None = None, **header: Any) -> str:

@@ -14,6 +14,7 @@ from fastapi_session.testing import HandClock
 from tests.conftest import Place
 from tests.core.keys import PRIVATE
 from tests.engine.processes import Process, kids
+from tests.engines import config
 from tests.milliseconds import HOUR as HOUR_IN_MILLISECONDS
 from tests.moments import DAY, HOUR, MILLISECOND, MINUTE
 
@@ -66,7 +67,7 @@ async def test_a_restart_brings_none_back(store: Store, clock: HandClock) -> Non
         assert [minutes < 40, minutes == 0] == known
         keys = Process(store, clock).keyring
         if not minutes:
-            assert await PublishedKeys("", keyring=keys, clock=clock, joined=None).revoke(STATIC)
+            assert await PublishedKeys(config(), keyring=keys, clock=clock, joined=None).revoke(STATIC)
 
 
 async def test_what_is_no_key_is_left_out(store: Store, clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
