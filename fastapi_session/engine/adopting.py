@@ -6,6 +6,7 @@
 | no row | knows the login, which was taken in before | nothing: its session has ended, and does not come back |
 | no row | knows no such login | nothing |
 | a row that waits: no refresh token of it was exchanged yet | is not asked | its tokens again: a response was lost, or requests came at once |
+| a row that waits, and is bound to a key of its browser | is not asked | nothing: that browser has its tokens, and who brings the login again need not be it |
 | a row that does not wait | is not asked | nothing: it goes on by tokens of its own |
 | a row past its deadline, or by a secret that is gone | is not asked | nothing |
 
@@ -128,7 +129,8 @@ class Adopting:
             return None
         made_by = self._secrets.get(record.lineage.current_kid)
         token = None if made_by is None else self._token(_digest(login), made_by)
-        if made_by is None or token is None or not record.waits or not _is_current(token, record, made_by):
+        waits = record.waits and record.bound_key is None
+        if made_by is None or token is None or not waits or not _is_current(token, record, made_by):
             logger.debug("no session by a login of %s: session %s has tokens", login.source, record.handle)
             return None
         key = await self._keyring.signing_key()

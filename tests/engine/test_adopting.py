@@ -9,6 +9,7 @@ from functools import partial
 from fastapi_session import Sessions
 from fastapi_session.adoption import Adoption, OldLogin
 from fastapi_session.clock import system_clock
+from fastapi_session.core.binding.bound_keys import Possession, device_key
 from fastapi_session.engine.adopting import Brought
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.model import Circumstances
@@ -60,6 +61,20 @@ async def test_against_the_end(any_place: Place) -> None:
     await sessions.close()
 
     assert (True, None, []) == (ended, after, left)
+
+
+async def test_a_session_that_its_browser_has_bound(any_place: Place) -> None:
+    """Its tokens are given to nobody any more who brings the login: a thief may have kept that."""
+    sessions = engine(system_clock, store=any_place.store())
+    first = await adopted(sessions, "key")
+    assert first is not None
+    session_id, key = first.access_token.session_id, device_key("b" * 43)
+    assert await sessions.store.bind(session_id, key)
+    again = await adopted(sessions, "key")
+    goes_on = await sessions.refresh(refresh_token_of(first), possession=Possession(key, session_id))
+    await sessions.close()
+
+    assert (None, True) == (again, goes_on.access_token.is_bound)
 
 
 async def test_what_is_kept(any_place: Place) -> None:
