@@ -234,6 +234,11 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("device_binding_grace", {"device_binding_grace": -SECOND}, "0 to 300"),
     ("device_binding_grace", {"device_binding_grace": 301 * SECOND}, "0 to 300"),
     ("device_binding_scope", {"device_binding_scope": "all"}, "device_binding is off"),
+    (
+        "device_binding_scope",
+        {"api_domain": API, "device_binding": "optional", "device_binding_scope": "all", "anti_csrf": "VIA_TOKEN"},
+        "VIA_TOKEN",
+    ),
     ("dpop", {"dpop": "required", "token_transfer_method": "cookie"}, "tokens in headers"),
     ("access_token_validity", {"access_token_validity": timedelta(milliseconds=999)}, "at least one second"),
     ("access_token_validity", {"access_token_validity": -HOUR}, "at least one second"),

@@ -130,6 +130,8 @@ def _bindings(config: Settings) -> Iterator[str]:
         yield "device_binding_grace: give 0 to 300 seconds, as no browser is asked to bind a session for longer"
     if config.device_binding_scope == "all" and binding == "off":
         yield "device_binding_scope: device_binding is off; give 'optional' or 'required' there, or leave this out"
+    if config.device_binding_scope == "all" and config.anti_csrf == "VIA_TOKEN":
+        yield "device_binding_scope: a browser that refreshes by itself cannot hand pages the token of VIA_TOKEN; give 'refresh' here"
     if config.dpop == "required" and method == "cookie":
         yield "dpop: it is for tokens in headers, and token_transfer_method is 'cookie'; leave it out"
 
