@@ -84,7 +84,9 @@ async def _refresh(
 ) -> None:
     """Refresh the session whose refresh token came, and send its new tokens by the method by which that came."""
     credentials, sessions = exchange.credentials(connection), exchange.sessions
-    presented = presented_refresh_token(connection, exchange)
+    presented = presented_refresh_token(
+        connection, exchange, session_id=None if possession is None else possession.session_id
+    )
     if exchange.adopters and not _is_ours(presented, sessions) and await _adopt(connection, exchange, proof=proof):
         return
     if presented is None:

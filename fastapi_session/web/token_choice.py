@@ -110,10 +110,15 @@ def _counting(
     return "cookie", known.parse(exchange.access_token)
 
 
-def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> ChosenToken | None:
-    """Return the refresh token that counts, `None` if none came. Raises the errors of duplicate cookies."""
+def presented_refresh_token(
+    connection: HTTPConnection, exchange: Exchange, *, session_id: str | None = None
+) -> ChosenToken | None:
+    """Return the refresh token that counts, `None` if none came. Raises the errors of duplicate cookies.
+
+    If the request has proved that it is of the session *session_id*, no cookie of another one counts.
+    """
     allowed = allowed_method(connection, exchange)
-    credentials = _without_planted(exchange, exchange.credentials(connection))
+    credentials = _without_planted(exchange, exchange.credentials(connection), session_id=session_id)
     if allowed != "header":
         _refuse_duplicates(exchange, credentials)
     has_cookie = bool(credentials.refresh_cookies) and allowed != "header"
@@ -128,15 +133,17 @@ def presented_refresh_token(connection: HTTPConnection, exchange: Exchange) -> C
     return None
 
 
-def _without_planted(exchange: Exchange, credentials: Credentials) -> Credentials:
+def _without_planted(exchange: Exchange, credentials: Credentials, *, session_id: str | None) -> Credentials:
     """Return *credentials* without the refresh cookies that another host of the site may have planted."""
     # Such a host can plant a refresh cookie, whose prefix is `__Secure-` at best, but no access cookie with `__Host-`. So with
     # that prefix a refresh cookie counts only for the session of the access cookie.
     sessions = exchange.sessions
-    if not is_host_only(sessions.config.cookie_prefix):
-        return credentials
-    beside = first_access_cookie(credentials)
-    is_own = partial(sessions.is_refresh_token, session_id=beside.content.session_id if beside else "")
+    if session_id is None:
+        if not is_host_only(sessions.config.cookie_prefix):
+            return credentials
+        beside = first_access_cookie(credentials)
+        session_id = beside.content.session_id if beside else ""
+    is_own = partial(sessions.is_refresh_token, session_id=session_id)
     # Not in a variable of its own: error reporters send the local variables of a frame.
     return replace(credentials, refresh_cookies=tuple(filter(is_own, credentials.refresh_cookies)))
 

@@ -24,6 +24,7 @@ from tests.web.binding.browsers import (
     DownStore,
     bound,
     challenged,
+    offered,
     register,
     renew,
     signed_in,
@@ -153,6 +154,22 @@ def test_no_refresh_without_a_proof(deployment: Deployment) -> None:
     assert [(403, KEPT)] * 3 == [(response.status_code, change(response)) for response in asked]
     assert 3 == len({challenged(response) for response in asked})
     assert 200 == renew_all(deployment, browser.told(first)).status_code
+
+
+@pytest.mark.parametrize("prefix", ["", "__Host-", "__Secure-shop-"])
+def test_once_the_access_token_is_gone(prefix: str, deploy: Deploy) -> None:
+    """The browser renews when it has dropped the access token, so its refresh token comes alone, whatever the names of cookies are."""
+    deployment = deploy(**ALL, cookie_prefix=prefix)
+    response = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+    cookies = {name: rest.partition(";")[0] for name, rest in set_cookies(response)}
+    held = Held("cookie", cookies[f"{prefix}{ACCESS_COOKIE}"], "")
+    refresh = f"{prefix.replace('__Host-', '__Secure-')}{REFRESH_COOKIE}"
+    browser = Browser(held, offered(response) or "")
+    browser = browser.told(register(deployment, browser, cookie=f"{prefix}{ACCESS_COOKIE}={held.access}"))
+    deployment.clock.advance(10 * MINUTE)
+    renewed = renew_all(deployment, browser, cookie=f"{refresh}={cookies[refresh]}")
+
+    assert (200, True) == (renewed.status_code, f"{prefix}{ACCESS_COOKIE}" in dict(set_cookies(renewed)))
 
 
 class TestTheEnd:
