@@ -152,7 +152,9 @@ def attach_session_to_request(
             'a session that is bound to a DPoP key travels in headers: attach it with method="header"'
         )
     begun = Begun(issued.access_token.session_handle, chosen, exchange.sessions)
-    exchange.begin(exchange.sessions.issued_now(issued), begun)
+    # A session that goes on, of a refresh or of changed claims, may be stolen: whoever has it must not bind it to a key of his own.
+    is_new = issued.tokens.refresh_token is not None and issued.access_token.parent_refresh_token_hash is None
+    exchange.begin(exchange.sessions.issued_now(issued), begun, is_offered=is_new)
     return begun_session(exchange, SessionTypes(payload, data))
 
 

@@ -118,7 +118,7 @@ def presented_refresh_token(
     If the request has proved that it is of the session *session_id*, no cookie of another one counts.
     """
     allowed = allowed_method(connection, exchange)
-    credentials = _without_planted(exchange, exchange.credentials(connection), session_id=session_id)
+    credentials = without_planted(exchange, exchange.credentials(connection), session_id=session_id)
     if allowed != "header":
         _refuse_duplicates(exchange, credentials)
     has_cookie = bool(credentials.refresh_cookies) and allowed != "header"
@@ -133,8 +133,11 @@ def presented_refresh_token(
     return None
 
 
-def _without_planted(exchange: Exchange, credentials: Credentials, *, session_id: str | None) -> Credentials:
-    """Return *credentials* without the refresh cookies that another host of the site may have planted."""
+def without_planted(exchange: Exchange, credentials: Credentials, *, session_id: str | None = None) -> Credentials:
+    """Return *credentials* without the refresh cookies that another host of the site may have planted.
+
+    With *session_id* those are all of other sessions.
+    """
     # Such a host can plant a refresh cookie, whose prefix is `__Secure-` at best, but no access cookie with `__Host-`. So with
     # that prefix a refresh cookie counts only for the session of the access cookie.
     sessions = exchange.sessions

@@ -40,6 +40,9 @@ VERSION = 1
 OFFER_LIFE = 300_000
 """Milliseconds for which a new session may be bound."""
 _LONGEST_RENEWAL = 3_600_000
+CHALLENGE_KEPT = _LONGEST_RENEWAL + 2 * OFFER_LIFE
+"""Milliseconds for which a challenge is remembered that was used: any ends before, by whatever configuration it was made, and with
+five minutes more if the clocks of two processes differ."""
 CREDENTIAL_LIVES = {"refresh": 300_000, "all": 600_000}
 """Milliseconds for which a browser keeps the credential, and an access token that it guards. With less than two minutes left, it
 renews them at the next request that it guards."""

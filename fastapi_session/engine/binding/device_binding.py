@@ -138,7 +138,7 @@ class DeviceBinding:
         if record is None or record.bound_key != device_key(key.thumbprint):
             return "ended"
         # Last: what is refused above may be sent again.
-        until = self._clock() + self._challenge_lives[device_values.RENEW]
+        until = self._clock() + device_values.CHALLENGE_KEPT
         if not await self._store.once(sha256(challenge.encode()).digest(), until=until):
             return Challenged(self._challenge(device_values.RENEW, session_id))
         return self._bound(record, key, credential=self._credential(session_id, key))

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.core.binding.bound_keys import Possession
 from fastapi_session.web.exchange import Exchange
+from fastapi_session.web.token_choice import without_planted
 
 
 def possession_by_credential(connection: HTTPConnection, exchange: Exchange) -> Possession | None:
@@ -19,8 +20,9 @@ def possession_by_credential(connection: HTTPConnection, exchange: Exchange) -> 
     credentials, sessions = exchange.credentials(connection), exchange.sessions
     if not credentials.bindings:
         return None
+    own = without_planted(exchange, credentials)
 
     def is_refreshed(session_id: str) -> bool:
-        return any(sessions.is_refresh_token(text, session_id=session_id) for text in credentials.refresh_cookies)
+        return any(sessions.is_refresh_token(text, session_id=session_id) for text in own.refresh_cookies)
 
     return sessions.device_binding.possession(credentials.bindings, is_of=is_refreshed)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, Request
+from httpx2 import Response
 
 from fastapi_session import (
     CreateSession,
@@ -19,12 +20,14 @@ from fastapi_session import (
     install,
     session_router,
 )
+from fastapi_session.core.anti_csrf import NOT_ASKED
 from fastapi_session.testing import HandClock
 from tests.engines import config
 from tests.moments import HOUR, MILLISECOND, PAST_GRACE, SECOND
 from tests.web.binding.browsers import (
     BINDING_COOKIE,
     BOUND,
+    DEVICE_PATH,
     HTTPS,
     IDENTIFIER,
     OFFER,
@@ -38,7 +41,7 @@ from tests.web.binding.browsers import (
     signed_in,
 )
 from tests.web.conftest import Deploy
-from tests.web.deployment import application, deployed
+from tests.web.deployment import Deployment, application, deployed
 from tests.web.logins import Logins
 from tests.web.wire import KEPT, UNAUTHORISED, Held, change, set_cookies
 from tests.wire import AUTH_MODE, REFRESH_PATH, SIGN_OUT_PATH
@@ -103,6 +106,29 @@ def test_a_login_that_is_adopted(clock: HandClock) -> None:
         browser = Browser(Held.of(response, "cookie"), offered(response) or "")
 
         assert 200 == register(deployment, browser).status_code
+
+
+@pytest.mark.parametrize("said", ["refreshed", "changed"])
+def test_a_session_that_goes_on_is_not_offered(said: str, clock: HandClock) -> None:
+    """One that the application refreshed or changed itself may be stolen: who has it cannot bind it to a key of his own."""
+    sessions = Sessions(config(**BOUND), clock=clock)
+    app = application(sessions)
+
+    @app.post("/attach")
+    async def attach(request: Request) -> None:
+        begun = await sessions.create("ada")
+        clock.advance(PAST_GRACE)
+        issued = await (
+            sessions.refresh(begun.tokens.refresh_token or "", proof=NOT_ASKED)
+            if said == "refreshed"
+            else sessions.reissue(begun.access_token, {})
+        )
+        attach_session_to_request(request, issued, method="cookie")
+
+    with deployed(app, sessions, clock, HTTPS) as deployment:
+        response = deployment.post("/attach")
+
+    assert (200, None) == (response.status_code, offered(response))
 
 
 def test_the_last_session_of_a_request_is_offered(clock: HandClock) -> None:
@@ -179,6 +205,36 @@ class TestCookies:
         deployment.clock.advance(PAST_GRACE)
 
         assert [] == set_cookies(deployment.post(REFRESH_PATH, thief.to_refresh()))
+
+
+class TestPlanted:
+    """Another host of the site can plant cookies, but none whose name begins with `__Host-`."""
+
+    def bound(self, deployment: Deployment, user_id: str) -> dict[str, str]:
+        """The cookies of a browser that has bound its session."""
+        login = deployment.post(f"/login?user_id={user_id}", {AUTH_MODE: "cookie"})
+        cookies = given(login)
+        proof = signed_in_with(offered(login) or "")
+        return {**cookies, **given(deployment.post(DEVICE_PATH, {"cookie": as_header(cookies), PROOF: proof}))}
+
+    def test_a_whole_session(self, deploy: Deploy) -> None:
+        """With the refresh token and the credential of a session of his own he does not keep a browser from proving its key."""
+        deployment = deploy(**BOUND, cookie_prefix="__Host-")
+        own, planted = self.bound(deployment, "ada"), self.bound(deployment, "mallory")
+        names = ("__Secure-sRefreshToken", "__Secure-sBinding")
+        deployment.clock.advance(PAST_GRACE)
+        cookies = "; ".join([*(f"{name}={planted[name]}" for name in names), as_header(own)])
+
+        assert 200 == deployment.post(REFRESH_PATH, {"cookie": cookies}).status_code
+
+
+def given(response: Response) -> dict[str, str]:
+    """The cookies that the response sets, by name."""
+    return {name: rest.partition(";")[0] for name, rest in set_cookies(response)}
+
+
+def as_header(cookies: dict[str, str]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
 def signed_in_with(challenge: str) -> str:

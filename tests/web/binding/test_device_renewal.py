@@ -319,6 +319,19 @@ def test_the_store_is_down(deploy: Deploy, clock: HandClock) -> None:
     assert 200 == renew(deployment, browser, proof).status_code
 
 
+def test_a_used_challenge_is_remembered_until_it_ends(deploy: Deploy, clock: HandClock) -> None:
+    """A proof that was copied stays worthless, though access tokens live shorter now and what was remembered is cleared away."""
+    deployment = deploy(**BOUND)
+    browser = bound(deployment)
+    later = deploy(**BOUND, access_token_validity=MINUTE, store=deployment.sessions.store)
+    copied = browser.renewing()
+    assert 200 == renew(later, browser, copied).status_code
+    clock.advance(HOUR)
+    later.ask(_forgetting, later.sessions)
+
+    assert is_challenged(renew(later, browser, copied), browser)
+
+
 class TestRefresh:
     """What a credential is worth at a refresh."""
 
@@ -401,6 +414,11 @@ class TestRefresh:
 
         assert 200 == deployment.refresh(held, said).status_code
         assert 401 == deployment.post("/auth/session/refresh", said).status_code
+
+
+async def _forgetting(sessions: Any) -> int:
+    forgotten: int = await sessions.store.delete_remembered(limit=100)
+    return forgotten
 
 
 async def _impersonation(sessions: Any, browser: Browser) -> Any:

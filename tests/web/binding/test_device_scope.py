@@ -16,6 +16,7 @@ from tests.moments import MINUTE, PAST_GRACE
 from tests.web.binding.browsers import (
     BINDING_COOKIE,
     BOUND,
+    DEVICE_PATH,
     DEVICE_REFRESH_PATH,
     IDENTIFIER,
     OTHER_KEY,
@@ -131,6 +132,21 @@ def test_a_renewal_is_a_refresh(deployment: Deployment) -> None:
         assert (GUARDED, GUARDED) == (life(response), life(response, BINDING_COOKIE))
         assert browser.identifier == response.json()["session_identifier"]
         assert 200 == deployment.get("/me", browser.held.to_call()).status_code
+
+
+def test_beside_a_refresh_token_that_was_planted(deploy: Deploy) -> None:
+    """One of another session, which another host of the site can plant, does not keep a browser from renewing its own."""
+    deployment = deploy(**ALL, cookie_prefix="__Host-")
+    logins = [deployment.post(f"/login?user_id={name}", {"st-auth-mode": "cookie"}) for name in ("mallory", "ada")]
+    cookies = [[f"{name}={rest.partition(';')[0]}" for name, rest in set_cookies(login)] for login in logins]
+    browser = Browser(Held("cookie", "", ""), offered(logins[1]) or "")
+    browser = browser.told(deployment.post(DEVICE_PATH, {"cookie": "; ".join(cookies[1]), PROOF: browser.proof()}))
+    deployment.clock.advance(10 * MINUTE)
+    sent = [each for came in cookies for each in came if "sRefreshToken" in each]
+    response = renew_all(deployment, browser, cookie="; ".join(sent))
+
+    assert (200, browser.identifier) == (response.status_code, response.json()["session_identifier"])
+    assert {"__Host-sAccessToken", "__Secure-sRefreshToken"} < dict(set_cookies(response)).keys()
 
 
 def test_the_ordinary_refresh(deployment: Deployment) -> None:
