@@ -130,6 +130,23 @@ async def test_what_would_be_a_theft(standard: Standard, store: Store, clock: Ha
     assert UnprovenKeyError is type(error)
 
 
+async def test_a_session_that_is_bound_meanwhile(clock: HandClock) -> None:
+    """Whoever proves the key of a session that is bound between two looks at it is served, as a copy from store to store may bind it."""
+
+    class Binding(MemoryStore):
+        async def get(self, session_id: str) -> Reading:
+            reading = await super().get(session_id)
+            await self.bind(session_id, dpop_key(MINE))
+            return reading
+
+    sessions = engine(clock, store=Binding(clock=clock))
+    issued = await sessions.create("ada")
+    clock.advance(PAST_GRACE)
+    refreshed = await sessions.refresh(refresh_token_of(issued), possession=Possession(dpop_key(MINE)))
+
+    assert stem(refresh_token_of(issued)) != stem(refresh_token_of(refreshed))
+
+
 async def test_a_key_that_binds_nothing(store: Store, clock: HandClock) -> None:
     """A proof that comes with a session that is not bound counts for nothing: it is refreshed as ever, and stays unbound."""
     sessions = engine(clock, store=store)

@@ -89,10 +89,11 @@ class Refreshing:
         audits = self._announcements.audits_refreshes  # asked here: without them this costs no call
         rotation = self._announcements.audit_of_refresh(Verdict.ROTATED, by=by) if audits else None
         proved = None if possession is None else proved_key(possession, token.session_id)
+        demanded = proved  # of the row, to be its key
         reads_first = proved is None and self._policy.binds_within is not None
         lost: Verdict | None = None
         for _ in range(ATTEMPTS):
-            asked = None if reads_first else self._rotation(token, successor, by, proved)
+            asked = None if reads_first else self._rotation(token, successor, by, demanded)
             rotated = None if asked is None else await self._store.rotate(asked, audit=rotation)
             if rotated is not None:
                 self._announcements.refreshed(rotated, verdict=Verdict.ROTATED, by=by, audit=rotation)
@@ -101,7 +102,8 @@ class Refreshing:
             judging = Judging(token.session_id, by, judge=partial(self._judge, token, issue_id, proved), lost=lost)
             decision = judging.judge(reading)
             if decision.verdict is Verdict.ROTATED:
-                reads_first, proved = False, _counting(proved, reading.record)
+                # From what was proved each time: another writer may bind it in between.
+                reads_first, demanded = False, _counting(proved, reading.record)
                 continue  # it may be written now: the debounce has ended, or the session is not bound
             if (settled := await self.settle(judging, reading)) is not None:
                 return settled
