@@ -15,6 +15,7 @@ from fastapi_session.errors import (
     UnauthorisedError,
     UnprovenKeyError,
 )
+from fastapi_session.model import moment
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.adopting import adopt_login
 from fastapi_session.web.binding.possession import possession_of
@@ -59,11 +60,7 @@ async def refresh_with_proof(
     exchange = exchange_of(connection)
     exchange.ensure_not_started()
     try:
-        try:
-            await _refresh(connection, exchange, proof=proof, possession=possession)
-        except UnprovenKeyError as error:
-            _ensure_not_skipped(connection, error)
-            raise
+        await _refresh(connection, exchange, proof=proof, possession=possession)
     except SessionError as error:
         _forget_legacy_session(connection, exchange)
         exchange.refuse(error)
@@ -72,11 +69,21 @@ async def refresh_with_proof(
     return begun_session(exchange, types)
 
 
-def _ensure_not_skipped(connection: HTTPConnection, error: UnprovenKeyError) -> None:
-    """Raise `RenewalSkippedError` in place of *error*, if the browser says that it tried to prove its key and could not."""
+async def _ensure_not_skipped(connection: HTTPConnection, sessions: Sessions, error: UnprovenKeyError) -> None:
+    """Raise `RenewalSkippedError` in place of *error*, if a browser may prove its key a moment later, or `StoreUnavailable`.
+
+    It says so itself if it could not, or has only just bound the session: then it may not have the credential yet.
+    """
     # Nothing is relaxed, as any client can say so. But clients of pages sign out at a 401, and this may be a hiccup of the network.
-    if SKIPPED_HEADER in connection.headers:
+    if SKIPPED_HEADER in connection.headers or await _has_just_begun(sessions, error.handle or ""):
         raise RenewalSkippedError(error.reason, handle=error.handle) from None
+
+
+async def _has_just_begun(sessions: Sessions, handle: str) -> bool:
+    """Say whether a browser may still be about to bind the session, or has not heard yet that it is."""
+    information = await sessions.information(handle)
+    now = moment(sessions.now())
+    return information is not None and now - information.created_at < sessions.config.device_binding_grace
 
 
 async def _refresh(
@@ -93,12 +100,17 @@ async def _refresh(
         by = proof or anti_csrf_proof(connection, exchange, method="cookie")
         await _refuse_without_token(connection, exchange, proof=by)
     method = presented.method
-    issued = await sessions.refresh(
-        presented.text,
-        proof=proof or anti_csrf_proof(connection, exchange, method=method),
-        circumstances=circumstances_of(connection),
-        possession=possession or possession_of(connection, exchange, presented),
-    )
+    try:
+        issued = await sessions.refresh(
+            presented.text,
+            proof=proof or anti_csrf_proof(connection, exchange, method=method),
+            circumstances=circumstances_of(connection),
+            possession=possession or possession_of(connection, exchange, presented),
+        )
+    except UnprovenKeyError as error:
+        if method == "cookie":
+            await _ensure_not_skipped(connection, sessions, error)
+        raise
     if method == "header" and credentials.refresh_cookies:
         exchange.clear(["cookie"])
     if method == "cookie" and credentials.bearer is not None and sessions.is_refresh_token(credentials.bearer):

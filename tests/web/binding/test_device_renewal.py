@@ -13,7 +13,7 @@ from httpx2 import Response
 from fastapi_session.testing import HandClock
 from tests.core.binding.provers import PRIVATE, public_jwk
 from tests.engines import NEW_SECRET, SECRET
-from tests.moments import DAY, HOUR, MILLISECOND, MINUTE, PAST_GRACE
+from tests.moments import DAY, HOUR, MILLISECOND, MINUTE, PAST_GRACE, SECOND
 from tests.web.binding.browsers import (
     BINDING_COOKIE,
     BOUND,
@@ -406,6 +406,18 @@ class TestRefresh:
         assert (503, {"message": "key not proved, come again"}) == (response.status_code, response.json())
         assert ("1", KEPT) == (response.headers["retry-after"], change(response))
         assert 200 == deployment.post("/auth/session/refresh", browser.to_refresh(), said).status_code
+
+    def test_the_browser_has_only_just_bound_it(self, deployment: Deployment) -> None:
+        """A page that refreshes before its browser has heard that the session is bound comes again; half a minute later it is refused."""
+        browser = bound(deployment)
+        early, seen = replace(browser, credential=""), []
+        for passed in (0 * SECOND, 30 * SECOND - MILLISECOND, MILLISECOND):
+            deployment.clock.advance(passed)
+            response = deployment.post("/auth/session/refresh", early.to_refresh())
+            seen.append((response.status_code, change(response)))
+
+        assert [(503, KEPT), (503, KEPT), (401, KEPT)] == seen
+        assert 200 == deployment.post("/auth/session/refresh", browser.to_refresh()).status_code
 
     def test_who_is_not_bound_says_so_in_vain(self, deployment: Deployment) -> None:
         """The header changes nothing for anybody else."""
