@@ -134,11 +134,14 @@ async def _adopt(connection: HTTPConnection, exchange: Exchange, *, proof: AntiC
 
 
 async def _refuse_without_token(connection: HTTPConnection, exchange: Exchange, *, proof: AntiCsrfProof) -> NoReturn:
-    """Raise the refusal of a refresh that brought no refresh token, or `StoreUnavailable`.
+    """Raise the refusal of a refresh that brought no refresh token that counts, or `StoreUnavailable`.
 
     If an access-token cookie was left over alone, the refusal clears it.
     """
     reason, sessions = "no refresh token came with the request", exchange.sessions
+    # Under `__Host-` one counts only beside an access token, which a browser that guards all keeps no longer than until it renews.
+    if exchange.credentials(connection).refresh_cookies and SKIPPED_HEADER in connection.headers:
+        raise RenewalSkippedError(reason)
     if not _is_left_over(connection, exchange, proof=proof):
         raise UnauthorisedError(reason)
     presented = presented_access_tokens(exchange.credentials(connection))

@@ -21,6 +21,7 @@ from tests.web.binding.browsers import (
     IDENTIFIER,
     OTHER_KEY,
     PROOF,
+    SKIPPED,
     Browser,
     DownStore,
     bound,
@@ -33,7 +34,7 @@ from tests.web.binding.browsers import (
 from tests.web.conftest import Deploy
 from tests.web.deployment import Deployment
 from tests.web.wire import CLEARED, KEPT, NEW, Held, change, set_cookies
-from tests.wire import ACCESS_COOKIE, FRONT_TOKEN, REFRESH_COOKIE, SIGN_OUT_PATH
+from tests.wire import ACCESS_COOKIE, FRONT_TOKEN, REFRESH_COOKIE, REFRESH_PATH, SIGN_OUT_PATH
 
 ALL = {**BOUND, "device_binding_scope": "all"}
 GUARDED = 600
@@ -186,6 +187,21 @@ def test_once_the_access_token_is_gone(prefix: str, deploy: Deploy) -> None:
     renewed = renew_all(deployment, browser, cookie=f"{refresh}={cookies[refresh]}")
 
     assert (200, True) == (renewed.status_code, f"{prefix}{ACCESS_COOKIE}" in dict(set_cookies(renewed)))
+
+
+@pytest.mark.parametrize("prefix", ["", "__Host-"])
+def test_the_browser_could_not_renew(prefix: str, deploy: Deploy) -> None:
+    """It says so at the refresh of a page, to which it has no access token any more: the page comes again, and is not signed out."""
+    deployment = deploy(**ALL, cookie_prefix=prefix)
+    login = deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie"})
+    cookies = [f"{name}={rest.partition(';')[0]}" for name, rest in set_cookies(login)]
+    proof = Browser(Held("cookie", "", ""), offered(login) or "").proof()
+    deployment.post(DEVICE_PATH, {"cookie": "; ".join(cookies), PROOF: proof})
+    deployment.clock.advance(10 * MINUTE)
+    [refresh] = [each for each in cookies if REFRESH_COOKIE in each]
+    responses = [deployment.post(REFRESH_PATH, {"cookie": refresh}, said) for said in ({SKIPPED: "unreachable"}, {})]
+
+    assert [(503, []), (401, [])] == [(response.status_code, set_cookies(response)) for response in responses]
 
 
 class TestTheEnd:
