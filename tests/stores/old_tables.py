@@ -93,6 +93,23 @@ WITH_LIFETIME = OldSession(
         persistent=False,
     ),
 )
+_CAPABILITIES: Mapping[str, Any] = {
+    "acr": "aal2",
+    "first_ip_address": "192.0.2.9",
+    "first_user_agent": "another browser",
+    "label": "my phone",
+    "actor": "staff",
+    "actor_session": "ac7011ac7011ac7011ac7011ac7011ac",
+    "impersonation_reason": "ticket 7",
+    "external_session": b"session of a provider",
+    "external_subject": b"subject of a provider",
+    "last_seen_at": 4_000,
+    "source": "an older system",
+}
+WITH_CAPABILITIES = OldSession(
+    {**WITH_LIFETIME.row, "factors": '{"pwd":1000}', **_CAPABILITIES},
+    replace(WITH_LIFETIME.record, factors={"pwd": 1_000}, **_CAPABILITIES),
+)
 
 
 def tables(name: str, *, version: str) -> list[str]:

@@ -14,7 +14,16 @@ import pytest
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.stores.sqlite.file import connect
 from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
-from tests.stores.old_tables import FIRST, KEY, KEY_RECORD, WITH_ISSUE_IDS, WITH_LIFETIME, insertion, tables
+from tests.stores.old_tables import (
+    FIRST,
+    KEY,
+    KEY_RECORD,
+    WITH_CAPABILITIES,
+    WITH_ISSUE_IDS,
+    WITH_LIFETIME,
+    insertion,
+    tables,
+)
 
 PATIENCE = timedelta(seconds=10)
 
@@ -62,7 +71,7 @@ def test_a_file_that_stays_busy_is_given_up(tmp_path: Path) -> None:
     other.close()
 
 
-SESSIONS = {1: FIRST, 2: FIRST, 3: WITH_ISSUE_IDS, 4: WITH_LIFETIME}
+SESSIONS = {1: FIRST, 2: FIRST, 3: WITH_ISSUE_IDS, 4: WITH_LIFETIME, 5: WITH_CAPABILITIES}
 """What each version wrote."""
 
 

@@ -77,7 +77,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE session ADD COLUMN external_subject BLOB",
         "ALTER TABLE session ADD COLUMN last_seen_at INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE session ADD COLUMN source TEXT",
-        "ALTER TABLE session ADD COLUMN bound_key TEXT",
         # Most sessions have none, and should not pay for the index.
         "CREATE INDEX session_external_session ON session (external_session) WHERE external_session IS NOT NULL",
         "CREATE INDEX session_external_subject ON session (external_subject) WHERE external_subject IS NOT NULL",
@@ -109,6 +108,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE once (digest BLOB NOT NULL PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE INDEX once_until ON once (until)",
     ),
+    ("ALTER TABLE session ADD COLUMN bound_key TEXT",),
 )
 """Of version 1, 2 and so on. What has been released never changes: what comes is appended."""
 

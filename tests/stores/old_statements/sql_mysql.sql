@@ -60,3 +60,51 @@ ALTER TABLE fastapi_session ADD COLUMN kind VARBINARY(32) NOT NULL DEFAULT 'defa
 ALTER TABLE fastapi_session ADD COLUMN persistent BOOL NOT NULL DEFAULT true;
 CREATE INDEX fastapi_session_user_page ON fastapi_session (user_id, session_id, tenant_id);
 DROP INDEX fastapi_session_user ON fastapi_session;
+-- 0006
+ALTER TABLE fastapi_session ADD COLUMN factors VARCHAR(2048) NOT NULL DEFAULT '{}';
+ALTER TABLE fastapi_session ADD COLUMN acr TEXT;
+ALTER TABLE fastapi_session ADD COLUMN first_ip_address TEXT;
+ALTER TABLE fastapi_session ADD COLUMN first_user_agent TEXT;
+ALTER TABLE fastapi_session ADD COLUMN label TEXT;
+ALTER TABLE fastapi_session ADD COLUMN actor TEXT;
+ALTER TABLE fastapi_session ADD COLUMN actor_session TEXT;
+ALTER TABLE fastapi_session ADD COLUMN impersonation_reason TEXT;
+ALTER TABLE fastapi_session ADD COLUMN external_session VARBINARY(32);
+CREATE INDEX fastapi_session_external_session ON fastapi_session (external_session);
+ALTER TABLE fastapi_session ADD COLUMN external_subject VARBINARY(32);
+CREATE INDEX fastapi_session_external_subject ON fastapi_session (external_subject);
+ALTER TABLE fastapi_session ADD COLUMN last_seen_at BIGINT NOT NULL DEFAULT '0';
+ALTER TABLE fastapi_session ADD COLUMN source TEXT;
+CREATE TABLE fastapi_session_event (
+    place BIGINT NOT NULL AUTO_INCREMENT,
+    event_id VARBINARY(32) NOT NULL,
+    at BIGINT NOT NULL,
+    name VARBINARY(64) NOT NULL,
+    session_id VARBINARY(32) NOT NULL,
+    tenant_id VARBINARY(255) NOT NULL,
+    user_id VARBINARY(1020) NOT NULL,
+    kind VARBINARY(32) NOT NULL,
+    body MEDIUMTEXT NOT NULL,
+    PRIMARY KEY (place)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+CREATE INDEX fastapi_session_event_at ON fastapi_session_event (at);
+CREATE INDEX fastapi_session_event_user ON fastapi_session_event (user_id, place);
+CREATE TABLE fastapi_session_device (
+    user_id VARBINARY(1020) NOT NULL,
+    tenant_id VARBINARY(255) NOT NULL,
+    device VARBINARY(32) NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, tenant_id, device)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+CREATE INDEX fastapi_session_device_last_seen_at ON fastapi_session_device (last_seen_at);
+CREATE TABLE fastapi_session_once (
+    digest VARBINARY(32) NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (digest)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+CREATE INDEX fastapi_session_once_until ON fastapi_session_once (until);
+CREATE TABLE fastapi_session_user (
+    user_id VARBINARY(1020) NOT NULL,
+    tenant_id VARBINARY(255) NOT NULL,
+    PRIMARY KEY (user_id, tenant_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

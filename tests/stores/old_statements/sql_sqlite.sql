@@ -57,3 +57,51 @@ ALTER TABLE fastapi_session ADD COLUMN kind VARCHAR(32) DEFAULT 'default' NOT NU
 ALTER TABLE fastapi_session ADD COLUMN persistent BOOLEAN DEFAULT 1 NOT NULL;
 CREATE INDEX fastapi_session_user_page ON fastapi_session (user_id, session_id, tenant_id);
 DROP INDEX fastapi_session_user;
+-- 0006
+ALTER TABLE fastapi_session ADD COLUMN factors VARCHAR(2048) DEFAULT '{}' NOT NULL;
+ALTER TABLE fastapi_session ADD COLUMN acr TEXT;
+ALTER TABLE fastapi_session ADD COLUMN first_ip_address TEXT;
+ALTER TABLE fastapi_session ADD COLUMN first_user_agent TEXT;
+ALTER TABLE fastapi_session ADD COLUMN label TEXT;
+ALTER TABLE fastapi_session ADD COLUMN actor TEXT;
+ALTER TABLE fastapi_session ADD COLUMN actor_session TEXT;
+ALTER TABLE fastapi_session ADD COLUMN impersonation_reason TEXT;
+ALTER TABLE fastapi_session ADD COLUMN external_session BLOB;
+CREATE INDEX fastapi_session_external_session ON fastapi_session (external_session);
+ALTER TABLE fastapi_session ADD COLUMN external_subject BLOB;
+CREATE INDEX fastapi_session_external_subject ON fastapi_session (external_subject);
+ALTER TABLE fastapi_session ADD COLUMN last_seen_at BIGINT DEFAULT '0' NOT NULL;
+ALTER TABLE fastapi_session ADD COLUMN source TEXT;
+CREATE TABLE fastapi_session_event (
+    place INTEGER NOT NULL,
+    event_id VARCHAR(32) NOT NULL,
+    at BIGINT NOT NULL,
+    name VARCHAR(64) NOT NULL,
+    session_id VARCHAR(32) NOT NULL,
+    tenant_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(512) NOT NULL,
+    kind VARCHAR(32) NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (place)
+);
+CREATE INDEX fastapi_session_event_at ON fastapi_session_event (at);
+CREATE INDEX fastapi_session_event_user ON fastapi_session_event (user_id, place);
+CREATE TABLE fastapi_session_device (
+    user_id VARCHAR(512) NOT NULL,
+    tenant_id VARCHAR(255) NOT NULL,
+    device BLOB NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, tenant_id, device)
+);
+CREATE INDEX fastapi_session_device_last_seen_at ON fastapi_session_device (last_seen_at);
+CREATE TABLE fastapi_session_once (
+    digest BLOB NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (digest)
+);
+CREATE INDEX fastapi_session_once_until ON fastapi_session_once (until);
+CREATE TABLE fastapi_session_user (
+    user_id VARCHAR(512) NOT NULL,
+    tenant_id VARCHAR(255) NOT NULL,
+    PRIMARY KEY (user_id, tenant_id)
+);

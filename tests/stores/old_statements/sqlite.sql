@@ -46,3 +46,41 @@ ALTER TABLE session ADD COLUMN crossed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN idle_timeout INTEGER;
 ALTER TABLE session ADD COLUMN kind TEXT NOT NULL DEFAULT 'default';
 ALTER TABLE session ADD COLUMN persistent INTEGER NOT NULL DEFAULT 1;
+-- 5
+ALTER TABLE session ADD COLUMN factors TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE session ADD COLUMN acr TEXT;
+ALTER TABLE session ADD COLUMN first_ip_address TEXT;
+ALTER TABLE session ADD COLUMN first_user_agent TEXT;
+ALTER TABLE session ADD COLUMN label TEXT;
+ALTER TABLE session ADD COLUMN actor TEXT;
+ALTER TABLE session ADD COLUMN actor_session TEXT;
+ALTER TABLE session ADD COLUMN impersonation_reason TEXT;
+ALTER TABLE session ADD COLUMN external_session BLOB;
+ALTER TABLE session ADD COLUMN external_subject BLOB;
+ALTER TABLE session ADD COLUMN last_seen_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN source TEXT;
+CREATE INDEX session_external_session ON session (external_session) WHERE external_session IS NOT NULL;
+CREATE INDEX session_external_subject ON session (external_subject) WHERE external_subject IS NOT NULL;
+CREATE TABLE event (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX event_at ON event (at);
+CREATE INDEX event_user ON event (user_id, place);
+CREATE TABLE device (
+    user_id TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    device BLOB NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, tenant_id, device)
+) WITHOUT ROWID;
+CREATE INDEX device_last_seen_at ON device (last_seen_at);
+CREATE TABLE once (digest BLOB NOT NULL PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX once_until ON once (until);

@@ -24,7 +24,17 @@ from fastapi_session.stores.sql.__main__ import main
 from fastapi_session.stores.sql.tables import TABLES, VERSION_TABLE
 from fastapi_session.testing.records import new_session
 from tests.reliability.processes import PROCESSES
-from tests.stores.old_tables import FIRST, KEY, KEY_RECORD, WITH_ISSUE_IDS, WITH_LIFETIME, OldSession, insertion, tables
+from tests.stores.old_tables import (
+    FIRST,
+    KEY,
+    KEY_RECORD,
+    WITH_CAPABILITIES,
+    WITH_ISSUE_IDS,
+    WITH_LIFETIME,
+    OldSession,
+    insertion,
+    tables,
+)
 from tests.stores.redis_servers import free_port
 
 SCRIPTS = ScriptDirectory(Path(migration.__file__).with_name("migrations"))
@@ -102,8 +112,8 @@ def make_old(connection: Connection, version: str, session: OldSession, *, is_no
 @pytest.mark.parametrize("is_noted", [True, False], ids=["by migrate", "by another"])
 @pytest.mark.parametrize(
     ("made", "session"),
-    [("0001", FIRST), ("0003", WITH_ISSUE_IDS), ("0005", WITH_LIFETIME)],
-    ids=["0001", "0003", "0005"],
+    [("0001", FIRST), ("0003", WITH_ISSUE_IDS), ("0005", WITH_LIFETIME), ("0006", WITH_CAPABILITIES)],
+    ids=["0001", "0003", "0005", "0006"],
 )
 async def test_tables_of_an_older_version(
     made: str, session: OldSession, is_noted: bool, bare_engine: AsyncEngine

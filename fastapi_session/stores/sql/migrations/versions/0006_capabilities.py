@@ -1,4 +1,4 @@
-"""What a session can be: how its user was authenticated, where it began, who acts in it, which provider signed it in, and its key.
+"""What a session can be: how its user was authenticated, where it began, who acts in it, and which provider signed it in.
 
 And the tables of what goes with sessions: events for the audit, known devices, what may happen once, and users with a limit.
 """
@@ -25,7 +25,6 @@ BRINGS = (
     *(f"fastapi_session.{name}" for name in (*_TEXTS, *_DIGESTS)),
     "fastapi_session.last_seen_at",
     "fastapi_session.source",
-    "fastapi_session.bound_key",
     "fastapi_session_event",
     "fastapi_session_device",
     "fastapi_session_once",
@@ -54,7 +53,6 @@ def _add_columns(schema: str | None) -> None:
         op.create_index(f"{table}_{name}", table, [name], schema=schema, postgresql_where=column(name).is_not(None))
     op.add_column(table, Column("last_seen_at", BigInteger, nullable=False, server_default="0"), schema=schema)
     op.add_column(table, Column("source", Text), schema=schema)
-    op.add_column(table, Column("bound_key", ExactText(64)), schema=schema)
 
 
 def _create_event(schema: str | None) -> None:
