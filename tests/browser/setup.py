@@ -25,7 +25,10 @@ SWAGGER = "swagger-ui-dist"
 NEXT = "supertokens-auth-react"
 """What renders pages on the server of Next.js."""
 HTMX = "htmx.org"
-VERSIONS = {CLIENT: "20.1.6", SWAGGER: "5.35.0", NEXT: "0.51.3", HTMX: "4.0.1", "jose": "6.2.18", "jwks-rsa": "4.1.0"}
+PROVERS = {"dpop": "2.1.2", "oauth4webapi": "3.8.8"}
+"""Clients that prove a key by DPoP."""
+OF_PAGES = {CLIENT: "20.1.6", SWAGGER: "5.35.0", NEXT: "0.51.3", HTMX: "4.0.1"}
+VERSIONS = {**OF_PAGES, **PROVERS, "jose": "6.2.18", "jwks-rsa": "4.1.0"}
 HEADLESS = "chromium-headless-shell"
 """Chromium without what it shows to people: a page costs it less than half the processor's time."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
