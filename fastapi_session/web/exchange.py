@@ -145,6 +145,13 @@ class Exchange:
                 self._credentials.count_older(older, is_own=self.sessions.may_have_written)
         return self._credentials
 
+    def proofs(self, connection: HTTPConnection) -> Sequence[str]:
+        """Return the DPoP proofs that the request of *connection* brought."""
+        if self._credentials is None and connection.scope["type"] == "http":
+            # Each request that is proved comes here, and to read all its credentials takes longer.
+            return transport.read_proofs(connection.scope["headers"])
+        return self.credentials(connection).proofs
+
     def count_only_if_committed(self, begun: Begun) -> None:
         """Let what is recorded from here on count only if the transaction commits in which *begun* was written. Returns at once."""
         waiting = Waiting(self.outcome, self.issued, self.begun)

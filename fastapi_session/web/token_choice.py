@@ -87,7 +87,7 @@ def presented_access_token(connection: HTTPConnection, exchange: Exchange) -> tu
         found = sole_token(scope["headers"], allowed, cookie_name=name, known=known)
         if found is not None:
             exchange.was_asked = True
-            method, exchange.access_token, token = found
+            method, exchange.access_token, token, exchange.proves = found
             return method, token
     return _counting(connection, exchange, allowed)
 

@@ -140,6 +140,11 @@ _PROOF = PROOF_HEADER.encode()
 _WANTED = {name.encode(): name for name in (AUTHORIZATION_HEADER, ANTI_CSRF_HEADER, RID_HEADER, AUTH_MODE_HEADER)}
 
 
+def read_proofs(headers: RawHeaders) -> list[str]:
+    """Return the DPoP proofs in the raw *headers* of a request."""
+    return [value.decode("latin-1") for name, value in headers if name == _PROOF]
+
+
 def _count_subprotocols(credentials: Credentials, offered: Sequence[str]) -> None:
     """Use the token that a client offered as a subprotocol, and the proof beside it, if it did."""
     # For browsers: a page can set no header of a WebSocket, but can offer any subprotocol.

@@ -25,7 +25,7 @@ def test_a_proof_holds(algorithm: Any) -> None:
     """By each algorithm a proof is that of the request, the token and the nonce, and of no other key."""
     key = DpopKey(PRIVATE[algorithm], algorithm=algorithm, clock=lambda: NOW)
     text = key.proof("POST", URL, access_token="t", nonce="n")
-    expected = Expected("POST", Origin("https", "api.example", ""), "/pay", "t", {"n"})
+    expected = Expected("POST", "", Origin("https", "api.example", ""), "/pay", "t", {"n"})
 
     assert (key.thumbprint, "n") == ((found := checked_proof([text], expected, now=NOW)).jkt, found.nonce)
     assert f"dpop:{key.thumbprint}" == key.bound_key

@@ -59,7 +59,7 @@ def read_proof(text: str, *, typ: str, allowed: frozenset[str], key: ProofKey | 
     header, signature = _read_header(first, allowed), base64url.decode(last)
     if header is None or signature is None or header.typ != typ:
         return None
-    by = _key_of(header, key)
+    by = header.key if key is None else _known(header, key)
     # Before anything that it says is read.
     if by is None or not by.is_signature(signature, signed.encode("ascii")):
         return None
@@ -79,8 +79,6 @@ def _read_header(text: str, allowed: frozenset[str]) -> _Header | None:
     return None if key is None else _Header(header.get("typ"), algorithm, key)
 
 
-def _key_of(header: _Header, known: ProofKey | None) -> ProofKey | None:
-    if known is None:
-        return header.key
+def _known(header: _Header, known: ProofKey) -> ProofKey | None:
     is_same = header.key is None or header.key.thumbprint == known.thumbprint
     return known if is_same and header.algorithm == known.algorithm else None

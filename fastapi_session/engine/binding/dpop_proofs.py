@@ -33,8 +33,8 @@ class DpopProofs:
     def __init__(self, config: SessionConfig, store: OnceStore, *, secrets: Secrets, clock: Clock) -> None:
         origin = Origin.parse(config.api_domain)
         assert origin is not None  # as the configuration has ensured
-        self._origin = origin
-        self._asks_for_nonces = config.dpop_nonces
+        self._origin, self._base = origin, str(origin)
+        self.asks_for_nonces = config.dpop_nonces
         self._store = store
         self._secrets = secrets
         self._clock = clock
@@ -44,7 +44,8 @@ class DpopProofs:
     def check(self, texts: Sequence[str], *, method: str, path: str, access_token: str | None = None) -> CheckedProof:
         """Return the proof that *texts* are, for a request by *method* to *path*, with *access_token* if that is to be used. Raises `DpopError`."""
         now = self._clock()
-        expected = Expected(method, self._origin, path, access_token, self._accepted(now))
+        nonces = self._accepted(now) if self.asks_for_nonces else None
+        expected = Expected(method, self._base + path, self._origin, path, access_token, nonces)
         del access_token  # error reporters send the local variables of this frame
         return checked_proof(texts, expected, now=now)
 
@@ -60,14 +61,12 @@ class DpopProofs:
 
     def new_nonce(self, proof: CheckedProof | None) -> str | None:
         """Return the nonce that a client needs who has proved by *proof*, or could not: `None` if it has it, or needs none."""
-        if not self._asks_for_nonces:
+        if not self.asks_for_nonces:
             return None
         newest = dpop_nonces.nonce_at(self._clock(), self._secrets)
         return None if proof is not None and proof.nonce == newest else newest
 
-    def _accepted(self, now: int) -> frozenset[str] | None:
-        if not self._asks_for_nonces:
-            return None
+    def _accepted(self, now: int) -> frozenset[str]:
         step, nonces = self._nonces
         if step != now // dpop_nonces.STEP:
             step, nonces = now // dpop_nonces.STEP, dpop_nonces.nonces_at(now, self._secrets)

@@ -26,11 +26,12 @@ class Replays:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._by_end: dict[int, set[bytes]] = {}
+        self._count = 0
         self._lock = Lock()  # an application may be served by event loops on several threads
 
     def __len__(self) -> int:
         """Return how many digests are kept."""
-        return sum(map(len, self._by_end.values()))
+        return self._count
 
     def once(self, digest: bytes, *, until: int, now: int) -> bool:
         """Remember *digest* at least until the moment *until*, and say whether it was not remembered yet. Raises `StoreUnavailable` if all is full.
@@ -45,11 +46,12 @@ class Replays:
                 seen = self._by_end[end] = set()
             if kept in seen:
                 return False
-            if len(self) >= self._capacity:
+            if self._count >= self._capacity:
                 raise StoreUnavailable("dpop: more proofs came than can be remembered until they expire")
             seen.add(kept)
+            self._count += 1
             return True
 
     def _forget(self, step: int) -> None:
         for end in [end for end in self._by_end if end < step]:
-            del self._by_end[end]
+            self._count -= len(self._by_end.pop(end))

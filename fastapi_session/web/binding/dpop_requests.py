@@ -16,6 +16,7 @@ deployment can fill the memory of those that were used.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -40,13 +41,9 @@ class _Known:
     by: DpopProofs = field(repr=False)
     proof: CheckedProof
     with_token: bool
+    possession: Possession  # for whatever session
     is_used: bool = False
     is_used_everywhere: bool = False
-
-    @property
-    def possession(self) -> Possession:
-        """What it proves, for whatever session."""
-        return Possession(dpop_key(self.proof.jkt))
 
     def use(self) -> None:
         """Count it as used in this process. Raises as `DpopProofs.use`."""
@@ -106,7 +103,7 @@ def _known(connection: HTTPConnection, exchange: Exchange, *, with_token: bool) 
         return found
     try:
         proof = proofs.check(
-            exchange.credentials(connection).proofs,
+            exchange.proofs(connection),
             method=scope.get("method", "GET"),  # a socket has none in its scope, and is opened by a GET
             path=path_of(scope),
             access_token=exchange.access_token if with_token else None,
@@ -114,11 +111,16 @@ def _known(connection: HTTPConnection, exchange: Exchange, *, with_token: bool) 
     except DpopError:
         exchange.send_nonce(proofs.new_nonce(None))
         raise
-    exchange.send_nonce(proofs.new_nonce(proof))
-    known = scope[_KEY] = _Known(
-        proofs, proof, with_token, is_used=found is not None and found.by is proofs and found.is_used
-    )
+    if proofs.asks_for_nonces:
+        exchange.send_nonce(proofs.new_nonce(proof))
+    is_used = found is not None and found.by is proofs and found.is_used
+    known = scope[_KEY] = _Known(proofs, proof, with_token, _possession(proof.jkt), is_used)
     return known
+
+
+@lru_cache(maxsize=2_048)  # a client has the same key each time
+def _possession(jkt: str) -> Possession:
+    return Possession(dpop_key(jkt))
 
 
 def path_of(scope: Scope) -> str:

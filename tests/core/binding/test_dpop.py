@@ -21,7 +21,8 @@ CLAIMS: dict[str, Any] = {"htm": "POST", "htu": "https://api.example/pay", "iat"
 
 
 def expected(**fields: Any) -> Expected:
-    return Expected(**{"method": "POST", "origin": ORIGIN, "path": "/pay", **fields})
+    chosen = {"method": "POST", "url": "https://api.example/pay", "origin": ORIGIN, "path": "/pay", **fields}
+    return Expected(**chosen)
 
 
 def proof(algorithm: str = "ES256", header: dict[str, Any] | None = None, **claims: Any) -> str:
@@ -190,7 +191,7 @@ def test_nothing_of_a_proof_is_printed() -> None:
     found, wanted = checked(proof(nonce="n-o-n-c-e")), expected(access_token=TOKEN, nonces={"n-o-n-c-e"})
 
     assert f"CheckedProof(jkt='{jkt()}', until={found.until})" == repr(found)
-    assert f"Expected(method='POST', origin={ORIGIN!r}, path='/pay')" == repr(wanted)
+    assert f"Expected(method='POST', url='https://api.example/pay', origin={ORIGIN!r}, path='/pay')" == repr(wanted)
     assert base64url.encode(found.digest) not in repr(found)
 
 
