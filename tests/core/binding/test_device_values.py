@@ -66,6 +66,15 @@ def test_what_is_written_is_read_until_its_end(value: str) -> None:
 
 
 @VALUES
+def test_another_version_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a later version of this library writes in another layout is not misread, though the secret is the same."""
+    text, read = READERS[value]
+    monkeypatch.setattr(device_values, "VERSION", device_values.VERSION + 1)
+
+    assert read(text, RING, END - 1) is None
+
+
+@VALUES
 def test_it_is_good_for_its_own_purpose_alone(value: str) -> None:
     """No value is read as another one: above all no challenge to renew, which anybody is given, registers a key."""
     text, _ = READERS[value]
