@@ -19,6 +19,7 @@ from tests.engines import config
 from tests.moments import HOUR
 from tests.old_core import KID, OldCore, OldTokens
 from tests.supertokens_core.old_backend import Tokens, attach
+from tests.web.binding.browsers import BOUND, offered
 from tests.web.deployment import Deployment, application, deployed
 from tests.web.frames import pieces, report
 from tests.web.wire import CLEARED, KEPT, NEW, OTHER_CLEARED, TRY_REFRESH_TOKEN, UNAUTHORISED, Held, change
@@ -182,6 +183,22 @@ def test_a_prefix_beside_it(move: Move, core: OldCore) -> None:
 
     assert 200 == response.status_code
     assert {f"__Host-{ACCESS_COOKIE}", f"__Secure-{REFRESH_COOKIE}", ACCESS_COOKIE, REFRESH_COOKIE} == {*names}
+
+
+@pytest.mark.parametrize(("binding", "status"), [("optional", 200), ("required", 401)])
+def test_a_moved_session_is_not_bound(binding: str, status: int, move: Move, core: OldCore, clock: HandClock) -> None:
+    """It moves in, and is offered nothing; where binding is required, that is all. The next sign-in is offered to be bound."""
+    deployment, tokens = move(**{**BOUND, "device_binding": binding}), quoted(core)
+    clock.advance(HOUR)
+    moved = deployment.post(REFRESH_PATH, cookies_of(tokens))
+    held = Held.of(moved, "cookie")
+    clock.advance(HOUR)
+    response = deployment.refresh(held)
+
+    assert (200, None) == (moved.status_code, offered(moved))
+    assert (status, None) == (response.status_code, offered(response))
+    assert status == 200 or KEPT == change(response)
+    assert offered(deployment.post("/login?user_id=ada", {"st-auth-mode": "cookie", **held.to_call()})) is not None
 
 
 def test_their_keys_are_published(move: Move, core: OldCore, clock: HandClock) -> None:

@@ -21,19 +21,21 @@ from fastapi_session import (
     Sessions,
     TryRefreshTokenError,
     UnauthorisedError,
+    UnprovenKeyError,
     create_session,
     install,
     verify_session,
 )
 from fastapi_session.core import base64url
 from fastapi_session.core.access_token import parse
+from fastapi_session.core.binding.bound_keys import Possession, dpop_key, jkt_of
 from fastapi_session.engine.tokens.issuing import IssuedSession
 from fastapi_session.events import SessionCreated, SessionEvent, SessionRevoked
 from fastapi_session.stores.sql import SqlStore
 from fastapi_session.stores.sql.tables import SIGNING_KEY
 from fastapi_session.testing import HandClock
 from tests.engine.processes import kids
-from tests.engines import SECRET
+from tests.engines import SECRET, refresh_token_of
 from tests.moments import SECOND
 from tests.wire import AUTH_MODE
 
@@ -274,3 +276,19 @@ async def test_a_route_signs_in_within_its_transaction(
 
     assert (200 if is_committed else 401) == answer.status_code
     assert ([] if not is_committed else ["ada"]) == [found.user_id for found in await sessions.of_user("ada")]
+
+
+async def test_a_bound_session(sessions: Sessions, engine: AsyncEngine) -> None:
+    """One that began in a transaction is bound by what that has committed; within another, too, it goes on for who has its key alone."""
+    key = dpop_key("a" * 43)
+    async with engine.begin() as connection:
+        token = refresh_token_of(await sessions.within(connection).create("ada", bound_key=key))
+    async with engine.begin() as connection:
+        joined = sessions.within(connection)
+        with pytest.raises(UnprovenKeyError):
+            await joined.refresh(token)
+        token = refresh_token_of(await joined.refresh(token, possession=Possession(key)))
+
+    with pytest.raises(UnprovenKeyError):
+        await sessions.refresh(token)
+    assert jkt_of(key) == (await sessions.refresh(token, possession=Possession(key))).access_token.jkt

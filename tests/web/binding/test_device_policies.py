@@ -85,6 +85,28 @@ def test_a_bound_session_goes_on(deploy: Deploy) -> None:
         browser = replace(browser, held=Held.of(response, "cookie"))
 
 
+def test_the_setting_is_changed(deploy: Deploy) -> None:
+    """Whoever is bound goes on by the key alone, whatever is set later; who is not is kept out only while it is required."""
+    deployment = deploy(**BOUND)
+    browser, unbound = bound(deployment), signed_in(deployment, "grace").held
+    for setting in ("optional", "required", "off", "required", "optional"):
+        deployment = deploy(**{**BOUND, "device_binding": setting}, store=deployment.sessions.store)
+        deployment.clock.advance(HOUR)
+        stolen = deployment.refresh(browser.held)
+        browser = browser.told(renew(deployment, browser))
+        own = deployment.post(REFRESH_PATH, browser.to_refresh())
+        other = deployment.refresh(unbound)
+
+        assert (401, KEPT) == (stolen.status_code, change(stolen))
+        assert 200 == own.status_code
+        browser = replace(browser, held=Held.of(own, "cookie"))
+        if setting == "required":
+            assert (401, KEPT) == (other.status_code, change(other))
+        else:
+            assert 200 == other.status_code
+            unbound = Held.of(other, "cookie")
+
+
 def test_a_session_that_was_attached(clock: HandClock) -> None:
     """A session that the application creates itself and attaches to a request is offered to be bound too."""
     sessions = Sessions(config(**BOUND), clock=clock)
