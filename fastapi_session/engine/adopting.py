@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from fastapi_session.adoption import Adoption, OldLogin
@@ -134,7 +134,7 @@ class Adopting:
             logger.debug("no session by a login of %s: session %s has tokens", login.source, record.handle)
             return None
         key = await self._keyring.signing_key()
-        return self._mint.issue(record, token, key=key, anti_csrf=brought.anti_csrf)
+        return replace(self._mint.issue(record, token, key=key, anti_csrf=brought.anti_csrf), is_repeated=True)
 
     def _token(self, digest: bytes, made_by: Secret) -> RefreshToken:
         # The issue id is random, as that of each token: so it shows if two clients go on by one login.

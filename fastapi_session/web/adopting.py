@@ -80,7 +80,8 @@ async def _adopted(
         exchange.clear_old_cookies([cookie for cookie in presented.cookies if not cookie.stays])
     else:
         presented.forget()
-    exchange.begin(issued, Begun(issued.access_token.session_handle, method, exchange.sessions))
+    begun = Begun(issued.access_token.session_handle, method, exchange.sessions)
+    exchange.begin(issued, begun, is_offered=not issued.is_repeated)
     return True
 
 

@@ -231,6 +231,14 @@ class TestOneLoginIsOneSession:
         assert {"user_id": "ada"} == deployment.get("/me", held.to_call()).json()
         assert ["ada"] == deployment.users()
 
+    def test_it_may_be_bound_once(self, adopting: Adopting) -> None:
+        """Only the response in which the session begins offers to bind it: who brings the login again may have copied it."""
+        deployment = adopting(api_domain="https://api.example.com", device_binding="optional")
+        responses = [deployment.get("/me", ADA) for _ in range(2)]
+
+        assert [NEW["cookie"]] * 2 == [change(response) for response in responses]
+        assert [True, False] == ["secure-session-registration" in response.headers for response in responses]
+
     def test_a_login_whose_session_has_refreshed(self, adopting: Adopting) -> None:
         """It is refused and no alarm: a copy of an old cookie. Its session goes on."""
         deployment = adopting()

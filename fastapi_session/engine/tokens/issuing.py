@@ -42,10 +42,14 @@ logger = logging.getLogger("fastapi_session")
 
 @dataclass(frozen=True, slots=True)
 class IssuedSession:
-    """A session whose client is sent something new: the access token's content, and the tokens."""
+    """A session whose client is sent something new: the access token's content, and the tokens.
+
+    It *is_repeated* if a client had the same before, by a login of another system that has come again.
+    """
 
     access_token: AccessToken
     tokens: Tokens
+    is_repeated: bool = False
 
 
 class Mint:
