@@ -117,7 +117,7 @@ class SessionSupersededError(SessionError):
 class RenewalSkippedError(SessionError):
     """A refresh came of a session that is bound to a key of its browser, which says that it could not prove that key just now.
 
-    Nothing has changed, and tokens are kept: a client that comes again may be more lucky.
+    Nothing has changed, and tokens are kept: a client that comes again may be able to.
     """
 
     code = "RENEWAL_SKIPPED"

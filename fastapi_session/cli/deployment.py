@@ -12,10 +12,10 @@ The module is found as by `python -m`: from the working directory, then wherever
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import traceback
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +29,7 @@ from fastapi_session.web.install import engine_of
 
 # Not more than Python allows: a URL with a password in it is no such place, and is not taken for the name of a module.
 _PLACE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*(\(\))?")
+_NOT_THEIRS = {__file__, "<frozen importlib._bootstrap>", importlib.__file__}
 
 App = Annotated[
     str | None,
@@ -78,7 +79,7 @@ def named_object(place: str) -> object:
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
     try:
-        found: object = import_module(module_name)
+        found: object = importlib.import_module(module_name)
         for attribute in name.removesuffix("()").split("."):
             found = getattr(found, attribute)
         return found() if name.endswith("()") and callable(found) else found
@@ -95,6 +96,8 @@ def _printed(place: str) -> str:
 
 def _in_one_line(error: Exception) -> str:
     """Say what *error* is and where it was raised. Of errors of others the text is left out: it may have a secret in it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
     text = f": {error}" if isinstance(error, ImportError | AttributeError) else ""
-    return f"{type(error).__name__}{text} ({last.filename}, line {last.lineno})"
+    # Of the import system and of this file nobody wants to read: then it is the place that is wrong.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in _NOT_THEIRS]
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{text}{where}"

@@ -47,7 +47,7 @@ class DpopKey:
         known = proof_key(jwk, self.algorithm, allowed=ALGORITHMS)
         if known is None:
             raise ValueError(
-                "DpopKey: give a private key of P-256, of Ed25519 or of RSA with 2048 bits, and an algorithm of it"
+                "DpopKey: give a private key of cryptography, of P-256, of Ed25519 or of RSA with 2048 bits, and an algorithm of it"
             )
         self.thumbprint = known.thumbprint
         self._sign: Callable[[bytes], bytes] = signs[self.algorithm]
@@ -87,8 +87,8 @@ class DpopKey:
         return f"{signing_input}.{base64url.encode(self._sign(signing_input.encode('ascii')))}"
 
 
-def _public_part(private: PrivateKey) -> tuple[JsonObject, dict[str, Callable[[bytes], bytes]]]:
-    """Return the public JWK of *private*, and how it signs by each of its algorithms, the usual one first."""
+def _public_part(private: object) -> tuple[JsonObject, dict[str, Callable[[bytes], bytes]]]:
+    """Return the public JWK of *private*, and how it signs by each of its algorithms, the usual one first; nothing if it is no key."""
     if isinstance(private, ec.EllipticCurvePrivateKey):
         if not isinstance(private.curve, ec.SECP256R1):
             return {}, {}
@@ -98,6 +98,8 @@ def _public_part(private: PrivateKey) -> tuple[JsonObject, dict[str, Callable[[b
     if isinstance(private, ed25519.Ed25519PrivateKey):
         x = base64url.encode(private.public_key().public_bytes_raw())
         return {"kty": "OKP", "crv": "Ed25519", "x": x}, {"Ed25519": private.sign, "EdDSA": private.sign}
+    if not isinstance(private, rsa.RSAPrivateKey):  # such as the text of a PEM file
+        return {}, {}
     numbers = private.public_key().public_numbers()
     return {"kty": "RSA", "n": _number(numbers.n), "e": _number(numbers.e)}, {
         "PS256": lambda message: private.sign(message, _PSS, _SHA256),

@@ -55,14 +55,13 @@ def verify_session(
     The session has to satisfy *validators* and the global ones; *override_global_claim_validators* returns others in place of
     those. *session_required=False* provides `None` if no token of ours came. *anti_csrf_check* is by default done for every
     method but GET. *check_database=True* asks the store whether the session is still there, at the cost of one round trip;
-    without it, what another process revoked is known within two seconds. *bound=True* asks for a session that is bound to a key of
-    its client. *payload* and *data* are the Pydantic models of a
-    `Session[Payload, Data]`.
+    without it, what another process revoked is known within two seconds. *bound=True* asks for a session that is bound to a
+    key of its client. *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
 
     Raises `ConfigurationError` for what is no validator, such as a claim without a rule.
 
-    A request is refused with 401 "unauthorised" or "try refresh token", 403 "invalid claim" or "session not bound", and 503 if the store is needed and
-    down.
+    A request is refused with 401 "unauthorised" or "try refresh token", 403 "invalid claim" or "session not bound", and 503 if
+    the store is needed and down.
     """
     asked = (
         validators_of(validators),  # before it is looked up, since a list has no hash

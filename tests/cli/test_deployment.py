@@ -79,8 +79,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("postgresql://ada:lovelace@host/db", "postgresql://ada:***@host/db: give the name of a module"),
         ("postgresql:/ada:lovelace@host/db", "this: give the name of a module"),
         ("ada:lovelace@host", "this: give the name of a module"),
-        ("no_such_module:app", "ModuleNotFoundError: No module named 'no_such_module'"),
-        (f"{MODULE}:nothing", "has no attribute 'nothing'"),
+        ("no_such_module:app", "no_such_module:app: ModuleNotFoundError: No module named 'no_such_module'"),
+        (f"{MODULE}:nothing", f"{MODULE}:nothing: AttributeError: module '{MODULE}' has no attribute 'nothing'"),
         (f"{MODULE}:bare", f"--app: {MODULE}:bare is a FastAPI without sessions; name the FastAPI application"),
         (f"{MODULE}:broken", f"--app: {MODULE}:broken is a function without sessions"),
     ],
@@ -92,6 +92,7 @@ def test_a_wrong_place(place: str, said: str) -> None:
 
     assert said in str(refused.value)
     assert "lovelace" not in str(refused.value)
+    assert ", line " not in str(refused.value)  # of a file that is none of theirs
 
 
 def test_an_error_of_the_application(folder: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from fastapi_session import AuditEvent, Sessions, StoreUnavailable
 from fastapi_session.cli.attribution import by_command_line
+from fastapi_session.client.dpop import DpopKey
 from fastapi_session.model import Circumstances
 from tests.cli.conftest import CommandLine
 from tests.cli.deployments import SECRET, configured, handles_of, in_application, signed_in
@@ -70,6 +71,22 @@ def test_one_session(command_line: CommandLine) -> None:
     assert "cart" not in command_line("sessions", "show", handle).out
     done = command_line("sessions", "show", UNKNOWN)
     assert (1, "", "error: there is no such session") == (done.code, done.out, done.err)
+
+
+def test_a_bound_session(command_line: CommandLine) -> None:
+    """A session that is bound to a key is shown as one, to people and to programs; another is not."""
+
+    async def create(sessions: Sessions) -> tuple[str, str]:
+        bound = await sessions.create("alice", bound_key=DpopKey().bound_key)
+        return bound.access_token.session_handle, (await sessions.create("alice")).access_token.session_handle
+
+    bound, other = in_application(create)
+
+    assert "\nbound      to a key of its client\n" in command_line("sessions", "show", bound).out
+    assert "bound" not in command_line("sessions", "show", other).out
+    assert [True, False] == [
+        answered(command_line, "sessions", "show", handle)["session"]["bound"] for handle in (bound, other)
+    ]
 
 
 def test_a_user_agent_writes_nothing_over(command_line: CommandLine) -> None:

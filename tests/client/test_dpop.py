@@ -69,6 +69,7 @@ def test_the_usual_algorithm(private: Any, algorithm: str) -> None:
         (PRIVATE["ES256"], "RS256"),
         (PRIVATE["RS256"], "ES256"),
         (PRIVATE["ES256"], "HS256"),
+        ("-----BEGIN PRIVATE KEY-----", None),
     ],
 )
 def test_a_key_that_proves_nothing(private: Any, algorithm: Any) -> None:

@@ -44,6 +44,7 @@ def _facts(found: SessionInformation, *, data: bool) -> list[tuple[str, str | No
         ("user", found.user_id),
         ("tenant", found.tenant_id),
         ("kind", found.kind),
+        ("bound", "to a key of its client" if found.bound else None),
         ("label", found.label),
         ("acted in by", None if actor is None else f"{actor.user_id}: {actor.reason}"),
         ("created", when(found.created_at)),

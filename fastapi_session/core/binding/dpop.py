@@ -88,11 +88,13 @@ def checked_proof(texts: Sequence[str], expected: Expected, *, now: int) -> Chec
     """Return the proof that *texts*, the headers `DPoP` of a request, are at *now* (milliseconds). Raises `DpopError` as the table says."""
     if (times := len(texts)) != 1:
         del texts  # error reporters send the local variables of this frame
-        raise DpopError("invalid_dpop_proof", f"header: it came {times} times")
+        raise DpopError("invalid_dpop_proof", f"header: one DPoP is needed, and {times} came")
     proof = read_proof(texts[0], typ=TYPE, allowed=_ALLOWED)
     del texts
     if proof is None:
-        raise DpopError("invalid_dpop_proof", "proof")
+        raise DpopError(
+            "invalid_dpop_proof", f"proof: not a {TYPE} that the key in its jwk has signed, or by another algorithm"
+        )
     reason = _refusal(proof.claims, expected, now // 1000)
     if reason is not None:
         raise DpopError("use_dpop_nonce" if reason == _NONCE else "invalid_dpop_proof", reason)
@@ -108,17 +110,17 @@ def _refusal(claims: JsonObject, expected: Expected, now: int) -> str | None:  #
     get = claims.get
     issued_at, jti, nonce = get("iat"), get("jti"), get("nonce")
     if get("htm") != expected.method:
-        return "htm"
+        return f"htm: not {expected.method}"
     # Nearly always it is, letter by letter.
     if get("htu") != expected.url and not is_url_of(get("htu"), origin=expected.origin, path=expected.path):
         return f"htu: not {expected.origin}{quote(expected.path)}"
     # `type(...)`, not isinstance: to that, true and false are numbers.
     if type(issued_at) not in _NUMBERS or not now - WINDOW <= issued_at <= now + WINDOW:  # type: ignore[operator]  # it is a number
-        return "iat"
+        return f"iat: more than {WINDOW} seconds from the clock of this server"
     if type(jti) is not str or not jti:
         return "jti"
     if expected.access_token is not None and get("ath") != token_hash(expected.access_token):
-        return "ath"
+        return "ath: not the hash of the access token that came"
     if expected.nonces is not None and (type(nonce) is not str or nonce not in expected.nonces):
         return _NONCE
     return None
