@@ -36,7 +36,7 @@ from fastapi_session.stores.sql.tables import SIGNING_KEY
 from fastapi_session.testing import HandClock
 from tests.engine.processes import kids
 from tests.engines import SECRET, refresh_token_of
-from tests.moments import SECOND
+from tests.moments import HOUR, SECOND
 from tests.wire import AUTH_MODE
 
 
@@ -278,16 +278,18 @@ async def test_a_route_signs_in_within_its_transaction(
     assert ([] if not is_committed else ["ada"]) == [found.user_id for found in await sessions.of_user("ada")]
 
 
-async def test_a_bound_session(sessions: Sessions, engine: AsyncEngine) -> None:
+async def test_a_bound_session(sessions: Sessions, engine: AsyncEngine, clock: HandClock) -> None:
     """One that began in a transaction is bound by what that has committed; within another, too, it goes on for who has its key alone."""
     key = dpop_key("a" * 43)
     async with engine.begin() as connection:
         token = refresh_token_of(await sessions.within(connection).create("ada", bound_key=key))
+    clock.advance(HOUR)
     async with engine.begin() as connection:
         joined = sessions.within(connection)
         with pytest.raises(UnprovenKeyError):
             await joined.refresh(token)
         token = refresh_token_of(await joined.refresh(token, possession=Possession(key)))
+    clock.advance(HOUR)
 
     with pytest.raises(UnprovenKeyError):
         await sessions.refresh(token)
