@@ -102,7 +102,7 @@ class SessionFlow(Generic[RequestT, ResponseT]):
                 return
             with self._lock:
                 if self._held is before:  # else another call has refreshed, while this one waited for the lock
-                    response = yield self._refresh_request()
+                    response = yield self._refresh_request(request)
                     response.read()
                     if self._is_over(response):
                         return
@@ -122,7 +122,7 @@ class SessionFlow(Generic[RequestT, ResponseT]):
                 return
             async with self._async_lock:
                 if self._held is before:  # else another call has refreshed, while this one waited for the lock
-                    response = yield self._refresh_request()
+                    response = yield self._refresh_request(request)
                     await response.aread()
                     if self._is_over(response):
                         return
@@ -160,8 +160,11 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         if cookies := "; ".join(each for each in [*others, own] if each):
             request.headers["cookie"] = cookies
 
-    def _refresh_request(self) -> RequestT:
+    def _refresh_request(self, call: RequestT) -> RequestT:
+        """Return a refresh for the client of *call*, whose session goes on to be that of the same program."""
         request = self.request_class("POST", self._refresh_url)
+        if agent := call.headers.get("user-agent"):
+            request.headers["user-agent"] = agent
         self._prepare(request, refreshes=True)
         return request
 

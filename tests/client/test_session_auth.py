@@ -143,6 +143,18 @@ def test_calls_refresh_once(start: Start, api: Api, method: Method) -> None:
         app.clock.advance(HOUR)
 
 
+def test_a_refresh_says_which_program(start: Start, api: Api, method: Method) -> None:
+    """A refresh has the user agent of the client, so that the session is still shown as that program's."""
+    app, server = api
+    caller = start(server, method=method, client={"headers": {"user-agent": "ledger/1.0"}})
+    caller.call("POST", "/login")
+    app.clock.advance(HOUR)
+    sent = [each.request for each in caller.call("GET", "/me").history]
+
+    assert ["/me", "/auth/session/refresh"] == [each.url.path for each in sent]
+    assert ["ledger/1.0"] * 2 == [each.headers.get("user-agent") for each in sent]
+
+
 def test_signing_out(start: Start, api: Api, method: Method) -> None:
     """A sign-out with a token that has ended signs out, and nothing is held any more."""
     app, server = api
