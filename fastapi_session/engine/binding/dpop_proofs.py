@@ -41,11 +41,23 @@ class DpopProofs:
         self._replays = Replays()
         self._nonces: tuple[int, frozenset[str]] = (-1, frozenset())
 
-    def check(self, texts: Sequence[str], *, method: str, path: str, access_token: str | None = None) -> CheckedProof:
-        """Return the proof that *texts* are, for a request by *method* to *path*, with *access_token* if that is to be used. Raises `DpopError`."""
+    def check(
+        self,
+        texts: Sequence[str],
+        *,
+        method: str,
+        path: str,
+        origin: Origin | None = None,
+        access_token: str | None = None,
+    ) -> CheckedProof:
+        """Return the proof that *texts* are, for a request by *method* to *path*, with *access_token* if that is to be used. Raises `DpopError`.
+
+        *origin* is where the request went, `None` for `api_domain`.
+        """
         now = self._clock()
         nonces = self._accepted(now) if self.asks_for_nonces else None
-        expected = Expected(method, self._base + path, self._origin, path, access_token, nonces)
+        base = self._base if origin is None else str(origin)
+        expected = Expected(method, base + path, origin or self._origin, path, access_token, nonces)
         del access_token  # error reporters send the local variables of this frame
         return checked_proof(texts, expected, now=now)
 

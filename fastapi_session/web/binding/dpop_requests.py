@@ -33,6 +33,9 @@ from fastapi_session.web.transport import Method
 _KEY = "fastapi_session.dpop_proof"
 """Where the proof of a request is in its scope: that of a mounted application, which has an exchange of its own, is the same."""
 
+ORIGIN_KEY = "fastapi_session.dpop_origin"
+"""Where in a scope the origin is of a request that went to another host than that of the API, as a proxy has described it."""
+
 
 @dataclass(slots=True)
 class _Known:
@@ -106,6 +109,7 @@ def _known(connection: HTTPConnection, exchange: Exchange, *, with_token: bool) 
             exchange.proofs(connection),
             method=scope.get("method", "GET"),  # a socket has none in its scope, and is opened by a GET
             path=path_of(scope),
+            origin=scope.get(ORIGIN_KEY),
             access_token=exchange.access_token if with_token else None,
         )
     except DpopError:

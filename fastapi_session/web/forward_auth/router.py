@@ -17,6 +17,8 @@ refreshes at the endpoint for that, as ever.
 Whether another site may have sent the request is asked as by a route, but by the method of the *original* request: the question itself is
 always a GET. A method that is not known counts as one that changes something. A socket is opened from a page of the host that it is
 opened on, of the website or of the API.
+
+A DPoP proof is of the original request too: of its method and its path, at the host that the rule names, or else at that of the API.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from fastapi_session.errors import (
 )
 from fastapi_session.local_address import is_local
 from fastapi_session.origin import Origin
+from fastapi_session.web.binding.dpop_requests import ORIGIN_KEY
 from fastapi_session.web.error_responses import response_to
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import SCOPE_KEY, exchange_of
@@ -47,6 +50,7 @@ from fastapi_session.web.forward_auth.rules import Rule, first_about
 from fastapi_session.web.forward_auth.trust import Trust
 from fastapi_session.web.pages.addresses import with_next
 from fastapi_session.web.pages.asking import asked_for
+from fastapi_session.web.transport import NONCE_HEADER
 from fastapi_session.web.verifying import SessionProvider
 
 VALIDITY = timedelta(seconds=60)
@@ -137,17 +141,16 @@ class ForwardAuth:
         rule = first_about(self._rules, original)
         if rule is None or not isinstance(rule.requires, SessionProvider):
             return _forbidden("no rule lets this request pass")
-        config = exchange_of(request).sessions.config
+        sent = _as_sent(request, original, rule)
         try:
-            return await self._passing(request, original, rule=rule, requires=rule.requires)
+            return await self._passing(sent, rule=rule, requires=rule.requires)
         except (SessionError, StoreUnavailable) as error:
-            away = self._sign_in(request, original, rule=rule, error=error)
-            return away or response_to(error, status_of(type(error), config, request.scope["headers"]))
+            return self._sign_in(request, original, rule=rule, error=error) or _refusal(sent, error)
 
     async def _passing(
-        self, request: Request, original: Original, *, rule: Rule, requires: SessionProvider[object, object]
+        self, sent: HTTPConnection, *, rule: Rule, requires: SessionProvider[object, object]
     ) -> Response:
-        session = await requires(_as_sent(request, original))
+        session = await requires(sent)
         headers = identity_headers(session)
         if self._sends_tokens:  # else that of the client would be the one which the service reads
             headers["Authorization"] = ""
@@ -178,8 +181,8 @@ def _next_of(original: Original, login_url: str, rule: Rule) -> str | None:
     return None if rule.host is None or original.origin is None else f"{original.origin}{original.target}"
 
 
-def _as_sent(request: Request, original: Original) -> HTTPConnection:
-    """Return the connection of *original*, whose headers came with the question."""
+def _as_sent(request: Request, original: Original, rule: Rule) -> HTTPConnection:
+    """Return the connection of *original*, whose headers came with the question, and which *rule* is about."""
     headers = request.scope["headers"]
     own = original.origin
     if original.opens_socket and own is not None and Origin.parse(request.headers.get("origin", "")) == own:
@@ -188,13 +191,27 @@ def _as_sent(request: Request, original: Original) -> HTTPConnection:
         **request.scope,
         "type": "websocket" if original.opens_socket else "http",
         "method": original.method or UNKNOWN,
+        "path": original.path,
+        "root_path": "",
         "headers": headers,
         SCOPE_KEY: exchange_of(request).aside(),
+        # By the rule, for the same reason as in `_next_of`.
+        ORIGIN_KEY: None if rule.host is None else own,
     }
     if original.opens_socket:
         offers = ",".join(request.headers.getlist("sec-websocket-protocol"))
         scope["subprotocols"] = [each.strip() for each in offers.split(",")]
     return HTTPConnection(scope)
+
+
+def _refusal(sent: HTTPConnection, error: Exception) -> Response:
+    """Return the response to *error*, of the request *sent*, and with it the nonce for its client's next proof."""
+    exchange = exchange_of(sent)
+    status = status_of(type(error), exchange.sessions.config, sent.scope["headers"])
+    response = response_to(error, status, exchange.credentials(sent).scheme)
+    if exchange.outcome is not None and exchange.outcome.nonce is not None:
+        response.headers[NONCE_HEADER] = exchange.outcome.nonce
+    return response
 
 
 def _forbidden(message: str) -> Response:

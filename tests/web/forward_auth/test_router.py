@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import Depends, FastAPI
 from httpx2 import Response
 
@@ -36,6 +37,7 @@ from tests.engines import ORIGIN, config, engine
 from tests.moments import DAY, HOUR
 from tests.web.deployment import Deployment, Verified, application, deployed
 from tests.web.forward_auth.shapes import ASKED_BY, HOST, SECRET, Headers
+from tests.web.proving import Prover
 from tests.web.wire import KEPT, TRY_REFRESH_TOKEN, UNAUTHORISED, change
 from tests.wire import ANTI_CSRF, AUTH_MODE
 
@@ -529,3 +531,65 @@ def test_two_of_a_header(serve: Serve) -> None:
     for name in ("x-forwarded-uri", "x-proxy-secret"):
         headers = [*asked.items(), (name, asked[name])]
         assert 403 == proxied.deployment.client.get("/auth/verify", headers=headers).status_code
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+class TestBound:
+    """A session that is bound by DPoP."""
+
+    def test_the_owner(self, proxy: Proxy, serve: Serve, clock: HandClock) -> None:
+        """Its client proves the request that it makes, at the host that the rule names, or else at that of the API."""
+        proxied = serve(proxy, sessions=engine(clock, dpop="optional"))
+        client = Prover(proxied.deployment)
+        held = client.login()
+        asked: dict[str, Any] = {
+            "/app/x?y=1": {},
+            "/app/a%20b": {},
+            "/here/x": {"htu": f"https://{HOST}/here/x"},
+        }
+
+        for target, claims in asked.items():
+            proof = client.proof("PUT", target.partition("?")[0], token=held.access, **claims)
+            sent = {"authorization": f"DPoP {held.access}", "dpop": proof}
+            assert "ada" == proxied.user(target, sent, method="PUT")
+            assert 'error_description="replay"' in proxied.ask(target, sent, method="PUT").headers["www-authenticate"]
+
+    def test_a_thief(self, proxy: Proxy, serve: Serve, clock: HandClock) -> None:
+        """Without the key, or with a proof of another request, nothing passes, and no proof of the question itself counts."""
+        proxied = serve(proxy, sessions=engine(clock, dpop="optional"))
+        client = Prover(proxied.deployment)
+        held = client.login()
+        path, bound = "/app/x", {"authorization": f"DPoP {held.access}"}
+        thief = Prover(proxied.deployment, private=ec.generate_private_key(ec.SECP256R1()))
+        question = ASKED_BY[proxy]("GET", path, {}).path
+        brought: dict[str, Headers] = {
+            "as a bearer": held.to_call() | {"dpop": client.proof("GET", path, token=held.access)},
+            "in a cookie": {"cookie": f"sAccessToken={held.access}"},
+            "no proof": bound,
+            "another key": bound | {"dpop": thief.proof("GET", path, token=held.access)},
+            "another method": bound | {"dpop": client.proof("POST", path, token=held.access)},
+            "another path": bound | {"dpop": client.proof("GET", "/app/y", token=held.access)},
+            "another host": bound | {"dpop": client.proof("GET", path, token=held.access, htu=f"https://{HOST}{path}")},
+            "the question": bound | {"dpop": client.proof("GET", question, token=held.access)},
+        }
+
+        assert dict.fromkeys(brought, 401) == {
+            way: proxied.ask(path, each).status_code for way, each in brought.items()
+        }
+        assert "ada" == proxied.user(path, bound, {"dpop": client.proof("GET", path, token=held.access)})
+
+    def test_what_the_client_is_told(self, proxy: Proxy, serve: Serve, clock: HandClock) -> None:
+        """A refusal has the challenge, and the nonce if one is asked for."""
+        proxied = serve(proxy, sessions=engine(clock, dpop="optional", dpop_nonces=True))
+        client = Prover(proxied.deployment)
+        client.nonce = client.log_in().headers["dpop-nonce"]
+        held, nonce, client.nonce = client.login(), client.nonce, None
+        sent = {"authorization": f"DPoP {held.access}", "dpop": client.proof("GET", "/app/x", token=held.access)}
+        response = proxied.ask("/app/x", sent)
+
+        assert response.headers["www-authenticate"].startswith('DPoP error="use_dpop_nonce"')
+        assert nonce == response.headers["dpop-nonce"]
+        clock.advance(2 * HOUR)
+        client.nonce = client.log_in().headers["dpop-nonce"]
+        late = {"authorization": f"DPoP {held.access}", "dpop": client.proof("GET", "/app/x", token=held.access)}
+        assert proxied.ask("/app/x", late).headers["www-authenticate"].startswith('DPoP error="invalid_token"')
