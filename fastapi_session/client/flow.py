@@ -140,7 +140,8 @@ class SessionFlow(Generic[RequestT, ResponseT]):
         if held.tokens is not None:
             token = held.tokens.refresh_token if refreshes else held.tokens.access_token
             request.headers[AUTHORIZATION_HEADER] = f"{'DPoP' if held.is_bound else 'Bearer'} {token}"
-        if self.dpop is not None and (held.is_bound or held.tokens is None):
+        # Also beside tokens that are not bound: any call may sign in anew. A refresh cannot, and would be read twice for it.
+        if self.dpop is not None and (held.is_bound or held.tokens is None or not refreshes):
             of_token = None if refreshes or held.tokens is None else held.tokens.access_token
             request.headers[PROOF_HEADER] = self.dpop.proof(
                 request.method, str(request.url), access_token=of_token, nonce=held.nonce

@@ -341,6 +341,21 @@ def test_a_key_where_nothing_is_bound(start: Start, api: Api) -> None:
     assert "ada" == start(server, tokens=caller.client.auth.tokens).call("GET", "/me").json()
 
 
+def test_a_key_for_a_session_from_before(start: Start, api: Api, tmp_path: Path) -> None:
+    """A client that had a session before it had a key signs in again, and that session is bound."""
+    _, before = api
+    unbound = start(before)
+    assert 200 == unbound.call("POST", "/login").status_code
+    with serve_api(tmp_path, dpop="required", token_transfer_method="header") as (app, server):
+        caller = start(server, tokens=unbound.client.auth.tokens, dpop=DpopKey(clock=app.clock))
+
+        app.clock.advance(HOUR)
+        assert 401 == caller.call("GET", "/me").status_code
+        assert 200 == caller.call("POST", "/login").status_code
+        assert "ada" == caller.call("GET", "/me").json()
+        assert 401 == start(server, tokens=caller.client.auth.tokens).call("GET", "/me").status_code
+
+
 def test_a_key_is_for_headers(package: tuple[Any, Any]) -> None:
     """A key in cookie mode is a mistake, and said so."""
     with pytest.raises(ValueError, match="dpop: a key is proved for tokens in headers"):
