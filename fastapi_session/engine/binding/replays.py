@@ -47,6 +47,8 @@ class Replays:
             if kept in seen:
                 return False
             if self._count >= self._capacity:
+                self._forget(now // _STEP)
+            if self._count >= self._capacity:
                 raise StoreUnavailable("dpop: more proofs came than can be remembered until they expire")
             seen.add(kept)
             self._count += 1

@@ -60,6 +60,18 @@ def test_a_full_memory() -> None:
     assert replays.once(digest(3), until=later + MINUTE, now=later)
 
 
+def test_a_full_memory_of_what_has_expired() -> None:
+    """Proofs from clocks that are ahead do not keep those in the memory that have expired."""
+    replays = Replays(capacity=3)
+    for number, ahead in enumerate([MINUTE, MINUTE, 2 * MINUTE]):
+        replays.once(digest(number), until=NOW + ahead, now=NOW)
+    later = NOW + 119 * SECOND
+
+    assert replays.once(digest(3), until=NOW + 2 * MINUTE, now=later)
+    assert not replays.once(digest(2), until=NOW + 2 * MINUTE, now=later)
+    assert 2 == len(replays)
+
+
 def test_many_threads() -> None:
     """Of many threads that come with one digest at once, one is told that it is the first."""
     replays, told = Replays(), list[bool]()
