@@ -49,7 +49,7 @@ WINDOW = 60
 """Seconds by which a proof may be old, or ahead of this machine's clock."""
 
 _ALLOWED = frozenset(ALGORITHMS)
-_URL = re.compile(r"(https?|wss?)(://[^/?#]*)([^?#]*).*", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"(https?|wss?)(://[^/?#\s]*)([^?#]*).*", re.IGNORECASE | re.DOTALL)
 _NUMBERS = (int, float)
 _NONCE = "nonce"
 _OF_SOCKETS = {"ws": "http", "wss": "https"}
@@ -111,9 +111,11 @@ def _refusal(claims: JsonObject, expected: Expected, now: int) -> str | None:  #
     issued_at, jti, nonce = get("iat"), get("jti"), get("nonce")
     if get("htm") != expected.method:
         return f"htm: not {expected.method}"
-    # Nearly always it is, letter by letter.
-    if get("htu") != expected.url and not is_url_of(get("htu"), origin=expected.origin, path=expected.path):
-        return f"htu: not {expected.origin}{quote(expected.path)}"
+    # Nearly always it is, letter by letter. A decoded path that has one of the three would read like the URL of another one.
+    path = expected.path
+    is_plain = "%" not in path and "?" not in path and "#" not in path
+    if not (is_plain and get("htu") == expected.url) and not is_url_of(get("htu"), origin=expected.origin, path=path):
+        return f"htu: not {expected.origin}{quote(path)}"
     # `type(...)`, not isinstance: to that, true and false are numbers.
     if type(issued_at) not in _NUMBERS or not now - WINDOW <= issued_at <= now + WINDOW:  # type: ignore[operator]  # it is a number
         return f"iat: more than {WINDOW} seconds from the clock of this server"

@@ -14,6 +14,7 @@ Anybody can send a key, so what is read is bounded, and one key has one form:
 | its private and symmetric members | any: whoever sends its private key has none |
 | its public members | another type than text, another length than the curve's, zeros in front of an RSA number |
 | the modulus and exponent of RSA | other than the table says; an exponent that is even, below 65,537 or beyond 32 bits: verifying takes longer with its length |
+| the point of Ed25519 | of small order: anybody can sign for it, without a private key |
 | `use`, `key_ops`, `alg` | if they are there and say that it is for something else |
 
 All else that a JWK may have is not looked at.
@@ -49,6 +50,12 @@ _COORDINATE = 32
 """Bytes of a coordinate of P-256, and of a public key of Ed25519."""
 _LEAST_BITS, _MOST_BITS = 2048, 8192
 _LEAST_EXPONENT, _BEYOND_EXPONENTS = 65_537, 1 << 32
+
+_FIELD = (1 << 255) - 19
+_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_OF_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _FIELD, _FIELD + 1, _OF_ORDER_8, _FIELD - _OF_ORDER_8})
+"""The y of all points of Ed25519 whose order is at most 8, and the two that can be written in another way (RFC 8032, section 5.1.3)."""
+_WITHOUT_SIGN = (1 << 255) - 1
 
 # Once: json.dumps and each signature would make them anew.
 _ORDERED_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
@@ -132,6 +139,8 @@ def _read_rsa(jwk: JsonObject) -> rsa.RSAPublicKey | None:
 def _read_ed25519(jwk: JsonObject) -> ed25519.Ed25519PublicKey | None:
     x = _bytes(jwk, "x")
     if jwk.get("crv") != "Ed25519" or len(x) != _COORDINATE:
+        return None
+    if int.from_bytes(x, "little") & _WITHOUT_SIGN in _OF_SMALL_ORDER:
         return None
     return ed25519.Ed25519PublicKey.from_public_bytes(x)
 

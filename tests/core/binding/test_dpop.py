@@ -141,6 +141,8 @@ def test_a_proof_is_known_again_by_its_key_and_identifier() -> None:
         ("https://api.example/a%20b/%C3%A9%2Fc", "/a b/\u00e9/c"),
         ("https://api.example/%7Euser", "/~user"),
         ("https://api.example/a?b/../c", "/a"),
+        ("https://api.example/a%3Fb%23c", "/a?b#c"),
+        ("https://api.example/a%2541", "/a%41"),
     ],
 )
 def test_spellings_of_one_url(htu: str, path: str) -> None:
@@ -166,6 +168,7 @@ def test_spellings_of_one_url(htu: str, path: str) -> None:
         "api.example/pay",
         "https:/api.example/pay",
         " https://api.example/pay",
+        "https://api.example /pay",
         "https://api.example/pay\n",
         "",
         None,
@@ -175,6 +178,20 @@ def test_spellings_of_one_url(htu: str, path: str) -> None:
 def test_other_urls(htu: Any) -> None:
     """Another scheme, host, port or path is another URL, and so is what is none."""
     assert not is_url_of(htu, origin=ORIGIN, path="/pay")
+
+
+@pytest.mark.parametrize(
+    ("htu", "path"),
+    [
+        ("https://api.example/a?b", "/a?b"),
+        ("https://api.example/a#b", "/a#b"),
+        ("https://api.example/a%41", "/a%41"),
+    ],
+)
+def test_a_path_that_reads_like_a_url(htu: str, path: str) -> None:
+    """What is a query, a fragment or an encoding in a URL is none in a path that is decoded: the two are not one."""
+    assert ("invalid_dpop_proof", "htu") == refusal(proof(htu=htu), url=f"{ORIGIN}{path}", path=path)
+    assert not is_url_of(htu, origin=ORIGIN, path=path)
 
 
 def test_http_where_the_api_is_there() -> None:

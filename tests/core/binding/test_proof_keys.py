@@ -137,6 +137,19 @@ def test_what_is_no_key(algorithm: str, jwk: Any) -> None:
     assert proof_key(jwk, algorithm, allowed=ALL) is None
 
 
+_P = (1 << 255) - 19
+_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+
+
+@pytest.mark.parametrize("sign_bit", [0, 1 << 255])
+@pytest.mark.parametrize("y", [0, 1, _P - 1, _P, _P + 1, _OF_ORDER_8, _P - _OF_ORDER_8])
+def test_a_point_of_small_order(y: int, sign_bit: int) -> None:
+    """A point of Ed25519 for which anybody can sign is no key: there is no private one to it."""
+    jwk: dict[str, Any] = {**OKP, "x": base64url.encode((y | sign_bit).to_bytes(32, "little"))}
+
+    assert proof_key(jwk, "Ed25519", allowed=ALL) is None
+
+
 @pytest.mark.parametrize("bits", [2048, 8192])
 def test_the_bounds_of_rsa(bits: int) -> None:
     """A modulus of the least and of the most bits is read."""
