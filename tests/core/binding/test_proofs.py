@@ -60,6 +60,7 @@ TWICE = base64url.encode(b'{"jti":"a","jti":"b"}')
         pytest.param(f'"{proof(CLAIMS)}"', id="quoted"),
         pytest.param(f"{proof(CLAIMS)}=", id="padded"),
         pytest.param(f"{proof(CLAIMS)[:-1]}\u00e9", id="no ASCII"),
+        pytest.param(f"{HEADER}.{SEGMENT}\u00e9.{SIGNATURE}", id="no ASCII in the claims"),
         pytest.param(proof(CLAIMS, typ="other+jwt"), id="another typ"),
         pytest.param(proof(CLAIMS, typ="TEST+JWT"), id="typ in capitals"),
         pytest.param(proof(CLAIMS, typ=None), id="no typ"),
