@@ -99,6 +99,14 @@ def test_the_access_token_is_sent_anew(deployment: Deployment) -> None:
     assert 200 == deployment.get("/me", {"cookie": f"{ACCESS_COOKIE}={access_in(response)}"}).status_code
 
 
+def test_a_copied_registration_brings_no_token(deployment: Deployment) -> None:
+    """Who sends the same proof again is told the rules, and is given neither an access token nor a credential."""
+    browser = signed_in(deployment)
+    responses = [register(deployment, browser) for _ in range(2)]
+
+    assert [(200, 2), (200, 0)] == [(response.status_code, len(set_cookies(response))) for response in responses]
+
+
 def test_it_is_never_kept_longer_than_it_is_good(deploy: Deploy) -> None:
     """A token that ends before the ten minutes is kept until then."""
     deployment = deploy(**ALL, access_token_validity=2 * MINUTE)
