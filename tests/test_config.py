@@ -666,6 +666,15 @@ def test_a_binding_by_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert [] == told_of({"device_binding": "optional", "api_domain": API}, caplog)
 
 
+def test_a_proof_that_nobody_gives_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Where no token travels in a header, no client has to prove a key."""
+    options = {"dpop": "optional", "token_transfer_method": "cookie"}
+    [told] = told_of(options, caplog)
+
+    assert told.startswith("dpop: clients prove keys for tokens in headers")
+    assert [] == told_of({**options, "token_transfer_method": "any"}, caplog)
+
+
 @pytest.mark.parametrize("method", ["any", lambda *_: "any"])
 def test_headers_that_nothing_binds_are_told(method: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Where every session has to be bound, those in headers need DPoP."""

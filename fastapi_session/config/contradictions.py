@@ -273,6 +273,8 @@ def doubts(config: Settings) -> Iterator[str]:
         )
     if config.device_binding == "optional" and config.cookie_partitioned:
         yield "device_binding: browsers bind no partitioned cookies; sessions stay unbound until cookie_partitioned is gone"
+    if config.dpop == "optional" and config.token_transfer_method == "cookie":
+        yield "dpop: clients prove keys for tokens in headers, of which token_transfer_method='cookie' sends none; leave it out"
     for variable in _strangers(config):
         if not variable.meant:
             yield f"{variable.name}: there is no such setting, it is ignored"
