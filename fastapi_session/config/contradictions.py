@@ -264,6 +264,14 @@ def doubts(config: Settings) -> Iterator[str]:
             f"website_domain: {config.website_domain} and {config.api_domain} are two sites, and browsers "
             f"such as Chromium and Safari keep no cookies of another site; {_ONE_HOST}"
         )
+    yield from _binding_doubts(config)
+    for variable in _strangers(config):
+        if not variable.meant:
+            yield f"{variable.name}: there is no such setting, it is ignored"
+
+
+def _binding_doubts(config: Settings) -> Iterator[str]:
+    """Yield which sessions stay unbound, or end, though they may not be meant to."""
     if config.device_binding == "optional" and not is_https(config.api_domain):
         yield "device_binding: browsers bind nothing by http; sessions stay unbound until api_domain is https"
     if config.requires_binding and config.token_transfer_method != "cookie" and config.dpop == "off":
@@ -275,9 +283,6 @@ def doubts(config: Settings) -> Iterator[str]:
         yield "device_binding: browsers bind no partitioned cookies; sessions stay unbound until cookie_partitioned is gone"
     if config.dpop == "optional" and config.token_transfer_method == "cookie":
         yield "dpop: clients prove keys for tokens in headers, of which token_transfer_method='cookie' sends none; leave it out"
-    for variable in _strangers(config):
-        if not variable.meant:
-            yield f"{variable.name}: there is no such setting, it is ignored"
 
 
 def _are_two_local_hosts(config: Settings) -> bool:
