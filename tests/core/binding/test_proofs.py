@@ -109,6 +109,7 @@ def test_a_key_that_is_known() -> None:
     assert read(proof(CLAIMS, private=other, jwk=None), key=key()) is None
     assert read(proof(CLAIMS, private=other, jwk=public_jwk(PRIVATE["ES256"])), key=key()) is None
     assert read(proof(CLAIMS, jwk=public_jwk(other)), key=key()) is None
+    assert read(proof(CLAIMS, jwk={**public_jwk(PRIVATE["ES256"]), "d": "AAAA"}), key=key()) is None
     assert read(proof(CLAIMS, "PS256", jwk=None), key=key("RS256")) is None
     assert read(proof(CLAIMS, "RS256", alg="PS256", jwk=None), key=key("RS256")) is None
 
