@@ -22,7 +22,7 @@ SCHEME = "DPoP"
 def dpop_headers(error: SessionError, scheme: Scheme | None) -> dict[str, str]:
     """Return the challenge for *error*, of a request whose token came by *scheme*, exposed to the scripts of other origins too."""
     if isinstance(error, DpopError):
-        told = {"error": error.error, "error_description": error.reason}
+        told = {"error": error.error, "error_description": _said(error.reason)}
     elif scheme == "dpop" or (scheme == "bearer" and isinstance(error, UnprovenKeyError)):
         told = {"error": "invalid_token"}
     else:
@@ -30,3 +30,8 @@ def dpop_headers(error: SessionError, scheme: Scheme | None) -> dict[str, str]:
     told["algs"] = " ".join(ALGORITHMS)
     parameters = ", ".join(f'{name}="{value}"' for name, value in told.items() if value)
     return {CHALLENGE_HEADER: f"{SCHEME} {parameters}", EXPOSE_HEADER: CHALLENGE_HEADER}
+
+
+def _said(reason: str) -> str:
+    """Return *reason* in the characters that a description may have (RFC 6750, section 3): it may name a method that came."""
+    return "".join(each if " " <= each <= "~" and each not in '"\\' else "?" for each in reason)

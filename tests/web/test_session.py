@@ -345,7 +345,7 @@ OFFERED = """
     assert_claims fetch_and_set_claim get_claim_value merge_into_access_token_payload remove_claim set_claim_value
     change_session_data get_session_data information update_session_data
     acr actor authenticated_at bound factors is_guest
-    elevate impersonate revoke stop_impersonating while_alive
+    elevate impersonate revoke stop_impersonating token_for while_alive
 """
 
 

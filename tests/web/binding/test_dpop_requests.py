@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from starlette.testclient import WebSocketDenialResponse
 from fastapi_session import (
     ConfigurationError,
     Fresh,
+    UnauthorisedError,
     attach_session_to_request,
     get_session_from_request,
     install,
+    refresh_session_in_request,
     verify_session,
 )
 from fastapi_session.core.binding.dpop import ALGORITHMS
@@ -375,6 +378,13 @@ class TestSetting:
         assert ADA == client.get("/me", client.login()).json()
         assert NEW["cookie"] == change(deployment.post("/login?user_id=ada", {AUTH_MODE: "cookie"}))
 
+    @pytest.mark.parametrize(("setting", "method"), [("off", "cookie"), ("optional", "header")])
+    def test_a_page_that_proves_a_key(self, setting: str, method: str, deploy: Deploy) -> None:
+        """A page that says nothing else wants its tokens in headers if it brings a proof; in cookies that would bind nothing."""
+        response = Prover(deploy(dpop=setting)).log_in({"sec-fetch-site": "same-origin"})
+
+        assert NEW[method] == change(response)
+
     def test_the_proof_of_a_sign_in_is_used(self, bound: Deployment) -> None:
         """A copied sign-in does not begin a session again."""
         proof = {"dpop": Prover(bound).proof("POST", "/login")}
@@ -573,6 +583,23 @@ class TestSockets:
             pass
 
         assert (401, KEPT) == (refusal.value.status_code, change(refusal.value))
+
+
+def test_what_was_checked_without_the_token(bound: Deployment) -> None:
+    """A proof that was checked for a refresh, which failed, is checked again for the access token: it has to be of that."""
+
+    @bound.app.get("/either")
+    async def either(request: Request) -> dict[str, str]:
+        with suppress(UnauthorisedError):
+            await refresh_session_in_request(request)
+        return {"user_id": (await get_session_from_request(request)).user_id}
+
+    client = Prover(bound)
+    held = client.login()
+
+    response = client.get("/either", held, ath=None)
+    assert (401, True) == (response.status_code, 'error_description="ath' in response.headers["www-authenticate"])
+    assert ADA == client.get("/either", held).json()
 
 
 def test_step_up_in_words_of_dpop(bound: Deployment) -> None:
