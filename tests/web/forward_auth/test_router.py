@@ -295,7 +295,11 @@ class TestTrust:
     """Who is believed."""
 
     @pytest.mark.parametrize("proxy", PROXIES)
-    @pytest.mark.parametrize("secret", ["", "x", SECRET[:-1], f"{SECRET}x", f"{SECRET}, {SECRET}", SECRET.upper()])
+    @pytest.mark.parametrize(
+        "secret",
+        ["", "x", SECRET[:-1], f"{SECRET}x", f"{SECRET}, {SECRET}", SECRET.upper()],
+        ids=["none", "a letter", "one letter less", "one letter more", "twice", "in capitals"],
+    )
     def test_a_stranger(self, secret: str, proxy: Proxy, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
         """Whoever does not know the secret is told nothing, and one warning says so, without the secret."""
         proxied = serve(proxy)
