@@ -92,7 +92,7 @@ async def test_a_strict_race_has_one_winner_at_most(
 async def test_recovery_alone_serves_a_race(
     place: Place, grace: int, amount: Callable[..., int], figures: Callable[..., None]
 ) -> None:
-    """Without grace, recovery of lost answers still gives every client of a race the one successor."""
+    """Without grace, recovery of lost responses still gives every client of a race the one successor."""
     history: list[Answer] = []
     clock = OffsetClock()
     here, there = (

@@ -126,7 +126,7 @@ async def test_a_session_goes_on(sessions: Sessions, core: OldCore, events: list
 
 @EVERYWHERE
 async def test_the_same_again(sessions: Sessions, core: OldCore, clock: HandClock) -> None:
-    """A lost answer and a second tab get the same successor, and a token that comes after that was used is theft."""
+    """A lost response and a second tab get the same successor, and a token that comes after that was used is theft."""
     tokens = core.begin()
     first = await sessions.refresh(tokens.refresh)
     again = [await sessions.refresh(f'"{tokens.refresh}"'), await sessions.refresh(tokens.refresh)]

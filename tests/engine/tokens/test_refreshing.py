@@ -220,7 +220,7 @@ async def test_the_token_before_once_its_successor_was_used(
 
 
 async def test_a_used_token_before_without_recovery(store: Store, clock: HandClock) -> None:
-    """D7: without recovery of lost answers, it is theft even where the successor was never used."""
+    """D7: without recovery of lost responses, it is theft even where the successor was never used."""
     line = await line_of(engine(clock, store=store, lost_response_recovery=False), clock, rotations=1)
     clock.advance(GRACE)
 
@@ -384,7 +384,7 @@ async def test_a_secret_is_replaced_in_service(store: Store, clock: HandClock) -
 
 
 async def test_a_reissue_by_the_secret_that_rotated(store: Store, clock: HandClock) -> None:
-    """A lost answer of the old secret is found again by the new configuration, days later."""
+    """A lost response of the old secret is found again by the new configuration, days later."""
     before, after = engine(clock, store=store), engine(clock, store=store, secret=[NEW_SECRET, SECRET])
     _, token = await created(before)
     clock.advance(GRACE)
