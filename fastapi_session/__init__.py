@@ -53,6 +53,7 @@ from fastapi_session.events import (
     TokenTheftDetected,
 )
 from fastapi_session.external_session import ExternalSession
+from fastapi_session.installing import install
 from fastapi_session.local_address import safe_next
 from fastapi_session.model import Actor, Circumstances, EndReason, Tokens
 from fastapi_session.session_information import SessionInformation
@@ -76,7 +77,6 @@ from fastapi_session.web.forward_auth.router import forward_auth_router
 from fastapi_session.web.forward_auth.rules import Rule
 from fastapi_session.web.given_token import session_from_token
 from fastapi_session.web.guard import guarded
-from fastapi_session.web.install import install
 from fastapi_session.web.refreshing import refresh_session_in_request
 from fastapi_session.web.router import session_router
 from fastapi_session.web.session import Session

@@ -25,7 +25,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.sessions import Sessions
 from fastapi_session.store_url import StoreUrl
-from fastapi_session.web.install import engine_of
+from fastapi_session.web.installed import engine_of
 
 # Not more than Python allows: a URL with a password in it is no such place, and is not taken for the name of a module.
 _PLACE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*(\(\))?")

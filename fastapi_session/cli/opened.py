@@ -56,7 +56,7 @@ class Deployment:
 async def opened_deployment(app: str | None) -> AsyncIterator[Deployment]:
     """Give the deployment that `--app` says, with the store open, and nothing else. Raises as `opened_sessions`."""
     found = existing_sessions(app)
-    with _quiet():
+    with quiet():
         engine = Engine(
             found.config,
             clock=system_clock,
@@ -73,13 +73,13 @@ async def opened_deployment(app: str | None) -> AsyncIterator[Deployment]:
 
 def quiet_configuration(app: str | None) -> SessionConfig:
     """Return what `configuration_of` does, without the warnings that the application logs. Raises `ConfigurationError`."""
-    with _quiet():
+    with quiet():
         return configuration_of(app)
 
 
 def existing_sessions(app: str | None) -> Sessions:
     """Return the sessions of the deployment that `--app` says, whose store is there. Raises `ConfigurationError`."""
-    with _quiet():
+    with quiet():
         if app is None:  # before anything is made: the key file of a database that is not there
             _ensure_is_there(configured_store(configuration_of(None), clock=system_clock))
         sessions = sessions_of(app)
@@ -97,7 +97,7 @@ def _ensure_is_there(store: Store) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Leave out the warnings about a configuration, which the application logs when it starts."""
     logger = logging.getLogger("fastapi_session")
     before = logger.level

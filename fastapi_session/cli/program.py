@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from fastapi_session.cli.commands.copy import copy
+from fastapi_session.cli.commands.doctor import examine_deployment
 from fastapi_session.cli.commands.events import print_events
 from fastapi_session.cli.commands.explain import explain_token
 from fastapi_session.cli.commands.import_supertokens import supertokens
@@ -36,6 +37,7 @@ from fastapi_session.errors import ConfigurationError, PayloadError, StoreUnavai
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
+program.command("doctor")(examine_deployment)
 program.command("explain")(explain_token)
 program.command("events")(print_events)
 program.command("migrate")(migrate_store)

@@ -11,7 +11,7 @@ from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
-from fastapi_session.web.install import engine_of
+from fastapi_session.web.installed import engine_of
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import MovableStore
 from fastapi_session.web.cors import cors_problems
 from fastapi_session.web.handlers import register_handlers
+from fastapi_session.web.installed import engine_of
 from fastapi_session.web.middleware import ExchangeMiddleware
 from fastapi_session.web.neighbours import neighbour_problems
 from fastapi_session.web.openapi import document_sessions
@@ -97,15 +98,6 @@ def _ensure_adopters_fit(adopters: Sequence[Adopter], engine: Sessions) -> None:
         )
     if adopters and not isinstance(engine.store, MovableStore):
         raise ConfigurationError("adopters: this store takes in no sessions; give it the methods of MovableStore")
-
-
-def engine_of(app: object) -> Sessions | None:
-    """Return the engine that `install` gave *app*, `None` if it has none or is no FastAPI application."""
-    for middleware in app.user_middleware if isinstance(app, FastAPI) else ():
-        kind: object = middleware.cls
-        if kind is ExchangeMiddleware:
-            return cast("Sessions", middleware.kwargs["sessions"])
-    return None
 
 
 def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:

@@ -1,0 +1,99 @@
+"""An examination of an application and its store, each whether or not the other could be looked at.
+
+| of the store | then |
+|---|---|
+| a SQLite file is not there, or its key file | nothing of it is looked at: to open it would make one |
+| it cannot be opened | that is what is found |
+| any other | it is opened, read, and closed |
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_bytes
+
+from fastapi_session.clock import Clock, system_clock
+from fastapi_session.config import SessionConfig
+from fastapi_session.doctor.application import findings as application
+from fastapi_session.doctor.application.installed import Installed
+from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.doctor.store import findings as store
+from fastapi_session.doctor.store.opened import Opened
+from fastapi_session.engine.assembly import Engine
+from fastapi_session.engine.from_config import configured_store
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.sqlite import SqliteStore
+
+REFUSED = Check(
+    "FS001",
+    Level.ERROR,
+    "the application or its configuration is refused, so nothing starts",
+    "mend what is said of it",
+)
+NOT_OPENED = Check(
+    "FS002",
+    Level.ERROR,
+    "the store cannot be opened, so nothing of it was looked at",
+    "let the server run and this machine reach it, with the user and the database that the URL names",
+)
+NOT_THERE = Check(
+    "FS003",
+    Level.INFO,
+    "there is no store yet, so nothing of it was looked at",
+    "call the doctor where the application runs, after its first start",
+)
+
+CHECKS = (REFUSED, NOT_OPENED, NOT_THERE)
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was looked for so far, and what was found."""
+
+    checked: list[Check] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+async def examine(installed: Installed, *, clock: Clock = system_clock) -> Examination:
+    """Look at the application and at the store of *installed*."""
+    found = Examination([*application.checks_for(installed)], [*application.application_findings(installed)])
+    found.checked += [NOT_OPENED, NOT_THERE]
+    try:
+        await _look_at_store(installed.config, found, clock=clock)
+    except (ConfigurationError, StoreUnavailable) as error:
+        found.findings += [NOT_OPENED.found(line) for line in str(error).splitlines()]
+    return found
+
+
+async def _look_at_store(config: SessionConfig, found: Examination, *, clock: Clock) -> None:
+    """Add to *found* what is wrong with the store of *config*. Raises `ConfigurationError`, `StoreUnavailable`."""
+    if missing := _missing(config, clock=clock):
+        found.findings.append(NOT_THERE.found(f"{missing} is not there"))
+        return
+    async with _opened(config, clock=clock) as opened:
+        found.checked += store.checks_for(opened)
+        async for finding in store.store_findings(opened):  # one by one: those before an error count
+            found.findings.append(finding)
+
+
+def _missing(config: SessionConfig, *, clock: Clock) -> Path | None:
+    """Return the file that would be made if the store of *config* were opened."""
+    kept = configured_store(config, clock=clock)
+    if not isinstance(kept, SqliteStore):
+        return None
+    files = [Path(kept.path)] if config.secrets else [Path(kept.path), Path(f"{kept.path}.secret")]
+    return next((file for file in files if not file.exists()), None)
+
+
+@asynccontextmanager
+async def _opened(config: SessionConfig, *, clock: Clock) -> AsyncIterator[Opened]:
+    """Give the deployment of *config*, with an engine of its own, which does nothing by itself."""
+    engine = Engine(config, clock=clock, random=token_bytes, subscribers=())
+    try:
+        await engine.store.open()
+        yield Opened(config, engine, clock)
+    finally:
+        await engine.close()

@@ -1,0 +1,37 @@
+"""What could not be looked at: it is said, and the rest is looked at all the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fastapi_session import SessionConfig
+from fastapi_session.doctor.application.installed import Installed
+from fastapi_session.doctor.examination import examine
+
+SECRET = "0b7d2f6c9a4e1835d6f0a2c4e8b19357c5a7"
+
+
+def found(findings: object) -> list[tuple[str, str]]:
+    return [(each.check.id, each.seen) for each in findings]  # type: ignore[attr-defined]
+
+
+async def test_a_server_that_is_not_there() -> None:
+    """A store that cannot be opened is found, FS002, without its password."""
+    config = SessionConfig(store="postgresql+asyncpg://u:hidden@127.0.0.1:1/app", secret=SECRET)
+
+    examination = await examine(Installed(config))
+
+    assert [("FS002", "postgresql failed: ConnectionRefusedError, at 127.0.0.1:1, database app")] == [
+        each for each in found(examination.findings) if each[0] == "FS002"
+    ]
+
+
+async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """A database that is not there is not made, FS003."""
+    config = SessionConfig(store=f"sqlite:///{tmp_path}/sessions.db")
+
+    examination = await examine(Installed(config))
+
+    assert ("FS003", f"{tmp_path}/sessions.db is not there") in found(examination.findings)
+    assert [] == os.listdir(tmp_path)
