@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.local_address import is_local
-from fastapi_session.web.pages.answers import SIGN_IN_PAGE
+from fastapi_session.web.pages.page_responses import SIGN_IN_PAGE
 from fastapi_session.web.streams import serve
 from fastapi_session.web.verifying import SessionProvider
 

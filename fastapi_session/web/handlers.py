@@ -1,6 +1,6 @@
 """Which error is which HTTP response: those of `error_responses`, with the statuses of `error_statuses`.
 
-A page that the server renders gets a page, as the table of `pages.answers` says, if the application serves pages so.
+A page that the server renders gets a page, as the table of `pages.page_responses` says, if the application serves pages so.
 A WebSocket is refused with the same response before it is accepted, and closed after, as the table of `sockets` says.
 
 What becomes of the client's tokens was recorded when the error was raised. So an application may register a handler of its own
@@ -29,7 +29,7 @@ from fastapi_session.errors import (
 from fastapi_session.web.error_responses import response_to
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import exchange_of
-from fastapi_session.web.pages.answers import answer, visit_of
+from fastapi_session.web.pages.page_responses import page_response, visit_of
 from fastapi_session.web.sockets import close_of
 from fastapi_session.web.transport import RETRY_AFTER_HEADER
 
@@ -63,7 +63,7 @@ def _on_pages_too(respond: Respond, app: FastAPI, config: SessionConfig) -> Hand
     async def handle(connection: HTTPConnection, error: Exception) -> Response:
         response = respond(connection, error, status_of(type(error), config, connection.scope["headers"]))
         visit = visit_of(connection, app, config)
-        shown = None if visit is None else answer(visit, error)
+        shown = None if visit is None else page_response(visit, error)
         if shown is None:
             return response
         if RETRY_AFTER_HEADER in response.headers:

@@ -19,7 +19,7 @@ from fastapi_session.web.exchange import SCOPE_KEY, Exchange
 from fastapi_session.web.observed import Observing
 from fastapi_session.web.sockets import GuardedSocket
 from fastapi_session.web.transport import Transport
-from fastapi_session.web.uncaught_errors import SERVER_ERROR, answer_to, keep, release
+from fastapi_session.web.uncaught_errors import SERVER_ERROR, keep, release, responder_to
 
 
 class ExchangeMiddleware:
@@ -65,11 +65,11 @@ class ExchangeMiddleware:
 
         try:
             await self.app(scope, receive, send_with_tokens)
-        except Exception as error:  # noqa: BLE001 - `answer_to` raises again what is not ours
-            answer = answer_to(error, app, is_late=exchange.has_started and exchange.held is None)
+        except Exception as error:  # noqa: BLE001 - `responder_to` raises again what is not ours
+            responder = responder_to(error, app, is_late=exchange.has_started and exchange.held is None)
             exchange.has_started, exchange.held = False, None
             scope.update({"app": app, SCOPE_KEY: exchange})  # a mounted application has put its own there
-            await answer(scope, receive, send_with_tokens)
+            await responder(scope, receive, send_with_tokens)
         finally:
             if exchange.held is not None:
                 await release(exchange.held, send)
@@ -89,9 +89,9 @@ class ExchangeMiddleware:
         except Exception as error:  # noqa: BLE001 - as above
             if guarded.explains(error):  # an endpoint need not catch the end of its session
                 return
-            answer = answer_to(error, app)
+            responder = responder_to(error, app)
             scope.update({"app": app, SCOPE_KEY: exchange})
-            await answer(scope, guarded.receive, guarded.send)
+            await responder(scope, guarded.receive, guarded.send)
         finally:
             guarded.stop()
             exchange.guard = None  # it knows the socket, which knows the exchange: a cycle

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_session.errors import DuplicateSessionCookiesError, SessionError, StoreUnavailable
 
-ANSWERED = (SessionError, DuplicateSessionCookiesError, StoreUnavailable)
+RESPONDED = (SessionError, DuplicateSessionCookiesError, StoreUnavailable)
 """The errors that have a response of ours. All others are the application's."""
 
 SERVER_ERROR = 500
@@ -36,7 +36,7 @@ async def release(held: list[Message], send: Send) -> None:
         await send(message)
 
 
-def answer_to(error: Exception, app: Starlette, *, is_late: bool = False) -> ASGIApp:
+def responder_to(error: Exception, app: Starlette, *, is_late: bool = False) -> ASGIApp:
     """Return an ASGI application that responds to *error* by the handlers of *app*.
 
     Raises *error* if it is not ours, or *is_late*, since the response has started: then the server logs it.
@@ -56,4 +56,4 @@ def _of_ours(error: BaseException | None) -> Exception | None:
     # Starlette raises this if it finds a handler after the response has started: after the 500 of a mounted application.
     if isinstance(error, RuntimeError) and "response already started" in str(error):
         return _of_ours(error.__cause__)
-    return error if isinstance(error, ANSWERED) else None
+    return error if isinstance(error, RESPONDED) else None

@@ -153,7 +153,7 @@ class DeviceBinding:
         return None
 
     def _answered(self, proof: str | None, identifier: SessionIdentifier) -> str | None:
-        """Return the challenge that *proof* answers for *identifier*, `None` if it answers none."""
+        """Return the challenge that *proof* responds to for *identifier*, `None` if to none."""
         read = None
         if proof is not None:
             read = read_proof(proof, typ=PROOF_TYPE, allowed=device_values.ALGORITHMS, key=identifier.key)

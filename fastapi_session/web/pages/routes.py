@@ -9,7 +9,7 @@
 | is refreshed | 303 to `next`, or 307 with all that was sent |
 | has no session to refresh | the same, and its tokens are cleared: the page may be one for everybody |
 | has no refresh token, and no page has refused its access token | the same, nothing changes |
-| brought a stolen token, or the store is down | as in the table of `answers` |
+| brought a stolen token, or the store is down | as in the table of `page_responses` |
 
 `POST .../signout/page?next=`:
 
@@ -45,9 +45,9 @@ from fastapi_session.web.browsers import is_of_own_page
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.exchange import Exchange, exchange_of
 from fastapi_session.web.pages.addresses import REFRESH_ROUTE, prefix_of, refresh_page, with_next
-from fastapi_session.web.pages.answers import HX_REDIRECT, SOUGHT, Visit, kept_part, redirect
 from fastapi_session.web.pages.asking import asked_for, is_htmx
 from fastapi_session.web.pages.html import page
+from fastapi_session.web.pages.page_responses import HX_REDIRECT, SOUGHT, Visit, kept_part, redirect
 from fastapi_session.web.pages.redirect_cookies import keeps_cookies, remember_refreshed, was_refused
 from fastapi_session.web.refreshing import refresh_with_proof
 from fastapi_session.web.session_types import SessionTypes

@@ -115,7 +115,7 @@ def visit_of(connection: HTTPConnection, app: FastAPI, config: SessionConfig) ->
     return Visit(connection, config, asked, address, is_refreshed=prefix is not None)
 
 
-def answer(visit: Visit, error: Exception) -> Response | None:
+def page_response(visit: Visit, error: Exception) -> Response | None:
     """Return the response to *visit* for *error*, `None` if it gets the same as any other request."""
     return _of_pages(visit, error) if visit.is_refreshed else _to_sign_in(visit, error)
 
