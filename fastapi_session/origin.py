@@ -63,7 +63,8 @@ def is_public_suffix(domain: str) -> bool:
 
 def registrable_domain(host: str) -> str | None:
     """Return the part of *host* that somebody registered, `None` if it has none: `example.com` of `www.example.com`."""
-    domain: str | None = None if _is_address(host) else _public_suffixes().privatesuffix(host)
+    has_none = "." not in host or _is_address(host)
+    domain: str | None = None if has_none else _public_suffixes().privatesuffix(host)
     return domain
 
 

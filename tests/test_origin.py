@@ -129,6 +129,7 @@ def test_the_list_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origin, "PublicSuffixList", noting)
     origin._public_suffixes.cache_clear()
     assert registrable_domain("10.0.0.1") is None
+    assert registrable_domain("localhost") is None
     assert [] == read
     for host in ("www.example.com", "api.example.com", "example.org"):
         assert registrable_domain(host) is not None

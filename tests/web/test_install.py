@@ -19,6 +19,7 @@ from fastapi_session import (
     Sessions,
     StoreUnavailable,
     install,
+    origin,
     session_router,
 )
 from fastapi_session.stores.memory import MemoryStore
@@ -167,6 +168,15 @@ def test_an_assumed_origin_is_said(caplog: pytest.LogCaptureFixture) -> None:
         install(FastAPI(), SessionConfig(store="memory:", secret=SECRET, api_domain="http://localhost:8000"))
 
     assert ["api_domain is not set, assuming http://localhost:8000 (FASTAPI_SESSION_API_DOMAIN)"] == caplog.messages
+
+
+def test_what_is_not_bound_needs_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without device binding the list of all registries' names, which takes a while to read, is not read."""
+    monkeypatch.setattr(origin, "PublicSuffixList", None)
+    origin._public_suffixes.cache_clear()
+    config = SessionConfig(store="memory:", secret=SECRET, api_domain="https://api.example.com")
+
+    assert isinstance(install(FastAPI(), config), Sessions)
 
 
 def test_routes_that_came_before(clock: HandClock) -> None:
