@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -70,6 +71,20 @@ def test_from_file_to_file(old: Path, command_line: CommandLine) -> None:
     assert "pass 1: 1 sessions: 1 new, 0 renewed, 0 there, 0 ended in TO, 0 not copied; also new: 2 keys" in done.out
     assert ["alice"] == users_in(new)
     assert "0 new, 0 renewed, 1 there" in command_line("copy", url(old), url(new)).out
+
+
+def test_the_json(old: Path, command_line: CommandLine) -> None:
+    """A program is told of each pass in the same keys, also of a last one that found nothing to do."""
+    new = old.with_name("new.db")
+    shutil.copy(f"{old}.secret", f"{new}.secret")
+    first, again = (json.loads(command_line("copy", url(old), url(new), "--json").out) for _ in range(2))
+    took = first.pop("seconds"), again.pop("seconds")
+
+    assert [float, float] == [type(each) for each in took]
+    nothing = {"keys": 0, "notices": 0, "devices": 0, "digests": 0}
+    each = {"version": 1, "pass": 1, "last": True, "read": 1, "not_copied": 0, **nothing}
+    assert {**each, "sessions": {"kept": 1, "renewed": 0, "there": 0, "ended": 0}, "keys": 2} == first
+    assert {**each, "sessions": {"kept": 0, "renewed": 0, "there": 1, "ended": 0}} == again
 
 
 def test_a_place_in_the_environment(folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

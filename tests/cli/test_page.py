@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -127,9 +128,11 @@ def test_the_secret_of_the_page_is_none() -> None:
     assert weakness(printed.encode()) is not None
 
 
-def keys_of(name: str) -> list[str]:
+def keys_of(name: str, *, before: str = "") -> list[str]:
     """The keys that the page says of the row *name* of its tables of JSON."""
-    [found] = re.findall(rf"^\| `{name}` \| .*`([a-z_ ]+)` \|$", TEXTS[PAGE].partition("## JSON")[2], re.MULTILINE)
+    [found] = re.findall(
+        rf"^\| {before}`{name}` \| .*`([a-z_ ]+)` \|$", TEXTS[PAGE].partition("## JSON")[2], re.MULTILINE
+    )
     return str(found).split()
 
 
@@ -153,6 +156,17 @@ def test_the_json_of_each_command(shell: Shell) -> None:
     assert keys_of("keys") == [*said["keys list"]["keys"][0]]
     assert keys_of("secrets") == [*said["secret check"]["secrets"][0]]
     assert keys_of("deleted") == [*said["sessions purge"]["deleted"]]
+
+
+def test_the_json_of_long_work(shell: Shell) -> None:
+    """The JSON of a copy has the keys that the page says, in that order; so has that of an import, which its own tests have whole."""
+    shutil.copy("sessions.db.secret", "new.db.secret")
+    said = json.loads(shell("fastapi-session copy main:app sqlite:///new.db --app main:app", "--json"))
+
+    assert ["version", *keys_of("copy")] == [*said]
+    assert keys_of("sessions` of `copy") == [*said["sessions"]]
+    assert "written store tenants remarks".split() == keys_of("import supertokens")
+    assert "read kept renewed there ended dropped expired unfit".split() == keys_of("tenants", before="each in ")
 
 
 def test_every_command_has_its_place() -> None:

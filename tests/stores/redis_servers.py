@@ -159,7 +159,15 @@ def cluster(directory: Path, *, replicas: int = 0) -> Iterator[list[Server]]:
             for number in range(3 * (1 + replicas))
         ]
         addresses = [server.address for server in servers]
-        command = [servers[0].cli, "--cluster", "create", *addresses, "--cluster-replicas", str(replicas), "--cluster-yes"]
+        command = [
+            servers[0].cli,
+            "--cluster",
+            "create",
+            *addresses,
+            "--cluster-replicas",
+            str(replicas),
+            "--cluster-yes",
+        ]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
         wait_until(lambda: all("cluster_state:ok" in server.ask("CLUSTER", "INFO") for server in servers))
         wait_until(lambda: caught_up(servers))

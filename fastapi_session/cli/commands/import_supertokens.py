@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fastapi_session.cli.deployment import App, sessions_of
+from fastapi_session.cli.printing import AsJson, print_json
 from fastapi_session.cli.variables import resolved
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
@@ -49,15 +50,16 @@ def supertokens(
     prefix: Prefix = "",
     app_id: AppId = "public",
     write: Write = False,
+    json: AsJson = False,
 ) -> None:
     """Take in all sessions of a SuperTokens core, so that nobody is signed out by the change. Only with --write is anything written.
 
     Nothing is changed in its database. It may be repeated while the core still runs: what has not moved yet is brought up to date.
-    Exit code 1 says that some sessions could not be taken in; each is named.
+    Exit code 1 says that some sessions could not be taken in; each is named on the standard error.
     """
     sessions = _sessions(database, app=app, tables=SuperTokensTables(schema, prefix), app_id=app_id)
     report = asyncio.run(_import(sessions, write=write))
-    _tell(report, _place(sessions))
+    (_print if json else _tell)(report, _place(sessions))
     raise typer.Exit(1 if report.count("unfit") else 0)
 
 
@@ -112,6 +114,11 @@ def _place(sessions: Sessions) -> str:
     """Name the store in which the sessions go on, without a password."""
     store = sessions.config.store
     return StoreUrl(store).printed if isinstance(store, str) else f"the {type(store).__name__} of the application"
+
+
+def _print(report: ImportReport, place: str) -> None:
+    tenants = {tenant_id: {name: became[name] for name in _WORDS} for tenant_id, became in report.tenants.items()}
+    print_json(written=report.written, store=place, tenants=tenants, remarks=dict(report.remarks.most_common()))
 
 
 def _tell(report: ImportReport, place: str) -> None:

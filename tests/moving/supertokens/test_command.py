@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -72,6 +73,22 @@ def test_what_was_not_taken_in_is_named(core: Core, command_line: CommandLine, m
     assert f"{said}written to {os.environ['FASTAPI_SESSION_STORE']}\n" == done.out
     assert f"not taken in: {broken.handle}: jwt_user_payload is no JSON" in done.err
     assert 1 == done.code
+
+
+def test_the_json(core: Core, command_line: CommandLine) -> None:
+    """A program has the report in the same keys, whether anything was written or not; who was not taken in is still named."""
+    broken = MintedSession.begun()
+    asyncio.run(core.session(broken, jwt_user_payload="no JSON"))
+    asyncio.run(core.session(MintedSession.begun(tenant_id="shop")))
+    dry, done = (command_line("import", "supertokens", core.url, "--json", *options) for options in ([], ["--write"]))
+
+    none = dict.fromkeys("read kept renewed there ended dropped expired unfit".split(), 0)
+    remarks, store = {"jwt_user_payload is no JSON": 1}, os.environ["FASTAPI_SESSION_STORE"]
+    for said, became, written in ((dry, "read", False), (done, "kept", True)):
+        tenants = {"public": {**none, "unfit": 1}, "shop": {**none, became: 1}}
+        expected = {"version": 1, "written": written, "store": store, "tenants": tenants, "remarks": remarks}
+        assert (1, expected) == (said.code, json.loads(said.out))
+        assert f"not taken in: {broken.handle}: jwt_user_payload is no JSON" in said.err
 
 
 def test_what_is_wrong_is_said_in_a_line(core: Core, command_line: CommandLine) -> None:
