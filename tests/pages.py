@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -29,8 +30,12 @@ EXAMPLES = {name: "\n".join(found) for name in PAGES if (found := examples_of(na
 """The Python of each page, as the one file that a reader makes of it."""
 
 
-def run_examples(name: str) -> ModuleType:
-    """Run the Python of the page *name* as one module, in the current folder."""
+def run_examples(name: str, *, instead: Mapping[str, str] = {}) -> ModuleType:
+    """Run the Python of the page *name* as one module, in the current folder; *instead* of some text with another."""
     module = sys.modules["page"] = ModuleType("page")  # where dataclasses and Pydantic look names up
-    exec(compile(EXAMPLES[name], name, "exec", dont_inherit=True), vars(module))
+    text = EXAMPLES[name]
+    for old, new in instead.items():
+        assert old in text
+        text = text.replace(old, new)
+    exec(compile(text, name, "exec", dont_inherit=True), vars(module))
     return module

@@ -112,11 +112,10 @@ def edge(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         "FASTAPI_SESSION_SECRET": secrets.token_urlsafe(48),
         "FASTAPI_SESSION_API_DOMAIN": f"https://{HOSTS[request.param]}:{own}",
         "PROXY_SECRET": secret,
-        "PROXY": request.param,
     }.items():
         monkeypatch.setenv(name, value)
     with ExitStack() as running:
-        module = run_examples(PAGE)
+        module = run_examples(PAGE, instead={'proxy="nginx"': f'proxy="{request.param}"'})
         app = running.enter_context(serve(lambda _origin: module.app))
         service = running.enter_context(serve(lambda _origin: _service()))
         places = {PORT: str(app.port), SERVICE_PORT: str(service.port)}
