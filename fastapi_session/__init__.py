@@ -1,5 +1,6 @@
 """Sessions for FastAPI, in your own process: short access tokens, rotating refresh tokens, theft detection."""
 
+from fastapi_session.admin.router import admin_router
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime, SessionKind
@@ -156,6 +157,7 @@ __all__ = [
     "UnauthorisedError",
     "UnprovenKeyError",
     "Verdict",
+    "admin_router",
     "attach_session_to_request",
     "backchannel_logout",
     "blocking",

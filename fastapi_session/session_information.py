@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi_session.device import Device, describe_user_agent
@@ -17,6 +18,7 @@ class SessionInformation:
     or when it was used after that, if `last_seen_resolution` is set. It ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of
     `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies outlive the browser. *actor* is who acts as the
     user by impersonation, with the reason he gave. *bound* says whether it is bound to a key of its client.
+    *factors* has when the user was last authenticated by each method that the application named, *acr* is the level reached.
     """
 
     handle: str
@@ -35,6 +37,8 @@ class SessionInformation:
     label: str | None
     actor: Actor | None = None
     bound: bool = False
+    factors: Mapping[str, datetime] = field(default_factory=dict)
+    acr: str | None = None
 
     @property
     def device(self) -> Device:
@@ -61,4 +65,6 @@ class SessionInformation:
             label=record.label,
             actor=record.acted_by,
             bound=record.bound_key is not None,
+            factors={name: moment(at) for name, at in record.factors.items()},
+            acr=record.acr,
         )

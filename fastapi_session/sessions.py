@@ -35,6 +35,7 @@ from fastapi_session.core.endings import ending
 from fastapi_session.core.guests import Merge, guest_user_id
 from fastapi_session.core.payload import json_object, merged
 from fastapi_session.engine import audit_trail
+from fastapi_session.engine.administration import Administration
 from fastapi_session.engine.adopting import Brought
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
@@ -78,12 +79,12 @@ class Sessions:
         """Take the deployment's *config*; nothing is connected before `open` or first use.
 
         *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with events;
-        sessions of *moving_from* go on here; *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no
-        claim or validator.
+        sessions of *moving_from* go on here; *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no claim or validator.
         """
         self.config = config or SessionConfig()
         # Not `_engine`: a subclass that keeps its database would choose that name for it.
         self._parts = Engine(self.config, clock=clock, random=random, subscribers=subscribers, moving_from=moving_from)
+        self.administration = Administration(self.config, self._parts)  # which administrators ask
         self.claims = claims_of(claims)
         self.validators = validators_of(validators)
         self.subscribers = tuple(subscribers)
@@ -387,10 +388,7 @@ class Sessions:
         return access_token.parse(token)
 
     def is_refresh_token(self, text: str, *, session_id: str | None = None) -> bool:
-        """Return whether this deployment wrote *text* as a refresh token, which need not be the newest of its session. No I/O.
-
-        If a *session_id* is given, it has to be one of that session.
-        """
+        """Return whether this deployment wrote *text* as a refresh token, not always the newest; of *session_id*, if given. No I/O."""
         token = refresh_token.read(text, self._parts.secrets) or self._parts.read_foreign(text)
         return token is not None and session_id in (None, token.session_id)
 

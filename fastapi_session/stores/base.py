@@ -305,6 +305,25 @@ class MovableStore(Protocol):
         """
 
 
+class SessionPage(NamedTuple):
+    """Some sessions of a store, and the place *after* which there may be more; `None`: there are none."""
+
+    records: Sequence[SessionRecord]
+    after: str | None
+
+
+@runtime_checkable
+class PagedStore(Protocol):
+    """A store whose sessions can be looked through, page by page, by whoever keeps the place between two requests."""
+
+    async def session_page(self, *, after: str | None, limit: int) -> SessionPage:
+        """Return at most *limit* sessions, expired ones too, from the beginning or *after* the place that a page ended with.
+
+        They come in the order of `MovableStore.every_session`, and as that says: once or more often. A page may have fewer than
+        *limit*, or none, before the last. Raises ValueError if *after* is no place of this store.
+        """
+
+
 class JoinedStore(Store, Protocol):
     """A store that reads and writes in a transaction of the user's."""
 

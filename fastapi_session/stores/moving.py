@@ -9,9 +9,9 @@ from operator import attrgetter
 from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.model import Notice, NoticeKind, SessionRecord
-from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.base import Remembered, SeenDevice, SessionPage, TakenIn
 from fastapi_session.stores.event_list import EventList
-from fastapi_session.stores.pages import in_batches
+from fastapi_session.stores.pages import id_before, in_batches
 from fastapi_session.stores.rows import session_record, session_row
 from fastapi_session.stores.sightings import Sightings
 from fastapi_session.stores.taking_in import mark_of, marked_until, taking
@@ -63,6 +63,14 @@ class Moving(Sightings):
             found = [*self._sessions.values()]
         for page in in_batches(found, size=batch):
             yield page
+
+    async def session_page(self, *, after: str | None, limit: int) -> SessionPage:
+        """Return at most *limit* sessions after that place, by their ids."""
+        first = id_before(after)
+        with self._lock:
+            ids = sorted(each for each in self._sessions if each > first)[: limit + 1]
+            records = [self._sessions[each] for each in ids[:limit]]
+        return SessionPage(records, ids[limit - 1] if len(ids) > limit else None)
 
     async def every_device(self, *, batch: int) -> AsyncIterator[Sequence[SeenDevice]]:
         """Yield all devices, as they were when it began."""

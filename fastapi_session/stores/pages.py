@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -9,6 +10,8 @@ from fastapi_session.stores.columns import Row
 
 Place = TypeVar("Place")
 T = TypeVar("T")
+
+_SESSION_ID = re.compile("[0-9a-f]{32}")
 
 SESSIONS_PAGE = 500
 """How many sessions of a user are read at once: to make records of them takes milliseconds."""
@@ -26,6 +29,13 @@ async def pages(
         yield rows
         after = place(rows[-1])
     yield rows
+
+
+def id_before(place: str | None) -> str:
+    """Return the session id after which a page begins whose *place* is one. Raises ValueError if it is not."""
+    if place is not None and not _SESSION_ID.fullmatch(place):
+        raise ValueError("no place of a page")
+    return place or ""
 
 
 def in_batches(every: Sequence[T], *, size: int) -> Iterator[Sequence[T]]:

@@ -9,6 +9,7 @@ from fastapi_session.testing.given_session import session_of
 from fastapi_session.testing.hand_clock import HandClock
 from fastapi_session.testing.limit_contract import LimitContract
 from fastapi_session.testing.movable_contract import MovableContract
+from fastapi_session.testing.paging_contract import PagingContract
 from fastapi_session.testing.refreshing import auto_refresh
 from fastapi_session.testing.signing_in import sign_in, sign_in_async
 from fastapi_session.testing.store_contract import StoreContract
@@ -18,6 +19,7 @@ __all__ = [
     "HandClock",
     "LimitContract",
     "MovableContract",
+    "PagingContract",
     "StoreContract",
     "auto_refresh",
     "bind_device",

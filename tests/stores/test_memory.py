@@ -12,7 +12,14 @@ import pytest
 
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
-from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
+from fastapi_session.testing import (
+    EventContract,
+    HandClock,
+    LimitContract,
+    MovableContract,
+    PagingContract,
+    StoreContract,
+)
 from fastapi_session.testing.records import digest, new_session, next_rotation
 
 
@@ -29,7 +36,7 @@ async def store(clock: HandClock) -> AsyncIterator[Store]:
     await store.close()
 
 
-class TestMemoryStore(StoreContract, LimitContract, EventContract, MovableContract):
+class TestMemoryStore(StoreContract, LimitContract, EventContract, MovableContract, PagingContract):
     """The whole contract, on dictionaries."""
 
 

@@ -21,7 +21,14 @@ from fastapi_session.stores.redis import RedisStore
 from fastapi_session.stores.redis.reading import SESSIONS_PAGE
 from fastapi_session.stores.redis.script import Script
 from fastapi_session.stores.redis.scripts import LINGER
-from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
+from fastapi_session.testing import (
+    EventContract,
+    HandClock,
+    LimitContract,
+    MovableContract,
+    PagingContract,
+    StoreContract,
+)
 from fastapi_session.testing.records import (
     DEBOUNCE,
     IDLE_TIMEOUT,
@@ -98,7 +105,7 @@ async def key_of(client: Redis, prefix: str, record: SessionRecord) -> str:
     return key
 
 
-class TestRedisStore(StoreContract, LimitContract, EventContract, MovableContract):
+class TestRedisStore(StoreContract, LimitContract, EventContract, MovableContract, PagingContract):
     """The whole contract, on one server."""
 
 

@@ -14,7 +14,7 @@ from fastapi_session.clock import system_clock
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.redis import RedisStore, connections
 from fastapi_session.stores.redis.keys import Keyspace
-from fastapi_session.testing import EventContract, HandClock, MovableContract, StoreContract
+from fastapi_session.testing import EventContract, HandClock, MovableContract, PagingContract, StoreContract
 from fastapi_session.testing.records import new_session, next_rotation
 from tests.stores.redis_servers import Server, cluster
 
@@ -52,7 +52,7 @@ async def store(client: RedisCluster, clock: HandClock) -> AsyncIterator[Store]:
     await store.close()
 
 
-class TestRedisCluster(StoreContract, EventContract, MovableContract):
+class TestRedisCluster(StoreContract, EventContract, MovableContract, PagingContract):
     """The whole contract, on a cluster, in many shards."""
 
 

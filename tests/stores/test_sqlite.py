@@ -21,7 +21,14 @@ from fastapi_session.stores.base import Store
 from fastapi_session.stores.rows import KEY, NOTICE, SESSION
 from fastapi_session.stores.sqlite import SqliteStore, statements
 from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
-from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
+from fastapi_session.testing import (
+    EventContract,
+    HandClock,
+    LimitContract,
+    MovableContract,
+    PagingContract,
+    StoreContract,
+)
 from fastapi_session.testing.records import digest, new_session, next_rotation
 
 
@@ -54,7 +61,7 @@ async def open_and_close(store: Store) -> None:
         await store.close()
 
 
-class TestSqliteStore(StoreContract, LimitContract, EventContract, MovableContract):
+class TestSqliteStore(StoreContract, LimitContract, EventContract, MovableContract, PagingContract):
     """The whole contract, on a file."""
 
 

@@ -10,9 +10,9 @@ import asyncio
 import typer
 
 from fastapi_session.cli.deployment import App
-from fastapi_session.cli.known_keys import known_keys
 from fastapi_session.cli.opened import opened_deployment
 from fastapi_session.cli.printing import AsJson, numbered, print_json
+from fastapi_session.engine.keys.known_keys import known_keys
 from fastapi_session.engine.keys.reencryption import reencrypted, under_earlier_secrets
 
 

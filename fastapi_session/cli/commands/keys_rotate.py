@@ -9,7 +9,8 @@ import typer
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_deployment
 from fastapi_session.cli.printing import AsJson, exactly_ms, print_json, when_ms
-from fastapi_session.core.signing_keys import ROTATING, SigningKey
+from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.engine.administration import Administration
 from fastapi_session.errors import ConfigurationError
 
 
@@ -30,8 +31,4 @@ async def _rotate(app: str | None) -> tuple[SigningKey, bool]:
             raise ConfigurationError(
                 "use_dynamic_access_token_signing_key: it is off, so one key signs for ever; to replace it, keys revoke"
             )
-        keyring = deployment.engine.keyring
-        made = await keyring.rotate()
-        newest = made or keyring.keys.newest(ROTATING)
-        assert newest is not None  # `rotate` makes one if there is none
-        return newest, made is not None
+        return await Administration(deployment.config, deployment.engine).rotate_keys()

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from fastapi_session.cli.explaining.explanation import Explanation, SessionState
 from fastapi_session.cli.explaining.refresh_tokens import state_of
-from fastapi_session.cli.known_keys import known_keys
 from fastapi_session.cli.opened import Deployment
 from fastapi_session.core.access_token import AccessToken, ParsedAccessToken
 from fastapi_session.core.payload import is_same
 from fastapi_session.core.rotation import belongs_to
 from fastapi_session.core.signing_keys import VerifyingKey
+from fastapi_session.engine.keys.known_keys import known_keys
 from fastapi_session.engine.revocation.feed import SLACK
 from fastapi_session.engine.revocation.known_notices import ENDED
 from fastapi_session.errors import SessionError, TryRefreshTokenError

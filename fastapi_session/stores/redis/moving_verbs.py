@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -9,9 +10,9 @@ from itertools import chain
 from fastapi_session.audit import Audit
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.base import Remembered, SeenDevice, SessionPage, TakenIn
 from fastapi_session.stores.pages import in_batches
-from fastapi_session.stores.redis import moving_scripts
+from fastapi_session.stores.redis import moving_scripts, scripts
 from fastapi_session.stores.redis.events import audits_of
 from fastapi_session.stores.redis.fields import field
 from fastapi_session.stores.redis.keys import ALL_NAMES, Shard, digest_of_once, session_ids_of, user_of_devices
@@ -66,6 +67,19 @@ class MovingVerbs(Reading):
                 rows, _ = await self._read(shard, session_ids_of(map(as_text, names)))
                 yield self._readable.sessions(row for row in rows if row is not None)
 
+    async def session_page(self, *, after: str | None, limit: int) -> SessionPage:
+        """Return at most *limit* sessions after that place, shard by shard, by their users."""
+        lowest, highest = ALL_NAMES
+        number, place = (0, lowest) if after is None else _place(after)
+        records: list[SessionRecord] = []
+        while number < len(self._keys.shards) and len(records) < limit:
+            shard, size = self._keys.shards[number], min(limit - len(records), SESSIONS_PAGE)
+            [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), place, highest, field(size))
+            rows, _ = await self._read(shard, session_ids_of(map(as_text, names)))
+            records += self._readable.sessions(row for row in rows if row is not None)
+            number, place = (number, f"({as_text(names[-1])}") if len(names) == size else (number + 1, lowest)
+        return SessionPage(records, None if number >= len(self._keys.shards) else _written(number, place))
+
     async def every_device(self, *, batch: int) -> AsyncIterator[Sequence[SeenDevice]]:
         """Yield all devices, in no order."""
         async for keys in self._scan("devices", size=batch):
@@ -119,6 +133,20 @@ class MovingVerbs(Reading):
                 place = as_text(place)
                 if place == "0":
                     break
+
+
+def _written(shard: int, place: str) -> str:
+    """Return the *place* in a shard, a bound of names, as a text of a few plain characters: names have quotes in them."""
+    return f"{shard}.{urlsafe_b64encode(place.encode()).decode()}"
+
+
+def _place(text: str) -> tuple[int, str]:
+    """Return the number of a shard, and the bound of names, that `_written` wrote. Raises ValueError for any other *text*."""
+    number, _, encoded = text.partition(".")
+    place = urlsafe_b64decode(encoded.encode()).decode()
+    if not number.isdecimal() or not (place == ALL_NAMES[0] or place.startswith("(")):
+        raise ValueError("no place of a page")
+    return int(number), place
 
 
 def _devices(key: str, seen: Sequence[object]) -> list[SeenDevice]:

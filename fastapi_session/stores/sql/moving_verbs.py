@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Executable, Integer, bindparam, or_, select
 
 from fastapi_session.audit import Audit
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.base import Remembered, SeenDevice, SessionPage, TakenIn
 from fastapi_session.stores.columns import Row
-from fastapi_session.stores.pages import pages
+from fastapi_session.stores.pages import id_before, pages
 from fastapi_session.stores.rows import SESSION_COLUMNS, whose
 from fastapi_session.stores.sql import results
 from fastapi_session.stores.sql.asking import Asking
@@ -60,9 +60,13 @@ class MovingVerbs(Asking):
 
     async def every_session(self, *, batch: int) -> AsyncIterator[Sequence[SessionRecord]]:
         """Yield all sessions, expired ones too, by their ids."""
-        read = self._reading(_SESSIONS, ["session_id"], batch=batch, columns=len(SESSION_COLUMNS))
-        async for rows in pages(read, size=batch, first=("",), place=itemgetter(slice(1))):
+        async for rows in pages(self._reading_sessions(batch), size=batch, first=("",), place=itemgetter(slice(1))):
             yield self._readable.sessions(rows)
+
+    async def session_page(self, *, after: str | None, limit: int) -> SessionPage:
+        """Return at most *limit* sessions after that place, by their ids."""
+        rows = await self._reading_sessions(limit)((id_before(after),))
+        return SessionPage(self._readable.sessions(rows), rows[-1][0] if len(rows) == limit else None)
 
     async def every_device(self, *, batch: int) -> AsyncIterator[Sequence[SeenDevice]]:
         """Yield all devices, by their users."""
@@ -75,6 +79,9 @@ class MovingVerbs(Asking):
         read = self._reading(_REMEMBERED, ["digest"], batch=batch, columns=2)
         async for rows in pages(read, size=batch, first=(b"",), place=itemgetter(slice(1))):
             yield [Remembered(*row) for row in rows]
+
+    def _reading_sessions(self, size: int) -> Callable[[Row], Awaitable[results.Rows]]:
+        return self._reading(_SESSIONS, ["session_id"], batch=size, columns=len(SESSION_COLUMNS))
 
     def _reading(
         self, statement: Executable, key: Sequence[str], *, batch: int, columns: int

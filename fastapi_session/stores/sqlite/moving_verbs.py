@@ -8,9 +8,9 @@ from operator import itemgetter
 from fastapi_session.audit import Audit
 from fastapi_session.clock import Clock
 from fastapi_session.model import SessionRecord
-from fastapi_session.stores.base import Remembered, SeenDevice, TakenIn
+from fastapi_session.stores.base import Remembered, SeenDevice, SessionPage, TakenIn
 from fastapi_session.stores.columns import Row
-from fastapi_session.stores.pages import pages
+from fastapi_session.stores.pages import id_before, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sqlite import statements, writes
 from fastapi_session.stores.sqlite.thread import SqliteThread
@@ -38,6 +38,11 @@ class MovingVerbs:
 
         async for rows in pages(read, size=batch, first="", place=itemgetter(0)):
             yield self._readable.sessions(rows)
+
+    async def session_page(self, *, after: str | None, limit: int) -> SessionPage:
+        """Return at most *limit* sessions after that place, by their ids."""
+        rows = await self._rows(statements.EVERY_SESSION, {"after": id_before(after), "limit": limit})
+        return SessionPage(self._readable.sessions(rows), rows[-1][0] if len(rows) == limit else None)
 
     async def every_device(self, *, batch: int) -> AsyncIterator[Sequence[SeenDevice]]:
         """Yield all devices, by their users."""

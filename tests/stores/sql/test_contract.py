@@ -7,11 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fastapi_session.stores.sql import SqlStore
-from fastapi_session.testing import EventContract, HandClock, LimitContract, MovableContract, StoreContract
+from fastapi_session.testing import (
+    EventContract,
+    HandClock,
+    LimitContract,
+    MovableContract,
+    PagingContract,
+    StoreContract,
+)
 from tests.stores.sql.conftest import PATIENCE, make_empty_tables
 
 
-class TestSqlStore(StoreContract, LimitContract, EventContract, MovableContract):
+class TestSqlStore(StoreContract, LimitContract, EventContract, MovableContract, PagingContract):
     """The whole contract, over the pool of a store that was given a URL."""
 
     @pytest.fixture

@@ -1,0 +1,86 @@
+"""What keeps everybody else out: nothing here exists without it.
+
+Whether a rule lets administrators alone in, nobody can tell but the application. What lets every user in, however, can be told:
+
+| required | is it built? |
+|---|---|
+| nothing | no: everybody would be an administrator |
+| `verify_session()`, or `verify_session` alone, without a call | no: every user would be |
+| `verify_session(Fresh(minutes=5))` and other demands on how one signed in | no: every user can meet them |
+| `verify_session(Roles.includes("admin"))`, or any other validator of claims, of one's own too | yes |
+| any `verify_session`, and *admitted_by* | yes: the application says that this decides |
+| anything else alone, such as a limiter of requests | no: it may let every user in |
+
+A validator of claims that every user meets, such as that an e-mail address is verified, is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi.params import Depends
+
+from fastapi_session.core.claims.validators import ClaimValidator, SessionRule
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.model import Actor
+from fastapi_session.web.dependencies import verify_session
+from fastapi_session.web.session import Session
+from fastapi_session.web.verifying import SessionProvider
+
+Requirement = SessionProvider[Any, Any] | Callable[..., Any] | Depends
+"""What a route would depend on."""
+
+_FIX = 'as in verify_session(Roles.includes("admin"))'
+
+
+def no_rules(_globally: Sequence[ClaimValidator], _session: Session[Any, Any]) -> Sequence[ClaimValidator]:
+    """Return no validators: which ones hold is said by what the application requires."""
+    return ()
+
+
+def asked_session(*, anti_csrf_check: bool | None = None) -> SessionProvider[Any, Any]:
+    """Return what provides the session of an administrator: the store is asked, so that one that was ended can do nothing here."""
+    return verify_session(
+        check_database=True, anti_csrf_check=anti_csrf_check, override_global_claim_validators=no_rules
+    )
+
+
+def ensure_required(what: str, require: object, *, admitted_by: object = None) -> list[Depends]:
+    """Return *require* and *admitted_by* as dependencies. Raises `ConfigurationError`, with the fix, as the table says."""
+    if not isinstance(require, list | tuple):
+        raise ConfigurationError(f"{what}: give require as a list, {_FIX.replace('as in ', 'as in [')}]")
+    if not require:
+        raise ConfigurationError(
+            f"{what}: without a guard everybody would be an administrator; give require=[...], {_FIX}"
+        )
+    given = [each.dependency if isinstance(each, Depends) else each for each in require]
+    if not all(map(callable, given)):
+        raise ConfigurationError(f"{what}: require is a list of dependencies, {_FIX}")
+    if admitted_by is None:
+        ensure_decides(what, *given)
+    elif not callable(admitted_by) or isinstance(admitted_by, SessionProvider):
+        raise ConfigurationError(
+            f"{what}: give admitted_by as a dependency of your own, which raises for whoever is no administrator"
+        )
+    own = [] if admitted_by is None else [admitted_by]
+    return [each if isinstance(each, Depends) else Depends(each) for each in (*require, *own)]
+
+
+def ensure_decides(what: str, *given: object) -> None:
+    """Raise `ConfigurationError` unless one of *given* asks who the user is."""
+    if not any(isinstance(each, SessionProvider) and asks_who(each) for each in given):
+        raise ConfigurationError(
+            f"{what}: what is required lets every user in who is signed in; ask for a claim, {_FIX}, "
+            "or if something else decides, name it by admitted_by"
+        )
+
+
+def asks_who(provider: SessionProvider[Any, Any]) -> bool:
+    """Say whether *provider* asks for claims, and not only for how its user has signed in."""
+    return any(not isinstance(each, SessionRule) for each in provider.validators)
+
+
+def administrator(session: Session[Any, Any]) -> Actor:
+    """Return who acts in *session*, as events name it: its user, or whoever acts as that one."""
+    return session.actor or Actor(session.user_id, session.handle)
