@@ -21,11 +21,9 @@ from __future__ import annotations
 import logging
 from inspect import iscoroutinefunction
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.requests import ClientDisconnect
 
 from fastapi_session import endpoint_paths
 from fastapi_session.core import logout_token
@@ -35,12 +33,8 @@ from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.dependencies import get_sessions
+from fastapi_session.web.form_body import FORM, NoForm, form_fields
 from fastapi_session.web.transport import RETRY_AFTER_HEADER
-
-LARGEST_BODY = 65_536
-"""Bytes of a form."""
-MOST_FIELDS = 16
-FORM = "application/x-www-form-urlencoded"
 
 NOT_STORED = {"Cache-Control": "no-store"}
 _DOCUMENTED: dict[str, Any] = {
@@ -114,7 +108,7 @@ class _Receiver:
                 raise RefusedLogoutToken("sent before")  # noqa: TRY301 - one more row of the table
             await sessions.revoke_external(logout.external, circumstances=circumstances_of(request))
             await sessions.store.once(logout.digest, until=logout.until)
-        except RefusedLogoutToken as refused:
+        except (NoForm, RefusedLogoutToken) as refused:
             logger.debug("a logout token is refused: %s", refused.reason)
             return JSONResponse({"error": "invalid_request"}, 400, NOT_STORED)
         except ProviderKeysUnavailable:
@@ -139,23 +133,8 @@ def _come_again(*, seconds: int) -> Response:
 
 
 async def _form_token(request: Request) -> str:
-    """Return the `logout_token` of the form that came. Raises `RefusedLogoutToken` for any other body."""
-    # Read by hand: a form that FastAPI reads needs python-multipart, and has no bound.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise RefusedLogoutToken("no form")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise RefusedLogoutToken("too large")
-    except ClientDisconnect:  # anybody can hang up, and would fill the log with tracebacks
-        raise RefusedLogoutToken("not all of it came") from None
-    try:
-        fields = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
-        raise RefusedLogoutToken("no form") from None
-    tokens = [value for name, value in fields if name == "logout_token"]
+    """Return the `logout_token` of the form that came. Raises `NoForm` for any other body."""
+    tokens = [value for name, value in await form_fields(request) if name == "logout_token"]
     if len(tokens) != 1:
-        raise RefusedLogoutToken("no form")
+        raise NoForm("no form")
     return tokens[0]

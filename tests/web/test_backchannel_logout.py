@@ -29,7 +29,7 @@ from fastapi_session.engine.provider_keys import PAUSE
 from fastapi_session.model import SessionRecord
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration
-from fastapi_session.web.backchannel_logout import LARGEST_BODY, MOST_FIELDS
+from fastapi_session.web.form_body import LARGEST_BODY, MOST_FIELDS
 from tests.core.provider import CLIENT, ISSUER, NOW, claims, jwks, provider_key, signed
 from tests.engines import engine
 from tests.web.asgi import ask
