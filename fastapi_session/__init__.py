@@ -78,6 +78,7 @@ from fastapi_session.web.forward_auth.router import forward_auth_router
 from fastapi_session.web.forward_auth.rules import Rule
 from fastapi_session.web.given_token import session_from_token
 from fastapi_session.web.guard import guarded
+from fastapi_session.web.introspection.router import introspection_router
 from fastapi_session.web.refreshing import refresh_session_in_request
 from fastapi_session.web.router import session_router
 from fastapi_session.web.session import Session
@@ -172,6 +173,7 @@ __all__ = [
     "get_sessions",
     "guarded",
     "install",
+    "introspection_router",
     "refresh_session",
     "refresh_session_in_request",
     "safe_next",

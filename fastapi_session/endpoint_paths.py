@@ -5,6 +5,8 @@ from __future__ import annotations
 REFRESH = "/session/refresh"
 SIGN_OUT = "/signout"
 BACKCHANNEL_LOGOUT = "/backchannel-logout"
+INTROSPECTION = "/introspect"
+REVOCATION = "/revoke"
 DEVICE = "/session/device"
 DEVICE_RENEWAL = f"{DEVICE}/renewal"
 JWKS = "/jwt/jwks.json"

@@ -113,6 +113,7 @@ class SessionRevoked(SessionEvent):
     | `password_changed` | whenever you give that reason; any text of up to 64 characters is one |
     | `impersonation_ended` | since whoever acted as its user stopped |
     | `backchannel` | since the identity provider said so |
+    | `token_revoked` | since a service revoked one of its tokens at the revocation endpoint; *by* has the id of that client |
     | `regressed` | since its client has a newer token than the store knows: the store has lost writes |
     | `expired` | at its deadline: only in the audit, when it is cleared away |
     | `ended_elsewhere` | since it had ended in the system where it began, before its client came here |

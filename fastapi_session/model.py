@@ -151,6 +151,7 @@ EndReason = Literal[
     "password_changed",
     "impersonation_ended",
     "backchannel",
+    "token_revoked",
     "regressed",
     "expired",
     "ended_elsewhere",

@@ -40,6 +40,7 @@ from fastapi_session.engine.adopting import Brought
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.claim_checks import NOTHING_TO_SAY, CheckedClaims
 from fastapi_session.engine.event_loop import ensure_asyncio, letting_others_run
+from fastapi_session.engine.known_tokens import KnownTokens
 from fastapi_session.engine.live_records import handles_in, live_record
 from fastapi_session.engine.revocation.watched_session import Ask, WatchedSession
 from fastapi_session.engine.tokens.issuing import IssuedSession
@@ -93,6 +94,7 @@ class Sessions:
         self.verified_tokens = self._parts.verified_tokens  # which each request asks, by no method of this class
         self.device_binding = self._parts.device_binding  # which the endpoints for browsers ask
         self.dpop_proofs = self._parts.dpop_proofs  # which requests by the scheme DPoP ask
+        self.known_tokens = KnownTokens(self._parts)  # which the endpoints for other services ask
 
     @property
     def store(self) -> Store:
@@ -700,8 +702,7 @@ class Sessions:
         a page that was returned, but one of a transaction that was open for more than a minute; for that a `SqlStore` returns
         nothing of the last minute. *newest_first* returns all that is there.
 
-        Raises `PayloadError` if *after* is none, or *limit* is not 1 to 1,000, `ConfigurationError` if the store keeps no
-        events, and `StoreUnavailable`.
+        Raises `PayloadError` if *after* is none, or *limit* is not 1 to 1,000, `ConfigurationError` if the store keeps no events, and `StoreUnavailable`.
         """
         query = EventQuery(limit, user_id=user_id, tenant_id=tenant_id, after=after, newest_first=newest_first)
         return await audit_trail.page(audit_trail.event_store(self.store), query)

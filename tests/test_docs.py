@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from fastapi_users.jwt import generate_jwt
@@ -25,8 +27,9 @@ from fastapi_session import SessionConfig, errors, testing
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
 from tests import architecture
+from tests.browser.server import Server, serve
 from tests.pages import DOCS, EXAMPLES, LINK, PAGES, ROOT, TEXTS, examples_of, files_of, run_examples
-from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_PATH, SIGN_OUT_PATH
+from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, AUTH_MODE, REFRESH_PATH, SIGN_OUT_PATH
 
 CODE = re.compile(r"`[^`\n]+`|^::: .*$", re.MULTILINE)
 RECIPES = "docs/recipes/"
@@ -39,7 +42,8 @@ Run = Callable[[str], ModuleType]
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give secrets and the data of a provider as the pages ask for them, in the environment."""
     monkeypatch.setenv("FASTAPI_SESSION_SECRET", secrets.token_urlsafe(48))
-    monkeypatch.setenv("PROXY_SECRET", secrets.token_urlsafe(48))
+    for name in ("PROXY_SECRET", "REPORTS_SECRET", "MAIL_SECRET"):
+        monkeypatch.setenv(name, secrets.token_urlsafe(48))
     for name in ("OAUTH_COOKIE_SECRET", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
         monkeypatch.setenv(name, "as the provider says")
 
@@ -256,6 +260,33 @@ def test_guard(run: Run, tmp_path: Path) -> None:
         document = client.get("/docs/openapi.json").json()
         assert ("/login" in document["paths"], None) == (True, document.get("servers"))
         assert [404, 404] == [client.get(path).status_code for path in ("/openapi.json", "/redoc")]
+
+
+def test_introspection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of the page ask about a token, as it says, and end its session; and the other routers are for their own clients."""
+    page = run("docs/introspection.md")
+    ask, revoke = examples_of("docs/introspection.md", "bash")
+    told = json.loads(examples_of("docs/introspection.md", "json")[0])
+    with serve(lambda _: page.app) as server:
+        signed_in = httpx.post(f"{server.origin}/login", headers={AUTH_MODE: "header"})
+        monkeypatch.setenv("ACCESS_TOKEN", signed_in.headers[ACCESS_HEADER])
+        said = [commanded(each, server) for each in (ask, revoke, ask)]
+        form, by = {"token": "x"}, [("reports", os.environ["REPORTS_SECRET"]), ("mailer", page.mail_secret)]
+        statuses = [
+            [httpx.post(f"{server.origin}{path}/introspect", data=form, auth=each).status_code for each in by]
+            for path in ("/auth", "/services", "/partners")
+        ]
+
+    asked = json.loads(said[0])
+    assert ({*told}, "ada") == ({*asked}, asked["sub"])
+    assert ["", '{"active":false}'] == said[1:]
+    assert [[200, 401], [200, 200], [401, 200]] == statuses
+
+
+def commanded(command: str, server: Server) -> str:
+    """What the *command* of a page prints, of the *server* that runs."""
+    script = command.replace("localhost:8000", server.origin.removeprefix("http://"))
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
 
 
 def test_sync_endpoints(run: Run) -> None:

@@ -8,16 +8,30 @@ section 3.11). And they have no `version` in their header, without which nothing
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
-from fastapi_session.core import jws
-from fastapi_session.core.signing_keys import SigningKey
+from fastapi_session.core import base64url, jws
+from fastapi_session.core.jws import Jws
+from fastapi_session.core.signing_keys import SigningKey, is_foreign_kid, is_kid
 from fastapi_session.errors import PayloadError
+from fastapi_session.json_types import JsonObject
 from fastapi_session.model import Json
 
 TYPE = "service+jwt"
 """The `typ` of a JWT for other services: media type `application/service+jwt`, which nobody else uses."""
 
+LONGEST = 8_192
+"""Characters of the longest one that is read again."""
+
 _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")  # RFC 6838, section 4.2
+_HEADER_NAMES = frozenset({"alg", "kid", "typ"})
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedServiceJwt(Jws):
+    """What has the structure of a JWT of the type `TYPE`. Its signature is not verified yet, and nothing in *claims* is checked."""
+
+    claims: JsonObject = field(repr=False)
 
 
 def type_name(value: str) -> str:
@@ -31,3 +45,21 @@ def mint(payload: Json, key: SigningKey, *, typ: str, now: int, validity: int) -
     """Return *payload* signed by *key* as a JWT of the type *typ*, issued at *now* and valid for *validity* (milliseconds)."""
     header = jws.segment({"alg": key.algorithm, "kid": key.kid, "typ": typ})
     return jws.signed(header, {**payload, "iat": now // 1000, "exp": (now + validity) // 1000}, key)
+
+
+def parse(text: str) -> ParsedServiceJwt | None:
+    """Return *text* taken apart, or `None` if it has not the structure of a JWT of the type `TYPE`."""
+    # The length first: whatever else comes costs no decoding.
+    if len(text) > LONGEST or text.count(".") != 2:
+        return None
+    header_text, payload_text, signature_text = text.split(".")
+    header, claims = jws.read_segment(header_text), jws.read_segment(payload_text)
+    signature = base64url.decode(signature_text)
+    if header is None or claims is None or not signature:
+        return None
+    kid, algorithm = header.get("kid"), header.get("alg")
+    if header.keys() != _HEADER_NAMES or header["typ"] != TYPE:
+        return None
+    if not isinstance(kid, str) or not isinstance(algorithm, str) or not is_kid(kid) or is_foreign_kid(kid):
+        return None
+    return ParsedServiceJwt(text, kid, algorithm, signature, claims)

@@ -36,6 +36,7 @@ from fastapi_session.web.device_endpoints import serve_device_binding
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import known_path
 from fastapi_session.web.pages.routes import serve_pages
+from fastapi_session.web.published_endpoints import DISCOVERY_NAME, published
 from fastapi_session.web.session import Session
 from fastapi_session.web.transport import FOR_ANY_ORIGIN
 
@@ -67,7 +68,7 @@ def session_router(
     if sign_out:
         router.post(endpoint_paths.SIGN_OUT, summary="Sign out")(_sign_out)
     router.get(endpoint_paths.JWKS, summary="Public keys of access tokens")(_jwks)
-    router.get(endpoint_paths.DISCOVERY, summary="Discovery")(_discovery)
+    router.get(endpoint_paths.DISCOVERY, name=DISCOVERY_NAME, summary="Discovery")(_discovery)
     serve_device_binding(router)
     if client:
         serve_client(router)
@@ -119,5 +120,5 @@ async def _jwks(sessions: Annotated[Sessions, Depends(get_sessions())]) -> JSONR
     return JSONResponse(await sessions.jwks(), headers=PUBLIC)
 
 
-async def _discovery(sessions: Annotated[Sessions, Depends(get_sessions())]) -> JSONResponse:
-    return JSONResponse(sessions.discovery(), headers=PUBLIC)
+async def _discovery(request: Request, sessions: Annotated[Sessions, Depends(get_sessions())]) -> JSONResponse:
+    return JSONResponse(published(request, sessions), headers=PUBLIC)
