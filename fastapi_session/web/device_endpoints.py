@@ -56,6 +56,8 @@ from fastapi_session.web.session_types import SessionTypes
 from fastapi_session.web.token_choice import presented_access_tokens
 from fastapi_session.web.transport import RETRY_AFTER_HEADER
 
+NOT_BOUND = "this key cannot be bound"
+"""The message of the refusal of a registration."""
 NOT_STORED = {"Cache-Control": "no-store"}
 
 _ITEM = re.compile(r'[ \t]*(?:"([^"\\]*)"|([^"\\,; \t]+))[ \t]*(?:;.*)?')
@@ -79,7 +81,7 @@ async def _register(request: Request) -> Response:
         bound = await binding.register(proof or "", came_with=came_with, by=circumstances_of(request))
         if bound is None:
             logger.debug("a browser asked in vain to bind a session to its key")
-            return JSONResponse({"message": "this key cannot be bound"}, 403, NOT_STORED)
+            return JSONResponse({"message": NOT_BOUND}, 403, NOT_STORED)
         if bound.credential is not None:
             await _guard_access_token(request, bound)
     except StoreUnavailable as error:

@@ -81,7 +81,7 @@ async def _examine(app: str | None, url: Origin | None, *, probe: bool) -> Exami
     examination.checked.insert(0, REFUSED)
     if url is not None:
         config = None if installed is None else installed.config
-        async with reaching(url, config, sessions_of(app) if probe else None) as reached:
+        async with reaching(url, config, probe=probe) as reached:
             examination.checked += outside.checks_for(reached)
             async for finding in outside.outside_findings(reached):
                 examination.findings.append(finding)
