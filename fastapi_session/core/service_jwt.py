@@ -53,13 +53,11 @@ def parse(text: str) -> ParsedServiceJwt | None:
     if len(text) > LONGEST or text.count(".") != 2:
         return None
     header_text, payload_text, signature_text = text.split(".")
-    header, claims = jws.read_segment(header_text), jws.read_segment(payload_text)
-    signature = base64url.decode(signature_text)
-    if header is None or claims is None or not signature:
-        return None
-    kid, algorithm = header.get("kid"), header.get("alg")
-    if header.keys() != _HEADER_NAMES or header["typ"] != TYPE:
-        return None
+    header = jws.read_segment(header_text)
+    if header is None or header.keys() != _HEADER_NAMES or header["typ"] != TYPE:
+        return None  # so that an access token, which is asked about much more often, is not read twice
+    kid, algorithm = header["kid"], header["alg"]
     if not isinstance(kid, str) or not isinstance(algorithm, str) or not is_kid(kid) or is_foreign_kid(kid):
         return None
-    return ParsedServiceJwt(text, kid, algorithm, signature, claims)
+    claims, signature = jws.read_segment(payload_text), base64url.decode(signature_text)
+    return ParsedServiceJwt(text, kid, algorithm, signature, claims) if claims is not None and signature else None

@@ -197,7 +197,8 @@ class Session(VerifiedSession[Payload, Data]):
         """Return a JWT by which the service *audience*, and no other, knows whose request it is, for *validity*, 10 minutes at most.
 
         It says whose session this is, who acts in it and how its user was authenticated, and *scope* if that is given; nothing of
-        your own claims. It is no access token, and good until it expires, whatever becomes of the session.
+        your own claims. It is no access token, and good until it expires, whatever becomes of the session: only
+        introspection tells a service that it has ended.
         Raises `PayloadError` for what is no audience or too long, and `StoreUnavailable`.
         """
         claims = audience_token.claims_for(self._content, audience, scope=scope)

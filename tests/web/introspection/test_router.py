@@ -12,12 +12,12 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.testclient import TestClient
 
-from fastapi_session import Sessions, install, introspection_router, session_router
+from fastapi_session import Sessions, introspection_router
 from fastapi_session.testing import HandClock
 from fastapi_session.web.form_body import FORM, LARGEST_BODY, MOST_FIELDS
-from tests.engines import config, engine
+from tests.engines import engine
 from tests.web.asgi import ask
-from tests.web.deployment import Deployment, application
+from tests.web.deployment import application
 from tests.web.frames import PACKAGE, of_access_token, of_refresh_token, pieces, printed
 from tests.web.introspection.service import (
     ID,
@@ -31,7 +31,6 @@ from tests.web.introspection.service import (
 from tests.web.introspection.test_clients import basic
 
 TOKEN = "never-to-be-seen-again-0123456789"
-DISCOVERY = "/auth/.well-known/openid-configuration"
 
 BODIES: dict[str, tuple[str, str | bytes]] = {
     "nothing": (FORM, b""),
@@ -153,49 +152,6 @@ def test_one_endpoint(left_out: str, sessions: Sessions, clock: HandClock) -> No
         seen = [service.deployment.client.post(each).status_code for each in (INTROSPECTION, REVOCATION)]
 
     assert [401, 404] == (seen if left_out == "revoke" else seen[::-1])
-
-
-class TestDiscovery:
-    def test_what_is_there(self, service: Service) -> None:
-        """The document of the issuer says where the endpoints are, and how a client authenticates (RFC 8414, section 2)."""
-        document = service.deployment.get(DISCOVERY).json()
-
-        assert {
-            **service.deployment.sessions.discovery(),
-            "introspection_endpoint": "http://testserver/auth/introspect",
-            "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
-            "revocation_endpoint": "http://testserver/auth/revoke",
-            "revocation_endpoint_auth_methods_supported": ["client_secret_basic"],
-        } == document
-
-    def test_what_is_not(self, sessions: Sessions, clock: HandClock, deployment: Deployment) -> None:
-        """An endpoint that was left out is not listed, and none is without the router."""
-        with asked(sessions, clock, revoke=False) as service:
-            document = service.deployment.get(DISCOVERY).json()
-
-        assert ("introspection_endpoint" in document, "revocation_endpoint" in document) == (True, False)
-        assert deployment.sessions.discovery() == deployment.get(DISCOVERY).json()
-
-    @pytest.mark.parametrize(
-        ("api_base_path", "prefix", "own", "listed"),
-        [
-            ("/auth", "/auth", "/auth", "https://api.example/auth/introspect"),
-            ("/v1/auth", "/auth", "/auth", "https://api.example/v1/auth/introspect"),
-            ("/v1/auth", "/v1/auth", "/services", "https://api.example/services/introspect"),
-            ("/v1/auth", "/auth", "/services", "https://api.example/v1/services/introspect"),
-            ("/v1/auth", "/other", "/services", "https://api.example/services/introspect"),
-        ],
-    )
-    def test_where_it_is(self, api_base_path: str, prefix: str, own: str, listed: str, clock: HandClock) -> None:
-        """As the issuer says it, with what a proxy strips, wherever in the application the routers are."""
-        app = FastAPI()
-        install(app, Sessions(config(api_domain="https://api.example", api_base_path=api_base_path), clock=clock))
-        app.include_router(session_router(prefix))
-        app.include_router(introspection_router({ID: SECRET}, prefix=own))
-        with TestClient(app) as client:
-            document = client.get(f"{prefix}/.well-known/openid-configuration").json()
-
-        assert listed == document["introspection_endpoint"]
 
 
 def test_it_is_in_the_document(service: Service) -> None:
