@@ -1,4 +1,4 @@
-"""Putting sessions into an application."""
+"""Putting sessions into an application. When it starts, the log says what the doctor finds in it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from fastapi import FastAPI
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator
+from fastapi_session.doctor.application.findings import application_findings
+from fastapi_session.doctor.application.installed import Installed
+from fastapi_session.doctor.finding import Level
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.events import Subscriber
 from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.moving.adopters.adopter import LONGEST_NAME, Adopter
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import MovableStore
-from fastapi_session.web.cors import cors_problems
 from fastapi_session.web.handlers import register_handlers
 from fastapi_session.web.installed import engine_of
 from fastapi_session.web.middleware import ExchangeMiddleware
-from fastapi_session.web.neighbours import neighbour_problems
 from fastapi_session.web.openapi import document_sessions
 from fastapi_session.web.pages.routes import ensure_pages_fit
 from fastapi_session.web.transport import Transport
+
+_LOG_LEVELS = {Level.ERROR: logging.ERROR, Level.WARNING: logging.WARNING}
 
 logger = logging.getLogger("fastapi_session")
 
@@ -73,8 +76,6 @@ def install(
     register_handlers(app, engine.config)
     document_sessions(app, engine.config)
     _open_and_close_with(app, engine)
-    if "api_domain" not in engine.config.model_fields_set:
-        logger.warning("api_domain is not set, assuming %s (FASTAPI_SESSION_API_DOMAIN)", engine.config.api_domain)
     return engine
 
 
@@ -108,8 +109,7 @@ def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, object] | None]:
         ensure_pages_fit(app, engine.config)
-        for problem in (*cors_problems(app, engine.config), *neighbour_problems(app, engine.config)):
-            logger.warning(problem)
+        _say_what_is_wrong(Installed(engine.config, app))
         async with own(served) as state:
             await engine.open()
             try:
@@ -118,3 +118,10 @@ def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
                 await engine.close()
 
     app.router.lifespan_context = cast("Any", lifespan)  # typed as if it had either a state or none
+
+
+def _say_what_is_wrong(installed: Installed) -> None:
+    """Log what the doctor says of *installed*, but for mere remarks."""
+    for finding in application_findings(installed):
+        if finding.check.level.reaches(Level.WARNING):
+            logger.log(_LOG_LEVELS[finding.check.level], "%s", finding)

@@ -586,35 +586,8 @@ def test_a_misspelt_variable_is_refused(name: str, meant: str, monkeypatch: pyte
     assert f"FASTAPI_SESSION_{name}: there is no such setting; FASTAPI_SESSION_{meant} may be meant" == told
 
 
-def told_of(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what is said of a configuration that is accepted."""
-    caplog.clear()
-    config(**options)
-    return caplog.messages
-
-
-@pytest.mark.parametrize("name", ["SERVICE_HOST", "PORT_80_TCP_ADDR", "TEST_POSTGRES_URL"])
-def test_a_strange_variable_is_told(
-    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A variable that resembles no setting may be somebody else's, as those of Kubernetes: it is ignored, and said."""
-    monkeypatch.setenv(f"FASTAPI_SESSION_{name}", PASSWORD)
-
-    assert [f"FASTAPI_SESSION_{name}: there is no such setting, it is ignored"] == told_of({}, caplog)
-
-
-@pytest.mark.parametrize("name", ["fastapi_session_idle_timeout", "FASTAPI_SESSIONS_IDLE", "IDLE_TIMOUT", "FASTAPI"])
-def test_other_variables_are_left_alone(
-    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A setting in small letters, as pydantic reads it, and variables that do not begin as settings do, are no business of ours."""
-    monkeypatch.setenv(name, "PT24H")
-
-    assert [] == told_of({}, caplog)
-
-
 def test_the_variables_of_an_applications_settings(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Settings of an application's own class, under its own prefix, are spelt by its own fields."""
 
@@ -627,63 +600,12 @@ def test_the_variables_of_an_applications_settings(
 
     monkeypatch.setenv("SHOP_CURRENCY", "JPY")
     monkeypatch.setenv("FASTAPI_SESSION_IDLE_TIMOUT", "60")
-    assert ("JPY", []) == (Own(secret=SECRET).currency, caplog.messages)
+    assert "JPY" == Own(secret=SECRET).currency
     Bare(secret=SECRET)
     monkeypatch.setenv("SHOP_CURENCY", "JPY")
 
     with pytest.raises(ConfigurationError, match="SHOP_CURENCY: there is no such setting; SHOP_CURRENCY may be meant"):
         Own(secret=SECRET)
-
-
-@pytest.mark.parametrize("same_site", ["lax", "strict"])
-def test_cookies_that_stay_behind_are_told(same_site: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the pages of another site may use headers instead, it is only said that they will have no cookies."""
-    options = {"api_domain": API, "website_domain": "https://example.org", "cookie_same_site": same_site}
-    [told] = told_of(options, caplog)
-
-    assert told.startswith("cookie_same_site: browsers send no cookies from https://example.org")
-
-
-@pytest.mark.parametrize(
-    ("api_domain", "website_domain"),
-    [("http://127.0.0.1:8000", "http://localhost:3000"), ("http://api.localhost:8000", "http://localhost:8000")],
-)
-def test_two_local_hosts_are_told(api_domain: str, website_domain: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Two names of this machine are two sites, which is said where tokens may travel by cookie."""
-    options = {"api_domain": api_domain, "website_domain": website_domain}
-    [told] = told_of(options, caplog)
-
-    assert told.startswith(f"website_domain: {website_domain} and {api_domain} are two sites")
-    assert told.endswith("use one host name for page and API")
-    assert [] == told_of({**options, "token_transfer_method": "header"}, caplog)
-
-
-def test_a_binding_by_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Browsers bind nothing by http, which is said where it is optional."""
-    [told] = told_of({"device_binding": "optional"}, caplog)
-
-    assert told.startswith("device_binding: browsers bind nothing by http")
-    assert [] == told_of({"device_binding": "optional", "api_domain": API}, caplog)
-
-
-def test_a_proof_that_nobody_gives_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Where no token travels in a header, no client has to prove a key."""
-    options = {"dpop": "optional", "token_transfer_method": "cookie"}
-    [told] = told_of(options, caplog)
-
-    assert told.startswith("dpop: clients prove keys for tokens in headers")
-    assert [] == told_of({**options, "token_transfer_method": "any"}, caplog)
-
-
-@pytest.mark.parametrize("method", ["any", lambda *_: "any"])
-def test_headers_that_nothing_binds_are_told(method: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Where every session has to be bound, those in headers need DPoP."""
-    options = {"api_domain": API, "device_binding": "required", "token_transfer_method": method}
-    [told] = told_of(options, caplog)
-
-    assert told.startswith("device_binding: sessions of clients that take tokens in headers end too")
-    assert [] == told_of({**options, "dpop": "optional"}, caplog)
-    assert [] == told_of({**options, "token_transfer_method": "cookie"}, caplog)
 
 
 @pytest.mark.parametrize(
@@ -702,14 +624,6 @@ def test_headers_that_nothing_binds_are_told(method: Any, caplog: pytest.LogCapt
 def test_when_every_session_has_to_be_bound(options: dict[str, Any], expected: bool) -> None:
     """If a browser has to bind, since a thief could bring its cookies in headers; if DPoP is required, where there is nothing else."""
     assert expected == config(api_domain=API, **options).requires_binding
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"api_domain": API}, {"api_domain": API, "website_domain": "https://example.org"}], ids=str
-)
-def test_nothing_is_said_of_defaults(options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """What follows from the addresses is in order, and nothing is said of it."""
-    assert [] == told_of(options, caplog)
 
 
 # Copies

@@ -23,7 +23,7 @@ from itsdangerous import TimestampSigner
 from opentelemetry.util._once import Once
 
 import fastapi_session
-from fastapi_session import SessionConfig, errors, testing
+from fastapi_session import SessionConfig, doctor, errors, testing
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
 from tests import architecture
@@ -358,6 +358,7 @@ def test_every_public_name_is_described_once() -> None:
     """The reference describes every public name on one page, and no other page describes any."""
     public = [f"fastapi_session.{name}" for name in fastapi_session.__all__]
     public += [f"fastapi_session.testing.{name}" for name in testing.__all__]
+    public += [f"fastapi_session.doctor.{name}" for name in doctor.__all__]
     found = Counter(name for names in described().values() for name in names)
 
     assert dict.fromkeys(public, 1) == {name: found[name] for name in public}

@@ -1,4 +1,4 @@
-"""Settings that do not go together, each with its field and its fix: what is refused, and what is only warned of."""
+"""Settings that do not go together, each with its field and its fix. They are refused."""
 
 from __future__ import annotations
 
@@ -253,43 +253,6 @@ def _misspelt(config: Settings) -> Iterator[str]:
     for variable in _strangers(config):
         if variable.meant:
             yield f"{variable.name}: there is no such setting; {variable.meant} may be meant"
-
-
-def doubts(config: Settings) -> Iterator[str]:
-    """Return what may be right, but mostly is not."""
-    if config.token_transfer_method not in {"cookie", "header"} and (why := _cookies_stay_behind(config)):
-        yield why
-    if _are_two_local_hosts(config) and config.token_transfer_method != "header":
-        yield (
-            f"website_domain: {config.website_domain} and {config.api_domain} are two sites, and browsers "
-            f"such as Chromium and Safari keep no cookies of another site; {_ONE_HOST}"
-        )
-    yield from _binding_doubts(config)
-    for variable in _strangers(config):
-        if not variable.meant:
-            yield f"{variable.name}: there is no such setting, it is ignored"
-
-
-def _binding_doubts(config: Settings) -> Iterator[str]:
-    """Yield which sessions stay unbound, or end, though they may not be meant to."""
-    if config.device_binding == "optional" and not is_https(config.api_domain):
-        yield "device_binding: browsers bind nothing by http; sessions stay unbound until api_domain is https"
-    if config.requires_binding and config.token_transfer_method != "cookie" and config.dpop == "off":
-        yield (
-            "device_binding: sessions of clients that take tokens in headers end too, since each has to be bound; give dpop='optional' "
-            "or 'required', or token_transfer_method='cookie'"
-        )
-    if config.device_binding == "optional" and config.cookie_partitioned:
-        yield "device_binding: browsers bind no partitioned cookies; sessions stay unbound until cookie_partitioned is gone"
-    if config.dpop == "optional" and config.token_transfer_method == "cookie":
-        yield "dpop: clients prove keys for tokens in headers, of which token_transfer_method='cookie' sends none; leave it out"
-
-
-def _are_two_local_hosts(config: Settings) -> bool:
-    api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
-    if api is None or website is None or not (api.is_loopback and website.is_loopback):
-        return False
-    return api.scheme == website.scheme and not api.same_site(website)
 
 
 def _strangers(config: Settings) -> Iterator[Stranger]:

@@ -2,24 +2,22 @@
 
 Every option has a safe default; `SessionConfig()` alone is complete for a first app on localhost. What is not given is
 read from the environment: `FASTAPI_SESSION_API_DOMAIN`, `FASTAPI_SESSION_SECRET` and so on. Contradictions are refused at
-construction with a `ConfigurationError` that names the field and the fix, all of them at once.
+construction with a `ConfigurationError` that names the field and the fix, all of them at once. What may be right, but mostly is
+not, the doctor says.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
-from fastapi_session.config.contradictions import doubts, problems
+from fastapi_session.config.contradictions import problems
 from fastapi_session.config.environment import nearest
 from fastapi_session.config.settings import Settings
 from fastapi_session.config.wrong_values import wrong_values
 from fastapi_session.errors import ConfigurationError
-
-logger = logging.getLogger("fastapi_session")
 
 
 class SessionConfig(Settings):
@@ -53,8 +51,6 @@ class SessionConfig(Settings):
     def _refuse_contradictions(self) -> Self:
         if found := [*problems(self)]:
             raise ConfigurationError("\n".join(found))
-        for doubt in doubts(self):
-            logger.warning(doubt)
         return self
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:

@@ -2,7 +2,7 @@
 
 | of the store | then |
 |---|---|
-| a SQLite file is not there, or its key file | nothing of it is looked at: to open it would make one |
+| a SQLite file is not there, or the key file that it needs | nothing of it is looked at: to open it would make one |
 | it cannot be opened | that is what is found |
 | any other | it is opened, read, and closed |
 """
@@ -18,12 +18,11 @@ from secrets import token_bytes
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application import findings as application
-from fastapi_session.doctor.application.installed import Installed
+from fastapi_session.doctor.application.installed import Installed, embedded_store
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.doctor.store import findings as store
 from fastapi_session.doctor.store.opened import Opened
 from fastapi_session.engine.assembly import Engine
-from fastapi_session.engine.from_config import configured_store
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.sqlite import SqliteStore
 
@@ -37,7 +36,7 @@ NOT_OPENED = Check(
     "FS002",
     Level.ERROR,
     "the store cannot be opened, so nothing of it was looked at",
-    "let the server run and this machine reach it, with the user and the database that the URL names",
+    "let this machine reach it, with the user, the database and the secret that it needs",
 )
 NOT_THERE = Check(
     "FS003",
@@ -57,6 +56,11 @@ class Examination:
     findings: list[Finding] = field(default_factory=list)
 
 
+def refusals(error: ConfigurationError) -> list[Finding]:
+    """Return what *error* says of the application or its configuration."""
+    return [REFUSED.found(line) for line in str(error).splitlines()]
+
+
 async def examine(installed: Installed, *, clock: Clock = system_clock) -> Examination:
     """Look at the application and at the store of *installed*."""
     found = Examination([*application.checks_for(installed)], [*application.application_findings(installed)])
@@ -70,7 +74,7 @@ async def examine(installed: Installed, *, clock: Clock = system_clock) -> Exami
 
 async def _look_at_store(config: SessionConfig, found: Examination, *, clock: Clock) -> None:
     """Add to *found* what is wrong with the store of *config*. Raises `ConfigurationError`, `StoreUnavailable`."""
-    if missing := _missing(config, clock=clock):
+    if missing := _missing(config):
         found.findings.append(NOT_THERE.found(f"{missing} is not there"))
         return
     async with _opened(config, clock=clock) as opened:
@@ -79,13 +83,20 @@ async def _look_at_store(config: SessionConfig, found: Examination, *, clock: Cl
             found.findings.append(finding)
 
 
-def _missing(config: SessionConfig, *, clock: Clock) -> Path | None:
-    """Return the file that would be made if the store of *config* were opened."""
-    kept = configured_store(config, clock=clock)
-    if not isinstance(kept, SqliteStore):
+def _missing(config: SessionConfig) -> Path | None:
+    """Return the database that would be made if the store were opened.
+
+    Raises `ConfigurationError` if a new secret would be made, with which nothing of a database that is there can be read.
+    """
+    store = embedded_store(config)
+    if not isinstance(store, SqliteStore):
         return None
-    files = [Path(kept.path)] if config.secrets else [Path(kept.path), Path(f"{kept.path}.secret")]
-    return next((file for file in files if not file.exists()), None)
+    database, key_file = Path(store.path), Path(f"{store.path}.secret")
+    if not database.exists():
+        return database
+    if not config.secrets and not key_file.exists():
+        raise ConfigurationError(f"secret: none is configured, and there is no {key_file}")
+    return None
 
 
 @asynccontextmanager

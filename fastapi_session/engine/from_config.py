@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from fastapi_session.stores.sqlite import SqliteStore
 
 PUBLISH_LEAD = timedelta(minutes=10)
 """How long a signing key is published before it signs, so that every verifier knows it by then."""
-
-logger = logging.getLogger("fastapi_session")
 
 
 def milliseconds(duration: timedelta) -> int:
@@ -48,9 +45,7 @@ def _own_secret(store: Store, random: Random) -> bytes:
     if isinstance(store, MemoryStore):
         return random(MINIMUM_SECRET_BYTES)  # its sessions end with the process anyway
     if isinstance(store, SqliteStore):
-        path = Path(f"{store.path}.secret")
-        logger.warning("no secret is configured: using the key file %s", path)
-        return read_or_create(path)
+        return read_or_create(Path(f"{store.path}.secret"))
     raise ConfigurationError(f"secret: this store needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}")
 
 

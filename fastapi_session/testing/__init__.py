@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi_session.testing.device_browser import bind_device
+from fastapi_session.testing.diagnosis import findings_of
 from fastapi_session.testing.event_contract import EventContract
 from fastapi_session.testing.fresh_engine import fresh_sessions
 from fastapi_session.testing.given_session import session_of
@@ -23,6 +24,7 @@ __all__ = [
     "StoreContract",
     "auto_refresh",
     "bind_device",
+    "findings_of",
     "fresh_sessions",
     "session_of",
     "sign_in",

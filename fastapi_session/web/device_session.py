@@ -43,7 +43,7 @@ class DeviceSession:
         self._renewal = f"{config.api_base_path}{renewal}"
         rules = _all_but(*UNGUARDED) if self.guards_all else _nothing_but(config.refresh_path)
         # Not for a deployment that binds nothing: the list of all registries' names takes a tenth of a second to read.
-        self._initiators = [] if config.device_binding == "off" else _initiators(config)
+        self._initiators = [] if config.device_binding == "off" else refresh_initiators(config)
         self._scope = {"include_site": False, "scope_specification": rules}
 
     def offer(self, challenge: str) -> str:
@@ -72,7 +72,7 @@ def ended(identifier: str) -> dict[str, Any]:
     return {"session_identifier": identifier, "continue": False}
 
 
-def _initiators(config: SessionConfig) -> list[str]:
+def refresh_initiators(config: SessionConfig) -> list[str]:
     """Return of which hosts pages have their requests held: of the website, and of the site to which the API belongs."""
     # Those of the site may send its cookies. Of any other origin but its own the browser sends the request without them.
     api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)

@@ -91,6 +91,10 @@ async def _refresh(
     return {}
 
 
+REFRESH_ENDPOINT = _refresh
+"""What is served at the path of the refresh, for whoever looks where that is."""
+
+
 async def _lost_its_refresh_cookie(request: Request, sessions: Sessions) -> bool:
     """Say whether a browser with a session came without its refresh cookie."""
     # By a verified token only: a warning that anybody can cause would fill the log.
@@ -114,6 +118,10 @@ async def _sign_out(
 ) -> dict[str, str]:
     await session.revoke(circumstances=circumstances_of(request))
     return {"status": "OK"}
+
+
+SIGN_OUT_ENDPOINT = _sign_out
+"""What is served at the path of the sign-out."""
 
 
 async def _jwks(sessions: Annotated[Sessions, Depends(get_sessions())]) -> JSONResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from fastapi_session import SessionConfig
@@ -29,9 +28,10 @@ async def test_a_server_that_is_not_there() -> None:
 
 async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A database that is not there is not made, FS003."""
-    config = SessionConfig(store=f"sqlite:///{tmp_path}/sessions.db")
+    store = tmp_path / "sessions.db"
+    config = SessionConfig(store=f"sqlite:///{store}")
 
     examination = await examine(Installed(config))
 
     assert ("FS003", f"{tmp_path}/sessions.db is not there") in found(examination.findings)
-    assert [] == os.listdir(tmp_path)
+    assert not store.exists()

@@ -130,8 +130,9 @@ class TestPaths:
             clock.advance(HOUR)
             response = deployment.post(path, {"cookie": f"{ACCESS_COOKIE}={held.access}"})
 
-        (message,) = caplog.messages
+        at_the_start, message = caplog.messages
         assert 401 == response.status_code
+        assert at_the_start.startswith("FS073 session_router() is served at several paths")
         assert message.startswith(f"a browser with a session came to refresh it at {path}, without its refresh cookie")
         assert "which is bound to /auth/session/refresh: set api_base_path to the path that browsers see" in message
 

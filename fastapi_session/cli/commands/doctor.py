@@ -21,7 +21,7 @@ from fastapi_session.cli.deployment import App, configuration_of, named_object, 
 from fastapi_session.cli.opened import quiet
 from fastapi_session.cli.printing import AsJson, numbered, print_json, printable
 from fastapi_session.doctor.application.installed import Installed, installed_in
-from fastapi_session.doctor.examination import REFUSED, Examination, examine
+from fastapi_session.doctor.examination import REFUSED, Examination, examine, refusals
 from fastapi_session.doctor.finding import Finding, Level
 from fastapi_session.doctor.outside import findings as outside
 from fastapi_session.doctor.outside.reached import reaching
@@ -70,22 +70,28 @@ def _origin(url: str | None) -> Origin | None:
 
 
 async def _examine(app: str | None, url: Origin | None, *, probe: bool) -> Examination:
-    examination = Examination()
-    installed = None
+    """Look at the deployment, from inside and at *url*, each whether or not the other could be looked at."""
+    examination, installed = Examination(), None
     try:
         with quiet():
             installed = _installed(app)
         examination = await examine(installed)
     except ConfigurationError as error:
-        examination.findings += [REFUSED.found(line) for line in str(error).splitlines()]
+        examination.findings += refusals(error)
     examination.checked.insert(0, REFUSED)
     if url is not None:
-        config = None if installed is None else installed.config
-        async with reaching(url, config, probe=probe) as reached:
-            examination.checked += outside.checks_for(reached)
-            async for finding in outside.outside_findings(reached):
-                examination.findings.append(finding)
+        await _look_from_outside(url, installed, examination, probe=probe)
     return examination
+
+
+async def _look_from_outside(
+    url: Origin, installed: Installed | None, examination: Examination, *, probe: bool
+) -> None:
+    """Add to *examination* what is wrong with what is at *url*."""
+    async with reaching(url, None if installed is None else installed.config, probe=probe) as reached:
+        examination.checked += outside.checks_for(reached)
+        async for finding in outside.outside_findings(reached):
+            examination.findings.append(finding)
 
 
 def _installed(app: str | None) -> Installed:
@@ -112,5 +118,5 @@ def _tell(examination: Examination, least: Level) -> None:
     for found in shown:
         typer.echo(f"{found.check.level.value}: {printable(str(found))}")
     hidden = len(examination.findings) - len(shown)
-    rest = f", {numbered(hidden, 'remark')} not shown (--fail-level info)" if hidden else ""
+    rest = f", {hidden} below {least.value} not shown" if hidden else ""
     typer.echo(f"{numbered(len(examination.checked), 'check')}, {numbered(len(shown), 'finding')}{rest}")

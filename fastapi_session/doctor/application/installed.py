@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.sessions import Sessions
+from fastapi_session.stores.by_url import store_by_url
+from fastapi_session.stores.memory import MemoryStore
+from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.web.installed import engine_of
+
+_EMBEDDED = ("memory:", "sqlite:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +31,12 @@ def installed_in(named: object) -> Installed | None:
     if engine is None:
         return None
     return Installed(engine.config, named if isinstance(named, FastAPI) else None)
+
+
+def embedded_store(config: SessionConfig) -> MemoryStore | SqliteStore | None:
+    """Return the store of *config*, not opened, if it needs no server."""
+    given = config.store
+    if isinstance(given, str) and not given.startswith(_EMBEDDED):
+        return None  # a driver is not imported to look at its URL
+    store = store_by_url(given, clock=system_clock) if isinstance(given, str) else given
+    return store if isinstance(store, MemoryStore | SqliteStore) else None

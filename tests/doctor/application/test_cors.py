@@ -13,9 +13,11 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 
 from fastapi_session import get_all_cors_headers, install
+from fastapi_session.doctor.application.cors import cors_findings
+from fastapi_session.doctor.application.installed import Installed
 from fastapi_session.origin import _public_suffixes
 from fastapi_session.testing import HandClock
-from fastapi_session.web.cors import cors_problems
+from tests.doctor.deployments import Found, listed
 from tests.engines import engine
 from tests.web.deployment import deployed
 from tests.wire import ACCESS_HEADER, ANTI_CSRF, AUTH_MODE, FRONT_TOKEN, REFRESH_HEADER
@@ -37,6 +39,21 @@ def test_the_request_headers() -> None:
     )
 
 
+WITHOUT_DPOP = "without dpop"
+
+
+def told_of(app: FastAPI, clock: HandClock, **options: Any) -> Found:
+    """What is said of *app*."""
+    return listed(cors_findings(Installed(engine(clock, **options).config, app)))
+
+
+def with_options(**options: Any) -> FastAPI:
+    """An application with a CORSMiddleware of those options."""
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, **options)
+    return app
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -46,34 +63,64 @@ def test_the_request_headers() -> None:
         (RIGHT | {"expose_headers": EVERY_HEADER}, []),
         (RIGHT | {"expose_headers": ["Front-Token", *EVERY_HEADER[1:], "x-own"]}, []),
         (RIGHT | {"allow_origins": [], "allow_origin_regex": r"https://.*\.page\.example"}, []),
-        (RIGHT | {"allow_headers": ["rid"]}, ["allow_headers"]),
-        (RIGHT | {"allow_credentials": False}, ["allow_credentials"]),
-        (RIGHT | {"allow_origins": ["*"]}, ["allow_origins"]),
-        (RIGHT | {"expose_headers": ["x-own"]}, ["expose_headers"]),
+        (
+            RIGHT | {"allow_headers": ["rid"]},
+            [("FS042", "without anti-csrf, authorization, fdi-version, st-auth-mode")],
+        ),
+        (RIGHT | {"allow_credentials": False}, [("FS044", "it is off")]),
+        (RIGHT | {"allow_origins": ["*"]}, [("FS051", "it has '*'")]),
+        (
+            RIGHT | {"expose_headers": ["x-own"]},
+            [("FS045", "without anti-csrf, front-token, st-access-token, st-refresh-token")],
+        ),
         (RIGHT | {"allow_methods": ["*"]}, []),
         (RIGHT | {"allow_origins": ["capacitor://localhost", "https://page.example"]}, []),
-        (RIGHT | {"allow_origins": ["https://page.example/"]}, ["write 'https://page.example'"]),
-        (RIGHT | {"allow_origins": ["https://Page.Example:443"]}, ["write 'https://page.example'"]),
-        (RIGHT | {"allow_origins": ["page.example"]}, ["write it with its scheme"]),
-        (RIGHT | {"allow_origins": ["null"]}, ["'null', which pages of every site can send"]),
-        (RIGHT | {"allow_origin_regex": ".*"}, ["lets in https://stranger.example too"]),
-        (RIGHT | {"allow_origin_regex": "http://.+"}, ["lets in http://stranger.example too"]),
-        (RIGHT | {"allow_methods": ["GET", "PUT"]}, ["allow_methods"]),
-        ({}, ["allow_headers", "allow_methods", "allow_credentials"]),
+        (
+            RIGHT | {"allow_origins": ["https://page.example/"]},
+            [("FS048", "'https://page.example/', which is 'https://page.example'")],
+        ),
+        (
+            RIGHT | {"allow_origins": ["https://Page.Example:443"]},
+            [("FS048", "'https://Page.Example:443', which is 'https://page.example'")],
+        ),
+        (RIGHT | {"allow_origins": ["page.example"]}, [("FS049", "'page.example'")]),
+        (RIGHT | {"allow_origins": ["null"]}, [("FS052", "pages in a sandbox, and files, have this origin")]),
+        (RIGHT | {"allow_origin_regex": ".*"}, [("FS053", "https://stranger.example matches")]),
+        (RIGHT | {"allow_origin_regex": "http://.+"}, [("FS053", "http://stranger.example matches")]),
+        (RIGHT | {"allow_methods": ["GET", "PUT"]}, [("FS043", "it has GET, PUT")]),
+        (
+            {},
+            [
+                ("FS042", "without anti-csrf, authorization, fdi-version, rid, st-auth-mode"),
+                ("FS043", "it has GET"),
+                ("FS044", "it is off"),
+            ],
+        ),
     ],
 )
-def test_what_is_wrong_is_said_at_the_start(
-    options: dict[str, Any], told: list[str], clock: HandClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Each option that keeps sessions from working across origins is named in a warning, and a right one in none."""
+def test_what_is_wrong(options: dict[str, Any], told: Found, clock: HandClock) -> None:
+    """Each option that keeps sessions from working across origins is found, and a right one is not."""
+    assert told == told_of(with_options(**options), clock)
+
+
+def test_what_is_wrong_is_said_at_the_start(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+    """What is found is in the log when the application starts, in the words of the doctor."""
     app, sessions = FastAPI(), engine(clock)
     install(app, sessions)
-    app.add_middleware(CORSMiddleware, **options)
+    app.add_middleware(CORSMiddleware, **RIGHT | {"allow_methods": ["GET", "PUT"]})
     with caplog.at_level(logging.WARNING), deployed(app, sessions, clock):
         pass
 
-    assert told == [next((name for name in told if name in message), message) for message in caplog.messages]
-    assert all(message.startswith("CORSMiddleware: ") for message in caplog.messages)
+    assert [
+        "FS043 allow_methods of CORSMiddleware keeps POST out, by which sessions are refreshed and ended: it has GET, PUT; add POST"
+    ] == caplog.messages
+
+
+def test_tokens_in_headers(clock: HandClock) -> None:
+    """Where no token travels in a cookie, browsers need not send any."""
+    told = told_of(with_options(**RIGHT | {"allow_credentials": False}), clock, token_transfer_method="header")
+
+    assert [] == told
 
 
 @pytest.mark.parametrize(
@@ -82,18 +129,14 @@ def test_what_is_wrong_is_said_at_the_start(
         ("optional", RIGHT, []),
         ("optional", RIGHT | {"allow_headers": ["*"]}, []),
         ("optional", RIGHT | {"expose_headers": [*EVERY_HEADER, "dpop-nonce", "www-authenticate"]}, []),
-        ("optional", RIGHT | {"allow_headers": [*EARLIER]}, ["keeps DPoP out"]),
-        ("required", RIGHT | {"expose_headers": EVERY_HEADER}, ["add DPoP-Nonce, WWW-Authenticate"]),
+        ("optional", RIGHT | {"allow_headers": [*EARLIER]}, [("FS046", WITHOUT_DPOP)]),
+        ("required", RIGHT | {"expose_headers": EVERY_HEADER}, [("FS047", "without dpop-nonce, www-authenticate")]),
         ("off", RIGHT | {"allow_headers": [*EARLIER], "expose_headers": EVERY_HEADER}, []),
     ],
 )
-def test_dpop(dpop: str, options: dict[str, Any], told: list[str], clock: HandClock) -> None:
+def test_dpop(dpop: str, options: dict[str, Any], told: Found, clock: HandClock) -> None:
     """Where clients prove keys, their header has to come in, and what is said of their proofs has to come out."""
-    app, sessions = FastAPI(), engine(clock, dpop=dpop)
-    app.add_middleware(CORSMiddleware, **options)
-
-    problems = [*cors_problems(app, sessions.config)]
-    assert told == [next((name for name in told if name in problem), problem) for problem in problems]
+    assert told == told_of(with_options(**options), clock, dpop=dpop)
 
 
 def test_without_cors(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
@@ -130,9 +173,9 @@ def test_the_preflight(clock: HandClock) -> None:
 SITE = {"api_domain": "https://api.shop.example.com", "website_domain": "https://www.example.com"}
 
 
-def told_of(app: FastAPI, clock: HandClock, **options: Any) -> list[str]:
-    """Return what is said of *app*."""
-    return [*cors_problems(app, engine(clock, **{**SITE, **options}).config)]
+def told_of_site(app: FastAPI, clock: HandClock, **options: Any) -> Found:
+    """What is said of *app* on that site."""
+    return told_of(app, clock, **{**SITE, **options})
 
 
 def with_cors(*arguments: Any, **options: Any) -> FastAPI:
@@ -156,31 +199,27 @@ def with_cors(*arguments: Any, **options: Any) -> FastAPI:
 )
 def test_an_expression_that_lets_strangers_in(expression: str, stranger: str | None, clock: HandClock) -> None:
     """An expression is tried on origins that anybody may own, and one that matches is named."""
-    told = told_of(with_cors(allow_origin_regex=expression), clock)
+    told = told_of_site(with_cors(allow_origin_regex=expression), clock)
 
-    assert [stranger] * bool(stranger) == [message.split(" too, ")[0].split()[-1] for message in told]
+    assert [("FS053", f"{stranger} matches")] * bool(stranger) == told
 
 
 def test_without_an_expression_no_stranger_is_looked_for(clock: HandClock) -> None:
     """Origins that are named one by one need no list of all registries' names."""
     _public_suffixes.cache_clear()
-    assert [] == told_of(with_cors(allow_origins=[SITE["api_domain"]]), clock, website_domain=SITE["api_domain"])
+    assert [] == told_of_site(with_cors(allow_origins=[SITE["api_domain"]]), clock, website_domain=SITE["api_domain"])
     assert 0 == _public_suffixes.cache_info().currsize
-    told_of(with_cors(allow_origin_regex=r"https://www\.example\.com"), clock, website_domain=SITE["api_domain"])
+    told_of_site(with_cors(allow_origin_regex=r"https://www\.example\.com"), clock, website_domain=SITE["api_domain"])
     assert 1 == _public_suffixes.cache_info().currsize
 
 
 def test_a_website_that_cannot_read_the_answers(clock: HandClock) -> None:
     """A website of another origin needs the middleware, and has to be let in by it; one of the API's own needs none."""
-    missing = "website_domain: pages of https://www.example.com cannot read"
-    kept_out = "CORSMiddleware: it keeps out https://www.example.com"
     apps = [FastAPI(), with_cors(allow_origins=["https://other.example.com"]), with_cors()]
-    told = [told_of(app, clock) for app in apps]
+    missing = ("FS041", "pages of https://www.example.com, and an API at https://api.shop.example.com")
 
-    assert [missing, kept_out] == [
-        message[: len(start)] for [message], start in zip(told, (missing, kept_out), strict=False)
-    ]
-    assert ([], []) == (told[2], told_of(FastAPI(), clock, website_domain=SITE["api_domain"]))
+    assert [[missing], [("FS050", "https://www.example.com")], []] == [told_of_site(app, clock) for app in apps]
+    assert [] == told_of_site(FastAPI(), clock, website_domain=SITE["api_domain"])
 
 
 def test_a_middleware_around_it(clock: HandClock) -> None:
@@ -191,11 +230,10 @@ def test_a_middleware_around_it(clock: HandClock) -> None:
 
     around, within = with_cors(), FastAPI()
     around.add_middleware(GZipMiddleware)
-    assert [] == told_of(around, clock)
+    assert [] == told_of_site(around, clock)
     around.add_middleware(BaseHTTPMiddleware, dispatch=dispatch)
     within.add_middleware(BaseHTTPMiddleware, dispatch=dispatch)
     within.add_middleware(CORSMiddleware, **{**RIGHT, "allow_origins": ["https://www.example.com"]})
 
-    [told] = told_of(around, clock)
-    assert "add it as the last one" in told
-    assert [] == told_of(within, clock)
+    assert [("FS054", "BaseHTTPMiddleware stands around it")] == told_of_site(around, clock)
+    assert [] == told_of_site(within, clock)

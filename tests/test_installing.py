@@ -22,12 +22,18 @@ from fastapi_session import (
     origin,
     session_router,
 )
+from fastapi_session.doctor.application.mounted import UNHANDLED
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.engines import SECRET, engine
 from tests.web.deployment import application
 from tests.web.wire import NEW, change
 from tests.wire import ACCESS_HEADER, REFRESH_PATH
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
 
 
 class RecordingStore(MemoryStore):
@@ -161,22 +167,37 @@ def test_another_secret(clock: HandClock, tmp_path: Path) -> None:
         pass
 
 
-def test_an_assumed_origin_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever has not said what the API's origin is learns which one is assumed; whoever has is left alone."""
-    with caplog.at_level(logging.WARNING):
-        install(FastAPI(), SessionConfig(store="memory:", secret=SECRET))
-        install(FastAPI(), SessionConfig(store="memory:", secret=SECRET, api_domain="http://localhost:8000"))
+def test_what_is_wrong_is_said_at_the_start(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+    """What the doctor finds in an application is in the log when it starts, each at its level, but for mere remarks."""
+    wrong, right = FastAPI(), FastAPI()
+    install(wrong, SessionConfig(store="memory:", secret=SECRET, cookie_same_site="none"))
+    wrong.exception_handlers = {}
+    install(right, SessionConfig(store="memory:", secret=SECRET, api_domain="http://localhost:8000"))
+    for app in (wrong, right):
+        with TestClient(app):
+            pass
 
-    assert ["api_domain is not set, assuming http://localhost:8000 (FASTAPI_SESSION_API_DOMAIN)"] == caplog.messages
+    assert [
+        (
+            logging.WARNING,
+            "FS011 api_domain is not set: http://localhost:8000 is assumed; set it to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
+        ),
+        (
+            logging.ERROR,
+            str(UNHANDLED.found("SessionError, DuplicateSessionCookiesError, StoreUnavailable")),
+        ),
+    ] == [(record.levelno, record.getMessage()) for record in caplog.records]
 
 
 def test_what_is_not_bound_needs_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without device binding the list of all registries' names, which takes a while to read, is not read."""
+    """Without device binding the list of all registries' names, which takes a while to read, is not read; at the start neither."""
     monkeypatch.setattr(origin, "PublicSuffixList", None)
     origin._public_suffixes.cache_clear()
-    config = SessionConfig(store="memory:", secret=SECRET, api_domain="https://api.example.com")
+    app, config = FastAPI(), SessionConfig(store="memory:", secret=SECRET, api_domain="https://api.example.com")
 
-    assert isinstance(install(FastAPI(), config), Sessions)
+    assert isinstance(install(app, config), Sessions)
+    with TestClient(app):
+        pass
 
 
 def test_routes_that_came_before(clock: HandClock) -> None:

@@ -1,0 +1,23 @@
+"""Where cookies go."""
+
+from __future__ import annotations
+
+from tests.doctor.deployments import settings_found
+
+
+def test_a_wide_domain() -> None:
+    """A `cookie_domain` of more hosts than the API's is FS021; that of the host itself is not."""
+    seen = [("FS021", ".example.com, for an API at api.example.com")]
+
+    assert seen == settings_found(cookie_domain=".example.com")
+    assert [] == settings_found(cookie_domain="api.example.com")
+    assert [] == settings_found(cookie_domain=".example.com", token_transfer_method="header")
+
+
+def test_cookies_by_http_too() -> None:
+    """An API by https whose cookies go by http too is FS022."""
+    seen = [("FS022", "cookie_secure is False, and api_domain https://api.example.com")]
+
+    assert seen == settings_found(cookie_secure=False)
+    assert [] == settings_found(cookie_secure=True)
+    assert [] == settings_found(cookie_secure=False, token_transfer_method="header")

@@ -1,0 +1,69 @@
+"""Choices of which an operator should know what follows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from fastapi_session import CreateSession, MemoryStore, create_session, guarded, session_router, verify_session
+from tests.doctor.deployments import Found, bare, configured, found_in, healthy, settings_found
+
+
+def test_sessions_in_memory() -> None:
+    """A store in memory, of an API by https, is FS091; of this machine it is not."""
+    seen = [("FS091", "a MemoryStore, for https://api.example.com")]
+    local = "http://localhost:8000"
+
+    assert seen == settings_found(store="memory:")
+    assert seen == settings_found(store=MemoryStore())
+    assert [] == settings_found(store="memory:", api_domain=local, website_domain=local)
+    assert [] == settings_found(store="postgresql+asyncpg://app@localhost/app")
+
+
+def test_sessions_without_an_end() -> None:
+    """Sessions that live as long as they are used are FS092."""
+    seen = [("FS092", "idle_timeout is 9 days, 0:00:00")]
+
+    assert seen == settings_found(absolute_timeout=None, idle_timeout=timedelta(days=9))
+
+
+def test_sessions_that_others_have_ended() -> None:
+    """Where no reading of the feed is too old, it is FS094."""
+    assert [("FS094", "access_token_validity is 1:00:00")] == settings_found(revocation_feed_max_age=None)
+
+
+def beginning(**options: Any) -> FastAPI:
+    """An application in which sessions begin and end, and that asks for none."""
+    app = bare(**options)
+    app.include_router(session_router())
+
+    @app.post("/login")
+    async def _login(create: Annotated[CreateSession, Depends(create_session())]) -> None:
+        await create("ada")
+
+    return app
+
+
+def found(app: FastAPI, **options: Any) -> Found:
+    return found_in(configured(**options), app)
+
+
+def test_sessions_that_nobody_verifies() -> None:
+    """Where sessions begin and no route asks for one, others verify them, and a lost response must not be recovered, FS093."""
+    strict = {"lost_response_recovery": False}
+
+    assert [("FS093", "lost_response_recovery is on")] == found(beginning())
+    assert [] == found(beginning(**strict), **strict)
+    assert [] == found(healthy())
+
+
+def test_sessions_that_a_guard_verifies(tmp_path: Path) -> None:
+    """A mounted application behind a guard asks for sessions too."""
+    app = beginning()
+    app.mount("/files", guarded(StaticFiles(directory=tmp_path), verify_session()))
+
+    assert [] == found(app)
