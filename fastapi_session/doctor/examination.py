@@ -4,7 +4,7 @@
 |---|---|
 | a SQLite file is not there, or the key file that it needs | nothing of it is looked at: to open it would make one |
 | it cannot be opened | that is what is found |
-| any other | it is opened, read, and closed |
+| any other | it is read, opened if `store.findings` finds nothing against that, and closed |
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ async def examine(installed: Installed, *, clock: Clock = system_clock) -> Exami
     found = Examination([*application.checks_for(installed)], [*application.application_findings(installed)])
     found.checked += [NOT_OPENED, NOT_THERE]
     try:
-        await _look_at_store(installed.config, found, clock=clock)
+        await _look_at_store(installed, found, clock=clock)
     except (ConfigurationError, StoreUnavailable) as error:
         found.findings += [NOT_OPENED.found(line) for line in str(error).splitlines()]
     return found
 
 
-async def _look_at_store(config: SessionConfig, found: Examination, *, clock: Clock) -> None:
-    """Add to *found* what is wrong with the store of *config*. Raises `ConfigurationError`, `StoreUnavailable`."""
-    if missing := _missing(config):
+async def _look_at_store(installed: Installed, found: Examination, *, clock: Clock) -> None:
+    """Add to *found* what is wrong with the store of *installed*. Raises `ConfigurationError`, `StoreUnavailable`."""
+    if missing := _missing(installed.config):
         found.findings.append(NOT_THERE.found(f"{missing} is not there"))
         return
-    async with _opened(config, clock=clock) as opened:
+    async with _opened(installed, clock=clock) as opened:
         found.checked += store.checks_for(opened)
         async for finding in store.store_findings(opened):  # one by one: those before an error count
             found.findings.append(finding)
@@ -100,11 +100,10 @@ def _missing(config: SessionConfig) -> Path | None:
 
 
 @asynccontextmanager
-async def _opened(config: SessionConfig, *, clock: Clock) -> AsyncIterator[Opened]:
-    """Give the deployment of *config*, with an engine of its own, which does nothing by itself."""
-    engine = Engine(config, clock=clock, random=token_bytes, subscribers=())
+async def _opened(installed: Installed, *, clock: Clock) -> AsyncIterator[Opened]:
+    """Give the deployment of *installed*, with an engine of its own, which does nothing by itself, and opens no store."""
+    engine = Engine(installed.config, clock=clock, random=token_bytes, subscribers=())
     try:
-        await engine.store.open()
-        yield Opened(config, engine, clock)
+        yield Opened(installed.config, engine, clock, installed.moving_from)
     finally:
         await engine.close()

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
+from fastapi_session.foreign_sessions import ForeignSessions
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore
@@ -19,10 +20,14 @@ _EMBEDDED = ("memory:", "sqlite:")
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The configuration of a deployment, and its application unless only the environment or the engine is known."""
+    """The configuration of a deployment, and its application unless only the environment or the engine is known.
+
+    Sessions of *moving_from* go on there, if any do.
+    """
 
     config: SessionConfig
     app: FastAPI | None = None
+    moving_from: ForeignSessions | None = None
 
 
 def installed_in(named: object) -> Installed | None:
@@ -30,7 +35,7 @@ def installed_in(named: object) -> Installed | None:
     engine = named if isinstance(named, Sessions) else engine_of(named)
     if engine is None:
         return None
-    return Installed(engine.config, named if isinstance(named, FastAPI) else None)
+    return Installed(engine.config, named if isinstance(named, FastAPI) else None, engine.moving_from)
 
 
 def embedded_store(config: SessionConfig) -> MemoryStore | SqliteStore | None:

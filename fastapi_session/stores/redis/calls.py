@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from fastapi_session.stores.batching import Batcher
+from fastapi_session.stores.facts import RedisServer
 from fastapi_session.stores.finishing import Finishing
 from fastapi_session.stores.redis.connections import (
     DEFAULT_PORT,
@@ -30,6 +31,7 @@ from fastapi_session.stores.redis.connections import (
 )
 from fastapi_session.stores.redis.pipelines import Call, Reply, own, replies_to, unavailable
 from fastapi_session.stores.redis.script import Script
+from fastapi_session.stores.redis.servers import in_the_open, servers_of
 
 
 class Calls:
@@ -62,6 +64,14 @@ class Calls:
         if self._batcher is None or not call.is_short:
             return await self._alone.run(self._reply(call))
         return await self._batcher.submit(call)
+
+    async def look(self) -> tuple[tuple[RedisServer, ...], tuple[str, ...]]:
+        """Return what the servers say of themselves, and to which public addresses a password goes without TLS. Raises StoreUnavailable."""
+        client = self._client()
+        try:
+            return await servers_of(client), await in_the_open(client)
+        except Exception as error:  # of whatever kind, as in `reply_through`
+            raise unavailable(error) from error
 
     async def close(self) -> None:
         """Wait for what is under way on this event loop, then close the connections that are our own."""

@@ -27,6 +27,7 @@ from fastapi_session.stores.redis.calls import Calls
 from fastapi_session.stores.redis.connections import Client, mistake_in_address
 from fastapi_session.stores.redis.event_verbs import EventVerbs
 from fastapi_session.stores.redis.events import Audits, audits_of
+from fastapi_session.stores.redis.facts_verbs import FactVerbs
 from fastapi_session.stores.redis.fields import (
     circumstances_fields,
     expected_fields,
@@ -61,7 +62,7 @@ class Find(Protocol):
         """Return at most *limit* of them."""
 
 
-class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, MovingVerbs):
+class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, FactVerbs, MovingVerbs):
     """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.

@@ -12,7 +12,8 @@ What is there counts, not who made it: a revision whose tables and columns are t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from alembic import command
 from alembic.config import Config
@@ -74,17 +75,42 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
-def _adopt(connection: Connection, config: Config) -> None:
-    """Note the revision that the tables are at, unless it is noted already, or one of a newer version is."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the tables of a database are: what is *noted*, and which of *revisions*, oldest first, they have *reached*."""
+
+    revisions: Sequence[str]
+    noted: str | None
+    reached: str | None
+
+    @property
+    def newer(self) -> str | None:
+        """The noted revision, if it is one that this version does not know."""
+        return None if self.noted in self.revisions else self.noted
+
+    @property
+    def pending(self) -> Sequence[str]:
+        """The revisions that have not run, none if a newer version has migrated."""
+        passed = 0 if self.reached is None else self.revisions.index(self.reached) + 1
+        return self.revisions[passed:] if self.newer is None else ()
+
+
+def standing(connection: Connection, config: Config) -> Standing:
+    """Return how far the tables are. Nothing is written. Raises `ConfigurationError` if a part of what belongs together is missing."""
     scripts = ScriptDirectory.from_config(config)
     revisions = {each.revision: each.module.BRINGS for each in reversed([*scripts.walk_revisions()])}
     noted = _noted(connection)
     if noted is not None and noted not in revisions:
-        return
+        return Standing([*revisions], noted, None)
     noted_ones = {each.revision for each in scripts.iterate_revisions(noted, "base")} if noted else set()
-    reached = _reached(revisions, present=_present(connection), noted=noted_ones)
-    if noted != reached:
-        command.stamp(config, reached or "base")
+    return Standing([*revisions], noted, _reached(revisions, present=_present(connection), noted=noted_ones))
+
+
+def _adopt(connection: Connection, config: Config) -> None:
+    """Note the revision that the tables are at, unless it is noted already, or one of a newer version is."""
+    found = standing(connection, config)
+    if found.newer is None and found.noted != found.reached:
+        command.stamp(config, found.reached or "base")
 
 
 def _noted(connection: Connection) -> str | None:

@@ -63,6 +63,12 @@ def ensure_apart(connection: Connection) -> None:
     connection.info[_CHECKED] = True
 
 
+def leads_to_pooler(connection: Connection) -> bool:
+    """Say whether a pooler is found before the server to which *connection* leads; of a driver that does not tell, no."""
+    names, lent = _NAMES.get(connection.dialect.driver), connection.connection
+    return names is not None and is_pooled(connection, pid=names.pid(lent.driver_connection))
+
+
 def is_pooled(connection: Connection, *, pid: int) -> bool:
     """Say whether another process serves *connection* than the one of id *pid*."""
     try:

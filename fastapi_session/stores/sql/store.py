@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import MAX_OBJECT
 from fastapi_session.store_url import unprinted
+from fastapi_session.stores.facts import Overdue, SqlFacts, StoreKind
 from fastapi_session.stores.opening import opening
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.sql.batched import BatchedVerbs, Batches
-from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections
+from fastapi_session.stores.sql.connections import JoinedConnection, PooledConnections, Work
 from fastapi_session.stores.sql.dialects import DIFFERENCES, mistake_in_address
 from fastapi_session.stores.sql.engines import GivenEngine, Look, OwnEngine, place_of
+from fastapi_session.stores.sql.facts import count_overdue, read_facts
 from fastapi_session.stores.sql.fate import Callback, Fate
 from fastapi_session.stores.sql.mysql.batches import MysqlBatches
 from fastapi_session.stores.sql.postgres.batches import batches_in
 from fastapi_session.stores.sql.prepared import ensure_apart
-from fastapi_session.stores.sql.tables import METADATA, TABLES, schema_of
+from fastapi_session.stores.sql.tables import METADATA, missing_columns
 from fastapi_session.stores.sql.verbs import SqlVerbs
+
+T = TypeVar("T")
 
 LARGEST_STATEMENT = 8 * MAX_OBJECT
 """Bytes. Two objects, each up to 3.5 times as large as in UTF-8: we write ü as six characters, and drivers a backslash twice."""
@@ -42,6 +47,8 @@ class SqlStore(BatchedVerbs):
 
     Raises ConfigurationError if the URL names no database, its driver is not installed or does not know an option.
     """
+
+    kind: StoreKind = "sql"
 
     def __init__(
         self,
@@ -78,10 +85,7 @@ class SqlStore(BatchedVerbs):
         The event loop that opens the store pools its connections; any other one connects anew for each operation.
         """
         self._engine.open()
-        url = self._engine.ways().alone.url
-        with opening(place_of(url), mistake=mistake_in_address):
-            missing = await self._pooled.run(missing_columns)
-        if missing:
+        if missing := await self._at_first(missing_columns):
             raise ConfigurationError(
                 f"the database lacks {', '.join(missing)}: run python -m fastapi_session.stores.sql migrate URL"
             )
@@ -93,9 +97,23 @@ class SqlStore(BatchedVerbs):
         await self._pooled.idle()
         await self._engine.close(patience=self._timeout)
 
+    async def facts(self) -> SqlFacts:
+        """Return how the database is set up. Raises as `open`, but not for what is missing."""
+        own, engine = isinstance(self._engine, OwnEngine), self._engine.ways().together
+        return await self._at_first(partial(read_facts, own=own, engine=engine))
+
+    async def overdue(self, *, sessions: int, notices: int, events: int) -> Overdue:
+        """Count what is kept though its time was over at these moments (milliseconds of the database's clock)."""
+        return await self._pooled.run(partial(count_overdue, sessions=sessions, notices=notices, events=events))
+
     async def create_all(self) -> None:
         """Create the tables that are missing, in development and tests. In production, migrate."""
         await self._pooled.run(METADATA.create_all)
+
+    async def _at_first(self, work: Work[T]) -> T:
+        """Do *work*, which may be the first to connect: what is wrong with the address is a mistake of the configuration."""
+        with opening(place_of(self._engine.ways().alone.url), mistake=mistake_in_address):
+            return await self._pooled.run(work)
 
     def _own_batches(self, clock: Clock | None) -> Batches | None:
         """Return what runs batches: where the engine is our own, and its database and driver can."""
@@ -146,16 +164,6 @@ def _sync(connection: AsyncConnection) -> Connection:
     if connection.sync_connection is None:
         raise ConfigurationError("within: the connection has not been started; give one that is open")
     return connection.sync_connection
-
-
-def missing_columns(connection: Connection) -> Sequence[str]:
-    """Return which tables, or columns of them, the database lacks."""
-    found = inspect(connection).get_multi_columns(schema_of(connection), filter_names=list(TABLES.tables))
-    there = {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
-    missing = [table for table in TABLES.tables if table not in there]
-    for table, names in there.items():
-        missing += [f"{table}.{name}" for name in TABLES.tables[table].columns.keys() if name not in names]  # noqa: SIM118 - columns iterate as columns
-    return missing
 
 
 def ensure_room(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    inspect,
     true,
 )
 from sqlalchemy.dialects import mysql
@@ -211,3 +213,13 @@ for _each in TABLES.sorted_tables:
 def schema_of(connection: Connection) -> str | None:
     """Return the schema in which the tables are for *connection*: by its `schema_translate_map`, or `None` for the default."""
     return connection.schema_for_object(SESSION)
+
+
+def missing_columns(connection: Connection) -> Sequence[str]:
+    """Return which tables, or columns of them, the database lacks."""
+    found = inspect(connection).get_multi_columns(schema_of(connection), filter_names=list(TABLES.tables))
+    there = {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
+    missing = [table for table in TABLES.tables if table not in there]
+    for table, names in there.items():
+        missing += [f"{table}.{name}" for name in TABLES.tables[table].columns.keys() if name not in names]  # noqa: SIM118 - columns iterate as columns
+    return missing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi_session.model import CROSSED_EXCHANGES, Lineage, Rotation
 from fastapi_session.stores.rows import (
@@ -217,3 +217,14 @@ def replace_parameters(session_id: str, *, expected: Lineage, lineage: Lineage) 
     """Return what `REPLACE` is given."""
     new = dict(zip(LINEAGE_COLUMNS, lineage_row(lineage), strict=True))
     return {**new, **unmoved_parameters(session_id, expected)}
+
+
+OVERDUE: Mapping[str, str] = {
+    what: f"SELECT count(*) FROM (SELECT 1 FROM {rows} <= ? LIMIT ?)"
+    for what, rows in {
+        "sessions": f"session WHERE {DEADLINE}",
+        "notices": "notice WHERE at",
+        "events": "event WHERE at",
+    }.items()
+}
+"""How much there is whose time was over at a moment, counted up to a number: by what it is."""

@@ -34,9 +34,9 @@ from fastapi_session.stores.pages import NOTICES_PAGE, SESSIONS_PAGE, pages
 from fastapi_session.stores.readable import Readable
 from fastapi_session.stores.rows import KEY_COLUMNS, key_row, session_row
 from fastapi_session.stores.sqlite import events, statements, writes
+from fastapi_session.stores.sqlite.facts_verbs import FactVerbs
 from fastapi_session.stores.sqlite.fast_path import LARGEST, Work
 from fastapi_session.stores.sqlite.file import connect, connect_beside
-from fastapi_session.stores.sqlite.moving_verbs import MovingVerbs
 from fastapi_session.stores.sqlite.presence import OpenFiles
 from fastapi_session.stores.sqlite.thread import SqliteThread
 from fastapi_session.stores.sqlite.writes import Parameters
@@ -47,7 +47,7 @@ OLDEST_SQLITE = (3, 35, 0)
 _PLACE = itemgetter(-2, -1)
 
 
-class SqliteStore(MovingVerbs):
+class SqliteStore(FactVerbs):
     """Keeps sessions and signing keys in the file at *path*, which is created readable by its owner alone.
 
     *clock* returns milliseconds since the epoch; processes that share the file share it too, since they share the
