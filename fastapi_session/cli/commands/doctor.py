@@ -88,10 +88,11 @@ async def _look_from_outside(
     url: Origin, installed: Installed | None, examination: Examination, *, probe: bool
 ) -> None:
     """Add to *examination* what is wrong with what is at *url*."""
-    async with reaching(url, None if installed is None else installed.config, probe=probe) as reached:
-        examination.checked += outside.checks_for(reached)
-        async for finding in outside.outside_findings(reached):
-            examination.findings.append(finding)
+    with quiet():
+        async with reaching(url, None if installed is None else installed.config, probe=probe) as reached:
+            examination.checked += outside.checks_for(reached)
+            async for finding in outside.outside_findings(reached):
+                examination.findings.append(finding)
 
 
 def _installed(app: str | None) -> Installed:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,10 +21,11 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from fastapi_session.clock import Clock
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.origin import Origin
 
 if TYPE_CHECKING:
     import httpx
@@ -34,6 +36,9 @@ LARGEST = 65_536
 """Bytes of a body that are read: many times as many as any of ours has."""
 _LONGEST_TEXT = 120
 """Characters of what somebody else has written that are said."""
+
+_TOKEN = re.compile(r"[\w.%+=~-]{60,}")
+"""What may be a token: no word and no name of a host is so long."""
 
 _REDIRECTS = range(300, 400)
 
@@ -149,8 +154,8 @@ USER_AGENT = f"fastapi-session/{version('fastapi-session-auth')} (doctor)"
 
 
 def in_a_line(said: object) -> str:
-    """Return what somebody else has written, so that it fits into a line: short, and with nothing that no printer prints."""
-    text = " ".join(str(said).split())
+    """Return what somebody else has written, so that it fits into a line: short, printable, and with no token that came back in it."""
+    text = _TOKEN.sub("...", " ".join(str(said).split()))
     printable = "".join(each if each.isprintable() else "?" for each in text)
     return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
 
@@ -163,12 +168,13 @@ def without_query(url: str) -> str:
     return in_a_line(f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}" if separator else address)
 
 
-def path_in(location: str) -> str:
-    """Return the path of an address, `""` if it is none that can be read."""
+def place_of(location: str, *, seen_from: str) -> tuple[Origin | None, str]:
+    """Return the origin and the path of the address that a redirect *seen_from* a URL leads to; no origin if it is none."""
     try:
-        return urlsplit(location).path
+        parts = urlsplit(urljoin(seen_from, location))
     except ValueError:
-        return ""
+        return None, ""
+    return Origin.parse(f"{parts.scheme}://{parts.netloc}"), parts.path
 
 
 def _httpx() -> Any:
@@ -195,9 +201,11 @@ def _connection(came: httpx.Response) -> Connection:
         tls = stream.get_extra_info("ssl_object")
         own, peer = (_host(stream.get_extra_info(name)) for name in ("client_addr", "server_addr"))
         said = None if tls is None else tls.getpeercert()
+        begins, ends = (
+            ssl.cert_time_to_seconds(said[name]) * 1000 if said else 0 for name in ("notBefore", "notAfter")
+        )
     except (AttributeError, OSError, ValueError):  # a transport of another, or the server has closed it already
         return Connection()
-    begins, ends = (ssl.cert_time_to_seconds(said[name]) * 1000 if said else 0 for name in ("notBefore", "notAfter"))
     return Connection(own, peer, (begins, ends) if said else None)
 
 

@@ -56,8 +56,10 @@ TOO_LONG = Check(
 CHECKS = (CACHED, LOST_ON_THE_WAY_BACK, LOST_ON_THE_WAY_THERE, TOO_LONG)
 
 COOKIE_HEADER = "set-cookie"
+_EMPTY = (ACCESS_HEADER, REFRESH_HEADER)
+"""Headers that are empty in such a response. Some proxies leave out both for that, and clients do not miss them."""
 _BACK: Mapping[Method, tuple[str, ...]] = {
-    "header": (FRONT_TOKEN_HEADER, ACCESS_HEADER, REFRESH_HEADER),
+    "header": (FRONT_TOKEN_HEADER,),
     "cookie": (FRONT_TOKEN_HEADER, COOKIE_HEADER),
 }
 """What a response has that clears tokens, by the method by which they came."""
@@ -72,8 +74,9 @@ async def header_findings(reached: Reached) -> AsyncIterator[Finding]:
     """Yield what is lost on the way. Raises `Unreached`."""
     for method in _shown(reached):
         response = await reached.refresh(bringing(method, _SHORT, reached.known))
-        lost = [name for name in _BACK[method] if not response.values(name)]
-        if len(lost) == len(_BACK[method]):
+        came = {name for name in (FRONT_TOKEN_HEADER, COOKIE_HEADER, *_EMPTY) if response.values(name)}
+        lost = [name for name in (*_BACK[method], *(_EMPTY if came & {*_EMPTY} else ())) if name not in came]
+        if not came:
             yield LOST_ON_THE_WAY_THERE.found(f"{_THERE[method]} in {response}")
             continue
         if lost:

@@ -62,7 +62,7 @@ def _proves(reached: Reached) -> bool:
 
 
 def _is_probed(reached: Reached) -> bool:
-    return reached.probe and bool(reached.methods)
+    return reached.probe and (reached.known is None or bool(reached.methods))
 
 
 @dataclass(frozen=True, slots=True)

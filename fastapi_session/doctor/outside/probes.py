@@ -79,10 +79,14 @@ _LARGE = {"doctor": "x" * 1_900}
 
 async def probe_findings(reached: Reached) -> AsyncIterator[Finding]:
     """Yield what a session of the doctor's own shows, which begins and ends meanwhile. Raises `Unreached`."""
-    if (config := reached.known) is not None:
-        # A list, and no generator: what begins a session must end it, whoever stops listening.
-        for finding in await _all(reached, config):
-            yield finding
+    if reached.known is None:
+        yield NO_SESSION.found(
+            f"nothing is known of what is at {reached.url}: name its application (--app), or set its variables"
+        )
+        return
+    # A list, and no generator: what begins a session must end it, whoever stops listening.
+    for finding in await _all(reached, reached.known):
+        yield finding
 
 
 async def _all(reached: Reached, config: SessionConfig) -> list[Finding]:

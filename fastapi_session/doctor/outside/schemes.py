@@ -13,16 +13,14 @@ http is asked at port 80, and only if https has its own port too. Nobody there i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from urllib.parse import urljoin
 
 from fastapi_session import endpoint_paths
 from fastapi_session.doctor.finding import Check, Finding, Level
-from fastapi_session.doctor.outside.asking import Response, Unreached, path_in, without_query
+from fastapi_session.doctor.outside.asking import Response, Unreached, place_of
 from fastapi_session.doctor.outside.reached import FROM_A_CLIENT, Reached
-from fastapi_session.origin import Origin
 
 SERVED_IN_CLEAR = Check(
     "FS211",
@@ -71,20 +69,18 @@ async def scheme_findings(reached: Reached) -> AsyncIterator[Finding]:
     with suppress(Unreached):
         response = await reached.caller.ask("POST", f"{plain}{path}", FROM_A_CLIENT)
         if response.is_redirect:
-            for check, seen in _of_redirect(response, f"{reached.url}{path}"):
-                yield check.found(seen)
+            for check in _of_redirect(response, reached, seen_from=f"{plain}{path}"):
+                yield check.found(str(response))
         elif reached.is_refusal(response):
             yield SERVED_IN_CLEAR.found(str(response))
 
 
-def _of_redirect(response: Response, wanted: str) -> list[tuple[Check, str]]:
-    found = []
-    location = response.value("location") or ""
-    if without_query(location) != without_query(wanted):
-        found.append((LED_ASTRAY, str(response)))
+def _of_redirect(response: Response, reached: Reached, *, seen_from: str) -> Iterator[Check]:
+    place = place_of(response.value("location") or "", seen_from=seen_from)
+    if place != (reached.url, reached.path(endpoint_paths.REFRESH)):
+        yield LED_ASTRAY
     if response.status not in _KEEP_THE_METHOD:
-        found.append((POST_LOST, str(response)))
-    return found
+        yield POST_LOST
 
 
 async def hsts_findings(reached: Reached) -> AsyncIterator[Finding]:
@@ -100,7 +96,7 @@ async def redirect_findings(reached: Reached) -> AsyncIterator[Finding]:
     response = await reached.get(f"{endpoint_paths.JWKS}/")
     if not response.is_redirect:
         return
-    location = urljoin(reached.at(f"{endpoint_paths.JWKS}/"), response.value("location") or "")
-    here = Origin.parse(location.removesuffix(path_in(location)))
-    if path_in(location) != reached.path(endpoint_paths.JWKS) or here != reached.url:
+    asked = reached.at(f"{endpoint_paths.JWKS}/")
+    place = place_of(response.value("location") or "", seen_from=asked)
+    if place != (reached.url, reached.path(endpoint_paths.JWKS)):
         yield ELSEWHERE.found(str(response))

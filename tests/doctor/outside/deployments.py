@@ -96,11 +96,11 @@ def config(folder: Path, **options: Any) -> SessionConfig:
     return SessionConfig(**{**chosen, **options})
 
 
-def application(settings: SessionConfig) -> FastAPI:
-    """An application with sessions, for the pages of another origin."""
+def application(settings: SessionConfig, *, prefix: str | None = None) -> FastAPI:
+    """An application with sessions, for the pages of another origin; its endpoints are below *prefix*, or where they should be."""
     app = FastAPI()
     install(app, settings)
-    app.include_router(session_router())
+    app.include_router(session_router(prefix or settings.api_base_path))
     app.add_middleware(
         CORSMiddleware,
         allow_origins=[settings.website_domain],

@@ -82,6 +82,11 @@ SEEN_BY_A_SESSION: Mapping[str, Broken] = {
         ("FS237", "FS237"),
         locations=f"location = {JWKS} {{ default_type application/json; return 200 '{{\"keys\": []}}'; }}",
     ),
+    "a refresh that says what came": Broken(
+        ("FS231", "FS231"),
+        locations=f"location = {REFRESH} {{ PASS if ($http_x_forwarded_for) {{ "
+        """return 500 '{"message": "$http_authorization $http_cookie"}'; } default_type application/json; }""",
+    ),
     "no further challenge": Broken(("FS238",), location="proxy_hide_header Secure-Session-Challenge;"),
     "no proof of a device": Broken(("FS238",), headers={"Secure-Session-Response": '""'}),
 }
@@ -110,7 +115,7 @@ async def test_what_a_session_shows(name: str, edge: Edge) -> None:
 
     assert [*ALL[name].finds] == sorted(finding.check.id for finding in found)
     assert transport.secrets
-    assert [] == [text for text in transport.secrets if text in str([*map(str, found)])]
+    assert [] == [text for text in transport.secrets if text[:40] in str([*map(str, found)])]
 
 
 async def test_a_whole_deployment(edge: Edge) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request, Response
 
-from fastapi_session import Sessions
+from fastapi_session import SessionConfig, Sessions, UnauthorisedError
 from fastapi_session.clock import system_clock
 from fastapi_session.doctor.outside.asking import USER_AGENT
 from fastapi_session.doctor.outside.own_session import TENANT, USER
-from tests.doctor.outside.deployments import WHOLE, Edge, Transport, behind_nginx, config
+from tests.doctor.outside.deployments import WHOLE, Broken, Edge, Transport, application, behind_nginx, config
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +141,38 @@ async def test_other_deployments(options: dict[str, Any], tmp_path: Path) -> Non
     """A whole deployment shows nothing, however it is configured, and no session is left."""
     with behind_nginx({"whole": WHOLE}, tmp_path, **options) as edge:
         assert [] == await found(edge, probe=True)
+
+
+async def test_a_prefix_that_the_server_does_not_know(tmp_path: Path) -> None:
+    """A prefix that a proxy strips, and of which the server knows nothing, is found: in redirects, FS215, and in proofs, FS224."""
+    stripping = Broken((), locations="location /api/ { PASS rewrite ^/api(/.*)$ $1 break; }")
+    with behind_nginx({"whole": stripping}, tmp_path, api_base_path="/api/auth", build=without_prefix) as edge:
+        said = await found(edge, probe=True)
+
+    assert ["FS215", "FS224", "FS231"] == [each.partition(" ")[0] for each in said]
+    assert "FS224 htu: not https://api.example.com/auth/session/refresh" in said
+
+
+def without_prefix(settings: SessionConfig) -> FastAPI:
+    return application(settings, prefix="/auth")
+
+
+async def test_refusals_of_the_application(tmp_path: Path) -> None:
+    """An application may word its refusals itself: it shows by the tokens that it clears that they are its own.
+
+    But if it loses the challenge for those who prove a key, that is found, FS223.
+    """
+    with behind_nginx({"whole": WHOLE}, tmp_path, build=with_refusals) as edge:
+        said = await found(edge, probe=True)
+
+    assert ["FS223"] == [each.partition(" ")[0] for each in said]
+
+
+def with_refusals(settings: SessionConfig) -> FastAPI:
+    app = application(settings)
+
+    @app.exception_handler(UnauthorisedError)
+    async def refuse(_request: Request, _error: Exception) -> Response:
+        return Response("sign in", 401)
+
+    return app

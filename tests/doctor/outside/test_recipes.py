@@ -113,8 +113,8 @@ async def test_nothing_known(tmp_path: Path) -> None:
         assert url is not None
         for config in (None, SessionConfig()):
             async with reaching(url, config, probe=True) as reached:
-                # It says by its documents that it is at another address.
-                assert ["FS203"] == [finding.check.id async for finding in outside_findings(reached)]
+                # It says by its documents that it is at another address, and no session is made.
+                assert ["FS203", "FS239"] == [finding.check.id async for finding in outside_findings(reached)]
 
 
 async def test_without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
