@@ -19,11 +19,13 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
+from fastapi_session.audit import Audit, EventQuery
 from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.model import SessionRecord
 from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore, connections
+from fastapi_session.testing.event_contract import ENDED
 from fastapi_session.testing.records import digest, new_session, new_signing_key, next_rotation
 from tests.authority import Authority
 from tests.reliability.proxy import Proxy, proxied, to_address
@@ -328,8 +330,9 @@ class TestFullMemory:
         assert kept == read
         assert again is not None
 
-    async def test_a_full_server_revokes(self, server: Server) -> None:
-        """If not even a refresh has room, every session can be revoked, and that is noted."""
+    @pytest.mark.parametrize("audit", [None, ENDED], ids=["not audited", "audited"])
+    async def test_a_full_server_revokes(self, audit: Audit | None, server: Server) -> None:
+        """If not even a refresh has room, every session can be revoked, and that is noted, and told if there is an audit."""
         records = sessions(4)
         async with using(server.url) as store:
             await insert_all(store, records)
@@ -337,9 +340,12 @@ class TestFullMemory:
             with pytest.raises(StoreUnavailable):
                 await store.rotate(next_rotation(records[0], debounce=0))
             unchanged = await read_all(store, records)
-            deleted = await store.delete_sessions_of("user", limit=100)
+            assert await store.delete(records[0].session_id, audit=audit)
+            deleted = [records[0], *await store.delete_sessions_of("user", limit=100, audit=audit)]
             heard = {notice.subject for notice in (await store.notices(after=0)).notices}
+            told = (await store.events(EventQuery(limit=100))).events
 
+        assert (4 if audit else 0) == len(told)
         assert records == unchanged
         assert {record.session_id for record in records} == {record.session_id for record in deleted} == heard
 

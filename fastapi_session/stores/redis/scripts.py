@@ -89,10 +89,11 @@ local function forget_external(name)
     end
 end
 
+-- First what takes away: a server without memory refuses a script whose first write adds something, as an event does.
 local function forget(key, name, what)
+    redis.call('ZREM', by_user, name)
     tell(key, what or 'changed')
     forget_external(name)
-    redis.call('ZREM', by_user, name)
     redis.call('ZREM', by_deadline, name)
     return redis.call('DEL', key)
 end
