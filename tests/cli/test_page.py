@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from fastapi_session.model import Circumstances
 from fastapi_session.secret_strength import weakness
 from tests.cli.conftest import CommandLine
 from tests.cli.deployments import in_application
+from tests.cli.page_shell import Shell, alike
 from tests.pages import TEXTS, examples_of, files_of
 
 PAGE = "docs/command-line.md"
@@ -28,13 +27,6 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.5 Mobile/15E148 Safari/604.1"
-)
-NAMES = re.compile(r"\b(?:[ds]-)?[0-9a-f]{32}\b")
-"""Handles and kids: the page has others than a run."""
-MADE_UP = (
-    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "MOMENT"),
-    (re.compile(r"fastapi-session/\S+"), "PROGRAM"),
-    (re.compile(r"^[\w-]{64}$", re.MULTILINE), "SECRET"),
 )
 
 
@@ -70,29 +62,6 @@ def signed_in(user: str, agent: str, ago: timedelta) -> str:
     return in_application(create, ago=ago)
 
 
-class Shell:
-    """Calls commands as they stand on the page, with the handles and kids of this run in the place of those on the page."""
-
-    def __init__(self, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._command_line = command_line
-        self._monkeypatch = monkeypatch
-        self._known: dict[str, str] = {}
-
-    def __call__(self, command: str, *more: str, expected: str | None = None) -> str:
-        """Return what *command* prints. What is *expected* of it says which of its names stand for which of the page."""
-        sys.modules.pop("main", None)
-        program, _, file = command.partition(" < ")
-        name, *arguments = shlex.split(NAMES.sub(lambda found: self._known[found[0]], program))
-        assert "fastapi-session" == name
-        given = Path(file).read_bytes() if file else b""
-        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        done = self._command_line(*arguments, *more)
-        assert (0, "") == (done.code, done.err)
-        if expected is not None:
-            self._known |= dict(zip(NAMES.findall(expected), NAMES.findall(done.out), strict=True))
-        return done.out
-
-
 @pytest.fixture
 def shell(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Shell:
     return Shell(command_line, monkeypatch)
@@ -103,14 +72,6 @@ def commands() -> list[tuple[str, str]]:
     blocks = "".join(examples_of(PAGE, "console"))
     found = re.findall(r"^\$ (fastapi-session .+)\n((?:(?!\$ ).*\n)*)", blocks, re.MULTILINE)
     return [(command, printed) for command, printed in found if "copy" not in command]
-
-
-def alike(text: str) -> str:
-    """Return *text* with what is another at each run made alike."""
-    text = NAMES.sub(lambda found: f"{'K-' * ('-' in found[0])}{'N' * 32}", text)
-    for pattern, name in MADE_UP:
-        text = pattern.sub(name, text)
-    return text
 
 
 def test_what_is_printed(shell: Shell) -> None:
