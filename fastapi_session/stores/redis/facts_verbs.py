@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fastapi_session.stores.facts import MOST_COUNTED, Overdue, RedisFacts, StoreKind
+from fastapi_session.stores.opening import opening
 from fastapi_session.stores.redis import facts_scripts
 from fastapi_session.stores.redis.asking import Asking
+from fastapi_session.stores.redis.connections import mistake_in_address
 from fastapi_session.stores.redis.fields import field
 from fastapi_session.stores.redis.pipelines import as_text
 
@@ -18,10 +20,11 @@ class FactVerbs(Asking):
     kind: StoreKind = "redis"
 
     async def facts(self) -> RedisFacts:
-        """Return how the server is set up. Raises StoreUnavailable."""
-        servers, in_the_open = await self._calls.look()
-        shards = len(self._keys.shards)
-        return RedisFacts(servers=servers, shards=shards, refused=await self._refused(), in_the_open=in_the_open)
+        """Return how the server is set up. Raises StoreUnavailable, and ConfigurationError if the server refuses the user."""
+        with opening(self._calls.place, mistake=mistake_in_address):
+            servers, in_the_open = await self._calls.look()
+            refused = await self._refused()
+        return RedisFacts(servers=servers, shards=len(self._keys.shards), refused=refused, in_the_open=in_the_open)
 
     async def overdue(self, *, sessions: int, notices: int, events: int) -> Overdue:
         """Count what is kept though its time was over at these moments (milliseconds of the server's clock)."""

@@ -13,6 +13,8 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import Connection, ConnectionPool
 
+from fastapi_session.errors import ConfigurationError, StoreUnavailable
+from fastapi_session.stores.opening import WRONG_USER
 from fastapi_session.stores.redis import RedisStore, facts_scripts
 from tests.doctor.store.deployments import found, ids, started
 from tests.engines import config
@@ -121,6 +123,19 @@ async def test_a_user_with_just_the_rights(start: Start) -> None:
     page = (Path(__file__).parents[3] / "docs" / "stores.md").read_text("utf-8")
     assert " ".join(RULES) in page
     assert f"`{' '.join(FOR_AN_AUDIT)}`" in page
+
+
+async def test_a_server_that_cannot_be_asked(start: Start) -> None:
+    """Where it is looked for is said, and no password: of one that is not there, and of one that refuses the user."""
+    server = start()
+    server.ask("CONFIG", "SET", "requirepass", "password")
+    for url in (server.url, f"redis://app:wrong@{server.address}/0"):
+        with pytest.raises(ConfigurationError, match=rf"^store: {WRONG_USER} \({server.address}\)$"):
+            await found(config(store=url))
+
+    server.kill()
+    with pytest.raises(StoreUnavailable, match=rf"^Redis failed: ConnectionError, at {server.address}$"):
+        await found(config(store=f"redis://:password@{server.address}/0"))
 
 
 async def test_a_server_without_config(start: Start) -> None:
