@@ -56,7 +56,7 @@ GAPS = Check(
 UNINDEXED = Check(
     "FS145",
     Level.WARNING,
-    "an index is missing, so lists, cleaning up or the revocation feed read whole tables",
+    "an index is missing, so whole tables are read, or one that is unique lets in what may be there once",
     "create it as METADATA says; migrate makes it with its table only",
 )
 PERISHABLE = Check(

@@ -8,8 +8,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Index,
-    Table,
     UniqueConstraint,
     func,
     inspect,
@@ -30,8 +28,8 @@ from fastapi_session.stores.sql.tables import EVENT, NOTICE, SESSION, TABLES, mi
 _MYSQL = ("mysql", "mariadb")
 
 _READ_ONLY = {
-    # A standby is in recovery, and a database or a user can be set so.
-    "postgresql": "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'",
+    # As it is on a standby, and where a database or a user is set so.
+    "postgresql": "SELECT current_setting('transaction_read_only')",
     "mysql": "SELECT @@global.read_only",
 }
 _ROOM = {
@@ -103,20 +101,22 @@ def _unindexed(inspector: Inspector, connection: Connection) -> Iterable[str]:
     schema, names = schema_of(connection), list(TABLES.tables)
     indexes = inspector.get_multi_indexes(schema, filter_names=names)
     constraints = inspector.get_multi_unique_constraints(schema, filter_names=names)
-    there: dict[str, list[Sequence[str | None]]] = {}
-    for (_, table), found in [*indexes.items(), *constraints.items()]:
-        there.setdefault(table, []).extend(each["column_names"] for each in found)  # type: ignore[attr-defined]  # either has them
-    for table, wanted in ((name, TABLES.tables[name]) for name in names if name in there):
-        for index, columns in _indexes(wanted):
-            if not any([*each[: len(columns)]] == columns for each in there[table]):
-                yield index
-
-
-def _indexes(table: Table) -> Iterable[tuple[str, list[str]]]:
-    found: list[Index | UniqueConstraint] = [*table.indexes]
-    found += [each for each in table.constraints if isinstance(each, UniqueConstraint)]
-    for each in found:
-        yield str(each.name), [column.name for column in each.columns]
+    there: dict[str, list[list[str | None]]] = {name: [] for name in names}
+    unique: dict[str, list[list[str | None]]] = {name: [] for name in names}
+    for (_, table), found in indexes.items():
+        there[table] += [each["column_names"] for each in found]
+        unique[table] += [each["column_names"] for each in found if each["unique"]]
+    for (_, table), given in constraints.items():
+        unique[table] += [[*each["column_names"]] for each in given]
+    for wanted in TABLES.tables.values():
+        for index in wanted.indexes:
+            columns = [column.name for column in index.columns]
+            if not any(each[: len(columns)] == columns for each in there[wanted.name]):
+                yield str(index.name)
+        for constraint in wanted.constraints:
+            columns = [column.name for column in constraint.columns] if isinstance(constraint, UniqueConstraint) else []
+            if columns and columns not in unique[wanted.name]:
+                yield str(constraint.name)
 
 
 def _perishable(inspector: Inspector, connection: Connection, name: str) -> Sequence[str]:

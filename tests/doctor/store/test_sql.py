@@ -163,6 +163,15 @@ async def test_indexes(url: str) -> None:
         assert [("FS145", "fastapi_session_deadline")] == await found(config(store=url))
 
 
+async def test_what_may_be_there_once(url: str) -> None:
+    """FS145 names what is to be unique, and an index that lets in the same twice is none of it."""
+    table, name = "fastapi_session_signing_key", "fastapi_session_signing_key_place"
+    dropped = f"ALTER TABLE {table} DROP {'CONSTRAINT' if url.startswith('postgresql') else 'INDEX'} {name}"
+    await started(config(store=url))
+    async with after(url, dropped, f"CREATE INDEX of_my_own ON {table} (family, sequence)"):
+        assert [("FS145", name)] == await found(config(store=url))
+
+
 async def test_tables_that_a_crash_empties(url: str) -> None:
     """FS146 names them, and on MariaDB their engine."""
     is_postgres = url.startswith("postgresql")

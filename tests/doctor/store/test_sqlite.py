@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -77,18 +77,23 @@ async def test_a_full_disk(deployment: SessionConfig, path: Path) -> None:
 
 
 async def test_damage(deployment: SessionConfig, path: Path) -> None:
-    """FS164 for what SQLite finds; nothing is read of such a file, and nothing of a row is said."""
-    [(page_size,), (page,)] = execute(
-        path, "PRAGMA page_size", "SELECT rootpage FROM sqlite_master WHERE name = 'session'"
-    )
-    with path.open("r+b") as file:
-        file.seek((page - 1) * page_size)
-        file.write(b"\xff" * page_size)
+    """FS164 for what SQLite finds; nothing else is read of such a file, and nothing of a row is said."""
+    pages = "SELECT rootpage FROM sqlite_master WHERE name = "
+    [(size,), *places] = execute(path, "PRAGMA page_size", f"{pages}'session'", f"{pages}'signing_key'")
+    overwrite(path, size, places=[place for (place,) in places])
 
     [(id_, told)] = await found(deployment)
 
     assert ("FS164", True) == (id_, told.startswith(f"{path}: "))
     assert "alice" not in told
+
+
+def overwrite(path: Path, size: int, *, places: Sequence[int]) -> None:
+    """Overwrite the pages in *places*, counted from 1."""
+    with path.open("r+b") as file:
+        for place in places:
+            file.seek((place - 1) * size)
+            file.write(b"\xff" * size)
 
 
 async def test_a_file_that_others_can_read(deployment: SessionConfig, path: Path) -> None:
