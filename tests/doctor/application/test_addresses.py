@@ -64,6 +64,19 @@ def test_two_names_of_this_machine(api: str, website: str) -> None:
     assert [] == addresses(LOCAL, "http://localhost:3000")
 
 
+@pytest.mark.parametrize(
+    ("api", "website"), [("http://backend:8000", "http://localhost:3000"), (LOCAL, "http://shop.test")]
+)
+def test_another_machine(api: str, website: str) -> None:
+    """Of another machine it is another site, which is said as of any."""
+    assert ["FS013"] == [id_ for id_, _ in addresses(api, website, cookie_same_site="lax")]
+
+
+def test_two_schemes_of_this_machine() -> None:
+    """Pages of this machine by https are of another site too, whose cookies browsers keep."""
+    assert [] == addresses(LOCAL, "https://localhost:3000")
+
+
 def test_pages_by_https_of_an_api_by_http() -> None:
     """A page by https may not ask an API by http, FS015, unless that is this machine; and nothing is said twice."""
     page, api, header = "https://app.shop.test", "http://api.shop.test", {"token_transfer_method": "header"}

@@ -21,6 +21,7 @@ def test_a_binding_by_http() -> None:
 
     assert seen == settings_found(device_binding="optional", api_domain=LOCAL, website_domain=LOCAL)
     assert [] == settings_found(device_binding="optional")
+    assert [] == settings_found(api_domain=LOCAL, website_domain=LOCAL)
 
 
 @pytest.mark.parametrize(("method", "named"), [("any", "'any'"), (lambda *_: "any", "a function")])

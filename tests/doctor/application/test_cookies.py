@@ -20,4 +20,5 @@ def test_cookies_by_http_too() -> None:
 
     assert seen == settings_found(cookie_secure=False)
     assert [] == settings_found(cookie_secure=True)
+    assert [] == settings_found(api_domain="http://localhost:8000", website_domain="http://localhost:8000")
     assert [] == settings_found(cookie_secure=False, token_transfer_method="header")
