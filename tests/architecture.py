@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 HEADING = "## Where to find it\n"
-NOT_SHOWN = {"migrations", "script"}
+NOT_SHOWN = {"migrations", "script", "templates"}
 """Folders whose files are no modules that anybody imports."""
 
 

@@ -42,7 +42,7 @@ Run = Callable[[str], ModuleType]
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give secrets and the data of a provider as the pages ask for them, in the environment."""
     monkeypatch.setenv("FASTAPI_SESSION_SECRET", secrets.token_urlsafe(48))
-    for name in ("PROXY_SECRET", "REPORTS_SECRET", "MAIL_SECRET"):
+    for name in ("PANEL_SECRET", "PROXY_SECRET", "REPORTS_SECRET", "MAIL_SECRET"):
         monkeypatch.setenv(name, secrets.token_urlsafe(48))
     for name in ("OAUTH_COOKIE_SECRET", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
         monkeypatch.setenv(name, "as the provider says")
@@ -287,6 +287,18 @@ def commanded(command: str, server: Server) -> str:
     """What the *command* of a page prints, of the *server* that runs."""
     script = command.replace("localhost:8000", server.origin.removeprefix("http://"))
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+
+
+def test_administration(run: Run) -> None:
+    """On the page on administration only Grace gets in, by the API and on both kinds of pages."""
+    paths = ["/admin/sessions", "/admin/health", "/admin/pages/session/list", "/backoffice/session/list"]
+    with browser(run("docs/admin.md")) as client:
+        statuses = []
+        for user_id in ("ada", "grace"):
+            client.post(f"/login?user_id={user_id}")
+            statuses.append([client.get(path).status_code for path in paths])
+
+    assert [[403] * 4, [200] * 4] == statuses
 
 
 def test_sync_endpoints(run: Run) -> None:

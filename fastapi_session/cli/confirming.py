@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from fastapi_session.cli.printing import printable
+from fastapi_session.plain_text import printable
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where there is no terminal.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would end, and end nothing.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi_session.cli.printing import exactly, when
+from fastapi_session.plain_text import exactly, when
 from fastapi_session.session_information import SessionInformation
 
 HEAD = ("HANDLE", "TENANT", "KIND", "CREATED", "LAST SEEN", "EXPIRES", "DEVICE")

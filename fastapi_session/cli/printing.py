@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from fastapi_session.model import moment
+from fastapi_session.plain_text import exactly, printable, when
 
 SCHEMA = 1
 """The version of the JSON of all commands."""
@@ -42,24 +42,9 @@ def print_facts(facts: Iterable[tuple[str, str | None]]) -> None:
         typer.echo(f"{name.ljust(width)}  {printable(text)}")
 
 
-def printable(text: str) -> str:
-    """Return *text* in one line and without control characters, which are escaped as Python does."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-
-
 def numbered(count: int, noun: str) -> str:
     """Return "1 session", "2 sessions"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def when(at: datetime) -> str:
-    """Return *at* for people: RFC 3339, UTC, seconds."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def exactly(at: datetime) -> str:
-    """Return *at* for programs, as events say it: RFC 3339, UTC, milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def when_ms(milliseconds: int) -> str:

@@ -19,7 +19,7 @@ import typer
 
 from fastapi_session.cli.deployment import App, configuration_of, named_object, sessions_of
 from fastapi_session.cli.opened import quiet
-from fastapi_session.cli.printing import AsJson, numbered, print_json, printable
+from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.doctor.application.installed import Installed, installed_in
 from fastapi_session.doctor.examination import REFUSED, Examination, examine, refusals
 from fastapi_session.doctor.finding import Finding, Level
@@ -27,6 +27,7 @@ from fastapi_session.doctor.outside import findings as outside
 from fastapi_session.doctor.outside.reached import reaching
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.origin import Origin
+from fastapi_session.plain_text import printable
 
 Url = Annotated[
     str | None,

@@ -22,13 +22,14 @@ import typer
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.event_tail import EventTail, Wanted
 from fastapi_session.cli.opened import opened_sessions
-from fastapi_session.cli.printing import AsJson, print_json, printable, when
+from fastapi_session.cli.printing import AsJson, print_json
 from fastapi_session.cli.stopping import stopping
 from fastapi_session.clock import system_clock
 from fastapi_session.device import describe_user_agent
 from fastapi_session.errors import StoreUnavailable
 from fastapi_session.events import AuditEvent
 from fastapi_session.model import Json, moment
+from fastapi_session.plain_text import printable, when
 
 User = Annotated[str | None, typer.Option("--user", metavar="ID", help="Of this user alone, in every tenant.")]
 Session = Annotated[

@@ -10,9 +10,10 @@ import typer
 
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_deployment
-from fastapi_session.cli.printing import AsJson, exactly, numbered, print_columns, print_json, when
+from fastapi_session.cli.printing import AsJson, numbered, print_columns, print_json
 from fastapi_session.engine.administration import Administration
 from fastapi_session.engine.keys.known_keys import KeyInformation
+from fastapi_session.plain_text import exactly, when
 
 _HEAD = ("KID", "ALGORITHM", "STATE", "SIGNS", "SIGNS FROM", "VERIFIES UNTIL", "SECRET")
 

@@ -11,7 +11,8 @@ import typer
 from fastapi_session.cli.confirming import DryRun, Yes, confirm
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_sessions
-from fastapi_session.cli.printing import AsJson, print_json, printable
+from fastapi_session.cli.printing import AsJson, print_json
+from fastapi_session.plain_text import printable
 from fastapi_session.sessions import Sessions
 
 Kid = Annotated[str, typer.Argument(metavar="KID", help="The key, as keys list names it.")]

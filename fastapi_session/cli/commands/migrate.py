@@ -17,10 +17,11 @@ import typer
 
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import quiet_configuration
-from fastapi_session.cli.printing import AsJson, print_json, printable
+from fastapi_session.cli.printing import AsJson, print_json
 from fastapi_session.cli.variables import resolved
 from fastapi_session.clock import system_clock
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.plain_text import printable
 from fastapi_session.store_url import StoreUrl
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.sqlite import SqliteStore

@@ -15,11 +15,12 @@ import typer
 
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_sessions
-from fastapi_session.cli.printing import AsJson, numbered, print_json, printable
+from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.cli.progress import progress
 from fastapi_session.cli.whose import AllTenants, Tenant, tenant_of
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.handles import PUBLIC_TENANT
+from fastapi_session.plain_text import printable
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import MovableStore
 

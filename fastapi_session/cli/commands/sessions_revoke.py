@@ -13,8 +13,9 @@ from fastapi_session.cli.attribution import By, Reason, actor, by_command_line
 from fastapi_session.cli.confirming import DryRun, Yes, confirm
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.opened import opened_sessions
-from fastapi_session.cli.printing import AsJson, numbered, print_json, printable
+from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.errors import StoreUnavailable
+from fastapi_session.plain_text import printable
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 

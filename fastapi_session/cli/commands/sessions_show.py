@@ -12,7 +12,8 @@ import typer
 from fastapi_session.cli.deployment import App
 from fastapi_session.cli.described import as_json
 from fastapi_session.cli.opened import opened_sessions
-from fastapi_session.cli.printing import AsJson, print_facts, print_json, when
+from fastapi_session.cli.printing import AsJson, print_facts, print_json
+from fastapi_session.plain_text import when
 from fastapi_session.session_information import SessionInformation
 
 Handle = Annotated[str, typer.Argument(metavar="HANDLE", help="The handle of the session.")]

@@ -1,0 +1,82 @@
+"""The pages as a whole: an admin of starlette-admin that has the views, lets administrators in, and begins with how the deployment is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette_admin import BaseAdmin, BaseModelView, CustomView, TableWidget
+
+from fastapi_session.admin.pages.devices_view import DevicesView
+from fastapi_session.admin.pages.events_view import EventsView
+from fastapi_session.admin.pages.keys_view import KeysView
+from fastapi_session.admin.pages.own_origin import OwnOrigin
+from fastapi_session.admin.pages.read_only import sessions_of
+from fastapi_session.admin.pages.session_auth import SessionAuth
+from fastapi_session.admin.pages.sessions_view import SessionsView
+from fastapi_session.web.verifying import SessionProvider
+
+TITLE = "Sessions"
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def session_views() -> list[BaseModelView]:
+    """Return the views of sessions, devices, signing keys and the audit, for an admin that you have.
+
+    They are closed unless its `auth_provider` is a `SessionAuth`.
+    """
+    return [SessionsView(), DevicesView(), KeysView(), EventsView()]
+
+
+def session_panel(
+    require: SessionProvider[Any, Any],
+    *,
+    secret_key: str,
+    base_url: str = "/admin/pages",
+    login_url: str | None = None,
+    title: str = TITLE,
+) -> BaseAdmin:
+    """Return pages by which administrators see and end everybody's sessions: `session_panel(...).mount_to(app)`.
+
+    *require* and *login_url* are those of `SessionAuth`. *secret_key* is a random text by which starlette-admin signs its own
+    cookies, the same in all processes.
+
+    Raises `ConfigurationError` if *require* lets every user in.
+    """
+    panel = BaseAdmin(
+        title=title,
+        base_url=base_url,
+        route_name="session-panel",
+        auth_provider=SessionAuth(require, login_url=login_url),
+        secret_key=secret_key,
+        index_view=CustomView(title, path="/", route_name="index", widget=_health, add_to_menu=False),
+        # Not the application's own folder, in which an index.html would take the place of theirs.
+        templates_dir=str(_TEMPLATES),
+        middlewares=[Middleware(OwnOrigin)],
+    )
+    for view in session_views():
+        panel.add_view(view)
+    return panel
+
+
+async def _health(request: Request) -> TableWidget:
+    sessions = sessions_of(request)
+    health = await sessions.administration.health()
+    age = "never" if health.feed_age is None else f"{health.feed_age.total_seconds():.1f} seconds ago"
+    signing = ", ".join(key.kid for key in health.keys if key.signs)
+    unreadable = [key.kid for key in health.keys if key.state == "unreadable"]
+    facts = [
+        ["Store", health.store],
+        ["Revocations of other processes were read", age],
+        ["This process's clock is ahead of the store's by", f"{health.clock_ahead.total_seconds():.3f} seconds"],
+        ["Keys that sign", signing],
+        ["Keys that no secret opens", ", ".join(unreadable) or "none"],
+        ["Audit", "on" if sessions.config.audit else "off"],
+    ]
+
+    async def rows(_request: Request) -> list[list[Any]]:
+        return [*facts]
+
+    return TableWidget("How it is", ["", ""], rows)
