@@ -6,12 +6,13 @@ Only requests that a browser could have been tricked into sending need it: those
 |---|---|
 | `NONE` | none is needed; SameSite cookies alone keep other sites out |
 | `VIA_CUSTOM_HEADER` | any `rid` header: another site cannot set one without a CORS preflight |
-| `VIA_TOKEN` | the `anti-csrf` header equals the anti-CSRF token of the session |
+| `VIA_TOKEN` | the `anti-csrf` header equals the anti-CSRF token of the access or refresh token; a refresh may bring that of one of the two generations before |
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,6 +37,11 @@ class AntiCsrfProof:
             return False
         # In constant time, else its duration says how much of a guess is right; as bytes, since it refuses text beyond ASCII.
         return hmac.compare_digest(self.token.encode(), expected.encode())
+
+    def holds_for_any(self, accepted: Collection[str]) -> bool:
+        """Say whether the request proves itself by one of the anti-CSRF tokens *accepted*."""
+        # All are compared, so that the duration says nothing of which.
+        return True in [self.holds(expected) for expected in accepted or (None,)]
 
 
 NOT_ASKED = AntiCsrfProof("NONE")

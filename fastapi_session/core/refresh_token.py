@@ -37,6 +37,7 @@ ISSUE_ID_BYTES = 9
 
 _LAYOUT = struct.Struct(f">BB16sI32s32s{ISSUE_ID_BYTES}s")
 _MAC_BYTES = 16
+_TABS_LAG = 2
 _H1 = b"fastapi_session/h1"
 
 NO_PARENT = bytes(32)
@@ -128,8 +129,26 @@ def stored_hash(fingerprint: bytes, peppered_by: Secret) -> bytes:
 
 
 def anti_csrf_token(token: RefreshToken, made_by: Secret) -> str:
-    """Return the anti-CSRF token that goes with *token*: new at every rotation, the same for the same refresh token."""
-    return base64url.encode(_hmac(made_by.derive, b"fastapi_session/anti-csrf" + token.fingerprint)[:24])
+    """Return the anti-CSRF token that goes with *token*: new at every rotation, the same for all tokens of a generation."""
+    return _anti_csrf_token(token.session_id, token.generation, made_by)
+
+
+def accepted_anti_csrf_tokens(token: RefreshToken, secrets: Secrets) -> list[str]:
+    """Return the anti-CSRF tokens that a refresh by *token* may bring: that of its generation, and those of the two before.
+
+    | a tab may be behind by | since |
+    |---|---|
+    | one | its script read the anti-CSRF token, another tab refreshed, and the browser added the new cookies |
+    | one more | it keeps an anti-CSRF token that it read while another tab was still storing the next one |
+    """
+    generations = range(token.generation, max(token.generation - _TABS_LAG, 0) - 1, -1)
+    # By every secret, since an earlier one may have made the tokens of before.
+    return [_anti_csrf_token(token.session_id, each, secret) for each in generations for secret in secrets]
+
+
+def _anti_csrf_token(session_id: str, generation: int, made_by: Secret) -> str:
+    message = b"fastapi_session/anti-csrf" + bytes.fromhex(session_id) + generation.to_bytes(4, "big")
+    return base64url.encode(_hmac(made_by.derive, message)[:24])
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

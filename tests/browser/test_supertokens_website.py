@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 from starlette.types import ASGIApp
 
 from example_app.certificate import Certificate
@@ -26,6 +26,8 @@ from tests.browser.waiting import until
 from tests.wire import ACCESS_COOKIE, ACCESS_HEADER, REFRESH_COOKIE, REFRESH_HEADER, REFRESH_PATH
 
 Method = Literal["cookie", "header"]
+Lock = Literal["own", "browser", "none"]
+"""Which lock the tabs have, of those in `client_page.html`: the client's, a sound one, or none that locks."""
 ServeApi = Callable[..., AbstractContextManager[Server]]
 ACCESS_TOKEN_VALIDITY = timedelta(seconds=3)
 GRACE_PERIOD = timedelta(seconds=1)
@@ -47,9 +49,11 @@ class Client:
     trust = True
     """Whether the server's certificate has to be one that everybody trusts."""
 
-    def start(self, page_origin: str) -> Client:
+    def start(self, page_origin: str, *, lock: Lock = "own") -> Client:
         self.page.goto(f"{page_origin}/client")
-        self.page.evaluate("([api, method]) => start(api, method)", [self.server.origin, self.method])
+        self.page.evaluate(
+            "([api, method, lock]) => start(api, method, { lock })", [self.server.origin, self.method, lock]
+        )
         return self
 
     def call(self, method: str, path: str) -> tuple[int, Any]:
@@ -281,6 +285,26 @@ def test_an_anti_csrf_token_proves_the_client(page: Page, new_client: type[Clien
         client.wait_for_expiry()
         assert (200, {"plan": "pro"}) == client.call("POST", "/plan")
         assert 1 == server.refreshes
+
+
+def test_an_anti_csrf_token_of_a_moment_ago(context: BrowserContext, serve_api: ServeApi) -> None:
+    """A tab reads its anti-CSRF token, another one refreshes, and the browser adds the new cookies: nobody is signed out."""
+    with serve_api(anti_csrf="VIA_TOKEN") as server:
+        pages = [context.new_page() for _ in range(2)]
+        late, quick = (Client(page, server, "cookie").start(server.origin, lock="none") for page in pages)
+        quick.sign_in()
+        assert (200, {"user_id": "alice"}) == late.call("GET", "/me")
+        late.page.evaluate("beforeRefresh = () => new Promise((go) => { window.go = go; }); undefined")
+        late.wait_for_expiry()
+        late.page.evaluate("window.answer = call('GET', '/me'); undefined")
+        late.page.wait_for_function("() => window.go !== undefined")
+        assert (200, {"user_id": "alice"}) == quick.call("GET", "/me")
+        late.page.evaluate("window.go()")
+
+        assert 200 == late.page.evaluate("window.answer")["status"]
+        assert 2 == server.refreshes
+        assert [True, True] == [tab.ask("doesSessionExist") for tab in (late, quick)]
+        assert "UNAUTHORISED" not in late.events + quick.events
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def open_page(context: BrowserContext, server: Server, prefix: str) -> Page:
     """A page of *server* whose client puts *prefix* before the cookies that it writes itself, with somebody signed in."""
     page = context.new_page()
     page.goto(f"{server.origin}/client")
-    page.evaluate("([api, prefix]) => start(api, 'cookie', prefix)", [server.origin, prefix])
+    page.evaluate("([api, prefix]) => start(api, 'cookie', { prefix })", [server.origin, prefix])
     assert 200 == call(page, "POST", "/login")
     return page
 

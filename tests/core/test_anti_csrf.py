@@ -41,6 +41,23 @@ def test_any_text_can_be_compared(token: str, expected: str) -> None:
     assert (token == expected) == AntiCsrfProof("VIA_TOKEN", token).holds(expected)
 
 
+@pytest.mark.parametrize(
+    ("mode", "token", "accepted", "holds"),
+    [
+        ("NONE", None, [], True),
+        ("VIA_CUSTOM_HEADER", None, [], True),
+        ("VIA_TOKEN", "t", ["t", "u"], True),
+        ("VIA_TOKEN", "u", ["t", "u"], True),
+        ("VIA_TOKEN", "x", ["t", "u"], False),
+        ("VIA_TOKEN", None, ["t", "u"], False),
+        ("VIA_TOKEN", "t", [], False),
+    ],
+)
+def test_one_of_several(mode: AntiCsrfMode, token: str | None, accepted: list[str], holds: bool) -> None:
+    """Where several tokens are accepted, any of them proves it; where none is, no token does."""
+    assert holds == AntiCsrfProof(mode, token, custom_header=True).holds_for_any(accepted)
+
+
 def test_not_asked() -> None:
     """Who cannot have been tricked need prove nothing."""
     assert NOT_ASKED.holds("t")

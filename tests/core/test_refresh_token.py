@@ -127,6 +127,31 @@ def test_anti_csrf_tokens() -> None:
     )
 
 
+@pytest.mark.parametrize(("generation", "accepted"), [(0, [0]), (1, [1, 0]), (2, [2, 1, 0]), (9, [9, 8, 7])])
+def test_accepted_anti_csrf_tokens(generation: int, accepted: list[int]) -> None:
+    """A refresh may bring the anti-CSRF token of its generation or of one of the two before, and no other."""
+    of = [refresh_token.anti_csrf_token(token_at(each), RING.newest) for each in range(12)]
+
+    assert [of[each] for each in accepted] == refresh_token.accepted_anti_csrf_tokens(token_at(generation), RING)
+
+
+def test_accepted_anti_csrf_tokens_of_two_secrets() -> None:
+    """The token before may have been made by an earlier secret: its anti-CSRF token is accepted all the same."""
+    earlier = Secret.from_material(b"the secret that was used before, 32 bytes")
+    before = replace(token_at(1), kid=earlier.kid)
+
+    assert refresh_token.anti_csrf_token(before, earlier) in refresh_token.accepted_anti_csrf_tokens(
+        token_at(2), Secrets([RING.newest, earlier])
+    )
+
+
+def test_sessions_have_anti_csrf_tokens_of_their_own() -> None:
+    """No session accepts the anti-CSRF token of another one."""
+    mine, other = token_at(1), replace(token_at(1), session_id="f" * 32)
+
+    assert refresh_token.anti_csrf_token(other, RING.newest) not in refresh_token.accepted_anti_csrf_tokens(mine, RING)
+
+
 def test_nothing_secret_is_shown() -> None:
     """What a log or a traceback shows of a token has none of its secrets."""
     token = token_at(1)

@@ -358,6 +358,22 @@ async def test_anti_csrf_by_token(sessions: Sessions, clock: HandClock) -> None:
     assert fresh.tokens.anti_csrf_token == fresh.access_token.anti_csrf_token
 
 
+async def test_an_anti_csrf_token_of_a_moment_ago(sessions: Sessions, clock: HandClock) -> None:
+    """A tab whose anti-CSRF token is one or two rotations behind its cookies may refresh by it; a later one may not."""
+    issued = [await sessions.create("alice", anti_csrf=True)]
+    for _ in range(3):
+        clock.advance(GRACE)
+        proof = AntiCsrfProof("VIA_TOKEN", issued[-1].tokens.anti_csrf_token)
+        issued.append(await sessions.refresh(refresh_token_of(issued[-1]), proof=proof))
+    too_old, *recent = [AntiCsrfProof("VIA_TOKEN", each.tokens.anti_csrf_token) for each in issued]
+    newest = refresh_token_of(issued[-1])
+
+    again = [await sessions.refresh(newest, proof=proof) for proof in recent]
+    assert [issued[-1].tokens.anti_csrf_token] * 3 == [each.tokens.anti_csrf_token for each in again]
+    error = await refusal(sessions, newest, proof=too_old)
+    assert (UnauthorisedError, False) == (type(error), error.clears_tokens)
+
+
 async def test_anti_csrf_by_header(sessions: Sessions, clock: HandClock) -> None:
     """VIA_CUSTOM_HEADER asks for any such header; a request without it is refused, and keeps its tokens."""
     _, token = await created(sessions)
