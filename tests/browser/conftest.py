@@ -28,8 +28,6 @@ FLAGS = (
 
 REFUSALS = ("Failed to load resource", "WebSocket connection to")
 """How Chromium begins to tell of a request that was refused or broke off."""
-CROSSED = "Saving to cookies was not successful"
-"""How the npm client begins to tell that it reads another moment than it has just written: another tab has written in between."""
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +79,7 @@ def started(
 
 def is_a_complaint(message: ConsoleMessage) -> bool:
     """Whether a developer would look at *message*. That a request was refused or broke off, Chromium tells by itself."""
-    is_crossed = message.page is not None and len(message.page.context.pages) > 1 and message.text.startswith(CROSSED)
-    return message.type in {"error", "warning"} and not message.text.startswith(REFUSALS) and not is_crossed
+    return message.type in {"error", "warning"} and not message.text.startswith(REFUSALS)
 
 
 @pytest.fixture
