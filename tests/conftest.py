@@ -50,6 +50,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Processes that share a run have to agree on the names; an address is another one in each.
+    if addresses := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give these cases names, theirs are addresses in memory: {addresses}")
     items.sort(key=lambda item: side_by_side.turn(item.nodeid.partition("::")[0]))
 
 

@@ -39,6 +39,7 @@ _LAYOUT = struct.Struct(f">BB16sI32s32s{ISSUE_ID_BYTES}s")
 _MAC_BYTES = 16
 _TABS_LAG = 2
 _H1 = b"fastapi_session/h1"
+_ANTI_CSRF = b"fastapi_session/anti-csrf"
 
 NO_PARENT = bytes(32)
 """What the first token of a session says of the one before it."""
@@ -134,7 +135,7 @@ def anti_csrf_token(token: RefreshToken, made_by: Secret) -> str:
 
 
 def accepted_anti_csrf_tokens(token: RefreshToken, secrets: Secrets) -> list[str]:
-    """Return the anti-CSRF tokens that a refresh by *token* may bring: that of its generation, and those of the two before.
+    """Return the anti-CSRF tokens that a refresh by *token* may bring: that of its generation, those of the two before, and the former one.
 
     | a tab may be behind by | since |
     |---|---|
@@ -143,11 +144,17 @@ def accepted_anti_csrf_tokens(token: RefreshToken, secrets: Secrets) -> list[str
     """
     generations = range(token.generation, max(token.generation - _TABS_LAG, 0) - 1, -1)
     # By every secret, since an earlier one may have made the tokens of before.
-    return [_anti_csrf_token(token.session_id, each, secret) for each in generations for secret in secrets]
+    recent = [_anti_csrf_token(token.session_id, each, secret) for each in generations for secret in secrets]
+    return [*recent, _former_anti_csrf_token(token, secrets[token.kid])]
+
+
+def _former_anti_csrf_token(token: RefreshToken, made_by: Secret) -> str:
+    """Return the anti-CSRF token that came with *token* until it was derived from the generation: so an upgrade signs nobody out."""
+    return base64url.encode(_hmac(made_by.derive, _ANTI_CSRF + token.fingerprint)[:24])
 
 
 def _anti_csrf_token(session_id: str, generation: int, made_by: Secret) -> str:
-    message = b"fastapi_session/anti-csrf" + bytes.fromhex(session_id) + generation.to_bytes(4, "big")
+    message = _ANTI_CSRF + bytes.fromhex(session_id) + generation.to_bytes(4, "big")
     return base64url.encode(_hmac(made_by.derive, message)[:24])
 
 

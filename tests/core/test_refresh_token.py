@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import string
 from dataclasses import replace
 
@@ -129,10 +130,23 @@ def test_anti_csrf_tokens() -> None:
 
 @pytest.mark.parametrize(("generation", "accepted"), [(0, [0]), (1, [1, 0]), (2, [2, 1, 0]), (9, [9, 8, 7])])
 def test_accepted_anti_csrf_tokens(generation: int, accepted: list[int]) -> None:
-    """A refresh may bring the anti-CSRF token of its generation or of one of the two before, and no other."""
+    """A refresh may bring the anti-CSRF token of its generation, of one of the two before, or the former one, and no other."""
     of = [refresh_token.anti_csrf_token(token_at(each), RING.newest) for each in range(12)]
+    *recent, former = refresh_token.accepted_anti_csrf_tokens(token_at(generation), RING)
 
-    assert [of[each] for each in accepted] == refresh_token.accepted_anti_csrf_tokens(token_at(generation), RING)
+    assert [of[each] for each in accepted] == recent
+    assert former not in of
+
+
+def test_the_former_anti_csrf_token() -> None:
+    """A client that got its tokens before these were derived from the generation refreshes with what it has."""
+    token = token_at(3)
+    key = RING.newest.derive
+    mac = hmac.digest(key, b"fastapi_session/anti-csrf" + token.fingerprint, "sha256")
+    former = base64.urlsafe_b64encode(mac[:24]).decode()
+
+    assert former in refresh_token.accepted_anti_csrf_tokens(token, RING)
+    assert former not in refresh_token.accepted_anti_csrf_tokens(token_at(4), RING)
 
 
 def test_accepted_anti_csrf_tokens_of_two_secrets() -> None:

@@ -135,7 +135,7 @@ async def test_another_configuration(options: dict[str, str], seen: str, edge: E
         {"token_transfer_method": lambda _connection, _for_create: "any"},
         {"session_expired_status_code": 440, "invalid_claim_status_code": 403},
     ],
-    ids=str,
+    ids=", ".join,
 )
 async def test_other_deployments(options: dict[str, Any], tmp_path: Path) -> None:
     """A whole deployment shows nothing, however it is configured, and no session is left."""

@@ -183,7 +183,7 @@ def test_a_function_that_fails(
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("said", [1, "yes", None, object()], ids=repr)
+@pytest.mark.parametrize("said", [1, "yes", None, object()], ids=["one", "yes", "None", "an object"])
 def test_a_function_that_says_something_else(said: Any, sessions: Sessions, clock: HandClock) -> None:
     """Only true is true."""
     with asked(sessions, clock, lambda *_: said) as service:
