@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,10 +111,17 @@ async def silent_network(to_store: AbstractAsyncContextManager[Fault]) -> AsyncI
 
 @asynccontextmanager
 async def full_disk(folder: Path) -> AsyncIterator[Fault]:
-    """A SQLite file on a disk without a byte left."""
+    """A SQLite file on a disk without a byte left, nor one in the log beside it."""
     with small_disk(folder) as disk:
-        junk = disk / "junk"
-        yield Fault(f"sqlite:///{disk}/sessions.db", lambda _: fill(junk), lambda _: junk.unlink())
+        junk, path = disk / "junk", disk / "sessions.db"
+
+        def begin(_pids: Sequence[int]) -> None:
+            # After a while the log has room enough for an outage: it is written from the beginning again.
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            fill(junk)
+
+        yield Fault(f"sqlite:///{path}", begin, lambda _: junk.unlink())
 
 
 @asynccontextmanager

@@ -135,7 +135,19 @@ async def test_another_configuration(options: dict[str, str], seen: str, edge: E
         {"token_transfer_method": lambda _connection, _for_create: "any"},
         {"session_expired_status_code": 440, "invalid_claim_status_code": 403},
     ],
-    ids=", ".join,
+    ids=[
+        "cookies",
+        "headers with proofs",
+        "bound browsers",
+        "anti-CSRF tokens",
+        "another prefix",
+        "another site",
+        "no grace period",
+        "nothing bound",
+        "RSA",
+        "a way for each request",
+        "other statuses",
+    ],
 )
 async def test_other_deployments(options: dict[str, Any], tmp_path: Path) -> None:
     """A whole deployment shows nothing, however it is configured, and no session is left."""
