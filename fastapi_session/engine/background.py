@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Generic, ParamSpec
 
 from fastapi_session.engine.event_loop import ensure_asyncio
+from fastapi_session.waiting import outcome_of
 
 P = ParamSpec("P")
 
@@ -52,13 +53,13 @@ class SingleFlight(Generic[P]):
         task = self._under_way()
         if task is None:
             task = self._task = self._background.start(self._work(*args, **kwargs))
-        await asyncio.shield(task)  # without it, one caller that is cancelled would cancel the work of all
+        await outcome_of(task)  # awaited itself, it would be cancelled for all with any caller that is
 
     async def join(self) -> None:
         """Wait for the work that is under way, and raise what it raised. Does nothing if none is."""
         task = self._under_way()
         if task is not None:
-            await asyncio.shield(task)
+            await outcome_of(task)
 
     async def run_again(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Wait until the work is done that begins after this call, and raise what it raised."""

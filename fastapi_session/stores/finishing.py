@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Generic, TypeVar
 
+from fastapi_session.waiting import outcome_of
+
 Result = TypeVar("Result")
 
 
@@ -20,16 +22,11 @@ class Finishing(Generic[Result]):
         """Return what *work* returns, or raise what it raises. If the caller is cancelled, it goes on, and how it ends is nobody's concern."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._end)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._tasks.discard)
+        return await outcome_of(task)
 
     async def idle(self) -> None:
         """Wait until what was begun on this event loop has ended."""
         loop = asyncio.get_running_loop()
         # A copy, since another thread may begin something on a loop of its own.
         await asyncio.gather(*(task for task in [*self._tasks] if task.get_loop() is loop), return_exceptions=True)
-
-    def _end(self, task: asyncio.Task[Result]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, or asyncio would log it with what the driver says of the parameters
