@@ -38,6 +38,7 @@ demo: .venv/installed-demo
 test: .venv/installed-check
 	$(BIN)/python -m tests.browser.setup
 	$(BIN)/python -m tests.recipes.setup
+	$(BIN)/python -m tests.release.setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(if $(filter house,$(SKIP)),$(HOUSE:%=--ignore=%))
 
 faults: .venv/installed-test
