@@ -38,7 +38,7 @@ async def test_all_who_wait_learn_how_it_ends(failure: Exception | None) -> None
     waiting = asyncio.gather(outcome_of(task), outcome_of(task), return_exceptions=True)
     work.go.set()
 
-    assert [failure or "done"] * 2 == await waiting
+    assert [failure or "done"] * 2 == [*await waiting]
 
 
 async def test_who_leaves_takes_nobody_along() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.release.setup import NAME, fetched
 Done = subprocess.CompletedProcess[str]
 
 
-def run(*command: str, folder: Path | None = None, **environment: str) -> Done:
+def run(*command: str, folder: Path | None = None, variables: Mapping[str, str] | None = None) -> Done:
     """What *command* did, with none of the settings that a test or this machine has."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_", "FASTAPI_SESSION_"))
@@ -27,15 +27,15 @@ def run(*command: str, folder: Path | None = None, **environment: str) -> Done:
     return subprocess.run(
         command,
         cwd=folder,
-        env={**kept, "PIP_CONFIG_FILE": os.devnull, **environment},
+        env={**kept, "PIP_CONFIG_FILE": os.devnull, **(variables or {})},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def run_well(*command: str, folder: Path | None = None, **environment: str) -> Done:
-    done = run(*command, folder=folder, **environment)
+def run_well(*command: str, variables: Mapping[str, str] | None = None) -> Done:
+    done = run(*command, variables=variables)
     assert 0 == done.returncode, done.stdout + done.stderr
     return done
 
@@ -77,7 +77,7 @@ def archives(wheels: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     if find_spec("build") is None:
         pytest.skip("build is not installed: it comes with the extra release")
     place = tmp_path_factory.mktemp("dist")
-    run_well(sys.executable, "-m", "build", "--outdir", str(place), str(ROOT), **wheels)
+    run_well(sys.executable, "-m", "build", "--outdir", str(place), str(ROOT), variables=wheels)
     [source], [wheel] = place.glob("*.tar.gz"), place.glob("*.whl")
     return Archives(source, wheel)
 
@@ -94,7 +94,7 @@ def install(wheels: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         run_well(sys.executable, "-m", "venv", "--without-pip", str(folder))
         pip = (sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet")
         wanted = f"{NAME}[{','.join(extras)}] @ {archive.as_uri()}"
-        run_well(*pip, "--no-compile", wanted, *beside, **wheels)
+        run_well(*pip, "--no-compile", wanted, *beside, variables=wheels)
         return Installed(folder)
 
     return installed

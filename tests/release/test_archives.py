@@ -66,7 +66,7 @@ def test_the_source_archive(archives: Archives) -> None:
 def test_the_wheel_of_the_checkout_is_the_same(archives: Archives, wheels: dict[str, str], tmp_path: Path) -> None:
     """Whoever builds the wheel from the checkout, without the source archive, gets the same bytes."""
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir")
-    run_well(*pip, str(tmp_path), str(ROOT), **wheels)
+    run_well(*pip, str(tmp_path), str(ROOT), variables=wheels)
 
     assert archives.wheel.read_bytes() == (tmp_path / archives.wheel.name).read_bytes()
 
@@ -82,7 +82,7 @@ def test_the_page_of_the_package(archives: Archives) -> None:
     """It is README.md, and no link on it leads beside the page, where the documentation is not."""
     with ZipFile(archives.wheel) as opened:
         described = message_from_bytes(opened.read(f"{INFORMATION}/METADATA"))
-    page = described.get_payload(decode=True).decode()
+    page = str(described.get_payload())
     links = re.findall(r"\]\(([^)]*)\)", page)
     headings = re.findall(r"^#+ .*$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
 

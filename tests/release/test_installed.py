@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.browser.waiting import until
 from tests.pages import EXAMPLES, ROOT
-from tests.recipes.serving import is_served, until
+from tests.recipes.serving import is_served
 from tests.release.conftest import Archives, Install, Installed
 from tests.release.setup import PROJECT
 from tests.stores.redis_servers import free_port
