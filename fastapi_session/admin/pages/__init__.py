@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi_session.admin.pages.panel import session_panel, session_views
-from fastapi_session.admin.pages.session_auth import SessionAuth
+try:
+    from fastapi_session.admin.pages.panel import session_panel, session_views
+    from fastapi_session.admin.pages.session_auth import SessionAuth
+except ModuleNotFoundError as error:
+    raise ImportError(f"these pages need {error.name}: pip install 'fastapi-session-auth[admin]'") from error
 
 __all__ = ["SessionAuth", "session_panel", "session_views"]
