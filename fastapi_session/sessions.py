@@ -323,8 +323,9 @@ class Sessions:
                 foreign, proof=proof, by=circumstances, possession=possession
             )
             return engine.mint.issue(record, to_send, key=key, anti_csrf=by_token)
-        accepted = refresh_token.accepted_anti_csrf_tokens(presented, engine.secrets) if by_token else ()
-        if not proof.holds_for_any(accepted):
+        if not proof.holds_for_any(
+            refresh_token.accepted_anti_csrf_tokens(presented, engine.secrets) if by_token else ()
+        ):
             refused = UnauthorisedError("anti-CSRF: the refresh does not prove that no other site forged it")
             raise refused.about(presented.session_id)
         key = await engine.keyring.signing_key(through=engine.joined)  # before the write, since it can fail
