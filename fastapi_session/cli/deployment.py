@@ -16,6 +16,7 @@ import importlib
 import re
 import sys
 import traceback
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -82,11 +83,15 @@ def named_object(place: str) -> object:
         found: object = importlib.import_module(module_name)
         for attribute in name.removesuffix("()").split("."):
             found = getattr(found, attribute)
-        return found() if name.endswith("()") and callable(found) else found
+        made = found() if name.endswith("()") and callable(found) else found
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a program that ends itself may do so as if all were well
         raise ConfigurationError(f"{place}: {_in_one_line(error)}") from error
+    if isinstance(made, Coroutine):
+        made.close()
+        raise ConfigurationError(f"{place}: a function that is async is not called; name one that is not")
+    return made
 
 
 def _printed(place: str) -> str:
@@ -94,7 +99,7 @@ def _printed(place: str) -> str:
     return StoreUrl(place).printed if "://" in place or not set(place) & {"@", "/"} else "this"
 
 
-def _in_one_line(error: Exception) -> str:
+def _in_one_line(error: BaseException) -> str:
     """Say what *error* is and where it was raised. Of errors of others the text is left out: it may have a secret in it."""
     text = f": {error}" if isinstance(error, ImportError | AttributeError) else ""
     # Of the import system and of this file nobody wants to read: then it is the place that is wrong.

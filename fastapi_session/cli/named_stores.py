@@ -27,12 +27,13 @@ from fastapi_session.stores.base import MovableStore
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.stores.sqlite.file import is_there
 
 
 def places(old: str, new: str) -> Places:
     """Return the stores that are called *old* and *new*, not opened yet. Raises `ConfigurationError`."""
     found = Places(_store("FROM", old), _store("TO", new))
-    if isinstance(found.old, SqliteStore) and not Path(found.old.path).exists():
+    if isinstance(found.old, SqliteStore) and not is_there(Path(found.old.path)):
         raise ConfigurationError(f"FROM: there is no file {found.old.path}")
     if old == new or _are_one_file(found):
         raise ConfigurationError("FROM and TO are the same store")
@@ -41,7 +42,7 @@ def places(old: str, new: str) -> Places:
 
 def _are_one_file(found: Places) -> bool:
     files = [Path(store.path) for store in (found.old, found.new) if isinstance(store, SqliteStore)]
-    return len(files) == len((found.old, found.new)) and files[1].exists() and files[0].samefile(files[1])
+    return len(files) == len((found.old, found.new)) and is_there(files[1]) and files[0].samefile(files[1])
 
 
 def _store(name: str, place: str) -> CopyStore:

@@ -29,6 +29,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.stores.sqlite.file import is_there
 
 
 @asynccontextmanager
@@ -90,7 +91,7 @@ def existing_sessions(app: str | None) -> Sessions:
 def _ensure_is_there(store: Store) -> None:
     if isinstance(store, MemoryStore):
         raise ConfigurationError("store: a store in memory is that of one process, and no command sees it")
-    if isinstance(store, SqliteStore) and not Path(store.path).exists():
+    if isinstance(store, SqliteStore) and not is_there(Path(store.path)):
         raise ConfigurationError(
             f"store: there is no file {store.path}; name the application (--app main:app) or the store (FASTAPI_SESSION_STORE)"
         )

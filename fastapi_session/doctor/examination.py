@@ -25,6 +25,7 @@ from fastapi_session.doctor.store.opened import Opened
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.stores.sqlite.file import is_there
 
 REFUSED = Check(
     "FS001",
@@ -92,9 +93,9 @@ def _missing(config: SessionConfig) -> Path | None:
     if not isinstance(store, SqliteStore):
         return None
     database, key_file = Path(store.path), Path(f"{store.path}.secret")
-    if not database.exists():
+    if not is_there(database):
         return database
-    if not config.secrets and not key_file.exists():
+    if not config.secrets and not is_there(key_file):
         raise ConfigurationError(f"secret: none is configured, and there is no {key_file}")
     return None
 

@@ -30,6 +30,12 @@ def create_app():
 
 def broken():
     raise RuntimeError("the password is lovelace")
+
+def ended():
+    raise SystemExit(0)
+
+async def create_later():
+    return app
 """
 
 
@@ -83,6 +89,7 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         (f"{MODULE}:nothing", f"{MODULE}:nothing: AttributeError: module '{MODULE}' has no attribute 'nothing'"),
         (f"{MODULE}:bare", f"--app: {MODULE}:bare is a FastAPI without sessions; name the FastAPI application"),
         (f"{MODULE}:broken", f"--app: {MODULE}:broken is a function without sessions"),
+        (f"{MODULE}:create_later()", f"{MODULE}:create_later(): a function that is async is not called"),
     ],
 )
 def test_a_wrong_place(place: str, said: str) -> None:
@@ -102,3 +109,10 @@ def test_an_error_of_the_application(folder: Path) -> None:
         sessions_of(f"{MODULE}:broken()")
 
     assert f"{MODULE}:broken(): RuntimeError ({folder / MODULE}.py, line {line})" == str(refused.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_application_that_ends_itself() -> None:
+    """An application that ends the program has failed, whatever exit code it gives."""
+    with pytest.raises(ConfigurationError, match=r"ended\(\): SystemExit"):
+        sessions_of(f"{MODULE}:ended()")

@@ -26,6 +26,17 @@ async def test_a_server_that_is_not_there() -> None:
     ]
 
 
+async def test_a_file_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """A path of which this user cannot know whether there is a file is found, FS002: one in a folder of another, one that is too long."""
+    store = tmp_path / ("s" * 300)
+
+    examination = await examine(Installed(SessionConfig(store=f"sqlite:///{store}", secret=SECRET)))
+
+    assert [("FS002", f"store: {store} cannot be looked at (File name too long)")] == [
+        each for each in found(examination.findings) if each[0] in {"FS002", "FS003"}
+    ]
+
+
 async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A database that is not there is not made, FS003."""
     store = tmp_path / "sessions.db"

@@ -31,6 +31,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
+from fastapi_session.stores.sqlite.file import is_there
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.transport import ANTI_CSRF_HEADER, AUTHORIZATION_HEADER, Method
 
@@ -101,7 +102,7 @@ def _ensure_is_shared(store: Store) -> None:
         raise ConfigurationError(
             "store: a store in memory is that of one process, so no session in it is known elsewhere"
         )
-    if isinstance(store, SqliteStore) and not Path(store.path).exists():
+    if isinstance(store, SqliteStore) and not is_there(Path(store.path)):
         raise ConfigurationError(f"store: there is no file {store.path}; call the doctor where the application runs")
 
 

@@ -73,6 +73,17 @@ def _text(encoded: bytes) -> str | bytes:
         return encoded
 
 
+def is_there(path: Path) -> bool:
+    """Say whether there is a file at *path*. Raises ConfigurationError if that cannot be known, as in a folder of another user."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigurationError(f"store: {path} cannot be looked at ({error.strerror})") from error
+    return True
+
+
 def create_private(path: str) -> None:
     """Create an empty file at *path*, or at the end of the links there, that its owner alone may read, unless there is one.
 

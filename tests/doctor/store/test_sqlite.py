@@ -125,6 +125,14 @@ async def test_files_that_do_not_last(deployment: SessionConfig, path: Path, tem
     assert [("FS167", str(path))] == await everything(deployment)
 
 
+async def test_a_file_without_tables(path: Path) -> None:
+    """FS168 alone for a file that was made empty, as for a volume: the application makes its log with its tables."""
+    create_private(str(path))
+
+    assert [("FS168", str(path))] == await found(config(store=f"sqlite:///{path}"))
+    assert [(0,)] == execute(path, "PRAGMA page_count")
+
+
 async def test_tables_of_an_older_version(path: Path) -> None:
     """FS168: the file stays as it is, so that processes of that version can start again."""
     create_private(str(path))
