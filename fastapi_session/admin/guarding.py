@@ -12,6 +12,12 @@ Whether a rule lets administrators alone in, nobody can tell but the application
 | anything else alone, such as a limiter of requests | no: it may let every user in |
 
 A validator of claims that every user meets, such as that an e-mail address is verified, is believed.
+
+| *admitted_by* | who asks |
+|---|---|
+| raises | gets what it raises |
+| returns `False`, or anything else that is false but `None` | gets a 403: it was written as a question |
+| returns anything else | is let in |
 """
 
 from __future__ import annotations
@@ -19,17 +25,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastapi import HTTPException
 from fastapi.params import Depends
 
 from fastapi_session.core.claims.validators import ClaimValidator, SessionRule
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import Actor
-from fastapi_session.web.dependencies import verify_session
+from fastapi_session.web.dependencies import (
+    CreateSessionProvider,
+    RefreshSessionProvider,
+    SessionsProvider,
+    verify_session,
+)
 from fastapi_session.web.session import Session
 from fastapi_session.web.verifying import SessionProvider
 
 Requirement = SessionProvider[Any, Any] | Callable[..., Any] | Depends
 """What a route would depend on."""
+
+_DECIDE_NOTHING = (SessionProvider, CreateSessionProvider, RefreshSessionProvider, SessionsProvider)
+"""Dependencies of this library, which know of no administrators."""
 
 _FIX = 'as in verify_session(Roles.includes("admin"))'
 
@@ -59,12 +74,22 @@ def ensure_required(what: str, require: object, *, admitted_by: object = None) -
         raise ConfigurationError(f"{what}: require is a list of dependencies, {_FIX}")
     if admitted_by is None:
         ensure_decides(what, *given)
-    elif not callable(admitted_by) or isinstance(admitted_by, SessionProvider):
+    elif not callable(admitted_by) or isinstance(admitted_by, _DECIDE_NOTHING):
         raise ConfigurationError(
             f"{what}: give admitted_by as a dependency of your own, which raises for whoever is no administrator"
         )
-    own = [] if admitted_by is None else [admitted_by]
+    own = [] if admitted_by is None else [_admission(admitted_by)]
     return [each if isinstance(each, Depends) else Depends(each) for each in (*require, *own)]
+
+
+def _admission(admitted_by: Callable[..., Any]) -> Callable[..., None]:
+    """Return the dependency that lets in whom *admitted_by* does, as the second table says."""
+
+    def admitted(said: object = Depends(admitted_by)) -> None:
+        if said is not None and not said:
+            raise HTTPException(403, "no administrator")
+
+    return admitted
 
 
 def ensure_decides(what: str, *given: object) -> None:

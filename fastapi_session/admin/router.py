@@ -12,7 +12,7 @@
 Who is refused may learn that these endpoints exist: an expired access token has to be refused by a 401, or no administrator could refresh it.
 
 What changes something is a POST or a DELETE, with the same proof against forged requests as for any route, and the event names the administrator.
-No response is kept by any cache. All parameters are in the address, since none of them is secret: user ids, handles, names of keys.
+No response that tells something is kept by any cache. All parameters are in the address, since none of them is secret: user ids, handles, names of keys.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ from fastapi_session import (
     NotImpersonated,
     PayloadRule,
     admin_router,
+    create_session,
+    get_sessions,
+    refresh_session,
     verify_session,
 )
 from tests.admin.administered import ADMINS, Roles
@@ -43,6 +46,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a list of what is no dependency": ({"require": ["admin"]}, "a list of dependencies"),
     "who decides, without a list": ({"admitted_by": decides}, "everybody would be"),
     "a session decides": ({"require": [verify_session()], "admitted_by": verify_session()}, "of your own"),
+    "the making of sessions decides": ({"require": [verify_session()], "admitted_by": create_session()}, "of your own"),
+    "a refresh decides": ({"require": [verify_session()], "admitted_by": refresh_session()}, "of your own"),
+    "the engine decides": ({"require": [verify_session()], "admitted_by": get_sessions()}, "of your own"),
     "nothing decides": ({"require": [verify_session()], "admitted_by": True}, "of your own"),
 }
 

@@ -127,6 +127,19 @@ def test_another_decides(sessions: Sessions, clock: HandClock) -> None:
     assert [200, 404] == [each.status_code for each in found]
 
 
+@pytest.mark.parametrize(("said", "status"), [(False, 403), (0, 403), (None, 200), (True, 200)])
+def test_another_is_asked(said: object, status: int, sessions: Sessions, clock: HandClock) -> None:
+    """A dependency that was written as a question, and says no, lets nobody in; one that raises for others returns nothing."""
+
+    async def is_staff() -> object:
+        return said
+
+    app = application(sessions)
+    app.include_router(admin_router(require=[verify_session()], admitted_by=is_staff))
+    with deployed(app, sessions, clock) as deployment:
+        assert status == do(deployment, signed_in(deployment, "ada"), "GET", "/admin/keys").status_code
+
+
 def test_every_requirement_counts(sessions: Sessions, clock: HandClock) -> None:
     """Beside a role, whatever else is required has to be met too."""
 

@@ -16,6 +16,7 @@ from fastapi_session.admin.pages.own_origin import OwnOrigin
 from fastapi_session.admin.pages.read_only import sessions_of
 from fastapi_session.admin.pages.session_auth import SessionAuth
 from fastapi_session.admin.pages.sessions_view import SessionsView
+from fastapi_session.admin.pages.small_forms import SmallForms
 from fastapi_session.web.verifying import SessionProvider
 
 TITLE = "Sessions"
@@ -54,7 +55,7 @@ def session_panel(
         index_view=CustomView(title, path="/", route_name="index", widget=_health, add_to_menu=False),
         # Not the application's own folder, in which an index.html would take the place of theirs.
         templates_dir=str(_TEMPLATES),
-        middlewares=[Middleware(OwnOrigin)],
+        middlewares=[Middleware(OwnOrigin), Middleware(SmallForms)],
     )
     for view in session_views():
         panel.add_view(view)
