@@ -14,14 +14,22 @@ FAULTS := tests/reliability tests/core/test_rotation_machine.py tests/web/test_h
 AGAINST ?= 419bc09
 BENCHMARKS := in_process dpop create_and_refresh served database_check peers stores memory revoke_to_close calls "against $(AGAINST)"
 
+# What says nothing of bounds, or needs packages of the extra check, which hold others back.
+BEYOND := tests/benchmarks tests/browser tests/consumers tests/recipes tests/release tests/reliability tests/typing \
+	tests/test_docs.py tests/test_house.py tests/doctor/outside/test_recipes.py \
+	tests/example_app/test_document.py tests/moving/adopters/test_fastapi_users.py tests/test_back_channel_logout.py \
+	tests/web/forward_auth/test_proxies.py
+
 HOUSE := tests/test_public_api.py tests/test_house.py tests/typing
 comma := ,
 
-.PHONY: help install demo test faults check style types contracts house docs bench clean
+.PHONY: help install demo test lowest dist faults check style types contracts house docs bench clean
 
 help:
 	@echo "make demo    run the example application on http://localhost:8000; PORT=8001 chooses another port"
 	@echo "make test    run every test"
+	@echo "make lowest  run the tests on the oldest versions that pyproject.toml allows, on Python 3.11"
+	@echo "make dist    build the archives of a release into dist/, and check them"
 	@echo "make faults  run the reliability tests at full length on every store, and print what was seen (hours)"
 	@echo "make install install what check, docs and test need, all at once"
 	@echo "make check   check style, types, import contracts and house rules"
@@ -40,6 +48,23 @@ test: .venv/installed-check
 	$(BIN)/python -m tests.recipes.setup
 	$(BIN)/python -m tests.release.setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(if $(filter house,$(SKIP)),$(HOUSE:%=--ignore=%))
+
+# An environment of its own, in which pip must find nothing to do but what tests/lowest.txt says.
+# The oldest uvicorn calls what its websockets warns of.
+lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest -W "default:websockets:DeprecationWarning" \
+		-W "default:remove second argument of ws_handler:DeprecationWarning" $(BEYOND:%=--ignore=%)
+
+.venv-lowest/installed: tests/lowest.txt pyproject.toml
+	@test -x .venv-lowest/bin/pip || $(PYTHON) -m venv .venv-lowest
+	@.venv-lowest/bin/pip install --quiet --disable-pip-version-check --requirement tests/lowest.txt
+	@.venv-lowest/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+dist: .venv/installed-check
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(FAULTS) --full --durations=0
@@ -67,7 +92,7 @@ bench: .venv-bench/installed
 	@for each in $(BENCHMARKS); do echo; echo "== $$each"; .venv-bench/bin/python -m benchmarks.$$each || exit 1; done
 
 clean:
-	rm -rf example_app.db* .cache .venv .venv-bench site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf example_app.db* .cache .venv .venv-bench .venv-lowest site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # The benchmarks have an environment of their own: what they compare with may need older packages than the tests.
 .venv-bench/installed: pyproject.toml
