@@ -23,6 +23,7 @@ from fastapi_session.doctor.application.cors import cors_origins
 from fastapi_session.doctor.application.installed import Installed
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.origin import Origin
+from fastapi_session.plain_text import lasting
 from fastapi_session.web.device_session import refresh_initiators
 
 BY_HTTP = Check(
@@ -95,7 +96,7 @@ def binding_findings(installed: Installed) -> Iterator[Finding]:
 def _guarded(config: SessionConfig) -> Iterator[Finding]:
     if config.device_binding_scope == "all" and config.access_token_validity > _GUARDED:
         yield LONG_TOKENS.found(
-            f"device_binding_scope is 'all', and access_token_validity {config.access_token_validity}"
+            f"device_binding_scope is 'all', and access_token_validity {lasting(config.access_token_validity)}"
         )
 
 

@@ -16,6 +16,7 @@ from fastapi_session.config.settings import is_https
 from fastapi_session.doctor.application.installed import Installed, embedded_store
 from fastapi_session.doctor.application.routes import Route, routes_of
 from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.plain_text import lasting
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.web.dependencies import CreateSessionProvider
 from fastapi_session.web.guard import Guard
@@ -56,11 +57,11 @@ def policy_findings(installed: Installed) -> Iterator[Finding]:
     if is_https(config.api_domain) and isinstance(embedded_store(config), MemoryStore):
         yield IN_MEMORY.found(f"a MemoryStore, for {config.api_domain}")
     if config.absolute_timeout is None:
-        yield ENDLESS.found(f"idle_timeout is {config.idle_timeout}")
+        yield ENDLESS.found(f"idle_timeout is {lasting(config.idle_timeout)}")
     if config.lost_response_recovery and _only_begins(installed):
         yield RECOVERED.found("lost_response_recovery is on")
     if config.revocation_feed_max_age is None:
-        yield NO_MAX_AGE.found(f"access_token_validity is {config.access_token_validity}")
+        yield NO_MAX_AGE.found(f"access_token_validity is {lasting(config.access_token_validity)}")
 
 
 def _only_begins(installed: Installed) -> bool:

@@ -11,11 +11,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.doctor.outside.asking import Response
 from fastapi_session.doctor.outside.reached import Reached
+from fastapi_session.plain_text import lasting
 
 ENDS_SOON = Check(
     "FS216",
@@ -61,10 +63,14 @@ def _left(response: Response) -> int | None:
 def difference(said: int, *, sent_at: int, came_at: int) -> str | None:
     """Return by how much a clock is off that *said* a moment, in whole seconds, between two of ours; `None` if it need not be."""
     if said < sent_at - 1_000 - LEEWAY:
-        return f"{(sent_at - said) / 1000:.0f} s behind"
+        return f"{_seconds(sent_at - said)} behind"
     if said > came_at + LEEWAY:
-        return f"{(said - came_at) / 1000:.0f} s ahead"
+        return f"{_seconds(said - came_at)} ahead"
     return None
+
+
+def _seconds(milliseconds: int) -> str:
+    return lasting(timedelta(seconds=round(milliseconds / 1000)))
 
 
 def _milliseconds(date: str | None) -> int | None:

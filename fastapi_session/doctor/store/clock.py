@@ -11,9 +11,11 @@ A store on this machine has its clock, and differs by nothing.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.doctor.store.opened import Opened
+from fastapi_session.plain_text import lasting
 
 NOTICED = 5_000
 """Milliseconds that a clock may be off by before it is worth a word."""
@@ -47,4 +49,4 @@ async def clock_findings(opened: Opened) -> AsyncIterator[Finding]:
     ahead, behind = reading.now - after, before - reading.now
     if (apart := max(ahead, behind)) > NOTICED:
         check = FAR_APART if apart > HARMFUL else APART
-        yield check.found(f"the store's is {apart / 1000:.0f} seconds {'ahead' if ahead > behind else 'behind'}")
+        yield check.found(f"the store's is {lasting(timedelta(seconds=round(apart / 1000)))} {'ahead' if ahead > behind else 'behind'}")

@@ -19,6 +19,7 @@ from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.doctor.store.opened import Opened
 from fastapi_session.engine.from_config import key_policy, milliseconds
 from fastapi_session.engine.revocation.feed import SLACK
+from fastapi_session.plain_text import lasting
 from fastapi_session.stores.facts import MOST_COUNTED, ExaminableStore
 
 DAY = 86_400_000
@@ -58,7 +59,7 @@ async def growth_findings(opened: Opened) -> AsyncIterator[Finding]:
         if number >= MANY:
             yield check.found(f"{number} or more" if number >= MOST_COUNTED else f"{number} of them")
     if store.kind == "redis" and _keeps_long(config):
-        yield IN_MEMORY.found(f"audit_retention is {config.audit_retention.days} days")
+        yield IN_MEMORY.found(f"audit_retention is {lasting(config.audit_retention)}")
 
 
 async def _needed_for(opened: Opened) -> int:

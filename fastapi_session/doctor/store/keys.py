@@ -17,6 +17,7 @@ If no secret opens a key, nothing more is said of the keys: which one signs is n
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
 
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import ROTATING, STATIC, KeyPolicy, SigningKeys
@@ -26,6 +27,7 @@ from fastapi_session.engine.from_config import key_policy
 from fastapi_session.engine.keys.known_keys import known_keys
 from fastapi_session.engine.keys.reencryption import under_earlier_secrets
 from fastapi_session.model import SigningKeyRecord
+from fastapi_session.plain_text import lasting
 from fastapi_session.stores.base import MovableStore, Store
 
 NO_KEYS = Check(
@@ -154,4 +156,4 @@ def _kids(records: Sequence[SigningKeyRecord]) -> str:
 
 
 def _hours(milliseconds: int) -> str:
-    return f"{milliseconds / 3_600_000:.0f} hours"
+    return lasting(timedelta(hours=round(milliseconds / 3_600_000)))

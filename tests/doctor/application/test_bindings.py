@@ -62,7 +62,7 @@ def test_tokens_that_outlive_what_is_guarded() -> None:
     """If the browser guards the access token, one that lives for longer than ten minutes is FS036."""
     options = {"device_binding": "optional", "device_binding_scope": "all"}
 
-    assert [("FS036", "device_binding_scope is 'all', and access_token_validity 1:00:00")] == settings_found(**options)
+    assert [("FS036", "device_binding_scope is 'all', and access_token_validity 1 hour")] == settings_found(**options)
     assert [] == settings_found(**options, access_token_validity=timedelta(minutes=10))
 
 
