@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Coroutine
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Annotated
 
 import typer
@@ -50,10 +51,12 @@ def sessions_of(app: str | None) -> Sessions:
     named = named_object(app)
     engine = engine_in(named)
     if engine is None:
-        raise ConfigurationError(
-            f"--app: {app} is a {type(named).__name__} without sessions; "
-            "name the FastAPI application that is given to install(), or a Sessions"
+        fix = (
+            f"to have it called, write --app '{app}()'"
+            if isinstance(named, FunctionType | MethodType)
+            else "name the FastAPI application that is given to install(), or a Sessions"
         )
+        raise ConfigurationError(f"--app: {app} is a {type(named).__name__} without sessions; {fix}")
     return engine
 
 

@@ -3,7 +3,7 @@
 | of the store | then |
 |---|---|
 | a SQLite file is not there, or the key file that it needs | nothing of it is looked at: to open it would make one |
-| it cannot be opened | that is what is found |
+| it cannot be reached, or not as it is configured | that is what is found |
 | any other | it is read, opened if `store.findings` finds nothing against that, and closed |
 """
 
@@ -18,6 +18,7 @@ from secrets import token_bytes
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application import findings as application
+from fastapi_session.doctor.application import variables
 from fastapi_session.doctor.application.installed import Installed, embedded_store
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.doctor.store import findings as store
@@ -33,11 +34,11 @@ REFUSED = Check(
     "the application or its configuration is refused, so nothing starts",
     "mend what is said of it",
 )
-NOT_OPENED = Check(
+NOT_REACHED = Check(
     "FS002",
     Level.ERROR,
-    "the store cannot be opened, so nothing of it was looked at",
-    "let this machine reach it, with the user, the database and the secret that it needs",
+    "the store cannot be reached, so nothing of it was looked at",
+    "let it run, and let this machine reach it",
 )
 NOT_THERE = Check(
     "FS003",
@@ -46,7 +47,14 @@ NOT_THERE = Check(
     "call the doctor where the application runs, after its first start",
 )
 
-CHECKS = (REFUSED, NOT_OPENED, NOT_THERE)
+MISCONFIGURED = Check(
+    "FS004",
+    Level.ERROR,
+    "the store cannot be opened as it is configured, so nothing of it was looked at",
+    "mend what is said of it",
+)
+
+CHECKS = (REFUSED, NOT_REACHED, NOT_THERE, MISCONFIGURED)
 
 
 @dataclass(slots=True)
@@ -57,19 +65,21 @@ class Examination:
     findings: list[Finding] = field(default_factory=list)
 
 
-def refusals(error: ConfigurationError) -> list[Finding]:
-    """Return what *error* says of the application or its configuration."""
-    return [REFUSED.found(line) for line in str(error).splitlines()]
+def refused(error: ConfigurationError) -> Examination:
+    """Return what *error* says of the application or its configuration, with the slips in variables that may be why."""
+    said = [REFUSED.found(line) for line in str(error).splitlines()]
+    return Examination([REFUSED, variables.STRANGER], [*said, *variables.misspelt_findings()])
 
 
 async def examine(installed: Installed, *, clock: Clock = system_clock) -> Examination:
     """Look at the application and at the store of *installed*."""
-    found = Examination([*application.checks_for(installed)], [*application.application_findings(installed)])
-    found.checked += [NOT_OPENED, NOT_THERE]
+    found = Examination([REFUSED, *application.checks_for(installed)], [*application.application_findings(installed)])
+    found.checked += [NOT_REACHED, NOT_THERE, MISCONFIGURED]
     try:
         await _look_at_store(installed, found, clock=clock)
     except (ConfigurationError, StoreUnavailable) as error:
-        found.findings += [NOT_OPENED.found(line) for line in str(error).splitlines()]
+        check = NOT_REACHED if isinstance(error, StoreUnavailable) else MISCONFIGURED
+        found.findings += [check.found(line) for line in str(error).splitlines()]
     return found
 
 

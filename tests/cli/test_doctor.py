@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def test_a_refused_configuration(command_line: CommandLine, monkeypatch: pytest.
     done = command_line("doctor", "--json")
 
     said = json.loads(done.out)
-    assert (1, 1, ["FS001"], {"FS001"}) == (
+    assert (1, 1, ["FS001", "FS083"], {"FS001"}) == (
         done.code,
         said["version"],
         said["checked"],
@@ -31,6 +32,38 @@ def test_a_refused_configuration(command_line: CommandLine, monkeypatch: pytest.
     assert [JSON_OF_A_FINDING, JSON_OF_A_FINDING] == [[*each] for each in said["findings"]]
     assert ["idle_timeout", "secret"] == [each["seen"].partition(":")[0] for each in said["findings"]]
     assert "a-short-one" not in done.out + done.err
+
+
+def test_a_prefix_with_a_slip(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A variable with a slip in its prefix is found, FS083, also if the configuration is refused for want of it; without its value."""
+    configured(monkeypatch, tmp_path, API_DOMAIN="https://api.example.com")
+    secret = os.environ.pop("FASTAPI_SESSION_SECRET")
+    monkeypatch.setenv("FASTAPI_SESION_SECRET", secret)
+
+    done = command_line("doctor", "--json")
+
+    found = [(each["id"], each["seen"]) for each in json.loads(done.out)["findings"]]
+    assert ["FS001", "FS083"] == [id_ for id_, _ in found]
+    assert "FASTAPI_SESION_SECRET, where FASTAPI_SESSION_SECRET may be meant" == found[1][1]
+    assert secret not in done.out + done.err
+
+
+def test_a_function_that_makes_the_application(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A function is not called unless its name says so: the finding says how to write that."""
+    configured(monkeypatch, tmp_path)
+    (tmp_path / "making.py").write_text(
+        "from fastapi import FastAPI\nfrom fastapi_session import install\n\n"
+        "def create_app():\n    app = FastAPI()\n    install(app)\n    return app\n",
+        "utf-8",
+    )
+    said = json.loads(command_line("doctor", "--json", "--app", "making:create_app").out)
+
+    assert [
+        "--app: making:create_app is a function without sessions; to have it called, write --app 'making:create_app()'"
+    ] == [each["seen"] for each in said["findings"]]
+    assert "FS041" in json.loads(command_line("doctor", "--json", "--app", "making:create_app()").out)["checked"]
 
 
 @pytest.fixture
@@ -81,18 +114,18 @@ def test_the_json(command_line: CommandLine) -> None:
         "seen": "idle_timeout is 9 days",
         "fix": "give one if users have to sign in again after some time, as NIST SP 800-63B asks",
     } == said["findings"][0]
-    assert {"FS001", "FS002", "FS003", "FS011", "FS083"} <= {*said["checked"]}
+    assert {"FS001", "FS002", "FS003", "FS004", "FS011", "FS083"} <= {*said["checked"]}
     assert "FS041" not in said["checked"], "without an application nobody knows its middlewares"
 
 
 @pytest.mark.usefixtures("running")
 def test_a_key_file_that_is_gone(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A database without its key file is FS002, and no key file is made."""
+    """A database without its key file is FS004, and no key file is made."""
     monkeypatch.delenv("FASTAPI_SESSION_SECRET")
     monkeypatch.setenv("FASTAPI_SESSION_API_DOMAIN", "http://localhost:8000")
     done = command_line("doctor", "--json")
 
-    seen = [each["seen"] for each in json.loads(done.out)["findings"] if each["id"] == "FS002"]
+    seen = [each["seen"] for each in json.loads(done.out)["findings"] if each["id"] == "FS004"]
     assert [f"secret: none is configured, and there is no {tmp_path}/sessions.db.secret"] == seen
     assert ["sessions.db"] == [each.name for each in tmp_path.glob("sessions.db*") if "wal" not in each.name]
 

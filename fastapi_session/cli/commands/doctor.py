@@ -21,7 +21,7 @@ from fastapi_session.cli.deployment import App, configuration_of, named_object, 
 from fastapi_session.cli.opened import quiet
 from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.doctor.application.installed import Installed, installed_in
-from fastapi_session.doctor.examination import REFUSED, Examination, examine, refusals
+from fastapi_session.doctor.examination import Examination, examine, refused
 from fastapi_session.doctor.finding import Finding, Level
 from fastapi_session.doctor.outside import findings as outside
 from fastapi_session.doctor.outside.reached import reaching
@@ -72,14 +72,13 @@ def _origin(url: str | None) -> Origin | None:
 
 async def _examine(app: str | None, url: Origin | None, *, probe: bool) -> Examination:
     """Look at the deployment, from inside and at *url*, each whether or not the other could be looked at."""
-    examination, installed = Examination(), None
+    installed = None
     try:
         with quiet():
             installed = _installed(app)
         examination = await examine(installed)
     except ConfigurationError as error:
-        examination.findings += refusals(error)
-    examination.checked.insert(0, REFUSED)
+        examination = refused(error)
     if url is not None:
         await _look_from_outside(url, installed, examination, probe=probe)
     return examination

@@ -49,4 +49,5 @@ async def clock_findings(opened: Opened) -> AsyncIterator[Finding]:
     ahead, behind = reading.now - after, before - reading.now
     if (apart := max(ahead, behind)) > NOTICED:
         check = FAR_APART if apart > HARMFUL else APART
-        yield check.found(f"the store's is {lasting(timedelta(seconds=round(apart / 1000)))} {'ahead' if ahead > behind else 'behind'}")
+        off = lasting(timedelta(seconds=round(apart / 1000)))
+        yield check.found(f"the store's is {off} {'ahead' if ahead > behind else 'behind'}")

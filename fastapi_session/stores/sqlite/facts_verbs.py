@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,8 +51,17 @@ class FactVerbs(MovingVerbs):
         return await self._look(count)
 
     async def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:
-        with opening(self.path):
+        with opening(self.path, mistake=partial(_mistake_in_path, path=self.path)):
             return await asyncio.to_thread(_looked, self.path, look)
+
+
+def _mistake_in_path(error: BaseException | None, *, path: Path) -> str | None:
+    """Return what is wrong with *path* if that is what *error* says: it names what is no database."""
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else None
+    if code == sqlite3.SQLITE_NOTADB or (code == sqlite3.SQLITE_CANTOPEN and path.is_dir()):
+        what = "a folder" if path.is_dir() else "no SQLite database"
+        return f"this is {what}, give the path of one, or of a file that is not there yet"
+    return None
 
 
 def _looked(path: Path, look: Callable[[sqlite3.Connection], T]) -> T:

@@ -30,6 +30,45 @@ def test_other_variables_are_left_alone(name: str, monkeypatch: pytest.MonkeyPat
     assert [] == settings_found()
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("FASTAPI_SESION_SECRET", "SECRET"),
+        ("FASTAPISESSION_API_DOMAIN", "API_DOMAIN"),
+        ("FASTAPI_SESSIONS_STORE", "STORE"),
+        ("FAST_API_SESSION_IDLE_TIMEOUT", "IDLE_TIMEOUT"),
+        ("fastapi-session-secret", "SECRET"),
+        ("FASTAPI_SESSIONSECRET", "SECRET"),
+        ("FSATAPI_SESSION_SECERT", "SECRET"),
+    ],
+)
+def test_a_prefix_with_a_slip(name: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is a setting but for a slip in its prefix is ignored too, FS083, and what it may have been meant for is said."""
+    monkeypatch.setenv(name, PASSWORD)
+
+    assert [("FS083", f"{name}, where FASTAPI_SESSION_{meant} may be meant")] == settings_found()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SESSION_SECRET",
+        "FASTAPI_SECRET",
+        "FASTAPI_USERS_SECRET",
+        "FASTAPI_SSO_SECRET",
+        "FASTAPI_AUTH_SESSION_SECRET",
+        "FASTAPI_SESSIONS_CACHE",
+        "STARLETTE_SESSION_SECRET",
+        "FASTAPI_SESSION",
+    ],
+)
+def test_variables_of_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of other packages are none with a slip, and neither are variables that resemble no setting."""
+    monkeypatch.setenv(name, PASSWORD)
+
+    assert [] == settings_found()
+
+
 def test_a_variable_that_the_code_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the application sets itself does not come from the environment, FS084; only names are said."""
     monkeypatch.setenv("FASTAPI_SESSION_IDLE_TIMEOUT", "P10D")
@@ -57,6 +96,7 @@ def test_the_variables_of_an_applications_settings(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("SHOP_CURRENCY", "JPY")
     monkeypatch.setenv("FASTAPI_SESSION_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("SHOPS_IDLE_TIMEOUT", "P10D")  # of another deployment, maybe
     assert [] == found_in(Own(**HEALTHY))
     monkeypatch.setenv("SHOP_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("SHOP_IDLE_TIMEOUT", "P10D")
