@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.binding.device_values import CREDENTIAL_LIVES
 from fastapi_session.model import DEVICE_KEPT, Tokens
 from fastapi_session.moving.adopters.adopter import OldCookie
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, BINDING_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
-from fastapi_session.web.cookies import EPOCH, lasting_until, set_cookie
+from fastapi_session.web.cookies import EPOCH, SET_COOKIE_HEADER, lasting_until, set_cookie
 
 _ACCESS_COOKIE_LIFE = 365 * 24 * 3600 * 1000
 """Milliseconds. The cookie outlives its token: an expired one must still arrive to be refused with "try refresh token"."""
@@ -114,6 +114,28 @@ def cleared_old_cookie(cookie: OldCookie, *, https: bool) -> bytes:
         cookie.domain, cookie.same_site, secure=https or cookie.same_site == "none", partitioned=cookie.partitioned
     )
     return set_cookie(cookie.name, "", path=cookie.path, expires=EPOCH, attributes=attributes)
+
+
+def without_old_cookies(
+    headers: Iterable[tuple[bytes, bytes]], cookies: Collection[OldCookie]
+) -> list[tuple[bytes, bytes]]:
+    """Return *headers* without those that set one of *cookies*, which are to be cleared."""
+    # A middleware of the other system may have set one anew. Browsers heed the order of the two; http.cookiejar clears first.
+    if not cookies:
+        return [*headers]
+    cleared = {_place(cookie.name, cookie.path, cookie.domain) for cookie in cookies}
+    return [(name, value) for name, value in headers if name.lower() != SET_COOKIE_HEADER or _set(value) not in cleared]
+
+
+def _set(value: bytes) -> tuple[str, str, str]:
+    """Return name, path and domain of the cookie that *value*, of a Set-Cookie header, sets."""
+    first, *attributes = (part.strip().partition("=") for part in value.decode("latin-1").split(";"))
+    said = {name.lower(): text for name, _, text in attributes}
+    return _place(first[0], said.get("path", ""), said.get("domain"))
+
+
+def _place(name: str, path: str, domain: str | None) -> tuple[str, str, str]:
+    return name, path, (domain or "").removeprefix(".").lower()
 
 
 def cookie_attributes(config: SessionConfig, domain: str | None) -> str:

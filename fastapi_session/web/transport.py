@@ -26,7 +26,7 @@ from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRE
 from fastapi_session.web.cookies import COOKIE_HEADER, SET_COOKIE_HEADER, read_cookies
 from fastapi_session.web.device_session import OFFER_HEADER, DeviceSession
 from fastapi_session.web.header_size import SizeWatch, bytes_of
-from fastapi_session.web.token_cookies import TokenCookies, cleared_old_cookie
+from fastapi_session.web.token_cookies import TokenCookies, cleared_old_cookie, without_old_cookies
 
 Method = Literal["cookie", "header"]
 Scheme = Literal["bearer", "dpop"]
@@ -206,7 +206,7 @@ class Transport:
         """
         # No cache may keep the response: the next reader would be given these tokens, or lose their own. This comes first, since
         # it raises if the application's headers are malformed, and so far no token is in a variable of this frame.
-        kept = for_nobody([*headers])
+        kept = for_nobody(without_old_cookies(headers, outcome.old_cookies))
         sent = [tokens for tokens in outcome.tokens.values() if tokens is not None]
         named = dict(self._named(outcome, sent))
         cookies = [*self._cookies(outcome, now=now, https=https, came_as_older=came_as_older)]

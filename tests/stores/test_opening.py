@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,10 @@ async def test_a_wrong_address_is_no_outage(
 def test_what_libpq_says_of_a_password(words: str) -> None:
     """A connection that failed has no code there, only words."""
     assert WRONG_USER in str(mistake_in_address(DBAPIError("SELECT 1", {}, Exception(words))))
+
+
+def test_what_asyncpg_raises_itself() -> None:
+    """SQLAlchemy before 2.1 does not wrap what its driver raises while it connects."""
+    refused = import_module("asyncpg").InvalidCatalogNameError("no such database")
+
+    assert WRONG_DATABASE in str(mistake_in_address(refused))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fastapi_session import SessionConfig, Tokens
 from fastapi_session.core import access_token, base64url
 from fastapi_session.core.jws import segment
+from fastapi_session.moving import OldCookie
 from fastapi_session.testing import HandClock
 from fastapi_session.web.cookies import EPOCH
 from fastapi_session.web.transport import Credentials, Outcome, Scheme, Transport, read
@@ -351,6 +352,22 @@ class TestWriting:
         told = [header for header in written if header[0].lower() in {name.lower(), b"cache-control", b"vary"}]
 
         assert [(b"vary", b"x, Cookie, Authorization"), (b"cache-control", b"no-store")] == told
+
+    def test_a_cleared_cookie_is_set_by_nobody_else(self, transport: Transport) -> None:
+        """A middleware within may have set it in the same response: clients need not heed which came last."""
+        others = [
+            b"old=1; Path=/",
+            b"old=1; path=/api; domain=shop.example.com",
+            b"older=1; path=/api; domain=example.com",
+        ]
+        again = [b"old=1; path=/api; domain=.Example.com; httponly", b"old=1;Path=/api;Domain=example.com"]
+        headers = [(b"set-cookie", each) for each in (*others, *again)]
+        outcome = Outcome(old_cookies=(OldCookie("old", path="/api", domain="example.com"),))
+        written = transport.write(headers, outcome, now=0, https=False)
+        *left, cleared = [value for name, value in written if name == b"set-cookie"]
+
+        assert others == left
+        assert cleared.startswith(b"old=; Path=/api; Expires=Thu, 01 Jan 1970")
 
     def test_the_older_domain(self, transport: Transport) -> None:
         """A cookie of the older domain is cleared there, and says nothing of tokens."""

@@ -220,8 +220,9 @@ def error_code(error: BaseException) -> str | int | None:
 
 def mistake_in_address(error: BaseException | None) -> str | None:
     """Return what is wrong with the address of the database if that is what *error* says."""
+    # Before SQLAlchemy 2.1 what asyncpg raises while it connects is not wrapped: it has a code all the same.
+    if error is not None and (code := error_code(error)) is not None:
+        return _MISTAKES.get(code)
     if not isinstance(error, DBAPIError):
         return None
-    if (code := error_code(error)) is not None:
-        return _MISTAKES.get(code)
     return next((why for words, why in _MISTAKES_IN_WORDS.items() if words.search(str(error.orig))), None)

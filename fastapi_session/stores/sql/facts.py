@@ -125,6 +125,8 @@ def _perishable(inspector: Inspector, connection: Connection, name: str) -> Sequ
     if name == "postgresql":
         unlogged = connection.execute(text(_UNLOGGED), {"schema": schema}).scalars()
         return sorted({*unlogged} & {*names})
+    if name != "mysql":
+        return ()  # SQLAlchemy may not even know a table's options there
     options: Mapping[Any, Mapping[str, Any]] = inspector.get_multi_table_options(schema, filter_names=names)
     kinds = {
         table: str(said.get(f"{connection.dialect.name}_engine", "InnoDB")) for (_, table), said in options.items()

@@ -48,6 +48,9 @@ _BOUND_KEY = SESSION_COLUMNS.index("bound_key")
 _OF_CLIENT = range(2000, 3000)
 """Codes that the server never sends: what became of the statement is not known."""
 
+_UNWRITABLE = (UnicodeEncodeError, OverflowError)
+"""What the driver raises for a text or a number that it cannot write: it has not sent the statement."""
+
 
 class MysqlBatches:
     """Runs batches on the database of *engine* through *connections*. Its clock decides, unless *clock* is given."""
@@ -116,19 +119,19 @@ def unless_refused(
     """Return what *many* returns for *items*: of each that it was not served, if a statement is refused."""
     try:
         return many(connection, items)
-    except (StatementError, UnicodeEncodeError) as error:
+    except (StatementError, *_UNWRITABLE) as error:
         if not is_refusal(error):
             raise
         connection.exec_driver_sql("ROLLBACK")
         return [UNSERVED] * len(items)
 
 
-def is_refusal(error: StatementError | UnicodeEncodeError) -> bool:
+def is_refusal(error: Exception) -> bool:
     """Say whether *error* means that its statement did nothing: the server refused it, or the driver could not write it."""
     if isinstance(error, DBAPIError):
         code = error_code(error)
         return not error.connection_invalidated and isinstance(code, int) and code not in _OF_CLIENT
-    return isinstance(getattr(error, "orig", error), UnicodeEncodeError)
+    return isinstance(getattr(error, "orig", error), _UNWRITABLE)
 
 
 def found(connection: Connection, statement: Executable, session_ids: Collection[str]) -> Found:
