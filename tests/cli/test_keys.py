@@ -71,6 +71,16 @@ def test_rotating(command_line: CommandLine) -> None:
     assert command_line("keys", "rotate").out.startswith(f"there is one already: {first['kid']} signs from ")
 
 
+def test_the_first_key(command_line: CommandLine, tmp_path: Path) -> None:
+    """In an empty store the key that is made signs at once, since there is no other, and the next one is made as ever."""
+    (tmp_path / "sessions.db").unlink()
+    command_line("migrate")
+    first, second = (answered(command_line, "keys", "rotate") for _ in range(2))
+
+    assert (True, True) == (first["made"], second["made"])
+    assert [("active", True), ("pending", False)] == rotating(listed(command_line))
+
+
 def test_a_key_that_stays(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where keys do not rotate no next one is made, and it is said what can be done."""
     monkeypatch.setenv("FASTAPI_SESSION_USE_DYNAMIC_ACCESS_TOKEN_SIGNING_KEY", "false")

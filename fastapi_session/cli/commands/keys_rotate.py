@@ -1,4 +1,7 @@
-"""`fastapi-session keys rotate`: the next key is made before its time, published at once, and signs ten minutes later."""
+"""`fastapi-session keys rotate`: the next key is made before its time, published at once, and signs ten minutes later.
+
+In an empty store it is the first one, and signs at once: there is no other that could.
+"""
 
 from __future__ import annotations
 
