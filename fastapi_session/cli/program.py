@@ -5,12 +5,14 @@
 | 0 | all was done |
 | 1 | something could not be done: it was said what, in a line on the standard error |
 | 2 | the command line is wrong |
+| 130 | Ctrl-C |
 """
 
 from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -34,6 +36,7 @@ from fastapi_session.cli.commands.sessions_revoke import revoke_sessions
 from fastapi_session.cli.commands.sessions_revoke_user import revoke_user
 from fastapi_session.cli.commands.sessions_show import show_session
 from fastapi_session.errors import ConfigurationError, PayloadError, StoreUnavailable
+from fastapi_session.plain_text import printable
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -87,7 +90,11 @@ def _options(
 
 def run() -> None:
     """Do as the command line says, and exit with a code of the table."""
+    # Names that the encoding of the output lacks: a user's in a console of Windows.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         program()
     except (ConfigurationError, PayloadError, StoreUnavailable) as error:
-        sys.exit(f"error: {error}")
+        sys.exit("\n".join(map(printable, f"error: {error}".splitlines())))

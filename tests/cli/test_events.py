@@ -96,7 +96,7 @@ def test_since_when(since: str, expected: datetime) -> None:
     assert expected == parsed(since, now=NOW)
 
 
-@pytest.mark.parametrize("since", ["yesterday", "", "5w", "-3d"])
+@pytest.mark.parametrize("since", ["yesterday", "", "5w", "-3d", "999999d"])
 def test_no_moment(since: str, command_line: CommandLine) -> None:
     """What is no moment is a wrong command line."""
     with pytest.raises(typer.BadParameter):

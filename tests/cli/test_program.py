@@ -8,14 +8,30 @@ import tomllib
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
+import pytest
+
 from fastapi_session import __main__
 from tests.cli.conftest import CommandLine
+from tests.cli.deployments import configured, signed_in
 
 ROOT = Path(__file__).parents[2]
 
 WITHOUT_TYPER = """
 import sys
 sys.modules["typer"] = None
+from fastapi_session.__main__ import main
+main()
+"""
+
+
+INTERRUPTED = """
+import sys
+class Interrupting:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting)
 from fastapi_session.__main__ import main
 main()
 """
@@ -47,6 +63,18 @@ def test_as_a_module() -> None:
     assert (0, version("fastapi-session-auth"), "") == (done.returncode, done.stdout.strip(), done.stderr)
 
 
+def test_an_output_that_lacks_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that the encoding of the output has no letters for is printed with escapes, as where a console has a code page."""
+    configured(monkeypatch, tmp_path)
+    [handle] = signed_in("Łukasz")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    done = python("-m", "fastapi_session", "sessions", "show", handle)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert r"\u0141ukasz" in done.stdout
+
+
 def test_without_the_extra() -> None:
     """Without typer the program says in a line how it is installed."""
     done = python("-c", WITHOUT_TYPER)
@@ -55,6 +83,13 @@ def test_without_the_extra() -> None:
     assert ["fastapi-session needs typer, which comes with pip install 'fastapi-session-auth[cli]'"] == (
         done.stderr.splitlines()
     )
+
+
+def test_ctrl_c_at_once() -> None:
+    """Ctrl-C while the program is still imported ends it without a traceback."""
+    done = python("-c", INTERRUPTED)
+
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_the_script() -> None:

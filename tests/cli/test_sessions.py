@@ -136,14 +136,20 @@ def test_nothing_ends_without_a_yes(command_line: CommandLine) -> None:
     assert [handle] == handles_of("alice")
 
 
-def test_a_store_that_fails_in_the_middle(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has ended before the store failed is said, and so is the failure."""
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [(StoreUnavailable("the disk is full"), 1, "error: the disk is full"), (KeyboardInterrupt(), 130, "")],
+)
+def test_an_end_in_the_middle(
+    end: BaseException, code: int, said: str, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has ended before the store failed, or somebody pressed Ctrl-C, is said, and so is the failure."""
     first, second = signed_in("alice", "bob")
 
     class Failing(Sessions):
         async def revoke(self, handle: str, **options: Any) -> bool:
             if handle == second:
-                raise StoreUnavailable("the disk is full")
+                raise end
             return await super().revoke(handle, **options)
 
     module = ModuleType("an_application_on_a_full_disk")
@@ -151,7 +157,7 @@ def test_a_store_that_fails_in_the_middle(command_line: CommandLine, monkeypatch
     monkeypatch.setitem(sys.modules, module.__name__, module)
     done = command_line("sessions", "revoke", first, second, "--yes", "--app", f"{module.__name__}:sessions()")
 
-    assert (1, f"ended: {first}\n", "error: the disk is full") == (done.code, done.out, done.err)
+    assert (code, f"ended: {first}\n", said) == (done.code, done.out, done.err)
     assert ([], [second]) == (handles_of("alice"), handles_of("bob"))
 
 

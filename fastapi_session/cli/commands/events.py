@@ -124,10 +124,10 @@ def _said(value: object) -> str:
 
 def parsed(since: str, *, now: datetime) -> datetime:
     """Return the moment that *since* says. What says none is a wrong command line."""
-    if (ago := _AGO.fullmatch(since)) is not None:
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if (ago := _AGO.fullmatch(since)) is not None:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         found = datetime.fromisoformat(since)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter if it was before the year 1
         raise typer.BadParameter("give it as 30m, 36h, 7d or 2026-05-04T12:00:00Z", param_hint="--since") from None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -15,6 +15,7 @@ from fastapi_session.cli.variables import resolved
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.moving.supertokens import SuperTokens, SuperTokensTables
 from fastapi_session.moving.supertokens.importing import Became, ImportProgress, ImportReport, import_sessions
+from fastapi_session.plain_text import printable
 from fastapi_session.sessions import Sessions
 from fastapi_session.store_url import StoreUrl
 
@@ -98,9 +99,8 @@ async def _import(sessions: Sessions, *, write: bool) -> ImportReport:
         def tell(progress: ImportProgress) -> None:
             for remark in progress.remarks:
                 became = taken if remark.taken else "not taken in"
-                console.print(
-                    f"{became}: {remark.handle}: {remark.reason}", markup=False, highlight=False, soft_wrap=True
-                )
+                said = printable(f"{became}: {remark.handle}: {remark.reason}")
+                console.print(said, markup=False, highlight=False, soft_wrap=True)
             bar.update(task, completed=progress.done, total=progress.total)
 
         try:
@@ -124,9 +124,9 @@ def _print(report: ImportReport, place: str) -> None:
 def _tell(report: ImportReport, place: str) -> None:
     for tenant_id, became in report.tenants.items():
         said = [f"{became[name]:,} {words}" for name, words in _WORDS.items() if became[name]]
-        typer.echo(f"tenant {tenant_id}: {', '.join(said)}")
+        typer.echo(f"tenant {printable(tenant_id)}: {', '.join(said)}")
     for reason, number in report.remarks.most_common():
-        typer.echo(f"{number:,} times: {reason}")
+        typer.echo(f"{number:,} times: {printable(reason)}")
     if not report.tenants:
         typer.echo("the core has no session that has not expired")
     typer.echo(f"written to {place}" if report.written else f"nothing was written to {place}: repeat this with --write")

@@ -43,7 +43,7 @@ def revoke_sessions(
     revoking = _revoke([*dict.fromkeys(handles)], app, into=outcome, ending=(reason, by), asks=not yes, dry_run=dry_run)
     try:
         asyncio.run(revoking)
-    except StoreUnavailable:  # in the middle, maybe: what has ended is told all the same
+    except (StoreUnavailable, KeyboardInterrupt):  # in the middle, maybe: what has ended is told all the same
         _tell(outcome, dry_run=dry_run, json=json)
         raise
     _tell(outcome, dry_run=dry_run, json=json)

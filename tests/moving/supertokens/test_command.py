@@ -75,6 +75,15 @@ def test_what_was_not_taken_in_is_named(core: Core, command_line: CommandLine, m
     assert 1 == done.code
 
 
+def test_a_handle_writes_nothing_over(core: Core, command_line: CommandLine) -> None:
+    """What stands in the core's tables cannot move the cursor of a terminal."""
+    asyncio.run(core.session(MintedSession.begun(), session_handle="\x1b[2Jgone"))
+    done = command_line("import", "supertokens", core.url)
+
+    assert r"not taken in: \x1b[2Jgone: " in done.err
+    assert "\x1b[2J" not in done.err
+
+
 def test_the_json(core: Core, command_line: CommandLine) -> None:
     """A program has the report in the same keys, whether anything was written or not; who was not taken in is still named."""
     broken = MintedSession.begun()
