@@ -10,22 +10,32 @@ Whether a rule lets administrators alone in, nobody can tell but the application
 | `verify_session(Roles.includes("admin"))`, or any other validator of claims, of one's own too | yes |
 | any `verify_session`, and *admitted_by* | yes: the application says that this decides |
 | anything else alone, such as a limiter of requests | no: it may let every user in |
+| `create_session()`, `refresh_session()`, `get_sessions()`, beside whatever else | no: they ask nobody anything, and look like a guard |
 
 A validator of claims that every user meets, such as that an e-mail address is verified, is believed.
 
-| *admitted_by* | who asks |
+| *admitted_by* | |
+|---|---|
+| a function, or an object that can be called, async or not | decides at each request, as the next table says |
+| a class | is refused: FastAPI makes an object of it for everybody, and that one is true |
+| `verify_session(...)` and what else this library provides | is refused: it knows of no administrators |
+
+| a request for which *admitted_by* | |
 |---|---|
 | raises | gets what it raises |
 | returns `False`, or anything else that is false but `None` | gets a 403: it was written as a question |
-| returns anything else | is let in |
+| returns an error or a response, which it meant to raise | gets a 403 |
+| returns what has to be awaited, such as a coroutine of a plain function | gets what becomes of that |
+| returns anything else, `None` or the user, maybe | is let in |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import isawaitable, isclass
 from typing import Any
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Response
 from fastapi.params import Depends
 
 from fastapi_session.core.claims.validators import ClaimValidator, SessionRule
@@ -43,8 +53,8 @@ from fastapi_session.web.verifying import SessionProvider
 Requirement = SessionProvider[Any, Any] | Callable[..., Any] | Depends
 """What a route would depend on."""
 
-_DECIDE_NOTHING = (SessionProvider, CreateSessionProvider, RefreshSessionProvider, SessionsProvider)
-"""Dependencies of this library, which know of no administrators."""
+_LET_EVERYBODY_IN = (CreateSessionProvider, RefreshSessionProvider, SessionsProvider)
+"""Dependencies of this library, which refuse nobody."""
 
 _FIX = 'as in verify_session(Roles.includes("admin"))'
 
@@ -62,31 +72,51 @@ def asked_session(*, anti_csrf_check: bool | None = None) -> SessionProvider[Any
 
 
 def ensure_required(what: str, require: object, *, admitted_by: object = None) -> list[Depends]:
-    """Return *require* and *admitted_by* as dependencies. Raises `ConfigurationError`, with the fix, as the table says."""
+    """Return *require* and *admitted_by* as dependencies. Raises `ConfigurationError`, with the fix, as the tables say."""
     if not isinstance(require, list | tuple):
         raise ConfigurationError(f"{what}: give require as a list, {_FIX.replace('as in ', 'as in [')}]")
     if not require:
         raise ConfigurationError(
             f"{what}: without a guard everybody would be an administrator; give require=[...], {_FIX}"
         )
-    given = [each.dependency if isinstance(each, Depends) else each for each in require]
+    given = [_dependency(each) for each in require]
     if not all(map(callable, given)):
         raise ConfigurationError(f"{what}: require is a list of dependencies, {_FIX}")
+    if any(isinstance(each, _LET_EVERYBODY_IN) for each in given):
+        raise ConfigurationError(
+            f"{what}: create_session(), refresh_session() and get_sessions() refuse nobody; leave them out of require"
+        )
     if admitted_by is None:
         ensure_decides(what, *given)
-    elif not callable(admitted_by) or isinstance(admitted_by, _DECIDE_NOTHING):
-        raise ConfigurationError(
-            f"{what}: give admitted_by as a dependency of your own, which raises for whoever is no administrator"
-        )
-    own = [] if admitted_by is None else [_admission(admitted_by)]
+    own = [] if admitted_by is None else [_admission(_deciding(what, admitted_by))]
     return [each if isinstance(each, Depends) else Depends(each) for each in (*require, *own)]
 
 
-def _admission(admitted_by: Callable[..., Any]) -> Callable[..., None]:
-    """Return the dependency that lets in whom *admitted_by* does, as the second table says."""
+def _dependency(given: object) -> object:
+    return given.dependency if isinstance(given, Depends) else given
 
-    def admitted(said: object = Depends(admitted_by)) -> None:
-        if said is not None and not said:
+
+def _deciding(what: str, admitted_by: object) -> Depends:
+    """Return *admitted_by* as a dependency. Raises `ConfigurationError` for what certainly decides nothing."""
+    decides = _dependency(admitted_by)
+    if not callable(decides) or isinstance(decides, (SessionProvider, *_LET_EVERYBODY_IN)):
+        raise ConfigurationError(
+            f"{what}: give admitted_by as a dependency of your own, which raises for whoever is no administrator"
+        )
+    if isclass(decides):
+        raise ConfigurationError(
+            f"{what}: admitted_by is a class, of which FastAPI would make an object for everybody; give a function, or an "
+            f"object: {decides.__name__}()"
+        )
+    return admitted_by if isinstance(admitted_by, Depends) else Depends(decides)
+
+
+def _admission(deciding: Depends) -> Callable[..., object]:
+    """Return the dependency that lets in whom *deciding* does, as the third table says."""
+
+    async def admitted(said: object = deciding) -> None:
+        said = await said if isawaitable(said) else said
+        if isinstance(said, BaseException | Response) or (said is not None and not said):
             raise HTTPException(403, "no administrator")
 
     return admitted

@@ -5,7 +5,7 @@
 | without a session, or with one that has ended | 401, as from any route |
 | of a user who is no administrator | 403, or what the application's own dependency responds with |
 | about a session or a key that is not there | 404 |
-| with a place of a page, or a reason, that is none | 400 |
+| with a place of a page, or a reason, that is none; with parameters that contradict each other | 400 |
 | for what this deployment has not: an audit, keys that rotate, a store with pages | 409, which says what to configure |
 | anything, while the store is down | 503 |
 
@@ -61,13 +61,18 @@ NO_AUDIT = "audit: it is off, so no events are kept"
 NO_PAGES = "store: this one cannot be looked through; ask for the sessions of a user by user_id"
 NO_ROTATION = "use_dynamic_access_token_signing_key: it is off, so one key signs for ever; to replace it, delete it"
 BOTH_TENANTS = "tenant_id: give this or all_tenants, not both"
+NOT_OF_A_TENANT = "tenant_id: give user_id too; without a user the sessions of every tenant come"
+NO_PAGES_OF_A_USER = "after: the sessions of a user have no pages"
 
 ASKING = asked_session()
 
 Asking = Annotated[Session[Any, Any], Depends(ASKING)]
 Engine = Annotated[Sessions, Depends(get_sessions())]
 Tenant = Annotated[
-    str, Query(description="The tenant of the user: in another one the same id may be another person's.")
+    str | None,
+    Query(
+        description="The tenant of the user, the public one by default: in another one the same id may be another person's."
+    ),
 ]
 AllTenants = Annotated[bool, Query(description="The user's sessions in every tenant.")]
 After = Annotated[str | None, Query(description="What the page before said.")]
@@ -148,15 +153,19 @@ async def _sessions(
     sessions: Engine,
     user_id: str | None = None,
     *,
-    tenant_id: Tenant = PUBLIC_TENANT,
+    tenant_id: Tenant = None,
     all_tenants: AllTenants = False,
     after: After = None,
     limit: Limit = 100,
     data: Data = False,
 ) -> AdminSessions:
     if user_id is None:
+        if tenant_id is not None:  # else those of every tenant would be taken for those of one
+            raise Refusal(400, NOT_OF_A_TENANT)
         page = await _page(sessions, after=after, limit=limit)
         return AdminSessions(sessions=await _shown(page.sessions, data=data), after=page.after, total=None)
+    if after is not None:
+        raise Refusal(400, NO_PAGES_OF_A_USER)
     found = await sessions.of_user(user_id, tenant_id=_tenant(tenant_id, all_tenants=all_tenants))
     found.sort(key=lambda each: each.last_seen_at, reverse=True)
     return AdminSessions(sessions=await _shown(found[:limit], data=data), after=None, total=len(found))
@@ -186,7 +195,7 @@ async def _revoke_user(
     asking: Asking,
     sessions: Engine,
     *,
-    tenant_id: Tenant = PUBLIC_TENANT,
+    tenant_id: Tenant = None,
     all_tenants: AllTenants = False,
     keep: Annotated[str | None, Query(description="The handle of the session that goes on.")] = None,
     reason: Reason = None,
@@ -207,7 +216,7 @@ async def _revoke_user(
 
 
 async def _devices(
-    user_id: str, sessions: Engine, *, tenant_id: Tenant = PUBLIC_TENANT, all_tenants: AllTenants = False
+    user_id: str, sessions: Engine, *, tenant_id: Tenant = None, all_tenants: AllTenants = False
 ) -> AdminDevices:
     found = await sessions.of_user(user_id, tenant_id=_tenant(tenant_id, all_tenants=all_tenants))
     return AdminDevices(devices=await asyncio.to_thread(lambda: [*map(AdminDevice.of, devices_of(found))]))
@@ -261,8 +270,9 @@ async def _shown(found: Sequence[SessionInformation], *, data: bool) -> list[Adm
     return await asyncio.to_thread(lambda: [AdminSession.of(each, data=data) for each in found])
 
 
-def _tenant(tenant_id: str, *, all_tenants: bool) -> str | None:
+def _tenant(tenant_id: str | None, *, all_tenants: bool) -> str | None:
     """Return the tenant that was asked for, `None` for every one, as the command line says it."""
-    if all_tenants and tenant_id != PUBLIC_TENANT:
+    if all_tenants and tenant_id is not None:
         raise Refusal(400, BOTH_TENANTS)
-    return None if all_tenants else tenant_id
+    tenant = PUBLIC_TENANT if tenant_id is None else tenant_id
+    return None if all_tenants else tenant

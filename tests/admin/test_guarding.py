@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import Depends
+from fastapi import Depends, Security
 
 from fastapi_session import (
     AnyOf,
@@ -30,6 +30,13 @@ async def decides() -> None:
     """A dependency of the application's own."""
 
 
+class Decides:
+    """The same, as an object that can be called."""
+
+    async def __call__(self) -> None:
+        """Let everybody in."""
+
+
 STEP_UP = verify_session(Fresh(minutes=5), NotGuest(), NotImpersonated(), AnyOf(Factor("otp", timedelta(minutes=5))))
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -49,7 +56,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the making of sessions decides": ({"require": [verify_session()], "admitted_by": create_session()}, "of your own"),
     "a refresh decides": ({"require": [verify_session()], "admitted_by": refresh_session()}, "of your own"),
     "the engine decides": ({"require": [verify_session()], "admitted_by": get_sessions()}, "of your own"),
+    "the engine decides, as Depends": (
+        {"require": [verify_session()], "admitted_by": Depends(get_sessions())},
+        "of your own",
+    ),
     "nothing decides": ({"require": [verify_session()], "admitted_by": True}, "of your own"),
+    "a class decides": ({"require": [verify_session()], "admitted_by": Decides}, r"an object: Decides\(\)"),
+    "a class decides, as Depends": (
+        {"require": [verify_session()], "admitted_by": Depends(Decides)},
+        r"an object: Decides\(\)",
+    ),
+    "a provider decides that was not called": (
+        {"require": [verify_session()], "admitted_by": get_sessions},
+        "with parentheses",
+    ),
+    "the making of sessions, too": ({"require": [ADMINS, create_session()]}, "refuse nobody"),
+    "the engine, too": ({"require": [ADMINS, get_sessions()]}, "refuse nobody"),
+    "a refresh, too, as Depends": ({"require": [ADMINS, Depends(refresh_session())]}, "refuse nobody"),
 }
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -60,6 +83,8 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "a rule of one's own": {"require": [verify_session(PayloadRule("staff", bool))]},
     "a rule about a claim": {"require": [verify_session(ClaimRule(Roles, bool))]},
     "something else that is named": {"require": [verify_session()], "admitted_by": decides},
+    "an object": {"require": [verify_session()], "admitted_by": Decides()},
+    "something else, as Security": {"require": [verify_session()], "admitted_by": Security(decides, scopes=["staff"])},
 }
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import RedirectResponse
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
@@ -127,17 +128,56 @@ def test_another_decides(sessions: Sessions, clock: HandClock) -> None:
     assert [200, 404] == [each.status_code for each in found]
 
 
-@pytest.mark.parametrize(("said", "status"), [(False, 403), (0, 403), (None, 200), (True, 200)])
-def test_another_is_asked(said: object, status: int, sessions: Sessions, clock: HandClock) -> None:
-    """A dependency that was written as a question, and says no, lets nobody in; one that raises for others returns nothing."""
+async def awaited(said: object) -> object:
+    return said
+
+
+SAID: dict[str, tuple[Callable[[], object], int]] = {
+    "no": (lambda: False, 403),
+    "none": (lambda: 0, 403),
+    "nobody": (list, 403),
+    "nothing": (lambda: None, 200),
+    "yes": (lambda: True, 200),
+    "the user": (lambda: {"id": "ada"}, 200),
+    "an error": (lambda: HTTPException(404), 403),
+    "a response": (lambda: RedirectResponse("/login"), 403),
+    "no, once it is awaited": (lambda: awaited(False), 403),
+    "yes, once it is awaited": (lambda: awaited(True), 200),
+}
+"""What a dependency returns that decides, and what becomes of the request."""
+
+
+@pytest.mark.parametrize("way", ["plain", "async", "object", "generator"])
+@pytest.mark.parametrize("said", SAID)
+def test_another_is_asked(said: str, way: str, sessions: Sessions, clock: HandClock) -> None:
+    """Whoever wrote a question, or returned what was to be raised, lets nobody in; one that raises for others returns nothing."""
+    say, status = SAID[said]
+
+    def plain() -> object:
+        return say()
 
     async def is_staff() -> object:
-        return said
+        return say()
 
+    class Staff:
+        async def __call__(self) -> object:
+            return say()
+
+    async def generator() -> AsyncIterator[object]:
+        yield say()
+
+    ways: dict[str, Any] = {"plain": plain, "async": is_staff, "object": Staff(), "generator": generator}
     app = application(sessions)
-    app.include_router(admin_router(require=[verify_session()], admitted_by=is_staff))
+    app.include_router(admin_router(require=[verify_session()], admitted_by=ways[way]))
     with deployed(app, sessions, clock) as deployment:
         assert status == do(deployment, signed_in(deployment, "ada"), "GET", "/admin/keys").status_code
+
+
+def test_overrides_of_a_test(deployment: Deployment) -> None:
+    """Who overrides the guard in a test is an administrator with any session, and with none nobody is."""
+    deployment.app.dependency_overrides[ADMINS] = lambda: None
+    assert 200 == do(deployment, signed_in(deployment, "ada"), "GET", "/admin/keys").status_code
+    assert 401 == deployment.get("/admin/keys").status_code
 
 
 def test_every_requirement_counts(sessions: Sessions, clock: HandClock) -> None:
@@ -170,8 +210,23 @@ def test_a_users_sessions(deployment: Deployment, clock: HandClock) -> None:
     ]
     assert 3 == read(deployment, grace, "/admin/sessions?user_id=ada&all_tenants=true")["total"]
     assert 1 == len(read(deployment, grace, "/admin/sessions?user_id=ada&limit=1")["sessions"])
-    both = do(deployment, grace, "GET", "/admin/sessions?user_id=ada&all_tenants=true&tenant_id=t1")
-    assert (400, {"message": "tenant_id: give this or all_tenants, not both"}) == (both.status_code, both.json())
+    assert 0 == read(deployment, grace, "/admin/sessions?user_id=ada&tenant_id=")["total"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("user_id=ada&all_tenants=true&tenant_id=t1", "tenant_id: give this or all_tenants, not both"),
+        ("user_id=ada&all_tenants=true&tenant_id=public", "tenant_id: give this or all_tenants, not both"),
+        ("tenant_id=t1", "tenant_id: give user_id too; without a user the sessions of every tenant come"),
+        ("tenant_id=public", "tenant_id: give user_id too; without a user the sessions of every tenant come"),
+        ("user_id=ada&after=x", "after: the sessions of a user have no pages"),
+    ],
+)
+def test_what_cannot_be_asked_together(deployment: Deployment, asked: str, says: str) -> None:
+    """What would be left out of account is refused, or an administrator would take the sessions shown for others."""
+    refused = do(deployment, admin(deployment), "GET", f"/admin/sessions?{asked}")
+    assert (400, {"message": says}) == (refused.status_code, refused.json())
 
 
 def test_all_sessions_page_by_page(deployment: Deployment, clock: HandClock) -> None:
