@@ -65,3 +65,19 @@ def test_where_it_is(api_base_path: str, prefix: str, own: str, listed: str, clo
         document = client.get(f"{prefix}/.well-known/openid-configuration").json()
 
     assert listed == document["introspection_endpoint"]
+
+
+def test_two_routers(clock: HandClock) -> None:
+    """Of several routers the document has the one that was included first: those that others ask are not in it."""
+    app = FastAPI()
+    install(app, Sessions(config(), clock=clock))
+    app.include_router(session_router())
+    app.include_router(introspection_router({ID: SECRET}, prefix="/services", revoke=False))
+    app.include_router(introspection_router({ID: SECRET}, prefix="/partners"))
+    with TestClient(app) as client:
+        document = client.get(DISCOVERY).json()
+
+    assert ("http://testserver/services/introspect", "http://testserver/partners/revoke") == (
+        document["introspection_endpoint"],
+        document["revocation_endpoint"],
+    )

@@ -17,7 +17,7 @@ Claims of the application are told as the session has them now, be the token old
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -46,10 +46,18 @@ class Disclosure:
         self._claims_of_all = () if isinstance(claims, Mapping) else _names(claims, "claims")
         self._claims = {client_id: _names(each, "claims") for client_id, each in by_client.items()}
         self._audiences = {client_id: _names(each, "audiences") for client_id, each in audiences.items()}
+        self._clients = frozenset({*self._claims, *self._audiences})
         own = {name for names in (self._claims_of_all, *self._claims.values()) for name in names}
         if taken := sorted(own & introspection.OWN_MEMBERS):
             raise ConfigurationError(
                 f"introspection_router: claims are those of your payload; {', '.join(taken)} is told anyway, or to nobody"
+            )
+
+    def ensure_clients(self, known: Collection[object]) -> None:
+        """Raise `ConfigurationError` if something is for a client that is none of *known*: it would be told to nobody."""
+        if unknown := sorted(self._clients.difference(known)):
+            raise ConfigurationError(
+                f"introspection_router: claims and audiences are by the id of a client; {', '.join(unknown)} is none of them"
             )
 
     def claims_for(self, client_id: str) -> Names:

@@ -26,6 +26,8 @@ from fastapi.openapi.models import HTTPBase
 from fastapi.responses import Response
 from fastapi.security.base import SecurityBase
 from pydantic import SecretStr
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from fastapi_session import endpoint_paths
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
@@ -55,7 +57,6 @@ from fastapi_session.web.introspection.responses import (
 )
 from fastapi_session.web.published_endpoints import INTROSPECTION_NAME, REVOCATION_NAME
 
-OTHER_METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE"]
 NO_AUDIENCES: Mapping[str, Names] = MappingProxyType({})
 CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 """Fields by which a client says who it is in another way."""
@@ -110,11 +111,15 @@ def introspection_router(
     *audiences* are, by client id, those for which `session.token_for(audience)` makes tokens that the client may ask about; else that is
     its id. With *introspect=False* or *revoke=False* one of the endpoints is left out.
 
-    Raises `ConfigurationError` if there is no client, a secret is easy to guess, or a setting is of another kind.
+    Raises `ConfigurationError` if there is no client, a secret is easy to guess, something is for a client that is none, or a setting
+    is of another kind.
     """
     if not introspect and not revoke:
         raise ConfigurationError("introspection_router: leave one endpoint there, introspect or revoke")
-    endpoints = _Endpoints(known_clients(clients), Disclosure(claims, audiences))
+    disclosure = Disclosure(claims, audiences)
+    endpoints = _Endpoints(known_clients(clients), disclosure)
+    if isinstance(clients, Mapping):  # else whoever knows them is asked at each request
+        disclosure.ensure_clients(clients)
     router = APIRouter(prefix=prefix, tags=["services"], dependencies=[Depends(_ClientScheme())])
     if introspect:
         _serve(router, endpoint_paths.INTROSPECTION, endpoints.introspect, name=INTROSPECTION_NAME, told=_TOLD)
@@ -138,11 +143,15 @@ def _serve(
         },
         openapi_extra={"requestBody": _FORM},
     )(endpoint)
-    router.add_route(f"{router.prefix}{path}", _refuse_method, methods=OTHER_METHODS, include_in_schema=False)
+    router.routes.append(Route(f"{router.prefix}{path}", _OtherMethods(), include_in_schema=False))
 
 
-async def _refuse_method(_: Request) -> Response:
-    return wrong_method()
+class _OtherMethods:
+    """Refuses every method: an application has them all as an endpoint, and its route comes after that of POST."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        await wrong_method()(scope, receive, send)
 
 
 class _ClientScheme(SecurityBase):

@@ -355,6 +355,8 @@ def test_a_subclass_decides(clock: HandClock) -> None:
         {"claims": {"reports": ["active"]}},
         {"claims": ["antiCsrfToken"]},
         {"audiences": {"reports": 7}},
+        {"claims": {"report": ["plan"]}},
+        {"audiences": {"report": "https://reports.example"}},
         {"introspect": False, "revoke": False},
     ],
     ids=str,

@@ -20,6 +20,7 @@ from tests.web.asgi import ask
 from tests.web.deployment import application
 from tests.web.frames import PACKAGE, of_access_token, of_refresh_token, pieces, printed
 from tests.web.introspection.service import (
+    DONE,
     ID,
     INTROSPECTION,
     REVOCATION,
@@ -49,6 +50,7 @@ BODIES: dict[str, tuple[str, str | bytes]] = {
     "a secret": (FORM, f"token={TOKEN}&client_id={ID}&client_secret={SECRET}"),
     "an assertion": (FORM, f"token={TOKEN}&client_assertion=x"),
     "another client": (FORM, f"token={TOKEN}&client_id=other"),
+    "no value and no sign": (FORM, f"token={TOKEN}&client_secret"),
 }
 """What is no form with one token, or says who asks in two ways."""
 
@@ -81,8 +83,23 @@ def test_other_fields(service: Service) -> None:
     assert (200, True) == (response.status_code, response.json()["active"])
 
 
+@pytest.mark.parametrize(
+    "beside",
+    ["token=", "client_secret=", "client_id=", "client_assertion=", "token_type_hint=&token_type_hint=access_token"],
+)
+def test_parameters_without_a_value(beside: str, service: Service) -> None:
+    """They count as omitted (RFC 6749, section 3.2), so they make no second token, and no second way to say who asks."""
+    issued = begun(service)
+    token = f"token={issued.tokens.access_token}"
+    told = [service.post(INTROSPECTION, body) for body in (f"{token}&{beside}", f"{beside}&{token}")]
+    ended = service.post(REVOCATION, f"{beside}&{token}")
+
+    assert [(200, True)] * 2 == [(each.status_code, each.json()["active"]) for each in told]
+    assert (*DONE, []) == (ended.status_code, ended.content, service.deployment.users("ada"))
+
+
 @pytest.mark.parametrize("path", [INTROSPECTION, REVOCATION])
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
 def test_other_methods(method: str, path: str, service: Service) -> None:
     """A token in a URL would be in logs by now; the response says how to send it, and does not repeat it."""
     headers = {"authorization": basic(f"{ID}:{SECRET}")}
