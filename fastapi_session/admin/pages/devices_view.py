@@ -9,9 +9,9 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette_admin import StringField, flash, row_action
+from starlette_admin import flash, row_action
 
-from fastapi_session.admin.pages.read_only import ReadOnly, Text, by, known_sessions, sessions_of, to_list
+from fastapi_session.admin.pages.read_only import ReadOnly, as_rows, by, columns, known_sessions, sessions_of, to_list
 from fastapi_session.admin.signed_in import SignedInDevice, by_device, devices_of
 from fastapi_session.plain_text import when
 from fastapi_session.web.circumstances import circumstances_of
@@ -55,14 +55,8 @@ class DevicesView(ReadOnly[DeviceRow]):
     icon = "fa fa-mobile"
     pk_attr = "handle"
     fields = (
-        StringField("handle", exclude_from_list=True),
-        Text("user_id", label="User"),
-        Text("tenant_id", label="Tenant"),
-        Text("device"),
-        Text("address"),
-        Text("sessions"),
-        Text("since"),
-        Text("last_seen"),
+        *columns("user_id", "tenant_id", "device", "address", "sessions", "since", "last_seen"),
+        *columns("handle", in_list=False),
     )
     fields_default_sort = (("last_seen", True),)
     row_actions = ("sign_out",)
@@ -74,7 +68,7 @@ class DevicesView(ReadOnly[DeviceRow]):
     async def rows(self, request: Request, user_id: str | None) -> Sequence[DeviceRow]:
         """Return devices, of the user if one is given."""
         found = await known_sessions(sessions_of(request), user_id)
-        return await asyncio.to_thread(lambda: [*map(DeviceRow.of, devices_of(found))])
+        return await as_rows(DeviceRow.of, await asyncio.to_thread(devices_of, found))
 
     async def find_by_pk(self, request: Request, pk: Any) -> DeviceRow | None:
         """Return the device whose newest session has this handle."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette_admin import BaseField, InlineModelView, StringField
+from starlette_admin import InlineModelView
 
-from fastapi_session.admin.pages.read_only import LONGEST_LIST, ReadOnly, Text, sessions_of
+from fastapi_session.admin.pages.read_only import LONGEST_LIST, ReadOnly, as_rows, columns, sessions_of
 from fastapi_session.device import describe_user_agent
 from fastapi_session.events import AuditEvent
 from fastapi_session.plain_text import when
@@ -17,6 +17,8 @@ from fastapi_session.sessions import Sessions
 
 _CIRCUMSTANCES = ("circumstances", "presented_by")
 """Where events have the address and the user agent of a request."""
+_OF_EACH = ("reason", "by", "address", "device")
+"""Columns of an event wherever it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,6 @@ class EventRow:
         )
 
 
-def _fields(*names: str) -> list[BaseField]:
-    labels = {"at": "When", "name": "What", "user_id": "User", "tenant_id": "Tenant", "handle": "Session"}
-    return [Text(name, label=labels.get(name)) for name in names]
-
-
 class EventsView(ReadOnly[EventRow]):
     """The audit."""
 
@@ -69,8 +66,9 @@ class EventsView(ReadOnly[EventRow]):
     icon = "fa fa-list"
     pk_attr = "event_id"
     fields = (
-        StringField("event_id", exclude_from_list=True),
-        *_fields("at", "name", "user_id", "tenant_id", "handle", "reason", "by", "address", "device"),
+        *columns("at", "name", "user_id", "tenant_id", "handle", at="When", name="What", handle="Session"),
+        *columns(*_OF_EACH),
+        *columns("event_id", in_list=False),
     )
     fields_default_sort = (("at", True),)
     row_actions = ()
@@ -81,15 +79,15 @@ class EventsView(ReadOnly[EventRow]):
 
     async def rows(self, request: Request, user_id: str | None) -> Sequence[EventRow]:
         """Return the newest events."""
-        return await newest_events(sessions_of(request), user_id)
+        return await as_rows(EventRow.of, await _newest(sessions_of(request), user_id))
 
 
-async def newest_events(sessions: Sessions, user_id: str | None) -> list[EventRow]:
-    """Return the newest events, of the user if one is given; none if there is no audit."""
+async def _newest(sessions: Sessions, user_id: str | None, tenant_id: str | None = None) -> Sequence[AuditEvent]:
+    """Return the newest events, of the user and the tenant if they are given; none if there is no audit."""
     if not sessions.config.audit:
-        return []
-    page = await sessions.events(user_id=user_id, newest_first=True, limit=LONGEST_LIST)
-    return [*map(EventRow.of, page.events)]
+        return ()
+    page = await sessions.events(user_id=user_id, tenant_id=tenant_id, newest_first=True, limit=LONGEST_LIST)
+    return page.events
 
 
 class Timeline(InlineModelView):
@@ -99,9 +97,9 @@ class Timeline(InlineModelView):
     menu_label = "What happened"
     pk_attr = "event_id"
     fk_attr = "handle"
-    fields = _fields("at", "name", "reason", "by", "address", "device")
+    fields = columns("at", "name", *_OF_EACH, at="When", name="What")
 
     async def find_by_parent(self, request: Request, parent: Any) -> Sequence[EventRow]:
         """Return the events of the session *parent*."""
-        found = await newest_events(sessions_of(request), parent.user_id)
-        return [each for each in found if each.handle == parent.handle]
+        found = await _newest(sessions_of(request), parent.user_id, parent.tenant_id)
+        return await as_rows(EventRow.of, [each for each in found if each.handle == parent.handle])

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette_admin import ActionSelection, action, flash, row_action
 from starlette_admin.exceptions import ActionFailed
 
-from fastapi_session.admin.pages.read_only import ReadOnly, Text, by, sessions_of
+from fastapi_session.admin.pages.read_only import ReadOnly, by, columns, sessions_of
 from fastapi_session.engine.keys.known_keys import KeyInformation
 from fastapi_session.model import moment
 from fastapi_session.plain_text import when
@@ -55,15 +55,8 @@ class KeysView(ReadOnly[KeyRow]):
     display_name = "Signing key"
     icon = "fa fa-key"
     pk_attr = "kid"
-    fields = (
-        Text("kid", label="Key"),
-        Text("family"),
-        Text("algorithm"),
-        Text("state"),
-        Text("signs"),
-        Text("signs_from"),
-        Text("verifies_until"),
-        Text("secret"),
+    fields = columns(
+        "kid", "family", "algorithm", "state", "signs", "signs_from", "verifies_until", "secret", kid="Key"
     )
     searchable_fields = ()
     fields_default_sort = (("signs_from", True),)

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette_admin import BaseAdmin, BaseModelView, CustomView, TableWidget
 
+from fastapi_session.admin.pages.bounded_forms import BoundedForms
 from fastapi_session.admin.pages.devices_view import DevicesView
 from fastapi_session.admin.pages.events_view import EventsView
 from fastapi_session.admin.pages.keys_view import KeysView
@@ -16,7 +17,8 @@ from fastapi_session.admin.pages.own_origin import OwnOrigin
 from fastapi_session.admin.pages.read_only import sessions_of
 from fastapi_session.admin.pages.session_auth import SessionAuth
 from fastapi_session.admin.pages.sessions_view import SessionsView
-from fastapi_session.admin.pages.small_forms import SmallForms
+from fastapi_session.errors import ConfigurationError
+from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES, weakness
 from fastapi_session.web.verifying import SessionProvider
 
 TITLE = "Sessions"
@@ -26,7 +28,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def session_views() -> list[BaseModelView]:
     """Return the views of sessions, devices, signing keys and the audit, for an admin that you have.
 
-    They are closed unless its `auth_provider` is a `SessionAuth`.
+    They are closed unless its `auth_provider` is a `SessionAuth`. Give that admin `BoundedForms` as a middleware too.
     """
     return [SessionsView(), DevicesView(), KeysView(), EventsView()]
 
@@ -41,25 +43,36 @@ def session_panel(
 ) -> BaseAdmin:
     """Return pages by which administrators see and end everybody's sessions: `session_panel(...).mount_to(app)`.
 
-    *require* and *login_url* are those of `SessionAuth`. *secret_key* is a random text by which starlette-admin signs its own
-    cookies, the same in all processes.
+    *require* and *login_url* are those of `SessionAuth`. *secret_key* is random text of at least 32 characters, the same in all
+    processes: by it starlette-admin signs its own cookies, which keep forged requests away. The pages are at *base_url*, and
+    *title* is what they are called in the browser.
 
-    Raises `ConfigurationError` if *require* lets every user in.
+    Raises `ConfigurationError` if *require* lets every user in, or *secret_key* is easy to guess.
     """
+    auth_provider = SessionAuth(require, login_url=login_url)
+    _ensure_strong(secret_key)
     panel = BaseAdmin(
         title=title,
         base_url=base_url,
         route_name="session-panel",
-        auth_provider=SessionAuth(require, login_url=login_url),
+        auth_provider=auth_provider,
         secret_key=secret_key,
         index_view=CustomView(title, path="/", route_name="index", widget=_health, add_to_menu=False),
         # Not the application's own folder, in which an index.html would take the place of theirs.
         templates_dir=str(_TEMPLATES),
-        middlewares=[Middleware(OwnOrigin), Middleware(SmallForms)],
+        middlewares=[Middleware(OwnOrigin), Middleware(BoundedForms)],
     )
     for view in session_views():
         panel.add_view(view)
     return panel
+
+
+def _ensure_strong(secret_key: object) -> None:
+    encoded = secret_key.encode("utf-8", "replace") if isinstance(secret_key, str) else b""
+    if len(encoded) < MINIMUM_SECRET_BYTES or weakness(encoded):
+        raise ConfigurationError(
+            f"session_panel: secret_key is easy to guess; give at least {MINIMUM_SECRET_BYTES} random characters; {MAKE_A_SECRET}"
+        )
 
 
 async def _health(request: Request) -> TableWidget:

@@ -6,13 +6,15 @@ rows: of a user nobody has as many, and without a user a list is for a look arou
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin import BaseModelView, StringField
+from starlette_admin.exceptions import ActionFailed
 from starlette_admin.filters import FilterGroup
 
 from fastapi_session.admin.guarding import administrator
@@ -27,7 +29,13 @@ from fastapi_session.web.exchange import exchange_of
 LONGEST_LIST = 1_000
 LIST = "list"
 """The name of the route of a list."""
+VIEW = "view"
+"""The name of the link to the page of a row."""
 
+_LABELS = {"user_id": "User", "tenant_id": "Tenant"}
+"""The labels of columns, where they are not their names."""
+
+Found = TypeVar("Found")
 Row = TypeVar("Row")
 
 
@@ -37,6 +45,17 @@ class Text(StringField):
     async def serialize_value(self, request: Request, value: Any) -> str:
         """Return *value* as text."""
         return printable(str(value))
+
+
+def columns(*names: str, in_list: bool = True, **labels: str) -> tuple[Text, ...]:
+    """Return the columns of these *names*, with *labels* of their own; those that are not *in_list* stand on the page of one row."""
+    shown = {**_LABELS, **labels}
+    return tuple(Text(name, label=shown.get(name), exclude_from_list=not in_list) for name in names)
+
+
+async def as_rows(shape: Callable[[Found], Row], found: Iterable[Found]) -> list[Row]:
+    """Return *found*, each in its *shape*. On a thread: what a hundred user agents say takes a tenth of a second if none is known yet."""
+    return await asyncio.to_thread(lambda: [*map(shape, found)])
 
 
 class ReadOnly(BaseModelView, Generic[Row]):
@@ -86,6 +105,12 @@ class ReadOnly(BaseModelView, Generic[Row]):
     async def delete(self, request: Request, pks: list[Any]) -> int | None:
         """Never called, since nobody may."""
         raise NotImplementedError
+
+    async def handle_row_action(self, request: Request, pk: Any, name: str) -> Response | None:
+        """Do what is asked of the row *pk*. To view it is a link, and no request to change anything."""
+        if name == VIEW:
+            raise ActionFailed("Invalid row action")
+        return await super().handle_row_action(request, pk, name)
 
     async def find_all(  # type: ignore[override]  # it is called by names
         self,

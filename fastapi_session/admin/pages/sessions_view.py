@@ -18,7 +18,16 @@ from starlette.responses import Response
 from starlette_admin import flash, row_action
 
 from fastapi_session.admin.pages.events_view import Timeline
-from fastapi_session.admin.pages.read_only import ReadOnly, Text, by, known_sessions, sessions_of, to_list
+from fastapi_session.admin.pages.read_only import (
+    VIEW,
+    ReadOnly,
+    as_rows,
+    by,
+    columns,
+    known_sessions,
+    sessions_of,
+    to_list,
+)
 from fastapi_session.admin.signed_in import by_device
 from fastapi_session.plain_text import when
 from fastapi_session.session_information import SessionInformation
@@ -74,10 +83,6 @@ class SessionRow:
         )
 
 
-def _of_one(name: str, label: str | None = None) -> Text:
-    return Text(name, label=label, exclude_from_list=True)
-
-
 class SessionsView(ReadOnly[SessionRow]):
     """The sessions. Search finds those of the user of that id, in every tenant."""
 
@@ -87,34 +92,18 @@ class SessionsView(ReadOnly[SessionRow]):
     icon = "fa fa-users"
     pk_attr = "handle"
     fields = (
-        Text("user_id", label="User"),
-        Text("tenant_id", label="Tenant"),
-        Text("kind"),
-        Text("device"),
-        Text("address"),
-        Text("created"),
-        Text("last_seen"),
-        Text("expires"),
-        Text("actor", label="Acted in by"),
-        _of_one("handle"),
-        _of_one("label"),
-        _of_one("user_agent"),
-        _of_one("first_address"),
-        _of_one("first_user_agent"),
-        _of_one("remembered"),
-        _of_one("bound"),
-        _of_one("factors"),
-        _of_one("claims", "Names of claims"),
+        *columns("user_id", "tenant_id", "kind", "device", "address", "created", "last_seen", "expires"),
+        *columns("actor", actor="Acted in by"),
+        *columns("handle", "label", "user_agent", "first_address", "first_user_agent", in_list=False),
+        *columns("remembered", "bound", "factors", "claims", in_list=False, claims="Names of claims"),
     )
     fields_default_sort = (("last_seen", True),)
-    row_actions = ("view", "revoke", "revoke_user")
+    row_actions = (VIEW, "revoke", "revoke_user")
     inlines = (Timeline,)
 
     async def rows(self, request: Request, user_id: str | None) -> Sequence[SessionRow]:
         """Return sessions, of the user if one is given."""
-        found = await known_sessions(sessions_of(request), user_id)
-        # On a thread: what a hundred user agents say takes a tenth of a second if none is known yet.
-        return await asyncio.to_thread(lambda: [*map(SessionRow.of, found)])
+        return await as_rows(SessionRow.of, await known_sessions(sessions_of(request), user_id))
 
     async def find_by_pk(self, request: Request, pk: Any) -> SessionRow | None:
         """Return the session of this handle."""

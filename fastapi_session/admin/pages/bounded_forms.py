@@ -2,7 +2,7 @@
 
 | the body | response |
 |---|---|
-| is larger than any form of these pages | 413, without reading on |
+| is larger than any form of these pages, or than *largest* | 413, without reading on |
 | is no form that can be read | the status of starlette's own refusal, 400 |
 | never came whole | none: whoever sent it has gone |
 | anything else | that of the page |
@@ -20,11 +20,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fastapi_session.web.form_body import LARGEST_BODY
 
 
-class SmallForms:
-    """Puts the bound before *app*."""
+class BoundedForms:
+    """A middleware of an admin of starlette-admin, before its own: `BaseAdmin(middlewares=[Middleware(BoundedForms)])`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    *largest* is how many bytes a form may have, by default 64 KiB. Give as many as the files need that are uploaded there: each
+    form is kept in memory while it is served.
+    """
+
+    def __init__(self, app: ASGIApp, *, largest: int = LARGEST_BODY) -> None:
         self.app = app
+        self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -32,7 +37,7 @@ class SmallForms:
             await self.app(scope, receive, send)
             return
         try:
-            body = await _bounded_body(Request(scope, receive))
+            body = await _bounded_body(Request(scope, receive), largest=self._largest)
         except ClientDisconnect:
             return
         if body is None:
@@ -47,12 +52,12 @@ class SmallForms:
             await _refusal(error.status_code)(scope, receive, send)
 
 
-async def _bounded_body(request: Request) -> bytes | None:
-    """Return the body, `None` if it is larger than a form. Raises `ClientDisconnect`."""
+async def _bounded_body(request: Request, *, largest: int) -> bytes | None:
+    """Return the body, `None` if it has more bytes than *largest*. Raises `ClientDisconnect`."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             return None
     return bytes(body)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
+
 import pytest
+from starlette.middleware import Middleware
 from starlette.types import Message, Receive, Scope, Send
 
 pytest.importorskip("starlette_admin")
 
-from fastapi_session.admin.pages.small_forms import SmallForms
+from starlette_admin import BaseAdmin
+
+from fastapi_session.admin.pages import BoundedForms, SessionAuth, session_views
 from fastapi_session.testing import HandClock
-from tests.admin.administered import ADMIN, engine_of
-from tests.admin.pages.test_panel import PANEL, opened
+from tests.admin.administered import ADMIN, ADMINS, application, engine_of
+from tests.admin.pages.test_panel import PANEL, browser, opened
 
 URLENCODED = "application/x-www-form-urlencoded"
 NAMELESS = b"--x\r\nContent-Disposition: form-data\r\n\r\nab\r\n--x--\r\n"
@@ -40,6 +45,25 @@ def test_forms(form: str, user: str | None) -> None:
     assert "csrftoken=" not in response.text
 
 
+def test_an_admin_of_ones_own() -> None:
+    """An admin that has the views can have the bound too, a wider one if files are uploaded there."""
+    app = application(engine_of(HandClock()))
+    own = BaseAdmin(
+        base_url="/own",
+        secret_key=token_urlsafe(48),
+        auth_provider=SessionAuth(ADMINS),
+        middlewares=[Middleware(BoundedForms, largest=100_000)],
+    )
+    for view in session_views():
+        own.add_view(view)
+    own.mount_to(app)
+    with browser(app) as client:
+        headers = {"content-type": URLENCODED}
+        found = [client.post("/own/", content=bytes(size), headers=headers).status_code for size in (100_000, 100_001)]
+
+    assert [403, 413] == found
+
+
 async def test_a_body_without_end() -> None:
     """No more of it is read than a form has, and the pages see nothing of it."""
     read, sent = [], []
@@ -55,7 +79,7 @@ async def test_a_body_without_end() -> None:
         raise AssertionError
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
-    await SmallForms(pages)(scope, receive, send)
+    await BoundedForms(pages)(scope, receive, send)
 
     assert 413 == sent[0]["status"]
     assert 5 == len(read)
