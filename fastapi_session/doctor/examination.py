@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_bytes
 
@@ -20,7 +19,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application import findings as application
 from fastapi_session.doctor.application import variables
 from fastapi_session.doctor.application.installed import Installed, embedded_store
-from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.doctor.finding import Check, Examination, Level
 from fastapi_session.doctor.store import findings as store
 from fastapi_session.doctor.store.opened import Opened
 from fastapi_session.engine.assembly import Engine
@@ -55,14 +54,6 @@ MISCONFIGURED = Check(
 )
 
 CHECKS = (REFUSED, NOT_REACHED, NOT_THERE, MISCONFIGURED)
-
-
-@dataclass(slots=True)
-class Examination:
-    """What was looked for so far, and what was found."""
-
-    checked: list[Check] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
 
 
 def refused(error: ConfigurationError) -> Examination:

@@ -11,7 +11,7 @@ An id is never used again for another thing: people write it into their configur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -58,3 +58,11 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.check.id} {self.check.says}: {self.seen}; {self.check.fix}"
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was looked for so far, and what was found."""
+
+    checked: list[Check] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)

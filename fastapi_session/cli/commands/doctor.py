@@ -21,9 +21,9 @@ from fastapi_session.cli.deployment import App, configuration_of, named_object, 
 from fastapi_session.cli.opened import quiet
 from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.doctor.application.installed import Installed, installed_in
-from fastapi_session.doctor.examination import Examination, examine, refused
-from fastapi_session.doctor.finding import Finding, Level
-from fastapi_session.doctor.outside import findings as outside
+from fastapi_session.doctor.examination import examine, refused
+from fastapi_session.doctor.finding import Examination, Finding, Level
+from fastapi_session.doctor.outside.findings import look_from_outside
 from fastapi_session.doctor.outside.reached import reaching
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.origin import Origin
@@ -90,9 +90,7 @@ async def _look_from_outside(
     """Add to *examination* what is wrong with what is at *url*."""
     with quiet():
         async with reaching(url, None if installed is None else installed.config, probe=probe) as reached:
-            examination.checked += outside.checks_for(reached)
-            async for finding in outside.outside_findings(reached):
-                examination.findings.append(finding)
+            await look_from_outside(reached, examination)
 
 
 def _installed(app: str | None) -> Installed:

@@ -3,18 +3,21 @@
 | id | looks at | level |
 |---|---|---|
 | FS201 | there is a response | error |
+| FS225 | all is seen in three minutes | warning |
 
 Some look at what others stand on: if a refresh does not arrive at all, what else a refresh would show is not asked. After two looks
 in a row without any response nothing more is asked. It is some 60 requests in all, one after the other; those of which a rate
-limiter may have enough come last.
+limiter may have enough come last. Only what was looked at to its end counts as looked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
-from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.doctor.finding import Check, Examination, Finding, Level
 from fastapi_session.doctor.outside import (
     arrived_cookies,
     cleared,
@@ -31,6 +34,7 @@ from fastapi_session.doctor.outside import (
 )
 from fastapi_session.doctor.outside.asking import Unreached
 from fastapi_session.doctor.outside.reached import Reached
+from fastapi_session.plain_text import lasting
 from fastapi_session.web.error_responses import UNAUTHORISED
 
 UNREACHED = Check(
@@ -39,6 +43,16 @@ UNREACHED = Check(
     "the deployment does not respond",
     "let it run and be reached from here, with a certificate that this machine trusts (SSL_CERT_FILE names others)",
 )
+
+OUT_OF_TIME = Check(
+    "FS225",
+    Level.WARNING,
+    "the deployment responds so slowly that not all of it was looked at",
+    "see why requests take so long there, or from here, and look again",
+)
+
+LIMIT = timedelta(minutes=3)
+"""How long all of it may take. A healthy deployment takes seconds; one that is hostile may draw out each response."""
 
 Look = Callable[[Reached], AsyncIterator[Finding]]
 
@@ -101,32 +115,47 @@ _LOOKS = (
 )
 
 CHECKS: tuple[Check, ...] = tuple(
-    sorted({UNREACHED, *(check for each in _LOOKS for check in each.checks)}, key=lambda check: check.id)
+    sorted({UNREACHED, OUT_OF_TIME, *(check for each in _LOOKS for check in each.checks)}, key=lambda check: check.id)
 )
 
 
-def checks_for(reached: Reached) -> tuple[Check, ...]:
-    """Return which of `CHECKS` can be made of *reached*: some need its configuration, some a session."""
-    made = {UNREACHED, *(check for each in _LOOKS if each.can(reached) for check in each.checks)}
-    return tuple(check for check in CHECKS if check in made)
+async def look_from_outside(reached: Reached, found: Examination, *, limit: timedelta = LIMIT) -> None:
+    """Add to *found* what is wrong with what *reached* shows, and what was looked for until *limit* was over."""
+    found.checked += [UNREACHED, OUT_OF_TIME]
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            await _look(reached, found)
+    except TimeoutError:
+        left = sorted({check.id for check in _possible(reached)} - {check.id for check in found.checked})
+        found.findings.append(
+            OUT_OF_TIME.found(f"{lasting(limit)} were over, so it was not looked for {', '.join(left)}")
+        )
 
 
-async def outside_findings(reached: Reached) -> AsyncIterator[Finding]:
-    """Yield what is wrong with what *reached* shows. A deployment that cannot be reached is a finding too."""
-    arrives, silent = True, 0
+async def _look(reached: Reached, found: Examination) -> None:
+    """Look at all of *reached* that can be looked at. Who does not respond is told once, not for each request."""
+    arrives, silent = True, False
     for each in _LOOKS:
         if not each.can(reached) or (each.arrives and not arrives):
             continue
-        found = False
+        before = len(found.findings)
         try:
             async for finding in each.look(reached):
-                found = True
-                yield finding
-            silent = 0
+                found.findings.append(finding)
         except Unreached as error:
-            found, silent = True, silent + 1
-            yield UNREACHED.found(str(error))
+            if silent:
+                return
+            silent = True
+            found.findings.append(UNREACHED.found(str(error)))
+        else:
+            silent = False
+            found.checked += [check for check in each.checks if check not in found.checked]
         if each.look is refusals.refresh_findings:
-            arrives = not found
-        if silent == 2:
-            return
+            arrives = len(found.findings) == before
+
+
+def _possible(reached: Reached) -> Iterator[Check]:
+    """Yield which of `CHECKS` can be made of *reached*: some need its configuration, some a session."""
+    for each in _LOOKS:
+        if each.can(reached):
+            yield from each.checks

@@ -6,7 +6,7 @@
 | FS212 | the redirect from http to https goes to the same host and path | warning |
 | FS213 | it keeps a POST a POST: 307 or 308 | info |
 | FS214 | HSTS (RFC 6797) | info |
-| FS215 | a redirect that the application makes leads back to this address | warning |
+| FS215 | the redirect that the application makes leads back to this address | warning |
 
 http is asked at port 80, and only if https has its own port too. Nobody there is well.
 """
@@ -94,9 +94,9 @@ async def redirect_findings(reached: Reached) -> AsyncIterator[Finding]:
     """Yield it if a redirect that FastAPI makes leads elsewhere. Raises `Unreached`."""
     # A slash too many: FastAPI sends the client to the address without it, the whole of which it has from the request.
     response = await reached.get(f"{endpoint_paths.JWKS}/")
-    if not response.is_redirect:
-        return
     asked = reached.at(f"{endpoint_paths.JWKS}/")
-    place = place_of(response.value("location") or "", seen_from=asked)
-    if place != (reached.url, reached.path(endpoint_paths.JWKS)):
+    origin, path = place_of(response.value("location") or "", seen_from=asked)
+    # Anything in front may redirect too, such as to where one signs in.
+    is_own = response.is_redirect and path.endswith(endpoint_paths.JWKS)
+    if is_own and (origin, path) != (reached.url, reached.path(endpoint_paths.JWKS)):
         yield ELSEWHERE.found(str(response))

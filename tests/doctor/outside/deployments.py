@@ -18,9 +18,9 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from fastapi_session import SessionConfig, get_all_cors_headers, install, session_router
 from fastapi_session.clock import Clock, system_clock
-from fastapi_session.doctor.finding import Finding
-from fastapi_session.doctor.outside.findings import outside_findings
-from fastapi_session.doctor.outside.reached import reaching
+from fastapi_session.doctor.finding import Examination, Finding
+from fastapi_session.doctor.outside.findings import look_from_outside
+from fastapi_session.doctor.outside.reached import Reached, reaching
 from fastapi_session.origin import Origin
 from tests.authority import Authority
 from tests.browser.server import Server, serve
@@ -171,7 +171,14 @@ class Edge:
         """What the doctor finds at the deployment that is broken so."""
         by = transport or self.transport(name)
         async with reaching(URL, settings or self.config, probe=probe, clock=clock, transport=by) as reached:
-            return [finding async for finding in outside_findings(reached)]
+            return await seen_from_outside(reached)
+
+
+async def seen_from_outside(reached: Reached) -> list[Finding]:
+    """What is wrong with what *reached* shows."""
+    found = Examination()
+    await look_from_outside(reached, found)
+    return found.findings
 
 
 def address_of(name: str, broken: Mapping[str, Broken]) -> str:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from fastapi_session.doctor.finding import Finding
+from fastapi_session.doctor.finding import Examination, Finding
 from fastapi_session.doctor.outside import asking
-from fastapi_session.doctor.outside.findings import outside_findings
+from fastapi_session.doctor.outside.findings import look_from_outside
 from fastapi_session.doctor.outside.reached import reaching
 from fastapi_session.origin import Origin
-from tests.doctor.outside.deployments import config
+from tests.doctor.outside.deployments import config, seen_from_outside
 from tests.recipes.serving import free_port
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
 @asynccontextmanager
-async def saying(said: bytes, *, endless: bytes = b"", ends: bool = True) -> AsyncIterator[Origin]:
-    """Whoever asks is told *said*, whatever was asked, and then *endless* for as long as the connection lasts."""
+async def saying(said: bytes, *, endless: bytes = b"", ends: bool = True, drips: bool = False) -> AsyncIterator[Origin]:
+    """Whoever asks is told *said*, whatever was asked, and then *endless* for as long as the connection lasts; a blank now and then."""
 
     async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -31,6 +32,10 @@ async def saying(said: bytes, *, endless: bytes = b"", ends: bool = True) -> Asy
             while endless:
                 writer.write(endless)
                 await writer.drain()
+            while drips:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
             if not ends:
                 await reader.read()
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -47,7 +52,7 @@ async def findings_at(url: Origin, folder: Path) -> list[Finding]:
     async with reaching(
         url, config(folder, api_domain=str(url), website_domain=str(url), device_binding="off"), probe=False
     ) as reached:
-        return [finding async for finding in outside_findings(reached)]
+        return await seen_from_outside(reached)
 
 
 @pytest.mark.parametrize(
@@ -87,24 +92,40 @@ async def test_a_body_without_an_end(tmp_path: Path) -> None:
 
 
 async def test_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who accepts connections and says nothing, or says it byte by byte, is asked twice, FS201."""
+    """Who accepts connections and says nothing, or says it byte by byte, is asked twice, and told once, FS201."""
     monkeypatch.setattr(asking, "PATIENCE", 0.2)
     async with saying(b"", ends=False) as url:
         found = await findings_at(url, tmp_path)
 
-    assert ["FS201"] * 2 == [each.check.id for each in found]
+    assert ["FS201"] == [each.check.id for each in found]
     assert found[0].seen.endswith("/auth/jwt/jwks.json: no response in 0 s")
 
 
 async def test_nobody(tmp_path: Path) -> None:
-    """If there is nobody, that is found, FS201, for two requests."""
+    """If there is nobody, that is found once, FS201, and nothing else counts as looked for."""
     url = Origin("http", "127.0.0.1", f":{free_port()}")
 
-    assert ["FS201"] * 2 == [each.check.id for each in await findings_at(url, tmp_path)]
+    found = Examination()
+    async with reaching(url, None, probe=False) as reached:
+        await look_from_outside(reached, found)
+
+    assert ["FS201"] == [each.check.id for each in found.findings]
+    assert ["FS201", "FS225"] == [each.id for each in found.checked]
 
 
 async def test_no_such_host(tmp_path: Path) -> None:
     """A name that nobody has is found so too."""
     found = await findings_at(Origin("http", "no.such.host.invalid", ""), tmp_path)
 
-    assert ["FS201"] * 2 == [each.check.id for each in found]
+    assert ["FS201"] == [each.check.id for each in found]
+
+
+async def test_a_front_that_is_slow_without_an_end() -> None:
+    """Who draws out what is said is left after some time, FS225, which says for what it was not looked."""
+    found = Examination()
+    async with saying(HEAD + b"\r\n{", drips=True) as url, reaching(url, None, probe=False) as reached:
+        await look_from_outside(reached, found, limit=timedelta(seconds=0.5))
+
+    assert ["FS225"] == [each.check.id for each in found.findings]
+    assert found.findings[0].seen.startswith("0.5 seconds were over, so it was not looked for FS202, FS203, ")
+    assert ["FS201", "FS225"] == [each.id for each in found.checked]

@@ -13,7 +13,7 @@ JWKS = "/auth/jwt/jwks.json"
 DISCOVERY = "/auth/.well-known/openid-configuration"
 
 SEEN_WITHOUT_SESSION: Mapping[str, Broken] = {
-    "nothing there": Broken(("FS201", "FS201"), server="return 444;"),
+    "nothing there": Broken(("FS201",), server="return 444;"),
     "pages for keys": Broken(
         ("FS202",), locations=f"location = {JWKS} {{ default_type text/html; return 200 '<html>'; }}"
     ),
@@ -29,6 +29,10 @@ SEEN_WITHOUT_SESSION: Mapping[str, Broken] = {
     ),
     "a sign-in page in front": Broken(
         ("FS205",), locations=f"location = {REFRESH} {{ return 302 https://login.example.com/in?next=x; }}"
+    ),
+    "a sign-in page in front of all": Broken(
+        ("FS202", "FS202", "FS205", "FS205", "FS221", "FS221"),
+        server="return 302 https://login.example.com/in?next=$request_uri;",
     ),
     "a firewall": Broken(("FS205", "FS205", "FS221", "FS221"), location="limit_except GET OPTIONS { deny all; }"),
     "no word to caches": Broken(("FS206", "FS206"), location="proxy_hide_header Cache-Control;"),

@@ -13,12 +13,11 @@ import pytest
 
 from fastapi_session import ConfigurationError, SessionConfig
 from fastapi_session.doctor.finding import Level
-from fastapi_session.doctor.outside.findings import outside_findings
 from fastapi_session.doctor.outside.reached import reaching
 from fastapi_session.origin import Origin
 from tests.authority import Authority
 from tests.browser.server import serve
-from tests.doctor.outside.deployments import CALLER, Routed, Transport, application
+from tests.doctor.outside.deployments import CALLER, Routed, Transport, application, seen_from_outside
 from tests.pages import examples_of
 from tests.recipes import test_behind_caddy as caddys
 from tests.recipes.proxies import COMMAND, ENVIRONMENT, PAGE, write_a_page
@@ -39,7 +38,7 @@ async def found(settings: SessionConfig, *, transport: httpx.AsyncBaseTransport 
     url = Origin.parse(settings.api_domain)
     assert url is not None
     async with reaching(url, settings, probe=True, transport=transport) as reached:
-        every = [finding async for finding in outside_findings(reached)]
+        every = await seen_from_outside(reached)
     assert {NO_HSTS} >= {finding.check.id for finding in every if finding.check.level is Level.INFO}
     return [(finding.check.id, finding.seen) for finding in every if finding.check.id != NO_HSTS]
 
@@ -114,7 +113,7 @@ async def test_nothing_known(tmp_path: Path) -> None:
         for config in (None, SessionConfig()):
             async with reaching(url, config, probe=True) as reached:
                 # It says by its documents that it is at another address, and no session is made.
-                assert ["FS203", "FS239"] == [finding.check.id async for finding in outside_findings(reached)]
+                assert ["FS203", "FS239"] == [finding.check.id for finding in await seen_from_outside(reached)]
 
 
 async def test_without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
