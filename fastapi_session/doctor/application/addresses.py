@@ -2,11 +2,12 @@
 
 | id | looks at | level |
 |---|---|---|
-| FS011 | whether `api_domain` was said | warning |
+| FS011 | whether `api_domain` was said, where anything else was said that a deployment needs | warning |
 | FS012 | http, where the host is one of the public internet | error |
 | FS013 | `cookie_same_site`, where the pages are of another site | warning |
 | FS014 | two names of this machine, which are two sites | warning |
 | FS015 | pages by https of an API by http | error |
+| FS016 | whether `api_domain` was said, where nothing was: somebody tries it out | info |
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.config.settings import are_one_site
-from fastapi_session.doctor.application.installed import Installed
+from fastapi_session.doctor.application.installed import Installed, embedded_store, is_local
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.origin import Origin, registrable_domain
 
@@ -50,8 +51,14 @@ MIXED = Check(
     "browsers let no page that came by https ask an API by http",
     "serve the API by https, and make api_domain the origin that browsers see",
 )
+TRIED_OUT = Check(
+    "FS016",
+    Level.INFO,
+    "api_domain is not set, as is right on this machine alone",
+    "before others use the application, set it to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
+)
 
-CHECKS = (ASSUMED, PLAIN, OTHER_SITE, TWO_LOCAL_HOSTS, MIXED)
+CHECKS = (ASSUMED, PLAIN, OTHER_SITE, TWO_LOCAL_HOSTS, MIXED, TRIED_OUT)
 
 _NOT_PUBLIC = ("local", "internal", "test", "lan", "home.arpa", "invalid", "localhost", "example")
 """Top-level domains of which nobody on the internet has a host (RFC 6761, RFC 6762, RFC 8375, and `.internal` of ICANN)."""
@@ -61,7 +68,8 @@ def address_findings(installed: Installed) -> Iterator[Finding]:
     """Yield what is wrong with the addresses of *installed*."""
     config = installed.config
     if "api_domain" not in config.model_fields_set:
-        yield ASSUMED.found(f"{config.api_domain} is assumed")
+        check = TRIED_OUT if _is_tried_out(config) else ASSUMED
+        yield check.found(f"{config.api_domain} is assumed")
     api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
     if api is None or website is None:
         return
@@ -70,6 +78,11 @@ def address_findings(installed: Installed) -> Iterator[Finding]:
     elif api.scheme == "http" and website.scheme == "https" and not api.is_loopback:
         yield MIXED.found(f"website_domain is {website}, api_domain {api}")
     yield from _sites(config, api, website)
+
+
+def _is_tried_out(config: SessionConfig) -> bool:
+    """Say whether nothing in *config* is for more than this machine: no address, no secret, no server of a store."""
+    return is_local(config) and not config.secrets and embedded_store(config) is not None
 
 
 def _sites(config: SessionConfig, api: Origin, website: Origin) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi_session.clock import system_clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.foreign_sessions import ForeignSessions
+from fastapi_session.origin import Origin
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.by_url import store_by_url
 from fastapi_session.stores.memory import MemoryStore
@@ -36,6 +37,12 @@ def installed_in(named: object) -> Installed | None:
     if engine is None:
         return None
     return Installed(engine.config, named if isinstance(named, FastAPI) else None, engine.moving_from)
+
+
+def is_local(config: SessionConfig) -> bool:
+    """Say whether the API and its pages are of this machine alone, by http."""
+    origins = (Origin.parse(config.api_domain), Origin.parse(config.website_domain))
+    return all(each is not None and each.is_loopback and each.scheme == "http" for each in origins)
 
 
 def embedded_store(config: SessionConfig) -> MemoryStore | SqliteStore | None:

@@ -4,6 +4,7 @@
 |---|---|---|
 | FS081 | a secret that nobody chose: the key file beside the database | warning |
 | FS082 | a secret that something else has too | error |
+| FS085 | such a key file of an application that is on this machine alone, where it is right | info |
 
 Of the environment only names are said, never what is in them.
 """
@@ -14,7 +15,7 @@ import os
 from collections.abc import Iterator
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.doctor.application.installed import Installed, embedded_store
+from fastapi_session.doctor.application.installed import Installed, embedded_store, is_local
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.secret_strength import MAKE_A_SECRET
 from fastapi_session.stores.sqlite import SqliteStore
@@ -31,8 +32,14 @@ SHARED = Check(
     "something else has the same secret, and whoever knows it there can sign in here as anybody",
     f"give sessions one of their own; {MAKE_A_SECRET}",
 )
+TRIED_OUT = Check(
+    "FS085",
+    Level.INFO,
+    "no secret is configured, so a key file beside the database has it, as is right on this machine alone",
+    f"before others use the application, give a secret (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}",
+)
 
-CHECKS = (KEY_FILE, SHARED)
+CHECKS = (KEY_FILE, SHARED, TRIED_OUT)
 
 _OF_OTHERS = ("DJANGO_SECRET_KEY", "DJANGO_SECRET", "FLASK_SECRET_KEY", "NEXTAUTH_SECRET", "BETTER_AUTH_SECRET")
 """Variables that say by their name that something else reads them."""
@@ -53,7 +60,8 @@ def secret_findings(installed: Installed) -> Iterator[Finding]:
     config = installed.config
     store = embedded_store(config)
     if not config.secrets and isinstance(store, SqliteStore):
-        yield KEY_FILE.found(f"{store.path}.secret")
+        check = TRIED_OUT if is_local(config) else KEY_FILE
+        yield check.found(f"{store.path}.secret")
     same = [name for name in _others(config) if os.environ.get(name, "").encode() in config.secrets]
     if same:
         yield SHARED.found(f"the variable {' and '.join(same)}")

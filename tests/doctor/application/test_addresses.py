@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.doctor.deployments import API, Found, settings_found
+from tests.engines import SECRET
 
 LOCAL = "http://localhost:8000"
 
@@ -25,6 +26,30 @@ def test_an_origin_that_is_assumed() -> None:
     """Who has not said what the API's origin is learns which one is assumed, FS011."""
     assert [("FS011", f"{LOCAL} is assumed")] == addresses(None, None)
     assert [] == addresses(LOCAL, LOCAL)
+
+
+@pytest.mark.parametrize("store", ["sqlite:///sessions.db", "memory:"])
+def test_a_first_application(store: str) -> None:
+    """Where nothing is set that a deployment needs, somebody tries it out on this machine: that is a remark, FS016."""
+    assert [("FS016", f"{LOCAL} is assumed")] == [
+        each for each in addresses(None, None, secret=None, store=store) if each[0] != "FS085"
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"secret": SECRET},
+        {"website_domain": "http://shop.test"},
+        {"store": "postgresql+asyncpg://app@localhost/app", "secret": SECRET},
+    ],
+    ids=str,
+)
+def test_an_origin_that_was_forgotten(options: dict[str, Any]) -> None:
+    """Where anything says that it is more than a first try, an origin that is assumed is a warning, FS011."""
+    found = settings_found(**{"api_domain": None, "website_domain": None, "secret": None, **options})
+
+    assert "FS011" in [id_ for id_, _ in found]
 
 
 @pytest.mark.parametrize("public", ["http://api.example.com", "http://example.org:8080", "http://8.8.8.8"])

@@ -13,10 +13,13 @@ LOCAL = "http://localhost:8000"
 
 
 def test_a_key_file(tmp_path: Path) -> None:
-    """The file that has the secret if nobody chose one is FS081. Looking does not make it."""
-    options = {"store": f"sqlite:///{tmp_path}/x.db", "api_domain": LOCAL, "website_domain": LOCAL}
+    """The file that has the secret if nobody chose one is FS081; on this machine alone a remark, FS085. Looking does not make it."""
+    backend = "http://backend:8000"
+    options = {"store": f"sqlite:///{tmp_path}/x.db", "api_domain": backend, "website_domain": backend}
+    local = {**options, "api_domain": LOCAL, "website_domain": LOCAL}
 
     assert [("FS081", f"{tmp_path}/x.db.secret")] == settings_found(**options, secret=None)
+    assert [("FS085", f"{tmp_path}/x.db.secret")] == settings_found(**local, secret=None)
     assert [] == settings_found(**options)
     assert [] == settings_found(**{**options, "store": "memory:"}, secret=None)
     assert [] == [*tmp_path.iterdir()]
