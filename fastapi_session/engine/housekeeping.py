@@ -13,7 +13,9 @@ from fastapi_session.clock import Clock
 from fastapi_session.engine.background import Background
 from fastapi_session.engine.revocation.feed import RevocationFeed
 from fastapi_session.errors import StoreUnavailable
+from fastapi_session.model import DEVICE_KEPT
 from fastapi_session.stores.base import EventStore, Store
+from fastapi_session.stores.facts import ExaminableStore, Overdue
 
 INTERVAL = 15 * 60 * 1000
 """Milliseconds between two rounds of one process."""
@@ -90,6 +92,19 @@ class Housekeeping:
             while deleted == BATCH:
                 deleted = await delete(limit=BATCH)
                 yield Cleared(what, deleted)
+
+    async def overdue(self) -> Overdue | None:
+        """Count what `clear` would delete, each up to `MOST_COUNTED`; `None` if the store cannot say. Raises `StoreUnavailable`."""
+        store, audited, now = self._store, self._audited, self._clock()
+        if not isinstance(store, ExaminableStore):
+            return None
+        return await store.overdue(
+            sessions=now,
+            notices=self._feed.forgettable_until,
+            events=0 if audited is None else now - audited.kept_for,
+            digests=now,
+            devices=now - DEVICE_KEPT,
+        )
 
     async def _delete(self) -> None:
         try:

@@ -91,6 +91,8 @@ class Overdue(NamedTuple):
     sessions: int
     notices: int
     events: int
+    digests: int = 0
+    devices: int = 0
 
 
 @runtime_checkable
@@ -104,8 +106,8 @@ class ExaminableStore(Protocol):
     async def facts(self) -> Facts:
         """Return how it is set up. Raises `StoreUnavailable`, and `ConfigurationError` for a connection that must not be used."""
 
-    async def overdue(self, *, sessions: int, notices: int, events: int) -> Overdue:
-        """Count what is kept though its time was over at these moments: deadlines of sessions, dates of notices and events.
+    async def overdue(self, *, sessions: int, notices: int, events: int, digests: int = 0, devices: int = 0) -> Overdue:
+        """Count what is kept though its time was over at these moments: deadlines of sessions and digests, dates of the rest.
 
-        Moments are milliseconds of the store's clock. Raises `StoreUnavailable`.
+        Moments are milliseconds of the store's clock. What the server forgets by itself is never counted. Raises `StoreUnavailable`.
         """

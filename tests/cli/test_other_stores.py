@@ -57,5 +57,7 @@ def test_from_first_to_last(command_line: CommandLine, monkeypatch: pytest.Monke
     ]
     [deleted] = said("keys", "revoke", made["kid"], "--yes", "--json")
     assert made["kid"] == deleted["kid"]
+    signed_in("dave", ago=timedelta(days=101))
+    [would] = said("sessions", "purge", "--dry-run", "--json")
     [purged] = said("sessions", "purge", "--json")
-    assert 0 == purged["deleted"]["sessions"]
+    assert (1, 1) == (would["deleted"]["sessions"], purged["deleted"]["sessions"])

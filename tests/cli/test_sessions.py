@@ -214,9 +214,14 @@ def test_purging(command_line: CommandLine) -> None:
     [handle] = signed_in("alice")
     [gone] = signed_in("gone", ago=timedelta(days=101))
 
+    would = answered(command_line, "sessions", "purge", "--dry-run")
+    assert {"sessions": 1, "notices": 0, "digests": 0, "devices": 0, "events": 1} == would["deleted"]
+    assert would["dry_run"]
+    assert command_line("sessions", "purge", "--dry-run").out.startswith("would delete: 1 expired session\n")
     said = answered(command_line, "sessions", "purge")
     assert {
         "version": 1,
+        "dry_run": False,
         "deleted": {"sessions": 1, "notices": 0, "digests": 0, "devices": 0, "events": 1},
     } == said
     assert (gone, "expired") == (events()[-1].handle, events()[-1].details["reason"])

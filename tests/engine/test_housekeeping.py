@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from fastapi_session.engine.background import Background
 from fastapi_session.engine.housekeeping import BATCH, INTERVAL, Housekeeping
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import Store
+from fastapi_session.stores.facts import ExaminableStore
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.records import duration, new_session
 from tests.engines import TroubledStore, created, engine, feed_of
@@ -48,6 +50,23 @@ async def test_clearing_says_what_it_does(store: Store, clock: HandClock) -> Non
 
     assert [("sessions", BATCH), ("sessions", 1)] == cleared[:2]
     assert ["notices", "digests", "devices", "events"] == [each.what for each in cleared[2:]]
+
+
+async def test_how_much_would_go(store: Store, clock: HandClock) -> None:
+    """What is counted is what clearing deletes then, of each kind; a store that cannot say returns nothing."""
+    background = Background()
+    housekeeping = keeping(store, clock, background)
+    await fill(store, 3, now=clock())
+    await store.once(b"d" * 32, until=clock() + 1_000)
+    clock.advance(HOUR)
+    await fill(store, 2, now=clock(), prefix="alive")
+    overdue = await housekeeping.overdue()
+    cleared: Counter[str] = Counter({each.what: each.number async for each in housekeeping.clear()})
+
+    assert (overdue is None) == (not isinstance(store, ExaminableStore))
+    if overdue is not None:
+        assert {**overdue._asdict()} == {what: cleared[what] for what in overdue._fields}
+        assert (3, 1) == (overdue.sessions, overdue.digests)
 
 
 async def test_batches(troubled: TroubledStore, clock: HandClock) -> None:

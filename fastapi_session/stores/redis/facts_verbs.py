@@ -26,8 +26,9 @@ class FactVerbs(Asking):
             refused = await self._refused()
         return RedisFacts(servers=servers, shards=len(self._keys.shards), refused=refused, in_the_open=in_the_open)
 
-    async def overdue(self, *, sessions: int, notices: int, events: int) -> Overdue:
+    async def overdue(self, *, sessions: int, notices: int, events: int, digests: int = 0, devices: int = 0) -> Overdue:
         """Count what is kept though its time was over at these moments (milliseconds of the server's clock)."""
+        del digests, devices  # the server forgets them by itself
         moments = field(sessions), field(notices), field(events), field(MOST_COUNTED)
         totals = [0, 0, 0]
         for shard in self._keys.shards:

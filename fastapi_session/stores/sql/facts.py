@@ -23,7 +23,7 @@ from fastapi_session.stores.facts import MOST_COUNTED, Overdue, SqlFacts
 from fastapi_session.stores.sql.engines import POOL
 from fastapi_session.stores.sql.migration import alembic_config, standing
 from fastapi_session.stores.sql.prepared import leads_to_pooler
-from fastapi_session.stores.sql.tables import EVENT, NOTICE, SESSION, TABLES, missing_columns, schema_of
+from fastapi_session.stores.sql.tables import DEVICE, EVENT, NOTICE, ONCE, SESSION, TABLES, missing_columns, schema_of
 
 _MYSQL = ("mysql", "mariadb")
 
@@ -72,10 +72,10 @@ def read_facts(connection: Connection, *, own: bool, engine: AsyncEngine) -> Sql
     )
 
 
-def count_overdue(connection: Connection, *, sessions: int, notices: int, events: int) -> Overdue:
-    """Count what is kept though its time was over at these moments, none further than `MOST_COUNTED`."""
-    ended, told, written = SESSION.c.deadline <= sessions, NOTICE.c.at <= notices, EVENT.c.at <= events
-    return Overdue(*(_count(connection, each) for each in (ended, told, written)))
+def count_overdue(connection: Connection, *, moments: Overdue) -> Overdue:
+    """Count what is kept though its time was over at these *moments*, none further than `MOST_COUNTED`."""
+    columns = SESSION.c.deadline, NOTICE.c.at, EVENT.c.at, ONCE.c.until, DEVICE.c.last_seen_at
+    return Overdue(*(_count(connection, column <= at) for column, at in zip(columns, moments, strict=True)))
 
 
 def _count(connection: Connection, condition: ColumnElement[bool]) -> int:

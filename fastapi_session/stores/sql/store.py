@@ -102,9 +102,10 @@ class SqlStore(BatchedVerbs):
         own, engine = isinstance(self._engine, OwnEngine), self._engine.ways().together
         return await self._at_first(partial(read_facts, own=own, engine=engine))
 
-    async def overdue(self, *, sessions: int, notices: int, events: int) -> Overdue:
+    async def overdue(self, *, sessions: int, notices: int, events: int, digests: int = 0, devices: int = 0) -> Overdue:
         """Count what is kept though its time was over at these moments (milliseconds of the database's clock)."""
-        return await self._pooled.run(partial(count_overdue, sessions=sessions, notices=notices, events=events))
+        moments = Overdue(sessions, notices, events, digests, devices)
+        return await self._pooled.run(partial(count_overdue, moments=moments))
 
     async def create_all(self) -> None:
         """Create the tables that are missing, in development and tests. In production, migrate."""

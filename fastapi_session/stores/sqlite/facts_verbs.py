@@ -41,9 +41,15 @@ class FactVerbs(MovingVerbs):
         """Return how the file is set up. Raises StoreUnavailable, and ConfigurationError if it is of a newer version."""
         return await self._look(lambda db: _facts(db, self.path))
 
-    async def overdue(self, *, sessions: int, notices: int, events: int) -> Overdue:
+    async def overdue(self, *, sessions: int, notices: int, events: int, digests: int = 0, devices: int = 0) -> Overdue:
         """Count what is kept though its time was over at these moments (milliseconds)."""
-        moments = {"sessions": sessions, "notices": notices, "events": events}
+        moments = {
+            "sessions": sessions,
+            "notices": notices,
+            "events": events,
+            "digests": digests,
+            "devices": devices,
+        }
 
         def count(db: sqlite3.Connection) -> Overdue:
             return Overdue(**{what: _count(db, statements.OVERDUE[what], moment) for what, moment in moments.items()})

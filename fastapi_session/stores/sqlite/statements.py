@@ -225,6 +225,8 @@ OVERDUE: Mapping[str, str] = {
         "sessions": f"session WHERE {DEADLINE}",
         "notices": "notice WHERE at",
         "events": "event WHERE at",
+        "digests": "once WHERE until",
+        "devices": "device WHERE last_seen_at",
     }.items()
 }
 """How much there is whose time was over at a moment, counted up to a number: by what it is."""
