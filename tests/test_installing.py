@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ from fastapi_session import (
     Sessions,
     StoreUnavailable,
     install,
+    installing,
     origin,
     session_router,
 )
+from fastapi_session.doctor.application.installed import Installed
 from fastapi_session.doctor.application.mounted import UNHANDLED
+from fastapi_session.doctor.finding import Finding
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.testing import HandClock
 from tests.engines import SECRET, engine
@@ -187,6 +190,24 @@ def test_what_is_wrong_is_said_at_the_start(clock: HandClock, caplog: pytest.Log
             str(UNHANDLED.found("SessionError, DuplicateSessionCookiesError, StoreUnavailable")),
         ),
     ] == [(record.levelno, record.getMessage()) for record in caplog.records]
+
+
+def test_what_the_doctor_has_not_foreseen(
+    clock: HandClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application at which a check fails starts all the same, and the log says that not all of it was looked at."""
+
+    def failing(_: Installed) -> Iterator[Finding]:
+        yield UNHANDLED.found("first")
+        raise TypeError("what nobody has foreseen")
+
+    monkeypatch.setattr(installing, "application_findings", failing)
+    app = application(engine(clock))
+    with TestClient(app):
+        pass
+
+    assert [True, False] == [str(UNHANDLED.found("first")) == message for message in caplog.messages]
+    assert "the doctor could not look at all of this application" == caplog.messages[-1]
 
 
 def test_what_is_not_bound_needs_no_list(monkeypatch: pytest.MonkeyPatch) -> None:

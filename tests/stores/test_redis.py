@@ -166,6 +166,21 @@ class TestExpiry:
 
         assert ([], 1, set()) == (list(before), cleared, await keys_of(client, prefix))
 
+    async def test_a_page_is_read_in_one_go(
+        self, store: RedisStore, client: Redis, prefix: str, clock: HandClock
+    ) -> None:
+        """For a page no more names are read than it may have sessions, however many the server has let go: it has fewer then."""
+        gone, there = [new_session(f"{n}", now=clock(), user_id="a") for n in range(6)], new_session("b", now=clock())
+        for record in (*gone, there):
+            await store.insert(record)
+        for record in gone:
+            await client.delete(await key_of(client, prefix, record))
+        pages = [await store.session_page(after=None, limit=3)]
+        while (place := pages[-1].after) is not None:
+            pages.append(await store.session_page(after=place, limit=3))
+
+        assert [[], [], [there]] == [[*page.records] for page in pages]
+
     async def test_the_server_keeps_time(self, timed_store: RedisStore) -> None:
         """If no clock is given, the server's own decides, to the millisecond."""
         before = system_clock()

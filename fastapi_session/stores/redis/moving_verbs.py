@@ -72,9 +72,11 @@ class MovingVerbs(Reading):
         lowest, highest = ALL_NAMES
         number, place = (0, lowest) if after is None else _place(after)
         records: list[SessionRecord] = []
-        while number < len(self._keys.shards) and len(records) < limit:
-            shard, size = self._keys.shards[number], min(limit - len(records), SESSIONS_PAGE)
+        left = limit  # of names, not of sessions: many that Redis has let expire would be read for one page
+        while number < len(self._keys.shards) and left:
+            shard, size = self._keys.shards[number], min(left, SESSIONS_PAGE)
             [names] = await self._run(scripts.NAMES_OF_USER, shard.keys(), place, highest, field(size))
+            left -= len(names)
             rows, _ = await self._read(shard, session_ids_of(map(as_text, names)))
             records += self._readable.sessions(row for row in rows if row is not None)
             number, place = (number, f"({as_text(names[-1])}") if len(names) == size else (number + 1, lowest)
