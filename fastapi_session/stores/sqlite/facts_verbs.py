@@ -28,6 +28,10 @@ LARGEST_CHECKED = 100 * 1024**2
 _PATIENCE = 5.0
 """Seconds that a reading waits for the lock of another process."""
 
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY = 0xFF
+"""The bits of a result code that say what it is; the others say more of it (sqlite.org/rescode.html)."""
+
 T = TypeVar("T")
 
 
@@ -97,6 +101,8 @@ def _damage(db: sqlite3.Connection) -> str | None:
     try:
         found = str(_pragma(db, "quick_check(1)"))
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & _PRIMARY not in _DAMAGED:
+            raise  # as if another process holds the lock
         found = error.sqlite_errorname
     return None if found == "ok" else " ".join(found.split())[:80]
 
