@@ -110,4 +110,4 @@ def _own_secret(found: Places) -> bytes:
 
 
 def _key_file(store: object) -> Path | None:
-    return Path(f"{store.path}.secret") if isinstance(store, SqliteStore) else None
+    return secret_file.beside(store.path) if isinstance(store, SqliteStore) else None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
 from fastapi_session.core.rotation import RotationPolicy
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signing_keys import KeyPolicy
-from fastapi_session.engine.keys.secret_file import read_or_create
+from fastapi_session.engine.keys import secret_file
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.randomness import Random
 from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES
@@ -45,7 +44,7 @@ def _own_secret(store: Store, random: Random) -> bytes:
     if isinstance(store, MemoryStore):
         return random(MINIMUM_SECRET_BYTES)  # its sessions end with the process anyway
     if isinstance(store, SqliteStore):
-        return read_or_create(Path(f"{store.path}.secret"))
+        return secret_file.read_or_create(secret_file.beside(store.path))
     raise ConfigurationError(f"secret: this store needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}")
 
 

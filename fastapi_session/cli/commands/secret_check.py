@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import typer
@@ -85,7 +84,7 @@ def _materials(config: SessionConfig) -> tuple[Sequence[bytes], Source]:
     if config.secrets:
         return config.secrets, "configuration"
     store = configured_store(config, clock=system_clock)
-    material = secret_file.read(Path(f"{store.path}.secret")) if isinstance(store, SqliteStore) else None
+    material = secret_file.read(secret_file.beside(store.path)) if isinstance(store, SqliteStore) else None
     if material is None:
         raise ConfigurationError(f"{_SETTING} there is none (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}")
     return (material,), "key file"

@@ -26,6 +26,11 @@ _TOO_OPEN = stat.S_IWGRP | stat.S_IRWXO
 _ROOT = 0
 
 
+def beside(database: Path | str) -> Path:
+    """Return where the key file of the SQLite file *database* is."""
+    return Path(f"{database}.secret")
+
+
 def read_or_create(path: Path) -> bytes:
     """Return the secret in the file *path*, made with mode 0600 if there is none.
 
