@@ -14,13 +14,12 @@ from fastapi_session.core.signing_keys import ROTATING, SigningKey
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.event_loop import ensure_asyncio
 from fastapi_session.engine.keys.known_keys import KeyInformation, described_keys
+from fastapi_session.engine.store_clock import store_now
 from fastapi_session.errors import ConfigurationError, PayloadError
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.stores.base import PagedStore
 
 LARGEST_PAGE = 1_000
-_NOBODY = "0" * 32
-"""The id of no session: what is read of it is the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Administration:
             found = await store.session_page(after=after, limit=limit)
         except ValueError as error:
             raise PayloadError("after: give what the page before said") from error
-        now = self._engine.clock()
+        now = await store_now(store)
         alive = (record for record in found.records if not record.lineage.expired(now))
         return InformationPage(tuple(map(SessionInformation.of, alive)), found.after)
 
@@ -99,8 +98,8 @@ class Administration:
     async def health(self) -> Health:
         """Return how the deployment is. Raises `StoreUnavailable` if the store is down."""
         engine = self._engine
-        store_clock = (await engine.store.get(_NOBODY)).now
-        ahead = timedelta(milliseconds=engine.clock() - store_clock)
+        by_store = await store_now(engine.store)
+        ahead = timedelta(milliseconds=engine.clock() - by_store)
         age = engine.feed.age
         return Health(
             store=type(engine.store).__name__,

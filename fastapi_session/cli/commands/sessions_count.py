@@ -18,6 +18,7 @@ from fastapi_session.cli.opened import opened_sessions
 from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.cli.progress import progress
 from fastapi_session.cli.whose import AllTenants, Tenant, tenant_of
+from fastapi_session.engine.store_clock import store_now
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.plain_text import printable
@@ -27,8 +28,6 @@ from fastapi_session.stores.base import MovableStore
 User = Annotated[str | None, typer.Option("--user", metavar="ID", help="Of this user alone.")]
 
 _BATCH = 500
-_NOBODY = "0" * 32
-"""The id of no session: what is read of it is the store's clock."""
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ async def _count_all(sessions: Sessions) -> _Count:
     if not isinstance(store, MovableStore):
         raise ConfigurationError("store: this one does not iterate over its sessions; give a user by --user")
     count, expired = _Count(), 0
-    now = (await sessions.store.get(_NOBODY)).now
+    now = await store_now(store)
     with progress("sessions") as bar:
         async for page in store.every_session(batch=_BATCH):
             for record in page:
