@@ -9,6 +9,7 @@ import re
 import secrets
 import subprocess
 import sys
+import tomllib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
@@ -407,12 +408,14 @@ def test_every_module_is_on_the_map() -> None:
 
 
 def test_the_changelog_is_one_list_a_kind() -> None:
-    """What is not released yet stands once, in one list for each kind of change."""
+    """What the version of pyproject.toml has stands once, in one list for each kind of change, or for each part of that."""
     text = (ROOT / "CHANGELOG.md").read_text()
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     kinds = re.findall(r"^### (.+)$", text.split("\n## ")[1], re.MULTILINE)
-    lists = re.split(r"^### .+\n", text.split("\n## ")[1], flags=re.MULTILINE)[1:]
-    lines = [line for each in lists for line in each.strip().split("\n")]
+    lists = re.split(r"^####? .+\n", text.split("\n## ")[1], flags=re.MULTILINE)[1:]
+    lines = [line for each in lists if each.strip() for line in each.strip().split("\n")]
 
+    assert text.split("\n## ")[1].startswith(f"[{version}]")
     assert sorted(set(kinds)) == sorted(kinds)
     assert [] == [line for line in lines if not line.startswith("- ")]
     assert [] == [line for line in {*lines} if lines.count(line) > 1]
