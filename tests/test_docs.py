@@ -13,18 +13,30 @@ import tomllib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
 import httpx
 import pytest
+from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from fastapi_users.jwt import generate_jwt
 from itsdangerous import TimestampSigner
 from opentelemetry.util._once import Once
 
 import fastapi_session
-from fastapi_session import SessionConfig, doctor, errors, testing
+from fastapi_session import (
+    CreateSession,
+    SessionConfig,
+    create_session,
+    doctor,
+    errors,
+    install,
+    session_router,
+    testing,
+)
 from fastapi_session.core.rotation import Verdict
 from fastapi_session.testing import sign_in
 from tests import architecture
@@ -240,6 +252,29 @@ def test_sockets_and_streams(run: Run) -> None:
             socket.send_text("hello")
             assert "ada: hello" == socket.receive_text()
         assert "data: 0\n\ndata: 1\n\ndata: 2\n\n" == client.get("/events").text
+
+
+def test_tokens_for_other_services() -> None:
+    """The verifier of the page accepts an access token, and no token that is made for something else, nor a forged one."""
+    app = FastAPI()
+    sessions = install(app, SessionConfig(store="memory:", api_domain="https://api.example.com"))
+    app.include_router(session_router())
+
+    @app.post("/login")
+    async def login(create: Annotated[CreateSession, Depends(create_session())]) -> str:
+        await create("ada")
+        return await sessions.create_jwt({"sub": "ada", "iss": page.ISSUER}, validity=timedelta(minutes=5))
+
+    with serve(lambda _: app) as server:
+        keys = {"https://api.example.com/auth/jwt": f"{server.origin}/auth/jwt"}
+        page = run_examples("docs/signing-keys.md", instead=keys)
+        signed_in = httpx.post(f"{server.origin}/login", headers={AUTH_MODE: "header"})
+        token = signed_in.headers[ACCESS_HEADER]
+
+        assert "ada" == page.claims_of(token)["sub"]
+        for other in (signed_in.json(), token[:-8] + "AAAAAAAA"):
+            with pytest.raises(page.jwt.PyJWTError):
+                page.claims_of(other)
 
 
 def test_guard(run: Run, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from fastapi_session import (
     ConfigurationError,
     IssuedSession,
     SessionConfig,
+    SessionLimit,
     Sessions,
     StoreUnavailable,
     TokenTheftError,
@@ -323,6 +324,23 @@ def test_a_theft(take: Take) -> None:
         steps.next()
         assert 401 == running.refresh(strange).status_code
     assert [] == handles_of("ada")
+
+
+def test_sessions_that_do_not_last(take: Take) -> None:
+    """The list and the audit say why a user was signed out, and `explain` finds a token that another secret has made."""
+    signed_in("ada", ago=5 * HOUR)
+
+    async def sign_in_once_more(sessions: Sessions) -> Client:
+        here = Circumstances(HOME, SAFARI)
+        return Client.of(await sessions.create("ada", circumstances=here, limit=SessionLimit(1)))
+
+    last = in_application(sign_in_once_more, ago=2 * HOUR)
+    other = Secret.from_material(b"of another process-" * 3)
+    made_there = refresh_token.first(last.handle, secret=bytes(32), kid=other.kid, issue_id=bytes(9))
+    Path("token.txt").write_text(refresh_token.mint(made_there, other), "utf-8")
+    steps = take("Sessions that do not last")
+    steps.next()
+    steps.next()
 
 
 def test_who_is_called_a_thief(take: Take) -> None:
