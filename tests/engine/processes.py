@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi_session.clock import Clock
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import Algorithm, KeyPolicy
@@ -44,13 +46,18 @@ class Process:
     async def signing_kid(self, *, static: bool = False) -> str:
         """Return the kid that signs, once all that this causes in the background is done."""
         key = await self.keyring.signing_key(static=static)
-        await self.background.finish()
+        await self._all_done()
         return key.kid
 
     async def knows(self, kid: str) -> bool:
         key = await self.keyring.verifying_key(kid)
-        await self.background.finish()
+        await self._all_done()
         return key is not None
+
+    async def _all_done(self) -> None:
+        # Not `finish`, which gives up after seconds: a key pair of RSA takes longer on a machine that is busy.
+        while tasks := [*self.background._tasks]:
+            await asyncio.gather(*tasks)
 
     async def published(self) -> list[str]:
         return [key["kid"] for key in (await self.keyring.jwks())["keys"]]
