@@ -57,7 +57,7 @@ class ClientAddresses:
         return kept_address(seen, self._precision) if isinstance(seen, str) else None
 
     def _warn_of_proxy(self, seen: object, forwarded: str) -> None:
-        address = _parsed(seen)
+        address = address_in(seen)
         # A server that trusts its proxy takes the address from that header. Then it stands in it, be it private or not.
         if address is not None and not address.is_global and str(address) not in forwarded:
             self._watches = False
@@ -67,14 +67,14 @@ class ClientAddresses:
 @lru_cache(maxsize=1_024)
 def kept_address(seen: str, precision: IpAddressPrecision) -> str | None:
     """Return what is kept of the address *seen*, as the table says."""
-    address = None if precision == "none" else _parsed(seen)
+    address = None if precision == "none" else address_in(seen)
     if address is None or precision == "full":
         return None if address is None else str(address)
     hidden = _HIDDEN[address.version]
     return str(type(address)(int(address) >> hidden << hidden))
 
 
-def _parsed(seen: object) -> IPv4Address | IPv6Address | None:
+def address_in(seen: object) -> IPv4Address | IPv6Address | None:
     """Return the address that *seen* says, without the zone of an interface; `None` if it is none."""
     if not isinstance(seen, str) or len(seen) > LONGEST_ADDRESS:
         return None

@@ -10,17 +10,23 @@
 
 Each is always sent, empty if there is nothing to say: a proxy that copies what it is sent replaces so whatever the client has written
 there itself (GHSA-7r4p-vjf4-gxv4). A value is percent-encoded, but for visible ASCII without `%`.
+
+A proxy replaces a header of just this name. WSGI, CGI and PHP read `X_Auth_User` as the same one (GHSA-vjrc-mh2v-45x6), so a request that
+brings such a name does not pass.
 """
 
 from __future__ import annotations
 
+import re
 import string
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from fastapi_session.web.session import Session
 
 _PLAIN = string.punctuation.replace("%", "")
+_SEPARATOR = re.compile("[^a-z0-9]")
 
 
 def identity_headers(session: Session[Any, Any] | None) -> dict[str, str]:
@@ -34,3 +40,11 @@ def identity_headers(session: Session[Any, Any] | None) -> dict[str, str]:
         "X-Auth-Acr": session and session.acr,
     }
     return {name: quote(value or "", safe=_PLAIN) for name, value in told.items()}
+
+
+_NAMES = frozenset(name.lower() for name in identity_headers(None))
+
+
+def imitates_identity(names: Iterable[str]) -> bool:
+    """Say whether one of the header *names*, in lower case, is another one that some services take for a header of the table."""
+    return any(name not in _NAMES and _SEPARATOR.sub("-", name) in _NAMES for name in names)

@@ -8,6 +8,7 @@
 | the same, and it is for a page, and the proxy can send browsers to sign in | 303 to `login_url` |
 | has a session that the rule does not let pass | 403, or what a step-up asks for, as by a route |
 | is one that no rule is about, or that nobody may send | 403 |
+| has a header whose name some services take for one of identity | 403 |
 | is not described by a proxy of ours | 403 |
 | any, while the store is down and needed | 503 |
 
@@ -44,7 +45,7 @@ from fastapi_session.web.binding.dpop_requests import ORIGIN_KEY
 from fastapi_session.web.error_responses import response_to
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import SCOPE_KEY, exchange_of
-from fastapi_session.web.forward_auth.identity import identity_headers
+from fastapi_session.web.forward_auth.identity import identity_headers, imitates_identity
 from fastapi_session.web.forward_auth.original import PROXIES, Original, Proxy, original_of
 from fastapi_session.web.forward_auth.rules import Rule, first_about
 from fastapi_session.web.forward_auth.trust import Trust
@@ -137,6 +138,8 @@ class ForwardAuth:
     async def _response(self, request: Request) -> Response:
         if not self._trust.believes(request):
             return _forbidden("not asked by a trusted proxy")
+        if imitates_identity(request.headers.keys()):
+            return _forbidden("a header has the name of one of identity, but for its dashes")
         original = original_of(request, self._proxy, asked_at=self._path)
         rule = first_about(self._rules, original)
         if rule is None or not isinstance(rule.requires, SessionProvider):

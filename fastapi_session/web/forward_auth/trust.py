@@ -15,12 +15,13 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from starlette.requests import HTTPConnection
 
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.secret_strength import MAKE_A_SECRET, MINIMUM_SECRET_BYTES, weakness
+from fastapi_session.web.client_addresses import address_in
 
 SECRET_HEADER = "x-proxy-secret"
 
@@ -65,13 +66,8 @@ class Trust:
         return hmac.compare_digest(told[0].encode("latin-1"), self._secret)
 
     def _knows(self, address: str | None) -> bool:
-        if address is None or not self._networks:
-            return False
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._networks)
+        parsed = address_in(address) if self._networks else None
+        return parsed is not None and any(parsed in network for network in self._networks)
 
 
 def _networks(proxies: Sequence[str]) -> list[IPv4Network | IPv6Network]:

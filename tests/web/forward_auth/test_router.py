@@ -136,6 +136,15 @@ def test_a_session(method: str, proxied: Proxied) -> None:
     assert not {"set-cookie", "authorization"} & {*response.headers}
 
 
+@pytest.mark.parametrize("name", ["x_auth_user", "X_Auth-User", "x-auth_acr", "x.auth.session"])
+def test_a_name_that_is_read_as_another(name: str, proxied: Proxied) -> None:
+    """A header that WSGI or PHP would read as one of identity does not get in: a proxy replaces it under its one name alone."""
+    response = proxied.ask("/app", proxied.deployment.login().to_call(), {name: "admin"})
+
+    assert (403, {}) == (response.status_code, told(response))
+    assert 200 == proxied.ask("/open", {"x_auth_users": "x", "x-auth": "y"}).status_code
+
+
 def test_names(serve: Serve) -> None:
     """What is no visible ASCII is percent-encoded, and so is the percent sign; who acts is told."""
     proxied = serve("caddy")
@@ -324,6 +333,8 @@ class TestTrust:
             (["10.0.0.0/8"], "11.1.2.3", 403),
             (["fd00::/8"], "fd00::1", 200),
             (["fd00::/8"], "10.1.2.3", 403),
+            (["10.0.0.0/8"], "::ffff:10.1.2.3", 200),
+            (["10.0.0.0/8"], "::ffff:11.1.2.3", 403),
             (["10.0.0.0/8"], "testclient", 403),
             (["10.0.0.0/8"], None, 403),
         ],
