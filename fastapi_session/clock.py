@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], int]
+"""A function that returns what time it is, in whole milliseconds since the epoch."""
 
 
 def system_clock() -> int:

@@ -82,9 +82,9 @@ _BROWSERS_BEGIN = ("Mozilla/", "Opera/")
 
 @lru_cache(maxsize=CACHED)
 def describe_user_agent(text: str | None) -> Device:
-    """Return what the user agent *text* says of a device, as the table above has it.
+    """Return what the `User-Agent` header *text* says of a device: `describe_user_agent(text).text` is "Firefox on Linux".
 
-    The result is cached. The first call of a process reads the rules, which takes some tenths of a second. Without the extra
+    Versions and models are left out, and nobody has to say the truth there. The result is cached. The first call of a process reads the rules, which takes some tenths of a second. Without the extra
     `devices` nothing is known of any.
     """
     parse = _parser()

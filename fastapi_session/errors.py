@@ -175,7 +175,10 @@ class AuthenticationFailure(ClaimFailure):
 
 
 class InvalidClaimsError(SessionError):
-    """The session is real, but does not satisfy the claims of the route. Carries every failure at once."""
+    """The session is real, but does not satisfy the claims of the route. Tokens are kept.
+
+    `failures` has every claim that was not satisfied, and not only the first, as the response lists them.
+    """
 
     code = "INVALID_CLAIMS"
     message = "invalid claim"

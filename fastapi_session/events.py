@@ -160,7 +160,7 @@ class TokenTheftDetected(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsRejected(SessionEvent):
-    """A session did not satisfy the claims of a route."""
+    """A session did not satisfy the claims of a route: *failures* are all that were not satisfied. Nothing has changed."""
 
     failures: tuple[ClaimFailure, ...]
 

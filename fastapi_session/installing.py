@@ -43,7 +43,9 @@ def install(
     adopters: Sequence[Adopter] = (),
     moving_from: ForeignSessions | None = None,
 ) -> Sessions:
-    """Give *app* sessions: middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
+    """Give *app* sessions: `install(app, SessionConfig(api_domain="https://api.example.com", store="sqlite:///sessions.db"))`.
+
+    That is middleware, exception handlers, OpenAPI, and opening and closing with its lifespan.
 
     *sessions* is a configuration, or an engine made from one; by default the configuration is read from the environment.
     *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with each event.

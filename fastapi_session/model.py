@@ -114,7 +114,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known of who made a request. Neither identifies anybody: an address is shared, and a user agent is what the client says."""
+    """What is known of who made a request, `None` if nothing. It identifies nobody: an address is shared, and a client says what it likes."""
 
     ip_address: str | None = None
     user_agent: str | None = None

@@ -668,7 +668,7 @@ class Sessions:
     async def fetch_and_set_claim_of_all(
         self, user_id: str, claim: Claim[Any], *, tenant_id: str | None = None
     ) -> list[str]:
-        """Fetch the value of *claim* for each session of *user_id*, and keep it. Returns and raises as above.
+        """Fetch the value of *claim* for each session of *user_id*, and keep it; else as `set_claim_value_of_all`.
 
         Call it once the fact that is fetched has been committed.
         """
@@ -678,7 +678,7 @@ class Sessions:
     async def set_claim_value_of_all(
         self, user_id: str, claim: Claim[T], value: T, *, tenant_id: str | None = None
     ) -> list[str]:
-        """Keep *value* as that of *claim* in all sessions of *user_id*, fetched now. Returns and raises as above.
+        """Keep *value* as that of *claim* in all sessions of *user_id*, fetched now; else as `merge_into_access_token_payload_of_all`.
 
         It fetches nothing, so it can be given what a transaction that is still open has written: `within` that transaction.
         """

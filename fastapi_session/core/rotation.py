@@ -82,7 +82,7 @@ _ALL_CROSSED = 2**CROSSED_EXCHANGES - 1
 
 
 class Verdict(StrEnum):
-    """What a presented refresh token means: the rows of the table."""
+    """What a presented refresh token means: the rows of the rotation table."""
 
     BAD_TOKEN = "BAD_TOKEN"
     GONE = "GONE"

@@ -35,10 +35,10 @@ from fastapi_session.stores.rows import (
 
 
 class MemoryStore(Moving):
-    """Keeps sessions and signing keys in this process. Thread-safe, from any number of event loops.
+    """Keeps sessions and signing keys in this process, and ends with it: for development and tests.
 
-    *clock* returns milliseconds since the epoch. What goes in comes out as from any other store:
-    payloads go through JSON and back, and what is not JSON is refused with ValueError or TypeError.
+    Thread-safe, from any number of event loops. *clock* returns milliseconds since the epoch.
+    What goes in comes out as from any other store: payloads go through JSON and back, and what is not JSON is refused with ValueError or TypeError.
     """
 
     keeps_limits = True

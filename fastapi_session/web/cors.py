@@ -6,5 +6,8 @@ from fastapi_session.web.transport import PROOF_HEADER, REQUEST_HEADERS
 
 
 def get_all_cors_headers() -> list[str]:
-    """Return the request headers for `allow_headers` of a CORSMiddleware."""
+    """Return the request headers that pages of another origin send: `CORSMiddleware, allow_headers=get_all_cors_headers()`.
+
+    They are in lower case. Add the names of your own to the list: it is a new one at each call.
+    """
     return ["content-type", *REQUEST_HEADERS, PROOF_HEADER]

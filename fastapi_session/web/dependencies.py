@@ -50,7 +50,7 @@ def verify_session(
     payload: type[Payload] | None = None,
     data: type[Data] | None = None,
 ) -> SessionProvider[Payload, Data]:
-    """Provide the `Session` of a request or a WebSocket, or refuse it.
+    """Provide the `Session` of a request or a WebSocket, or refuse it: `session: Annotated[Session, Depends(verify_session())]`.
 
     The session has to satisfy *validators* and the global ones; *override_global_claim_validators* returns others in place of
     those. *session_required=False* provides `None` if no token of ours came. *anti_csrf_check* is by default done for every
@@ -105,7 +105,10 @@ class CreateSession(Generic[Payload, Data]):
         device: str | None = None,
         external: ExternalSession | None = None,
     ) -> Session[Payload, Data]:
-        """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`."""
+        """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`.
+
+        Sessions whose tokens the request brought end. Raises as that does, as `SessionLimitReached` and `StoreUnavailable`.
+        """
         return await create_new_session_in_request(
             self._connection,
             user_id,
@@ -171,6 +174,7 @@ def create_session(
 ) -> CreateSessionProvider[Payload, Data]:
     """Provide a `CreateSession`, by which a route begins the session of a user it has authenticated.
 
+    `async def login(create: Annotated[CreateSession, Depends(create_session())])`, and in it `await create(user_id)`.
     *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
     """
     return CreateSessionProvider(SessionTypes(payload, data))
@@ -217,5 +221,8 @@ class SessionsProvider:
 
 @marked
 def get_sessions() -> SessionsProvider:
-    """Provide `Sessions`, the engine: sessions by handle and by user. The request needs no session."""
+    """Provide `Sessions`, the engine, for sessions by handle and by user: `sessions: Annotated[Sessions, Depends(get_sessions())]`.
+
+    The request needs no session, so the route has to see to it who may do that.
+    """
     return SessionsProvider()

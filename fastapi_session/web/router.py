@@ -54,8 +54,9 @@ logger = logging.getLogger("fastapi_session")
 def session_router(
     prefix: str = "/auth", *, refresh: bool = True, sign_out: bool = True, client: bool = False, pages: bool = False
 ) -> APIRouter:
-    """Return the router of the session endpoints.
+    """Return the router of the session endpoints: `app.include_router(session_router())`.
 
+    They are `POST {prefix}/session/refresh`, `POST {prefix}/signout`, and the documents by which other services verify tokens.
     *prefix*, as the browser sees it, must be `api_base_path` of the configuration, because the refresh cookie is bound
     to that path. With *refresh=False* and *sign_out=False* the application serves those endpoints itself, at the same paths.
     With *client* it serves `client.js` too, the script by which a page keeps its session, and its types.

@@ -150,7 +150,7 @@ class Session(VerifiedSession[Payload, Data]):
             await self.set_claim_value(claim, value)
 
     async def set_claim_value(self, claim: Claim[T], value: T) -> None:
-        """Set the value of *claim*, fetched now, and send the new access token. Raises as above."""
+        """Set the value of *claim*, fetched now, and send the new access token. Raises as `merge_into_access_token_payload`."""
         await self.merge_into_access_token_payload(claim.entry(value, now=self._sessions.now()))
 
     def get_claim_value(self, claim: Claim[T]) -> T | None:
@@ -158,7 +158,7 @@ class Session(VerifiedSession[Payload, Data]):
         return claim.value(self._content.custom)
 
     async def remove_claim(self, claim: Claim[Any]) -> None:
-        """Remove the value of *claim*, and send the new access token. Raises as above."""
+        """Remove the value of *claim*, and send the new access token. Raises as `merge_into_access_token_payload`."""
         await self.merge_into_access_token_payload({claim.key: None})
 
     async def assert_claims(self, *validators: ClaimValidator) -> None:

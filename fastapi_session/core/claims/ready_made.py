@@ -37,7 +37,11 @@ Item = TypeVar("Item", str, int, float, bool)
 
 @dataclass(frozen=True)
 class PrimitiveClaim(Claim[T]):
-    """A claim whose value is one string, number or boolean."""
+    """A claim whose value is one string, number or boolean: `Plan = PrimitiveClaim("plan", fetch)`.
+
+    *fetch* is an async function of (user_id, tenant_id, payload), which returns `None` if there is no value. A route demands one
+    by `verify_session(Plan.has_value("pro"))`.
+    """
 
     def has_value(self, value: T, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[T]:
         """Require that the value is *value* and at most *max_age* old. *id* is by default the claim's key."""
@@ -46,7 +50,10 @@ class PrimitiveClaim(Claim[T]):
 
 @dataclass(frozen=True)
 class BooleanClaim(PrimitiveClaim[bool]):
-    """A claim that is true or false."""
+    """A claim that is true or false: `Verified = BooleanClaim("email-verified", fetch)`.
+
+    *fetch* is an async function of (user_id, tenant_id, payload). A route demands it by `verify_session(Verified.is_true())`.
+    """
 
     def is_true(self, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[bool]:
         """Require that the value is true and at most *max_age* old."""
@@ -59,7 +66,10 @@ class BooleanClaim(PrimitiveClaim[bool]):
 
 @dataclass(frozen=True)
 class PrimitiveArrayClaim(Claim[list[Item]]):
-    """A claim whose value is a list of strings, numbers or booleans."""
+    """A claim whose value is a list of strings, numbers or booleans: `Roles = PrimitiveArrayClaim("roles", fetch)`.
+
+    *fetch* is an async function of (user_id, tenant_id, payload). A route demands it by `verify_session(Roles.includes("admin"))`.
+    """
 
     def includes(self, item: Item, *, max_age: timedelta | None = None, id: str | None = None) -> ValueRule[list[Item]]:
         """Require that *item* is in the list."""

@@ -52,6 +52,7 @@ class Fresh(SessionRule):
 class Factor(SessionRule):
     """Demand that the user was authenticated by the factor *name*, as "otp" (RFC 8176), and if given *within* so long.
 
+    `verify_session(Factor("otp", within=timedelta(minutes=5)))`. A request that does not meet it is refused with `StepUpRequired`.
     Raises `ConfigurationError` for what can be no name, and for less than a second.
     """
 
@@ -77,6 +78,7 @@ class Factor(SessionRule):
 class Acr(SessionRule):
     """Demand the assurance level *level*, or a higher one of `SessionConfig.acr_order`. A level that is not in there stands alone.
 
+    `verify_session(Acr("aal2"))`. A request that does not meet it is refused with `StepUpRequired`.
     How long ago it was reached does not matter: for that demand a `Factor` too. Raises `ConfigurationError` for what can be no
     name.
     """

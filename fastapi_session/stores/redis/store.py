@@ -63,7 +63,9 @@ class Find(Protocol):
 
 
 class RedisStore(KeyVerbs, NoticeVerbs, EventVerbs, SightingVerbs, FactVerbs, MovingVerbs):
-    """Keeps sessions and signing keys on *server*: a URL, or a client of one's own, which is never closed here.
+    """Keeps sessions and signing keys on *server*: a URL, `RedisStore("redis://localhost:6379/0")`, or a client of one's own.
+
+    Such a client is never closed here.
 
     The server's clock decides, unless a *clock* is given, as tests do; it returns milliseconds since the epoch.
     Every key begins with *prefix*. More than one of *shards* spread sessions over the nodes of a Redis Cluster; what

@@ -38,7 +38,8 @@ LARGEST_STATEMENT = 8 * MAX_OBJECT
 class SqlStore(BatchedVerbs):
     """Keeps sessions, signing keys and the revocation feed in a database.
 
-    *engine* is your own `AsyncEngine`, or the URL of one to be made. The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
+    *engine* is your own `AsyncEngine`, or the URL of one to be made: `SqlStore("postgresql+asyncpg://app@host/app")`.
+    The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
     `StoreUnavailable`; what was in a batch, and has to go alone after it, may take as long once more. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
 
     Statements are prepared under the driver's names only if the engine, or an option in its URL, says so. Behind a pooler such as
