@@ -299,13 +299,12 @@ def test_guard(run: Run, tmp_path: Path) -> None:
 
 
 def test_introspection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands of the page ask about a token, as it says, and end its session; and the other routers are for their own clients."""
+    """The commands of the page sign in, ask about a token, as it says, and end its session; the other routers are for their own clients."""
     page = run("docs/introspection.md")
-    ask, revoke = examples_of("docs/introspection.md", "bash")
+    sign_in, ask, revoke = examples_of("docs/introspection.md", "bash")
     told = json.loads(examples_of("docs/introspection.md", "json")[0])
     with serve(lambda _: page.app) as server:
-        signed_in = httpx.post(f"{server.origin}/login", headers={AUTH_MODE: "header"})
-        monkeypatch.setenv("ACCESS_TOKEN", signed_in.headers[ACCESS_HEADER])
+        monkeypatch.setenv("ACCESS_TOKEN", commanded(f'{sign_in}echo "$ACCESS_TOKEN"', server).strip())
         said = [commanded(each, server) for each in (ask, revoke, ask)]
         form, by = {"token": "x"}, [("reports", os.environ["REPORTS_SECRET"]), ("mailer", page.mail_secret)]
         statuses = [
@@ -335,6 +334,26 @@ def test_administration(run: Run) -> None:
             statuses.append([client.get(path).status_code for path in paths])
 
     assert [[403] * 4, [200] * 4] == statuses
+
+
+def test_administration_at_a_terminal(run: Run) -> None:
+    """The first commands of the page sign Grace in and show her all sessions."""
+    page = run("docs/admin.md")
+    with serve(lambda _: page.app) as server:
+        [found] = json.loads(commanded(examples_of("docs/admin.md", "bash")[0], server))["sessions"]
+
+    assert "grace" == found["user_id"]
+
+
+def test_the_sign_in_of_administration(run: Run) -> None:
+    """On the same page a browser is sent to sign in, and then to the page that it wanted."""
+    with TestClient(run("docs/admin.md").app) as client:
+        html = {"accept": "text/html"}
+        asked = client.get("/admin/pages/session/list", headers=html)
+        signed_in = client.post(str(asked.url), headers={**html, AUTH_MODE: "cookie"})
+
+    assert ("I am Grace" in asked.text, "/admin/pages/session/list") == (True, signed_in.url.path)
+    assert 200 == signed_in.status_code
 
 
 def test_sync_endpoints(run: Run) -> None:

@@ -53,6 +53,9 @@ from fastapi_session.web.verifying import SessionProvider
 Requirement = SessionProvider[Any, Any] | Callable[..., Any] | Depends
 """What a route would depend on."""
 
+Decision = Callable[..., Any] | Depends
+"""A dependency of the application's own that decides, as the second and the third table say."""
+
 _LET_EVERYBODY_IN = (CreateSessionProvider, RefreshSessionProvider, SessionsProvider)
 """Dependencies of this library, which refuse nobody."""
 

@@ -26,7 +26,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
-from fastapi_session.admin.guarding import Requirement, administrator, asked_session, ensure_required
+from fastapi_session.admin.guarding import Decision, Requirement, administrator, asked_session, ensure_required
 from fastapi_session.admin.shown import (
     AdminDevice,
     AdminDevices,
@@ -121,14 +121,14 @@ def admin_router(
     prefix: str = "/admin",
     *,
     require: Sequence[Requirement] = (),
-    admitted_by: Callable[..., Any] | None = None,
+    admitted_by: Decision | None = None,
 ) -> APIRouter:
-    """Return the router by which administrators see and end the sessions of everybody, in every tenant.
+    """Return the router by which administrators see and end the sessions of everybody, in every tenant, below *prefix*.
 
     *require* is what each request has to meet, as a list of dependencies: `[verify_session(Roles.includes("admin"))]`. One of them has
     to ask for a claim, since any user meets all else that a session can be asked for. If something else decides who is an
-    administrator, give it as *admitted_by*: a dependency that raises for everybody else. The store is asked whether the
-    session of the administrator is still there.
+    administrator, give it as *admitted_by*: a dependency, no class, that raises for everybody else, or returns `False`. Beside it,
+    `require=[verify_session()]` is enough. At each request the store is asked whether the session of the administrator is still there.
 
     Raises `ConfigurationError` without such a guard.
     """

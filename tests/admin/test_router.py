@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import RedirectResponse
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from fastapi_session import Circumstances, ConfigurationError, Session, Sessions, admin_router, verify_session
+from fastapi_session import (
+    Authentication,
+    Circumstances,
+    ConfigurationError,
+    Fresh,
+    NotImpersonated,
+    Session,
+    Sessions,
+    admin_router,
+    verify_session,
+)
 from fastapi_session.testing import HandClock
 from tests.admin.administered import ADMIN, ADMINS, IN_CLAIMS, IN_DATA, application, engine_of, kept_secrets, shown
 from tests.engines import TroubledStore
 from tests.web.deployment import Deployment, deployed
+from tests.web.proving import Prover
 from tests.web.wire import Held
 from tests.wire import AUTH_MODE
 
@@ -316,6 +329,76 @@ def test_a_session_ends(deployment: Deployment) -> None:
         end["circumstances"]["user_agent"],
     )
     assert 404 == do(deployment, grace, "DELETE", f"/admin/sessions/{handle}").status_code
+
+
+def test_two_administrators_at_once(deployment: Deployment) -> None:
+    """Of two who end the same session one has done so, whom the audit names, and the other is told that it is not there."""
+    first, second = admin(deployment), admin(deployment)
+    signed_in(deployment)
+    [handle] = handles(deployment)
+    with ThreadPoolExecutor(2) as threads:
+        path = f"/admin/sessions/{handle}"
+        ended = [*threads.map(lambda held: do(deployment, held, "DELETE", path).status_code, (first, second))]
+    assert [204, 404] == sorted(ended)
+    assert 1 == len(ends(deployment, "ada"))
+
+
+def test_an_administrator_with_a_key(clock: HandClock) -> None:
+    """The session of an administrator that is bound by DPoP is proved once a request, however many requirements there are."""
+    sessions = engine_of(clock, dpop="optional")
+    app = application(sessions)
+    app.include_router(admin_router(require=[ADMINS, verify_session(NotImpersonated(), bound=True)]))
+    with deployed(app, sessions, clock) as deployment:
+        client = Prover(deployment)
+        held = Held.of(client.request("POST", f"/login?user_id={ADMIN}", None, {AUTH_MODE: "header"}), "header")
+        statuses = {client.request(method, path, held.access).status_code for method, path in [*EVERY, CHANGES[0]]}
+        assert {200, 404} == statuses
+        assert 401 == deployment.get("/admin/keys", held.to_call()).status_code
+        assert 403 == do(deployment, admin(deployment), "GET", "/admin/keys").status_code
+
+
+def test_an_administrator_who_signed_in_long_ago(sessions: Sessions, clock: HandClock) -> None:
+    """With a step-up in the guard, an administrator is asked for it, and nothing has happened."""
+    app = application(sessions)
+    app.include_router(admin_router(require=[verify_session(*ADMINS.validators, Fresh(minutes=5))]))
+    with deployed(app, sessions, clock) as deployment:
+        ada = deployment.ask(lambda: sessions.create("ada"))
+        grace = deployment.ask(lambda: sessions.create(ADMIN, authentication=Authentication(("pwd",))))
+        bearer = {"authorization": f"Bearer {grace.tokens.access_token}"}
+        clock.advance(timedelta(minutes=6))
+        refused = deployment.request("DELETE", f"/admin/sessions/{ada.access_token.session_handle}", bearer)
+        assert 401 == refused.status_code
+        assert 'error="insufficient_user_authentication"' in refused.headers["www-authenticate"]
+        assert 1 == len(handles(deployment))
+
+
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_where_it_is_mounted(sessions: Sessions, clock: HandClock, root: str) -> None:
+    """In an application that is mounted, behind a prefix too, the same holds, and pages of allowed origins alone read it."""
+    inner, outer = application(sessions), FastAPI()
+    inner.include_router(admin_router(require=[ADMINS]))
+    inner.add_middleware(CORSMiddleware, allow_origins=["https://page.example"], allow_credentials=True)
+    outer.mount("/v1", inner)
+    with TestClient(outer, root_path=root) as client:
+        path = f"{root}/v1/admin/sessions"
+        assert 401 == client.get(path).status_code
+        client.post(f"{root}/v1/login?user_id={ADMIN}", headers={AUTH_MODE: "cookie"})
+        found = [
+            client.get(path, headers={"origin": each}) for each in ("https://page.example", "https://other.example")
+        ]
+    assert [200, 200] == [each.status_code for each in found]
+    assert ["https://page.example", None] == [each.headers.get("access-control-allow-origin") for each in found]
+    assert {"no-store"} == {each.headers["cache-control"] for each in found}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "TRACE"])
+def test_other_methods(deployment: Deployment, method: str) -> None:
+    """A method that an endpoint does not have does nothing, for an administrator either."""
+    grace = admin(deployment)
+    signed_in(deployment)
+    refused = [do(deployment, grace, method, path) for _, path in EVERY]
+    assert {405} == {each.status_code for each in refused}
+    assert 1 == len(handles(deployment))
 
 
 def test_all_sessions_of_a_user_end(deployment: Deployment) -> None:

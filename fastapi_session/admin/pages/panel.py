@@ -26,9 +26,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def session_views() -> list[BaseModelView]:
-    """Return the views of sessions, devices, signing keys and the audit, for an admin that you have.
+    """Return the views of sessions, devices, signing keys and the audit, for an admin of starlette-admin that you have: `add_view` each.
 
-    They are closed unless its `auth_provider` is a `SessionAuth`. Give that admin `BoundedForms` as a middleware too.
+    They are closed unless its `auth_provider` is a `SessionAuth`. Give it `middlewares=[Middleware(BoundedForms)]` too, so that no
+    stranger sends it forms without a bound.
     """
     return [SessionsView(), DevicesView(), KeysView(), EventsView()]
 
@@ -43,11 +44,12 @@ def session_panel(
 ) -> BaseAdmin:
     """Return pages by which administrators see and end everybody's sessions: `session_panel(...).mount_to(app)`.
 
-    *require* and *login_url* are those of `SessionAuth`. *secret_key* is random text of at least 32 characters, the same in all
-    processes: by it starlette-admin signs its own cookies, which keep forged requests away. The pages are at *base_url*, and
-    *title* is what they are called in the browser.
+    *require* is what a route would depend on, and has to ask for a claim: `verify_session(Roles.includes("admin"))`. *secret_key* is
+    random text of at least 32 characters, the same in all processes: by it starlette-admin signs its own cookies, which keep forged
+    requests away. The pages are at *base_url*; *title* is what they are called. With *login_url*, the path of a sign-in page on this
+    host, browsers that are not signed in are sent there, and so is who signs out.
 
-    Raises `ConfigurationError` if *require* lets every user in, or *secret_key* is easy to guess.
+    Raises `ConfigurationError` if *require* lets every user in, *secret_key* is easy to guess, or *login_url* is no such path.
     """
     auth_provider = SessionAuth(require, login_url=login_url)
     _ensure_strong(secret_key)
@@ -60,6 +62,8 @@ def session_panel(
         index_view=CustomView(title, path="/", route_name="index", widget=_health, add_to_menu=False),
         # Not the application's own folder, in which an index.html would take the place of theirs.
         templates_dir=str(_TEMPLATES),
+        # All times are UTC. Else starlette-admin looks for a zone in a cookie, a stranger's too, and fails at some that name none.
+        timezone_config=None,
         middlewares=[Middleware(OwnOrigin), Middleware(BoundedForms)],
     )
     for view in session_views():

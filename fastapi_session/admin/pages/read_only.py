@@ -29,6 +29,7 @@ from fastapi_session.web.exchange import exchange_of
 LONGEST_LIST = 1_000
 LIST = "list"
 """The name of the route of a list."""
+NOTHING = "\N{EN DASH}"
 VIEW = "view"
 """The name of the link to the page of a row."""
 
@@ -45,6 +46,10 @@ class Text(StringField):
     async def serialize_value(self, request: Request, value: Any) -> str:
         """Return *value* as text."""
         return printable(str(value))
+
+    async def serialize_none_value(self, request: Request) -> str:
+        """Return what stands where nothing is known."""
+        return NOTHING
 
 
 def columns(*names: str, in_list: bool = True, **labels: str) -> tuple[Text, ...]:

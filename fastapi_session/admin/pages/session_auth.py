@@ -25,6 +25,7 @@ from starlette_admin.auth import AdminUser, AuthMiddleware, BaseAuthProvider
 from fastapi_session.admin.guarding import asked_session, ensure_decides
 from fastapi_session.errors import ConfigurationError, SessionError
 from fastapi_session.local_address import is_local
+from fastapi_session.plain_text import printable
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.guard import STATE
 from fastapi_session.web.pages.page_responses import SIGN_IN_PAGE
@@ -73,7 +74,7 @@ class SessionAuth(BaseAuthProvider):
         assert session is not None  # else the first would have raised
         request.scope[ADMITTED] = session
         request.scope.setdefault("state", {})[STATE] = session
-        return AdminUser(username=session.user_id)
+        return AdminUser(username=_name(session))
 
     def get_middleware(self) -> Middleware:
         """Return what asks this at each request."""
@@ -86,6 +87,12 @@ class SessionAuth(BaseAuthProvider):
     async def _sign_out(self, request: Request) -> Response:
         await admitted(request).revoke(circumstances=circumstances_of(request))
         return RedirectResponse(self._login_url or "/", status_code=303)
+
+
+def _name(session: Session[Any, Any]) -> str:
+    """Return who is told to be signed in: the user, and who acts as that one."""
+    actor = session.actor
+    return printable(session.user_id if actor is None else f"{actor.user_id} as {session.user_id}")
 
 
 class _KeptByNobody(AuthMiddleware):

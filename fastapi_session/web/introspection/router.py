@@ -9,6 +9,9 @@ Both are for clients with a secret, as the table of `clients` says, and refuse a
 the body is read. The token is in the body alone: what is in a URL is in logs. `token_type_hint` changes nothing, since the form of a
 token says what it is.
 
+A parameter without a value counts as omitted, and one that has two is refused (RFC 6749, section 3.2, which says so of the endpoint that
+makes tokens; RFC 7662 and RFC 7009 say nothing of it).
+
 No cookie is read, and none is sent: a page that lets a browser send such a request brings no session along, and no secret. So there is no
 anti-CSRF check.
 """
@@ -103,11 +106,11 @@ def introspection_router(
     introspect: bool = True,
     revoke: bool = True,
 ) -> APIRouter:
-    """Return the router by which other services ask what a token is worth, and end its session.
+    """Return the router by which other services ask what a token is worth, and end its session: `introspect` and `revoke` below *prefix*.
 
     *clients* are the services: their secrets by their ids, of at least 32 random characters each, in a list while one is being
-    replaced; or a function, async or not, that is given an id and a secret and returns true if a client has them.
-    *claims* are the names of those of your payload that all clients are told, or some by client id; else they are told none.
+    replaced; or a function, async or not, that is given an id and a secret and returns `True` if a client has them.
+    *claims* are the names of those of your payload that all clients are told, or, by client id, that each is told; by default none.
     *audiences* are, by client id, those for which `session.token_for(audience)` makes tokens that the client may ask about; else that is
     its id. With *introspect=False* or *revoke=False* one of the endpoints is left out.
 

@@ -25,6 +25,7 @@ from fastapi_session import (
     ConfigurationError,
     Fresh,
     Sessions,
+    StoreUnavailable,
     guarded,
     verify_session,
 )
@@ -288,6 +289,39 @@ def test_one_session(sessions: Sessions, clock: HandClock) -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "timezone=../../etc/passwd",
+        f"timezone={'x' * 3_000}",
+        "starlette_admin_flash=x.y.z",
+        f"{CSRF}=x.y.z",
+    ],
+    ids=lambda cookie: cookie[:20],
+)
+@pytest.mark.parametrize(("user", "status"), [(None, 401), (ADMIN, 200)])
+def test_cookies_that_another_host_has_set(sessions: Sessions, cookie: str, user: str | None, status: int) -> None:
+    """A cookie of a sibling domain, which comes with each request, closes the pages to nobody."""
+    with opened(sessions, user=user) as client:
+        own = f"{ACCESS_COOKIE}={client.cookies[ACCESS_COOKIE]}; " if user else ""
+        assert status == client.get(f"{PANEL}/session/list", headers={"cookie": own + cookie}).status_code
+
+
+def test_who_acts_as_an_administrator(sessions: Sessions) -> None:
+    """Whoever acts as an administrator is told so on each page, and is whom the audit names."""
+    with opened(sessions, user=None) as client:
+
+        async def act_as_grace() -> str:
+            actor = (await sessions.create("eve")).access_token
+            return (await sessions.impersonate(actor, ADMIN, reason="ticket 7")).tokens.access_token
+
+        client.headers["authorization"] = f"Bearer {ask(client, sessions, act_as_grace)}"
+        handle = created(client, sessions)
+        assert f"eve as {ADMIN}" in text_of(client, "/")
+        act(client, "session", "revoke", handle)
+        assert [(handle, "by_handle", "eve")] == ends(client, sessions, "ada")
+
+
 def test_who_acts_in_a_session(sessions: Sessions) -> None:
     """A session in which somebody acts as its user says so, with the reason."""
     with opened(sessions) as client:
@@ -402,6 +436,15 @@ def test_keys(sessions: Sessions) -> None:
         assert 401 == client.get(f"{PANEL}/").status_code
 
 
+def test_where_there_is_a_search(sessions: Sessions) -> None:
+    """A list of what is somebody's has a search, and that of the keys has none; what is not known is a dash."""
+    with opened(sessions) as client:
+        found = {name: 'type="search"' in client.get(f"{PANEL}/{name}/list").text for name in LISTS}
+        assert {"session": True, "device": True, "signing-key": False, "event": True} == found
+        page = text_of(client, f"/session/detail?pk={handles(client, sessions, ADMIN)[0]}")
+        assert ("null" in page, "Acted in by \u2013" in page) == (False, True)
+
+
 def test_keys_that_do_not_rotate(clock: HandClock) -> None:
     """Where one key signs for ever, it is said that none can be made before its time."""
     with opened(engine_of(clock, use_dynamic_access_token_signing_key=False)) as client:
@@ -481,6 +524,45 @@ def test_a_custom_header(clock: HandClock, checks: bool | None, status: int) -> 
     require = verify_session(*ADMINS.validators, anti_csrf_check=checks)
     with opened(sessions, require=require) as client:
         assert status == act(client, "session", "revoke", created(client, sessions)).status_code
+
+
+READ = {
+    "get": ["/", "/session/list", "/session/detail"],
+    "session_page": ["/session/list", "/device/list"],
+    "sessions_of": ["/session/list?q=ada", "/device/list?q=ada"],
+    "events": ["/event/list", "/event/list?q=ada", "/session/detail"],
+    "signing_keys": ["/", "/signing-key/list"],
+}
+WRITTEN = {
+    "delete": [("session", "revoke"), ("device", "sign_out")],
+    "delete_sessions_of": [("session", "revoke_user")],
+    "sessions_of": [("device", "sign_out")],
+}
+"""What each question to the store is for, once it is known who asks."""
+
+
+@pytest.mark.parametrize("question", sorted({*READ, *WRITTEN}))
+def test_a_store_that_goes_down(clock: HandClock, question: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one question fails, in the middle of a page or of an action, that is a 503, and the browser keeps its cookies."""
+    store = TroubledStore(clock)
+    sessions = engine_of(clock, store=store)
+    with opened(sessions) as client:
+        handle = created(client, sessions)
+        client.get(f"{PANEL}/session/list")
+
+        async def fails(*_: Any, **__: Any) -> Any:
+            raise StoreUnavailable("the store is down")
+
+        monkeypatch.setattr(store, question, fails)
+        pages = [path.replace("detail", f"detail?pk={handle}") for path in READ.get(question, ())]
+        token = {"X-CSRFToken": client.cookies[CSRF].strip('"')}
+        failed = [client.get(f"{PANEL}{path}") for path in pages]
+        for view, name in WRITTEN.get(question, ()):
+            path = f"{PANEL}/_api/{view}/row-action"
+            failed.append(client.post(path, params={"name": name, "pk": handle}, headers=token))
+        assert {(503, None)} == {(each.status_code, each.headers.get("set-cookie")) for each in failed}
+        monkeypatch.undo()
+        assert [handle] == handles(client, sessions)
 
 
 @pytest.mark.parametrize("path", ["/", *(f"/{name}/list" for name in LISTS)])
