@@ -254,6 +254,15 @@ def test_sockets_and_streams(run: Run) -> None:
         assert "data: 0\n\ndata: 1\n\ndata: 2\n\n" == client.get("/events").text
 
 
+def test_the_first_application_by_curl(run: Run) -> None:
+    """The commands of the first page sign in, call a route, refresh and sign out."""
+    page = run("README.md")
+    with serve(lambda _: page.app) as server:
+        printed = commanded(examples_of("README.md", "sh")[0], server)
+
+    assert '{"user_id":"ada"}{"user_id":"ada"}{}{"status":"OK"}' == printed
+
+
 def test_tokens_for_other_services() -> None:
     """The verifier of the page accepts an access token, and no token that is made for something else, nor a forged one."""
     app = FastAPI()
