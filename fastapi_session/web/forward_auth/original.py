@@ -8,7 +8,8 @@
 
 Only the headers of the one proxy are read: it sets those, and passes on all others as the client has sent them. What is missing, came
 twice or is malformed is not known. Whoever decides takes that for the worst: a method for one that changes something, a path for one
-that no rule is about.
+that no rule is about, and a method or a host for one that a stricter rule may name. A method with small letters is malformed: some
+services read `post` as `POST`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from fastapi_session.web.forward_auth.paths import read_path
 Proxy = Literal["nginx", "traefik", "caddy", "envoy"]
 PROXIES: tuple[Proxy, ...] = get_args(Proxy)
 
-_HOST = re.compile(r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])\.?(:[0-9]{1,5})?", re.IGNORECASE)
+_HOST = re.compile(r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])\.?(:[0-9]{1,5})?", re.IGNORECASE)
 _URL = re.compile(r"([a-z]+)://([^/?#@\\\s]+)(/.*)", re.IGNORECASE)
+_METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+")
+"""A token (RFC 9110, section 5.6.2) without small letters."""
 _SCHEMES: Mapping[str, str] = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _OF_SOCKETS = ("sec-websocket-key", "sec-websocket-version")
 """What each handshake of a WebSocket has (RFC 6455, section 4.1), and proxies keep; `Upgrade` they take away."""
@@ -63,7 +66,7 @@ def original_of(connection: HTTPConnection, proxy: Proxy, *, asked_at: str) -> O
         method, target = _one(headers, "x-forwarded-method"), _one(headers, "x-forwarded-uri")
     host = _HOST.fullmatch(authority or "")
     return Original(
-        method=method,
+        method=method if _METHOD.fullmatch(method or "") else None,
         origin=None if host is None else Origin.parse(f"{_SCHEMES.get(scheme or '')}://{host[1]}{host[2] or ''}"),
         host=None if host is None else host[1].lower(),
         target=target,

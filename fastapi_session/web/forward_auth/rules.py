@@ -1,6 +1,7 @@
 """Rules: which requests may pass to a service behind a proxy, and what they need.
 
-The first rule that is about a request decides; if none is, nobody passes.
+The first rule that may be about a request decides; if none may, nobody passes. Of a rule that names a host or methods it is not certain
+whether it is about a request of which those are not known. Such a request does not pass by it, nor by any rule after it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fastapi_session.web.forward_auth.original import Original
 from fastapi_session.web.forward_auth.paths import is_below, read_path
 from fastapi_session.web.verifying import SessionProvider
 
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 
 
@@ -53,16 +54,21 @@ class Rule:
         if self.audience is not None and not self.audience:
             raise ConfigurationError("Rule: give audience as the address or the name of the service, or leave it out")
 
-    def is_about(self, original: Original) -> bool:
-        """Say whether this rule decides about *original*."""
+    def may_be_about(self, original: Original) -> bool:
+        """Say whether this rule is about *original*, as far as that is known: a host or a method that is not known may be any."""
         return (
             original.path is not None
             and is_below(original.path, self.path_prefix)
-            and self.host in {None, original.host}
-            and (not self.methods or original.method in self.methods)
+            and (self.host is None or original.host in {None, self.host})
+            and (not self.methods or original.method in {None, *self.methods})
         )
+
+    def is_about(self, original: Original) -> bool:
+        """Say whether it is certain that this rule, which may be, is about *original*."""
+        return (self.host is None or original.host is not None) and (not self.methods or original.method is not None)
 
 
 def first_about(rules: Sequence[Rule], original: Original) -> Rule | None:
-    """Return the first of *rules* that is about *original*, `None` if none is."""
-    return next((rule for rule in rules if rule.is_about(original)), None)
+    """Return the first of *rules* that is about *original*, `None` if none is, or if it is not certain which."""
+    first = next((rule for rule in rules if rule.may_be_about(original)), None)
+    return first if first is not None and first.is_about(original) else None

@@ -257,6 +257,36 @@ class TestForgery:
             assert status == proxied.deployment.request("GET", question.path, headers).status_code
 
     @pytest.mark.parametrize("proxy", PROXIES)
+    @pytest.mark.parametrize("method", ["post", "Post", "POST"])
+    def test_a_method_with_two_readings(self, method: str, proxy: Proxy, serve: Serve) -> None:
+        """A method that some services read as another one passes by no rule for it, and by none that comes after."""
+        rules = [Rule("/app", "nobody", methods=["POST"]), Rule("/app", verify_session())]
+        proxied = serve(proxy, *rules)
+        bearer = proxied.deployment.login("header").to_call()
+
+        assert 403 == proxied.ask("/app", bearer, method=method).status_code
+        assert 200 == proxied.ask("/app", bearer, method="PUT").status_code
+
+    @pytest.mark.parametrize("proxy", PROXIES)
+    @pytest.mark.parametrize("port", [":https", ":123456", "..", ":"])
+    def test_a_host_with_two_readings(self, port: str, proxy: Proxy, serve: Serve) -> None:
+        """A host that the proxy knows, and that is not read here, passes by no rule for it, and by none that comes after."""
+        proxied = serve(
+            proxy, Rule("/app", "nobody", host=HOST), Rule("/app", verify_session()), Rule("/here", verify_session())
+        )
+        bearer = proxied.deployment.login("header").to_call()
+
+        for target, host, status in (
+            ("/app", HOST, 403),
+            ("/app", f"{HOST}{port}", 403),
+            ("/app", "of_another.example", 200),
+            ("/here", f"{HOST}{port}", 200),
+        ):
+            question = ASKED_BY[proxy]("GET", target, bearer)
+            headers = {name: value.replace(HOST, host) for name, value in question.headers.items()}
+            assert status == proxied.deployment.request("GET", question.path, headers).status_code, (target, host)
+
+    @pytest.mark.parametrize("proxy", PROXIES)
     def test_other_headers(self, proxy: Proxy, clock: HandClock, serve: Serve) -> None:
         """What a client writes into the headers of another proxy counts for nothing."""
         proxied = serve(proxy, sessions=engine(clock, anti_csrf="VIA_CUSTOM_HEADER"))
