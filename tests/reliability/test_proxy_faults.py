@@ -117,15 +117,19 @@ async def condition(wire: Wire, network: Proxy | None) -> dict[str, int]:
     return {**told, "kept": kept, "others": told["sockets"] - kept}
 
 
-async def settled(wire: Wire, network: Proxy | None, place: Place, *, others: int | None = None) -> dict[str, int]:
+async def settled(port: int, network: Proxy | None, place: Place, *, others: int | None = None) -> dict[str, int]:
     """The condition of a server as soon as nothing is in use and no more than *others* are connected, or after a while."""
-    for _ in range(100):
-        seen = await condition(wire, network)
-        is_settled = seen["in_use"] == 0 and seen["kept"] <= KEPT[place.kind]
-        if is_settled and others in (None, seen["others"]):
-            return seen
-        await asyncio.sleep(0.1)
-    return await condition(wire, network)
+    wire = Wire(port)  # a new one each time: the server hangs up on whoever is silent for as long as a full run takes
+    try:
+        for _ in range(100):
+            seen = await condition(wire, network)
+            is_settled = seen["in_use"] == 0 and seen["kept"] <= KEPT[place.kind]
+            if is_settled and others in (None, seen["others"]):
+                return seen
+            await asyncio.sleep(0.1)
+        return await condition(wire, network)
+    finally:
+        wire.close()
 
 
 async def test_nobody_is_answered_with_another_s_session(
@@ -135,8 +139,9 @@ async def test_nobody_is_answered_with_another_s_session(
     async with slow_store(place) as (url, network):
         service = Service(url, {"refresh_token_rotation_grace_period": 1}, cancels_deserted=True)
         async with serving(service, processes=1) as served:
-            wire = Wire(served.port)
-            before = await settled(wire, network, place)  # nobody has come yet whose leaving could be noticed late
+            before = await settled(
+                served.port, network, place
+            )  # nobody has come yet whose leaving could be noticed late
             crowd = Crowd(await signed_in(served.port, amount(60, full=2_000)))
             async with proxied(to_address("127.0.0.1", served.port), draw=doomed, seed=SEED) as clients:
                 for browser in crowd.browsers:
@@ -145,8 +150,7 @@ async def test_nobody_is_answered_with_another_s_session(
                 await asyncio.gather(*(ask(browser) for browser in crowd.browsers))
                 for browser in crowd.browsers:
                     browser.close()
-            after = await settled(wire, network, place, others=before["others"])
-            wire.close()
+            after = await settled(served.port, network, place, others=before["others"])
             await in_groups(crowd.browsers, partial(crowd.take_leave, served.port))
     figures(requests=crowd.outcomes.total(), outcomes=dict(crowd.outcomes), cut=clients.cut, before=before, after=after)
 
