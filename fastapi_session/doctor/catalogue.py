@@ -13,4 +13,4 @@ CHECKS = tuple(
         key=lambda check: check.id,
     )
 )
-"""All of them. `docs/doctor.md` has a row for each."""
+"""All of them. `docs/doctor-checks.md` has a row for each."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi_session.doctor.catalogue import CHECKS
 from fastapi_session.doctor.finding import Level
 
-PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
+PAGE = Path(__file__).parents[2] / "docs" / "doctor-checks.md"
 ROW = re.compile(r"^\| `(FS\d{3})` \| (\w+) \| (.+) \| (.+) \|$", re.MULTILINE)
 
 
