@@ -41,6 +41,7 @@ _TOKEN = re.compile(r"[\w.%+=~-]{60,}")
 """What may be a token: no word and no name of a host is so long."""
 
 _REDIRECTS = range(300, 400)
+_TOO_MANY, _UNAVAILABLE, _ERRORS = 429, 503, 500
 
 
 class Unreached(Exception):
@@ -109,11 +110,16 @@ class Response:
 
 
 class Caller:
-    """Sends requests to a deployment, one after the other, by *http*; *clock* says when."""
+    """Sends requests to a deployment, one after the other, by *http*; *clock* says when.
+
+    What was *limited* is the first response of somebody in front who has had enough requests of one address, `None` if nobody had.
+    """
 
     def __init__(self, http: httpx.AsyncClient, *, clock: Clock) -> None:
         self._http = http
         self._clock = clock
+        self._arrived: set[str] = set()
+        self.limited: Response | None = None
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str] = {}) -> Response:
         """Return what comes back. Raises `Unreached`."""
@@ -128,7 +134,17 @@ class Caller:
             # Without its cause: frames of a client have what was sent in their variables.
             raise Unreached(f"{asked}: {type(error).__name__} {in_a_line(error)}".rstrip()) from None
         fields = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in came.headers.raw)
-        return Response(asked, came.status_code, fields, body, connection, sent_at, self._clock())
+        response = Response(asked, came.status_code, fields, body, connection, sent_at, self._clock())
+        self._note(response)
+        return response
+
+    def _note(self, response: Response) -> None:
+        """Note whether *response* is that of a limit: 429, which no application of ours sends, or a 503 where it was none before."""
+        is_refused = response.status == _UNAVAILABLE and response.json() is None and response.asked in self._arrived
+        if response.status == _TOO_MANY or is_refused:
+            self.limited = self.limited or response
+        elif response.status < _ERRORS:
+            self._arrived.add(response.asked)
 
 
 @asynccontextmanager

@@ -70,6 +70,13 @@ _HITS = ("x-cache", "x-cache-status", "cf-cache-status", "cache-status", "x-prox
 """Headers by which caches say that a response is theirs."""
 
 
+async def hit_findings(reached: Reached) -> AsyncIterator[Finding]:
+    """Yield it if a cache responds to a refresh in place of the application. Raises `Unreached`."""
+    response = await reached.refresh()
+    if by := _hits(response):
+        yield CACHED.found(f"a cache had it already, by {by}, {response}")
+
+
 async def header_findings(reached: Reached) -> AsyncIterator[Finding]:
     """Yield what is lost on the way. Raises `Unreached`."""
     for method in _shown(reached):
@@ -101,10 +108,15 @@ def cached(response: Response) -> Iterator[str]:
     if "no-store" not in response.listed("cache-control"):
         said = in_a_line(", ".join(response.values("cache-control")) or "nothing")
         yield f"Cache-Control has no no-store, but says {said}, {response}"
+    if by := _hits(response):
+        yield f"a cache had it already, by {by}, {response}"
+
+
+def _hits(response: Response) -> str:
+    """Return by which headers it shows that a cache had *response* already, empty if by none."""
     hits = [name for name in _HITS if any("hit" in value.lower() for value in response.values(name))]
     ages = [name for name in ("age",) if response.value(name) not in (None, "0")]
-    if hits or ages:
-        yield f"a cache had it already, by {', '.join([*hits, *ages])}, {response}"
+    return ", ".join([*hits, *ages])
 
 
 def _shown(reached: Reached) -> tuple[Method, ...]:

@@ -4,18 +4,27 @@
 |---|---|---|
 | FS201 | there is a response | error |
 | FS225 | all is seen in three minutes | warning |
+| FS227 | all is seen before somebody in front has had enough requests | warning |
 
-Some look at what others stand on: if a refresh does not arrive at all, what else a refresh would show is not asked. After two looks
-in a row without any response nothing more is asked. It is some 60 requests in all, one after the other; those of which a rate
-limiter may have enough come last. Only what was looked at to its end counts as looked for.
+Some look at what others stand on:
+
+| if | then nothing is asked |
+|---|---|
+| there is no response, twice in a row, or nobody behind a proxy | any more |
+| a refresh does not arrive, or a cache responds to it | of what a refresh would show |
+| requests are limited | any more; what the look saw until then may be due to it, and does not count |
+
+It is some 60 requests in all, one after the other; those that are to meet a limit come last. Only what was looked at to its end
+counts as looked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from fastapi_session.doctor.finding import Check, Examination, Finding, Level
 from fastapi_session.doctor.outside import (
@@ -51,6 +60,13 @@ OUT_OF_TIME = Check(
     "see why requests take so long there, or from here, and look again",
 )
 
+LIMITED = Check(
+    "FS227",
+    Level.WARNING,
+    "requests are refused after some, as where it is limited how many come from one address, so not all of it was looked at",
+    "let the session endpoints pass: all users behind one address share such a limit; or look from an address that has none",
+)
+
 LIMIT = timedelta(minutes=3)
 """How long all of it may take. A healthy deployment takes seconds; one that is hostile may draw out each response."""
 
@@ -81,18 +97,25 @@ def _is_probed(reached: Reached) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Looking:
-    """What is found by a *look*, if *can* says that it can be made; it may need a refresh that *arrives*."""
+    """What is found by a *look*, if *can* says that it can be made; it may need a refresh that *arrives*.
+
+    *stops* says which others are not made if anything is found by it. Some are there to meet a limit.
+    """
 
     checks: tuple[Check, ...]
     look: Look
     can: Callable[[Reached], bool] = _always
     arrives: bool = False
+    stops: Literal["none", "refreshes", "all"] = "none"
+    meets_limits: bool = False
 
 
 _LOOKS = (
+    _Looking((refusals.NO_APPLICATION,), refusals.reach_findings, stops="all"),
     _Looking(documents.CHECKS, documents.document_findings),
-    _Looking((refusals.NOT_OURS,), refusals.refresh_findings),
+    _Looking((refusals.NOT_OURS,), refusals.refresh_findings, stops="refreshes"),
     _Looking((refusals.NOT_OURS,), refusals.sign_out_findings),
+    _Looking((cleared.CACHED,), cleared.hit_findings, arrives=True, stops="refreshes"),
     _Looking(connections.CHECKS, connections.connection_findings),
     _Looking((schemes.ELSEWHERE,), schemes.redirect_findings),
     _Looking((schemes.NO_HSTS,), schemes.hsts_findings, lambda reached: reached.is_https),
@@ -103,38 +126,47 @@ _LOOKS = (
     _Looking((origins.KEPT_OUT, origins.OPEN), origins.origin_findings, arrives=True),
     _Looking((origins.UNREADABLE,), origins.reading_findings, _has_other_pages, arrives=True),
     _Looking(proofs.CHECKS, proofs.proof_findings, _proves, arrives=True),
-    _Looking((device_endpoints.NO_WAY_THROUGH,), device_endpoints.device_findings, device_endpoints.binds),
+    _Looking(
+        (device_endpoints.NO_WAY_THROUGH,), device_endpoints.device_findings, device_endpoints.binds, arrives=True
+    ),
     _Looking(
         (*probes.CHECKS, *arrived_cookies.CHECKS, *recorded_address.CHECKS, *registration.CHECKS),
         probes.probe_findings,
         _is_probed,
         arrives=True,
     ),
-    _Looking((refusals.LIMITED,), refusals.limit_findings, arrives=True),
-    _Looking((device_endpoints.LIMITED,), device_endpoints.device_limit_findings, device_endpoints.binds),
+    _Looking((refusals.LIMITED,), refusals.limit_findings, arrives=True, meets_limits=True),
+    _Looking(
+        (device_endpoints.LIMITED,),
+        device_endpoints.device_limit_findings,
+        device_endpoints.binds,
+        arrives=True,
+        meets_limits=True,
+    ),
 )
 
+_OF_ALL = (UNREACHED, OUT_OF_TIME, LIMITED)
+
 CHECKS: tuple[Check, ...] = tuple(
-    sorted({UNREACHED, OUT_OF_TIME, *(check for each in _LOOKS for check in each.checks)}, key=lambda check: check.id)
+    sorted({*_OF_ALL, *(check for each in _LOOKS for check in each.checks)}, key=lambda check: check.id)
 )
 
 
 async def look_from_outside(reached: Reached, found: Examination, *, limit: timedelta = LIMIT) -> None:
     """Add to *found* what is wrong with what *reached* shows, and what was looked for until *limit* was over."""
-    found.checked += [UNREACHED, OUT_OF_TIME]
+    found.checked += _OF_ALL
     try:
         async with asyncio.timeout(limit.total_seconds()):
             await _look(reached, found)
     except TimeoutError:
-        left = sorted({check.id for check in _possible(reached)} - {check.id for check in found.checked})
         found.findings.append(
-            OUT_OF_TIME.found(f"{lasting(limit)} were over, so it was not looked for {', '.join(left)}")
+            OUT_OF_TIME.found(f"{lasting(limit)} were over, so it was not looked for {_left(reached, found)}")
         )
 
 
 async def _look(reached: Reached, found: Examination) -> None:
-    """Look at all of *reached* that can be looked at. Who does not respond is told once, not for each request."""
-    arrives, silent = True, False
+    """Look at all of *reached* that can be looked at."""
+    arrives, is_silent = True, False
     for each in _LOOKS:
         if not each.can(reached) or (each.arrives and not arrives):
             continue
@@ -143,19 +175,22 @@ async def _look(reached: Reached, found: Examination) -> None:
             async for finding in each.look(reached):
                 found.findings.append(finding)
         except Unreached as error:
-            if silent:
+            if is_silent:  # who does not respond is told once, not for each request
                 return
-            silent = True
             found.findings.append(UNREACHED.found(str(error)))
-        else:
-            silent = False
-            found.checked += [check for check in each.checks if check not in found.checked]
-        if each.look is refusals.refresh_findings:
-            arrives = len(found.findings) == before
+            is_silent, arrives = True, arrives and each.stops != "refreshes"
+            continue
+        is_silent = False
+        if (limited := reached.caller.limited) is not None and not each.meets_limits:
+            found.findings[before:] = [LIMITED.found(f"{limited}, so it was not looked for {_left(reached, found)}")]
+            return
+        found.checked += [check for check in each.checks if check not in found.checked]
+        if len(found.findings) > before and each.stops == "all":
+            return
+        arrives = arrives and not (len(found.findings) > before and each.stops == "refreshes")
 
 
-def _possible(reached: Reached) -> Iterator[Check]:
-    """Yield which of `CHECKS` can be made of *reached*: some need its configuration, some a session."""
-    for each in _LOOKS:
-        if each.can(reached):
-            yield from each.checks
+def _left(reached: Reached, found: Examination) -> str:
+    """Return the ids of the checks that can be made of *reached* and were not."""
+    possible = {check.id for each in _LOOKS if each.can(reached) for check in each.checks}
+    return ", ".join(sorted(possible - {check.id for check in found.checked}))

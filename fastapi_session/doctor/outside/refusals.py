@@ -4,6 +4,7 @@
 |---|---|---|
 | FS205 | a refresh and a sign-out without a token: the refusal is the application's, and no page, redirect or 405 of something in front | error |
 | FS207 | a few refreshes one after the other: none is refused by a rate limiter | warning |
+| FS226 | a refresh without a token: the response is none of a proxy that does not reach the application | error |
 
 The status and the body may be those that a handler of the application gives. Then it shows by the tokens that it clears.
 """
@@ -21,7 +22,7 @@ NOT_OURS = Check(
     "FS205",
     Level.ERROR,
     "requests to a session endpoint do not arrive at the application",
-    "let POST requests to it pass whatever is in front: sign-in pages, firewalls, redirects, other routes",
+    "let POST requests to it pass whatever is in front: sign-in pages, firewalls, redirects, other routes, error pages of a proxy",
 )
 LIMITED = Check(
     "FS207",
@@ -29,11 +30,27 @@ LIMITED = Check(
     "refreshes are limited by how many come from one address",
     "do not limit the refresh endpoint so: all users behind one address share it, and a wrong token costs no more than a request",
 )
+NO_APPLICATION = Check(
+    "FS226",
+    Level.ERROR,
+    "what is in front does not reach the application",
+    "start the application, and see in the log of what is in front at which address it looks for it",
+)
 
-CHECKS = (NOT_OURS, LIMITED)
+CHECKS = (NOT_OURS, LIMITED, NO_APPLICATION)
+
+_OF_GATEWAYS = frozenset({502, 503, 504, *range(520, 527), 530})
+"""Statuses by which proxies, and those of Cloudflare, say that nobody is behind them, or not in time."""
 
 BURST = 20
 """How many refreshes come one after the other: those of the tabs that a browser opens again."""
+
+
+async def reach_findings(reached: Reached) -> AsyncIterator[Finding]:
+    """Yield it if nobody is behind what is in front. Raises `Unreached`."""
+    response = await reached.refresh()
+    if response.status in _OF_GATEWAYS and response.json() is None:
+        yield NO_APPLICATION.found(str(response))
 
 
 async def refresh_findings(reached: Reached) -> AsyncIterator[Finding]:

@@ -37,6 +37,7 @@ CALLER = "127.0.0.2"
 HTTP = """
 limit_req_zone $server_addr zone=refreshes:1m rate=1r/m;
 limit_req_zone $server_addr zone=devices:1m rate=1r/m;
+limit_req_zone $server_addr zone=all:1m rate=10r/m;
 limit_req_status 429;
 """
 SERVER = """

@@ -31,12 +31,38 @@ SEEN_WITHOUT_SESSION: Mapping[str, Broken] = {
         ("FS205",), locations=f"location = {REFRESH} {{ return 302 https://login.example.com/in?next=x; }}"
     ),
     "a sign-in page in front of all": Broken(
-        ("FS202", "FS202", "FS205", "FS205", "FS221", "FS221"),
+        ("FS202", "FS202", "FS205", "FS205"),
         server="return 302 https://login.example.com/in?next=$request_uri;",
     ),
-    "a firewall": Broken(("FS205", "FS205", "FS221", "FS221"), location="limit_except GET OPTIONS { deny all; }"),
+    "a firewall": Broken(("FS205", "FS205"), location="limit_except GET OPTIONS { deny all; }"),
     "no word to caches": Broken(("FS206", "FS206"), location="proxy_hide_header Cache-Control;"),
-    "a cache that says so": Broken(("FS206", "FS206", "FS214"), location='add_header Age "20" always;'),
+    "a cache that says so": Broken(("FS206", "FS214"), location='add_header Age "20" always;'),
+    "a cache of all": Broken(
+        ("FS206", "FS214"),
+        location="proxy_cache pages; proxy_cache_methods GET POST; proxy_cache_valid any 1m; "
+        "proxy_ignore_headers Cache-Control Set-Cookie Vary; add_header X-Cache-Status $upstream_cache_status always;",
+    ),
+    "an application that does not run": Broken(
+        ("FS226",), locations="location /auth { proxy_pass http://127.0.0.1:1; }"
+    ),
+    "maintenance": Broken(("FS226",), server="return 503;"),
+    "a limit for all": Broken(("FS227",), server="limit_req zone=all burst=9 nodelay;"),
+    "a limit that says 503": Broken(("FS227",), server="limit_req zone=all burst=9 nodelay; limit_req_status 503;"),
+    "a password in front": Broken(("FS202", "FS202", "FS205"), server="auth_basic x; auth_basic_user_file /dev/null;"),
+    "errors of its own": Broken(
+        ("FS205",),
+        server="proxy_intercept_errors on; error_page 401 403 404 /own; "
+        "location = /own { default_type text/html; return 401 '<h1>Sorry'; }",
+    ),
+    "a redirect to www": Broken(
+        ("FS202", "FS202", "FS205", "FS205"), server="return 301 https://www.$host$request_uri;"
+    ),
+    "copied CORS": Broken(
+        ("FS214", "FS218", "FS218", "FS219"),
+        location="if ($request_method = OPTIONS) { add_header Access-Control-Allow-Origin '*'; "
+        "add_header Access-Control-Allow-Headers 'Content-Type,Range'; return 204; } "
+        "add_header Access-Control-Allow-Origin '*' always;",
+    ),
     "a rate limiter": Broken(
         ("FS207",), locations=f"location = {REFRESH} {{ PASS limit_req zone=refreshes burst=20 nodelay; }}"
     ),
@@ -78,6 +104,11 @@ SEEN_BY_A_SESSION: Mapping[str, Broken] = {
     "cookies by http": Broken(
         ("FS232", "FS232", "FS232", "FS232", "FS233", "FS233", "FS238", "FS238"),
         location="proxy_cookie_flags ~ samesite=none nosecure;",
+    ),
+    "proxy_pass alone": Broken(
+        ("FS215", "FS235", "FS235", "FS236"),
+        headers={"Host": None, "X-Forwarded-For": None, "X-Forwarded-Proto": None},
+        buffers="",
     ),
     "an address that is not told": Broken(("FS234", "FS234"), headers={"X-Forwarded-For": '""'}),
     "an address that clients tell": Broken(("FS235", "FS235"), headers={"X-Forwarded-For": None}),
