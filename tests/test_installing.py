@@ -183,7 +183,7 @@ def test_what_is_wrong_is_said_at_the_start(clock: HandClock, caplog: pytest.Log
     assert [
         (
             logging.WARNING,
-            "FS011 api_domain is not set: http://localhost:8000 is assumed; set it to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
+            "FS011 api_domain is not set: http://localhost:8000 is assumed; set api_domain to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
         ),
         (
             logging.ERROR,

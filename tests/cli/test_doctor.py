@@ -112,7 +112,7 @@ def test_the_json(command_line: CommandLine) -> None:
         "level": "info",
         "says": "sessions live for as long as they are used, since there is no absolute_timeout",
         "seen": "idle_timeout is 9 days",
-        "fix": "give one if users have to sign in again after some time, as NIST SP 800-63B asks",
+        "fix": "give absolute_timeout=timedelta(days=30) if users have to sign in again after some time, as NIST SP 800-63B asks",
     } == said["findings"][0]
     assert {"FS001", "FS002", "FS003", "FS004", "FS011", "FS083"} <= {*said["checked"]}
     assert "FS041" not in said["checked"], "without an application nobody knows its middlewares"

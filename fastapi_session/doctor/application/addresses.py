@@ -25,7 +25,7 @@ ASSUMED = Check(
     "FS011",
     Level.WARNING,
     "api_domain is not set",
-    "set it to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
+    "set api_domain to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
 )
 PLAIN = Check(
     "FS012",
@@ -43,7 +43,7 @@ TWO_LOCAL_HOSTS = Check(
     "FS014",
     Level.WARNING,
     "two names of this machine are two sites, and browsers such as Chromium and Safari keep no cookies of another site",
-    "use one host name for page and API",
+    "use one host name for page and API, as in http://localhost:3000 and http://localhost:8000",
 )
 MIXED = Check(
     "FS015",
@@ -55,7 +55,7 @@ TRIED_OUT = Check(
     "FS016",
     Level.INFO,
     "api_domain is not set, as is right on this machine alone",
-    "before others use the application, set it to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
+    "before others use the application, set api_domain to the origin that browsers see (FASTAPI_SESSION_API_DOMAIN)",
 )
 
 CHECKS = (ASSUMED, PLAIN, OTHER_SITE, TWO_LOCAL_HOSTS, MIXED, TRIED_OUT)

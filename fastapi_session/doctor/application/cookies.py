@@ -20,13 +20,13 @@ WIDE = Check(
     "FS021",
     Level.INFO,
     "every host below cookie_domain is sent the tokens, and can set cookies in their place",
-    "leave it out, unless several of those hosts serve this API",
+    "leave cookie_domain out, unless several of those hosts serve this API",
 )
 NOT_SECURE = Check(
     "FS022",
     Level.WARNING,
     "cookie_secure is off, so browsers send the tokens by http too, where whoever is on the way reads them",
-    "leave it out",
+    "leave cookie_secure out",
 )
 
 CHECKS = (WIDE, NOT_SECURE)

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -35,13 +34,19 @@ def _warning(id_: str, says: str, fix: str) -> Check:
 
 
 MISSING = _warning(
-    "FS041", "pages of another origin cannot read the responses of the API", "add CORSMiddleware for them"
+    "FS041",
+    "pages of another origin cannot read the responses of the API",
+    "add CORSMiddleware with allow_origins of them, allow_credentials=True and allow_headers=get_all_cors_headers()",
 )
 NO_HEADERS = _warning(
-    "FS042", "allow_headers of CORSMiddleware keeps headers of sessions out", "add get_all_cors_headers()"
+    "FS042",
+    "allow_headers of CORSMiddleware keeps headers of sessions out",
+    "add those of get_all_cors_headers() to allow_headers",
 )
 NO_POST = _warning(
-    "FS043", "allow_methods of CORSMiddleware keeps POST out, by which sessions are refreshed and ended", "add POST"
+    "FS043",
+    "allow_methods of CORSMiddleware keeps POST out, by which sessions are refreshed and ended",
+    "add POST to allow_methods",
 )
 NO_CREDENTIALS = _warning(
     "FS044",
@@ -51,34 +56,46 @@ NO_CREDENTIALS = _warning(
 NOT_EXPOSED = _warning(
     "FS045",
     "expose_headers of CORSMiddleware replaces those of sessions, so pages cannot read them",
-    f"add {', '.join(RESPONSE_HEADERS)}",
+    f"add {', '.join(RESPONSE_HEADERS)} to expose_headers",
 )
-NO_PROOFS = _warning("FS046", "allow_headers of CORSMiddleware keeps DPoP out", "add get_all_cors_headers()")
+NO_PROOFS = _warning(
+    "FS046", "allow_headers of CORSMiddleware keeps DPoP out", "add those of get_all_cors_headers() to allow_headers"
+)
 PROOFS_NOT_EXPOSED = _warning(
     "FS047",
     "expose_headers of CORSMiddleware replaces those of DPoP, so pages cannot read them",
-    f"add {', '.join(PROOF_RESPONSE_HEADERS)}",
+    f"add {', '.join(PROOF_RESPONSE_HEADERS)} to expose_headers",
 )
 NOT_AS_SENT = _warning(
-    "FS048", "allow_origins of CORSMiddleware has an origin as no browser sends it", "write it as browsers do"
+    "FS048",
+    "allow_origins of CORSMiddleware has an origin as no browser sends it",
+    "write it as browsers send it: in small letters, without a path, and without the port that its scheme has anyway",
 )
-NO_ORIGIN = _warning("FS049", "allow_origins of CORSMiddleware has what is no origin", "write it with its scheme")
+NO_ORIGIN = _warning(
+    "FS049",
+    "allow_origins of CORSMiddleware has what is no origin",
+    "write it with its scheme, as in https://www.example.com",
+)
 KEPT_OUT = _warning("FS050", "CORSMiddleware keeps the pages of website_domain out", "add it to allow_origins")
 EVERYBODY = _warning(
-    "FS051", "allow_origins of CORSMiddleware opens sessions to the pages of every site", "name the origins of yours"
+    "FS051",
+    "allow_origins of CORSMiddleware opens sessions to the pages of every site",
+    "name your own origins in allow_origins",
 )
 NULL = _warning(
-    "FS052", "allow_origins of CORSMiddleware has 'null', which pages of every site can send", "take it out"
+    "FS052",
+    "allow_origins of CORSMiddleware has 'null', which pages of every site can send",
+    "take 'null' out of allow_origins",
 )
 STRANGERS = _warning(
     "FS053",
     "allow_origin_regex of CORSMiddleware lets in an origin that anybody may own",
-    "escape dots, and name your hosts",
+    "escape its dots, and write out the names of your hosts",
 )
 AROUND = _warning(
     "FS054",
     "pages of other origins cannot read the responses of a middleware around CORSMiddleware",
-    "add CORSMiddleware as the last one",
+    "call add_middleware for CORSMiddleware last, so that it is the outermost",
 )
 
 CHECKS = (
@@ -110,7 +127,7 @@ def cors_findings(installed: Installed) -> Iterator[Finding]:
     config, app = installed.config, installed.app
     if app is None:
         return
-    places = _places(app)
+    places = _places(app.user_middleware)
     api, website = Origin.parse(config.api_domain), Origin.parse(config.website_domain)
     if not places and api != website:
         yield MISSING.found(f"pages of {website}, and an API at {api}")
@@ -128,14 +145,14 @@ def cors_origins(installed: Installed) -> Iterator[Origin]:
     """Yield which origins *installed* lets in by their names."""
     if installed.app is None:
         return
-    for place in _places(installed.app):
+    for place in _places(installed.app.user_middleware):
         given = _arguments(installed.app.user_middleware[place])
         yield from filter(None, (Origin.parse(str(text)) for text in given.get("allow_origins", ())))
 
 
-def _places(app: FastAPI) -> list[int]:
-    """Return where in the middlewares of *app*, the outermost first, a CORSMiddleware stands."""
-    kinds: list[object] = [middleware.cls for middleware in app.user_middleware]
+def _places(middlewares: Sequence[Middleware]) -> list[int]:
+    """Return where in *middlewares*, the outermost first, a CORSMiddleware stands."""
+    kinds: list[object] = [middleware.cls for middleware in middlewares]
     return [place for place, kind in enumerate(kinds) if isinstance(kind, type) and issubclass(kind, CORSMiddleware)]
 
 

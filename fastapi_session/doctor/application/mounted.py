@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fastapi import FastAPI
-
 from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application.installed import Installed
 from fastapi_session.doctor.application.routes import Route, routes_of
 from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.sessions import Sessions
 from fastapi_session.web.dependencies import CreateSessionProvider, RefreshSessionProvider
 from fastapi_session.web.installed import engine_of
 from fastapi_session.web.router import REFRESH_ENDPOINT
@@ -37,13 +36,13 @@ ELSEWHERE = Check(
     "FS072",
     Level.WARNING,
     "session_router() is not served at api_base_path, to whose refresh endpoint browsers send the refresh cookie",
-    "give both the same path, as browsers see it",
+    "give session_router() and api_base_path the same path, as browsers see it",
 )
 TWICE = Check(
     "FS073",
     Level.WARNING,
     "session_router() is served at several paths, and browsers send the refresh cookie to one of them",
-    "include it once",
+    "include it once, at api_base_path",
 )
 STRIPPED = Check(
     "FS074",
@@ -84,7 +83,7 @@ def mounted_findings(installed: Installed) -> Iterator[Finding]:
     missing = [each.__name__ for each in RESPONDED if each not in app.exception_handlers]
     if missing:
         yield UNHANDLED.found(", ".join(missing))
-    yield from _mounted(app, routes)
+    yield from _mounted(routes, engine_of(app))
 
 
 def _not_refreshed(routes: Sequence[Route], config: SessionConfig) -> Iterator[Finding]:
@@ -106,8 +105,7 @@ def _misplaced(refreshes: Sequence[str], config: SessionConfig) -> Iterator[Find
         yield ELSEWHERE.found(f"{refreshes[0]} is served, and the cookie is for {config.refresh_path}")
 
 
-def _mounted(app: FastAPI, routes: Sequence[Route]) -> Iterator[Finding]:
-    outer = engine_of(app)
+def _mounted(routes: Sequence[Route], outer: Sessions | None) -> Iterator[Finding]:
     for route in routes:
         if engine_of(route.application) not in {None, outer}:
             yield NO_LIFESPAN.found(f"it is mounted at {route.path}")

@@ -20,13 +20,13 @@ LIMITER = Check(
     "FS061",
     Level.WARNING,
     "browsers end a binding for good at a 429 of its endpoints",
-    "let the middleware pass them, and what is below them",
+    "have the middleware leave these paths alone, and all below them",
 )
 FORGERY_CHECK = Check(
     "FS062",
     Level.WARNING,
     "browsers have no token for a middleware against forged requests, and end a binding for good at its refusal",
-    "let the middleware pass the endpoints of the binding, and what is below them",
+    "have the middleware leave these paths alone, and all below them",
 )
 
 CHECKS = (LIMITER, FORGERY_CHECK)

@@ -2,9 +2,9 @@
 
 | id | looks at | level |
 |---|---|---|
-| FS091 | sessions in memory, of an API by https | warning |
+| FS091 | sessions in memory, of an API by https that is not on this machine alone | warning |
 | FS092 | sessions that live as long as they are used | info |
-| FS093 | `lost_response_recovery`, where others alone verify | info |
+| FS093 | `lost_response_recovery`, where others alone may verify | info |
 | FS094 | `revocation_feed_max_age` | info |
 """
 
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi_session.config.settings import is_https
+from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application.installed import Installed, embedded_store
 from fastapi_session.doctor.application.routes import Route, routes_of
 from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.origin import Origin
 from fastapi_session.plain_text import lasting
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.web.dependencies import CreateSessionProvider
@@ -33,19 +34,19 @@ ENDLESS = Check(
     "FS092",
     Level.INFO,
     "sessions live for as long as they are used, since there is no absolute_timeout",
-    "give one if users have to sign in again after some time, as NIST SP 800-63B asks",
+    "give absolute_timeout=timedelta(days=30) if users have to sign in again after some time, as NIST SP 800-63B asks",
 )
 RECOVERED = Check(
     "FS093",
     Level.INFO,
-    "no route here verifies sessions, so it is never learnt that a token arrived, and with lost_response_recovery the one before stays good",
+    "no route here has verify_session(), so it may never be learnt that a token arrived, and with lost_response_recovery the one before stays good",
     "give lost_response_recovery=False if other services verify the access tokens",
 )
 NO_MAX_AGE = Check(
     "FS094",
     Level.INFO,
     "while the store is down, sessions that others have ended go on until their access tokens expire",
-    "give revocation_feed_max_age if 503 is better then",
+    "give revocation_feed_max_age=timedelta(seconds=30) if 503 is better then",
 )
 
 CHECKS = (IN_MEMORY, ENDLESS, RECOVERED, NO_MAX_AGE)
@@ -54,7 +55,7 @@ CHECKS = (IN_MEMORY, ENDLESS, RECOVERED, NO_MAX_AGE)
 def policy_findings(installed: Installed) -> Iterator[Finding]:
     """Yield what follows from the choices of *installed*."""
     config = installed.config
-    if is_https(config.api_domain) and isinstance(embedded_store(config), MemoryStore):
+    if _serves_others(config) and isinstance(embedded_store(config), MemoryStore):
         yield IN_MEMORY.found(f"a MemoryStore, for {config.api_domain}")
     if config.absolute_timeout is None:
         yield ENDLESS.found(f"idle_timeout is {lasting(config.idle_timeout)}")
@@ -62,6 +63,11 @@ def policy_findings(installed: Installed) -> Iterator[Finding]:
         yield RECOVERED.found("lost_response_recovery is on")
     if config.revocation_feed_max_age is None:
         yield NO_MAX_AGE.found(f"access_token_validity is {lasting(config.access_token_validity)}")
+
+
+def _serves_others(config: SessionConfig) -> bool:
+    api = Origin.parse(config.api_domain)
+    return api is not None and api.scheme == "https" and not api.is_loopback
 
 
 def _only_begins(installed: Installed) -> bool:

@@ -35,7 +35,7 @@ OVERRIDDEN = Check(
     "FS084",
     Level.WARNING,
     "the application sets in its code what a variable says otherwise, and the variable is ignored",
-    "take out one of the two",
+    "take out the variable, or the setting in the code",
 )
 
 CHECKS = (STRANGER, OVERRIDDEN)

@@ -50,7 +50,7 @@ NOT_REFRESHED = Check(
     "FS231",
     Level.ERROR,
     "a session of this store cannot be refreshed at this address",
-    "name the application that is served there, with its store and its secret",
+    "name the application that is served there (--app), with the store and the secret that it has",
 )
 LONG_TOKENS_LOST = Check(
     "FS236",

@@ -40,7 +40,7 @@ NOT_OPENED = Check(
     "FS112",
     Level.ERROR,
     "a signing key is encrypted under a secret that is not configured, so no process starts",
-    "give the secret that made it, in a list after the new one",
+    'give that secret too, in a list after the newest one, as in FASTAPI_SESSION_SECRET=\'["new", "old"]\'',
 )
 UNDER_EARLIER = Check(
     "FS113",

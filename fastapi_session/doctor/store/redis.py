@@ -30,25 +30,25 @@ EVICTS = Check(
     "FS121",
     Level.ERROR,
     "the server evicts keys when it is full, which ends sessions and forgets which ones were revoked",
-    "set maxmemory-policy noeviction",
+    "set maxmemory-policy noeviction, by CONFIG SET and in the configuration of the server",
 )
 EVICTED = Check(
     "FS122",
     Level.WARNING,
     "the server has evicted keys since it started, and sessions or revocations may be among them",
-    "set maxmemory-policy noeviction, give it more memory, and revoke again what was revoked meanwhile",
+    "set maxmemory-policy noeviction as for FS121, give the server more memory, and revoke again what was revoked meanwhile",
 )
 NOTHING_KEPT = Check(
     "FS123",
     Level.ERROR,
     "the server keeps nothing on its disk, so a restart ends all sessions",
-    "set appendonly yes and appendfsync everysec",
+    "set appendonly yes and appendfsync everysec, by CONFIG SET and in the configuration of the server",
 )
 SNAPSHOTS = Check(
     "FS124",
     Level.WARNING,
     "the server keeps snapshots only, so a crash undoes sign-ins and sign-outs of minutes",
-    "set appendonly yes and appendfsync everysec",
+    "set appendonly yes and appendfsync everysec, by CONFIG SET and in the configuration of the server",
 )
 REPLICA = Check(
     "FS125",
@@ -66,7 +66,7 @@ REFUSED = Check(
     "FS127",
     Level.ERROR,
     "the user of the server may not run commands that the store needs",
-    "allow them by ACL SETUSER, as the page on stores says",
+    "allow the user these commands: ACL SETUSER with its name, and + before each",
 )
 NOT_TOLD = Check(
     "FS128",
@@ -90,7 +90,7 @@ NO_WRITE_WAITS = Check(
     "FS131",
     Level.INFO,
     "the server has replicas and accepts writes without them, which are lost if it was cut off and another takes over",
-    "set min-replicas-to-write 1",
+    "set min-replicas-to-write 1, by CONFIG SET and in the configuration of the server",
 )
 
 CHECKS = (

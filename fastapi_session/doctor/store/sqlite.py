@@ -46,7 +46,7 @@ NO_LOG = Check(
     "FS162",
     Level.WARNING,
     "the file has no write-ahead log, so readers and writers wait for one another and for the disk",
-    "run PRAGMA journal_mode = WAL on it while the application is stopped",
+    "stop the application, and run PRAGMA journal_mode = WAL on the file",
 )
 FULL = Check(
     "FS163",

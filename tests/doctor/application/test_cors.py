@@ -112,7 +112,7 @@ def test_what_is_wrong_is_said_at_the_start(clock: HandClock, caplog: pytest.Log
         pass
 
     assert [
-        "FS043 allow_methods of CORSMiddleware keeps POST out, by which sessions are refreshed and ended: it has GET, PUT; add POST"
+        "FS043 allow_methods of CORSMiddleware keeps POST out, by which sessions are refreshed and ended: it has GET, PUT; add POST to allow_methods"
     ] == caplog.messages
 
 

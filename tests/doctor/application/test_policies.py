@@ -14,13 +14,15 @@ from tests.doctor.deployments import Found, bare, configured, found_in, healthy,
 
 
 def test_sessions_in_memory() -> None:
-    """A store in memory, of an API by https, is FS091; of this machine it is not."""
+    """A store in memory, of an API by https, is FS091; of this machine it is not, by https neither."""
     seen = [("FS091", "a MemoryStore, for https://api.example.com")]
     local = "http://localhost:8000"
 
     assert seen == settings_found(store="memory:")
     assert seen == settings_found(store=MemoryStore())
     assert [] == settings_found(store="memory:", api_domain=local, website_domain=local)
+    secure = "https://localhost:8443"
+    assert [] == settings_found(store="memory:", api_domain=secure, website_domain=secure)
     assert [] == settings_found(store="postgresql+asyncpg://app@localhost/app")
 
 
