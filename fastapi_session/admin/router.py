@@ -18,7 +18,6 @@ No response that tells something is kept by any cache. All parameters are in the
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
@@ -27,6 +26,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
 from fastapi_session.admin.guarding import Decision, Requirement, administrator, asked_session, ensure_required
+from fastapi_session.admin.key_changes import delete_key, make_next_key
 from fastapi_session.admin.shown import (
     AdminDevice,
     AdminDevices,
@@ -44,7 +44,7 @@ from fastapi_session.admin.signed_in import devices_of
 from fastapi_session.engine.administration import InformationPage
 from fastapi_session.errors import PayloadError
 from fastapi_session.handles import PUBLIC_TENANT, own_handle
-from fastapi_session.model import MAX_REASON, moment
+from fastapi_session.model import MAX_REASON
 from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import PagedStore
@@ -79,8 +79,6 @@ After = Annotated[str | None, Query(description="What the page before said.")]
 Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE)]
 Data = Annotated[bool, Query(description="Claims and session data too.")]
 Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Why, as the event is to say.")]
-
-logger = logging.getLogger("fastapi_session")
 
 
 class Refusal(Exception):
@@ -227,18 +225,15 @@ async def _keys(sessions: Engine) -> AdminKeys:
 
 
 async def _rotate(asking: Asking, sessions: Engine) -> RotatedKey:
-    if not sessions.config.use_dynamic_access_token_signing_key:
+    key = await make_next_key(sessions, by=administrator(asking))
+    if key is None:
         raise Refusal(409, NO_ROTATION)
-    key, made = await sessions.administration.rotate_keys()
-    logger.info("signing key %s: rotation asked for by %r", key.kid, administrator(asking).user_id)
-    return RotatedKey(kid=key.kid, signs_from=moment(key.record.activates_at), made=made)
+    return RotatedKey.model_validate(key, from_attributes=True)
 
 
 async def _revoke_key(kid: str, asking: Asking, sessions: Engine) -> None:
-    if kid not in {key.kid for key in await sessions.administration.keys()}:
+    if not await delete_key(sessions, kid, by=administrator(asking)):
         raise Refusal(404, NO_KEY)
-    await sessions.revoke_signing_key(kid)
-    logger.warning("signing key %s: deleted by %r", kid, administrator(asking).user_id)
 
 
 async def _events(

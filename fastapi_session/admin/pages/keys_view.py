@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,10 @@ from starlette.requests import Request
 from starlette_admin import ActionSelection, action, flash, row_action
 from starlette_admin.exceptions import ActionFailed
 
+from fastapi_session.admin.key_changes import delete_key, make_next_key
 from fastapi_session.admin.pages.read_only import ReadOnly, by, columns, sessions_of
 from fastapi_session.engine.keys.known_keys import KeyInformation
-from fastapi_session.model import moment
 from fastapi_session.plain_text import when
-
-logger = logging.getLogger("fastapi_session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +79,11 @@ class KeysView(ReadOnly[KeyRow]):
     )
     async def rotate(self, request: Request, selection: ActionSelection) -> None:
         """Make the next key before its time."""
-        sessions = sessions_of(request)
-        if not sessions.config.use_dynamic_access_token_signing_key:
+        key = await make_next_key(sessions_of(request), by=by(request))
+        if key is None:
             raise ActionFailed("One key signs for ever here; to replace it, delete it.")
-        key, made = await sessions.administration.rotate_keys()
-        logger.info("signing key %s: rotation asked for by %r", key.kid, by(request).user_id)
-        text = "The next key is made" if made else "There is one already"
-        flash(request, f"{text}; it signs from {when(moment(key.record.activates_at))}.", "success")
+        text = "The next key is made" if key.made else "There is one already"
+        flash(request, f"{text}; it signs from {when(key.signs_from)}.", "success")
 
     @row_action(
         name="revoke",
@@ -99,8 +94,6 @@ class KeysView(ReadOnly[KeyRow]):
     )
     async def revoke(self, request: Request, pk: Any) -> None:
         """Delete a key."""
-        if await self.find_by_pk(request, pk) is None:
+        if not await delete_key(sessions_of(request), str(pk), by=by(request)):
             raise ActionFailed("There is no such key any more.")
-        await sessions_of(request).revoke_signing_key(str(pk))
-        logger.warning("signing key %s: deleted by %r", pk, by(request).user_id)
         flash(request, "The key is deleted.", "success")
