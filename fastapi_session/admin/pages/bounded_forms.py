@@ -3,7 +3,7 @@
 | the body | response |
 |---|---|
 | is larger than any form of these pages, or than *largest* | 413, without reading on |
-| is no form that can be read | the status of starlette's own refusal, 400 |
+| is no form that can be read | 400 |
 | never came whole | none: whoever sent it has gone |
 | anything else | that of the page |
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
@@ -45,6 +46,8 @@ class BoundedForms:
             return
         try:
             await self.app(scope, _again(body, receive), send)
+        except FormParserError:  # which an older starlette lets through
+            await _refusal(HTTPStatus.BAD_REQUEST)(scope, receive, send)
         except HTTPException as error:
             # That of a form is raised in a middleware, where nothing makes it a response. Ours are kinds of it, and are for the handlers.
             if type(error) is not HTTPException:
