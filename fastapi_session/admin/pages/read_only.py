@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
@@ -130,7 +131,7 @@ class ReadOnly(BaseModelView, Generic[Row]):
         """Return the rows of one page, of the user *q*, sorted as asked for."""
         found = [*await self._found(request, q)]
         for name, direction in reversed(sorts or ()):
-            found.sort(key=lambda row: str(getattr(row, name) or ""), reverse=direction == "desc")
+            found.sort(key=partial(_place, name), reverse=direction == "desc")
         return found[skip:] if limit < 0 else found[skip : skip + limit]
 
     async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
@@ -155,6 +156,12 @@ class ReadOnly(BaseModelView, Generic[Row]):
         if asked not in kept:
             kept[asked] = await self.rows(request, q)
         return kept[asked]
+
+
+def _place(name: str, row: object) -> tuple[bool, Any]:
+    """Return by what *row* is sorted in the column *name*: what is not known comes before all that is."""
+    value = getattr(row, name)
+    return (value is not None, value)
 
 
 def sessions_of(request: Request) -> Sessions:

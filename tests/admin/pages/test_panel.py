@@ -95,9 +95,17 @@ def ask(client: TestClient, sessions: Sessions, verb: Any, *arguments: Any, **op
     return client.portal.call(lambda: verb(*arguments, **options))
 
 
-def created(client: TestClient, sessions: Sessions, user: str = "ada", *, agent: str = FIREFOX, **options: Any) -> str:
+def created(
+    client: TestClient,
+    sessions: Sessions,
+    user: str = "ada",
+    *,
+    agent: str = FIREFOX,
+    seen: Circumstances | None = None,
+    **options: Any,
+) -> str:
     """The handle of a new session of *user*."""
-    seen = Circumstances("203.0.113.7", agent)
+    seen = seen or Circumstances("203.0.113.7", agent)
     issued = ask(client, sessions, sessions.create, user, circumstances=seen, **options)
     handle: str = issued.access_token.session_handle
     return handle
@@ -417,6 +425,22 @@ def test_a_device_is_signed_out(sessions: Sessions, clock: HandClock) -> None:
         assert [phone] == handles(client, sessions)
         assert 303 == act(client, "device", "sign_out", newest).status_code
         assert [phone] == handles(client, sessions)
+
+
+def test_devices_by_how_many_sessions_they_have(sessions: Sessions) -> None:
+    """A column of numbers is sorted by number, and what is not known comes before all that is."""
+
+    def users(page: str) -> list[str]:
+        return re.findall(r"(\w+) public", page)
+
+    with opened(sessions) as client:
+        for count, user in ((2, "bob"), (10, "ada")):
+            for _ in range(count):
+                created(client, sessions, user)
+        listed = [users(text_of(client, f"/device/list?sort=sessions__{each}")) for each in ("desc", "asc")]
+        created(client, sessions, "carol", seen=Circumstances())
+        listed.append(users(text_of(client, "/device/list?sort=address__asc"))[:1])
+    assert [["ada", "bob", ADMIN], [ADMIN, "bob", "ada"], ["carol"]] == listed
 
 
 def test_keys(sessions: Sessions) -> None:
