@@ -3,7 +3,7 @@
 | | status | `error` |
 |---|---|---|
 | it is nobody who may ask | 401, with the challenge | `invalid_client` |
-| no form with one `token`, or a parameter that came twice | 400 | `invalid_request` |
+| no form with one `token`, or a parameter that came with two values | 400 | `invalid_request` |
 | credentials in the form, beside those in the header | 400 | `invalid_request` |
 | a token that is not revoked by its type | 400 | `unsupported_token_type` |
 | any other method than POST | 405 | `invalid_request` |
