@@ -34,6 +34,7 @@ from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.model import Circumstances
 from fastapi_session.secret_strength import weakness
+from fastapi_session.stores.sql import METADATA
 from fastapi_session.stores.sqlite.schema import SCHEMA_VERSION
 from tests.browser.waiting import until
 from tests.cli.conftest import CommandLine
@@ -189,6 +190,13 @@ def test_every_section_is_tried() -> None:
     tried = set(re.findall(r'take\("(.+?)"\)', Path(__file__).read_text("utf-8")))
 
     assert {*blocks()} == tried
+
+
+def test_every_table_is_dropped() -> None:
+    """The command for a database names each table of ours."""
+    (named,) = re.findall(r"DROP TABLE (.+?)'", TEXTS[PAGE], re.DOTALL)
+
+    assert {*METADATA.tables} == {*re.split(r",\s+", named)}
 
 
 def test_no_secret_of_the_page_is_one() -> None:
