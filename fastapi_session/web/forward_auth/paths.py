@@ -8,6 +8,7 @@ the rule of one place and is served from another. So a path is decoded once, and
 | a segment `.` or `..`, also encoded | the folder above | yes |
 | `%2f`, `%5c`, `\\` | a slash | yes |
 | `//` | one slash | yes |
+| `#` | the beginning of a fragment, which is cut off; a request has none (RFC 9112, section 3.2) | yes |
 | `;` | the beginning of a parameter, which is cut off | yes |
 | `%` after decoding, as of `%252e` | something encoded | yes |
 | control characters, `%00` | the end | yes |
@@ -28,7 +29,7 @@ _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\\%;\ufffd]|//")
 
 def read_path(target: str) -> str | None:
     """Return the path of *target*, a path with or without a query, decoded; `None` if it is refused, as the table says."""
-    sent = re.split(r"[?#]", target, maxsplit=1)[0]
+    sent = target.partition("?")[0]
     if not _SENT.fullmatch(sent) or _HIDDEN.search(sent):
         return None
     path = unquote(sent)

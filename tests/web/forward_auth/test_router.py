@@ -211,6 +211,7 @@ def test_refusals(proxied: Proxied) -> None:
         ("/app%2fx", "GET", 403),
         ("/app/..;/closed", "GET", 403),
         ("/app/%252e%252e/closed", "GET", 403),
+        ("/app#/../closed", "GET", 403),
         ("/%61pp", "GET", 200),
         ("/%63losed", "GET", 403),
         ("/app?x=/../%2f", "GET", 200),
