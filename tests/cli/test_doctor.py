@@ -149,6 +149,14 @@ def test_an_application(command_line: CommandLine, tmp_path: Path) -> None:
     assert {"app": ["FS072"], "sessions": [], "other": ["FS001"]} == found
 
 
+def test_the_worst_comes_first(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What does not work is printed before what will do harm, and that before remarks."""
+    configured(monkeypatch, tmp_path, STORE="postgresql+asyncpg://app@127.0.0.1:1/app")
+    lines = command_line("doctor", "--fail-level", "info").out.splitlines()
+
+    assert ["error", "warning", "info", "info"] == [line.partition(":")[0] for line in lines[:-1]]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [["--url", "api.example.com"], ["--url", "https://api.example.com/auth"], ["--probe"], ["--fail-level", "bad"]],

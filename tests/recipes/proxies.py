@@ -12,7 +12,8 @@ from websockets.frames import Close
 from websockets.sync.client import connect
 
 from tests.browser.waiting import PATIENCE
-from tests.recipes.serving import commands_of
+from tests.pages import examples_of
+from tests.recipes.serving import PORT, commands_of
 from tests.wire import ACCESS_COOKIE, AUTH_MODE
 
 PAGE = "docs/recipes/behind-nginx.md"
@@ -49,6 +50,21 @@ def see_all_pass(origin: str, *, certificate: Path) -> None:
                 socket.recv()
         assert Close(3000, "unauthorised") == closed.value.rcvd
         assert 401 == client.get("/api/where").status_code
+
+
+def servers_of_recipe(folder: Path, *, certified: tuple[Path, Path], own: int, application: int) -> str:
+    """The configuration of nginx that the page has, at the port *own*, with a certificate and its key, before that of *application*."""
+    servers = examples_of(PAGE, "nginx")[0]
+    for here, there in {
+        "443": f"127.0.0.1:{own}",
+        "/etc/letsencrypt/live/example.com/fullchain.pem": str(certified[0]),
+        "/etc/letsencrypt/live/example.com/privkey.pem": str(certified[1]),
+        "/srv/pages": str(folder),
+        PORT: str(application),
+    }.items():
+        assert servers.count(here) == 1
+        servers = servers.replace(here, there)
+    return servers
 
 
 def write_a_page(folder: Path) -> None:

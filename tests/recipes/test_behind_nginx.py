@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.authority import Authority
-from tests.pages import examples_of
-from tests.recipes.proxies import COMMAND, ENVIRONMENT, PAGE, see_all_pass, write_a_page
-from tests.recipes.serving import PORT, free_port, is_served, serving, write_application
+from tests.recipes.proxies import COMMAND, ENVIRONMENT, PAGE, see_all_pass, servers_of_recipe, write_a_page
+from tests.recipes.serving import free_port, is_served, serving, write_application
 from tests.web.nginx import nginx
 
 
@@ -16,17 +15,8 @@ def test_everything_passes(tmp_path: Path) -> None:
     write_application(PAGE, tmp_path)
     write_a_page(tmp_path)
     authority, own = Authority(tmp_path), free_port()
-    certificate, key = authority.certify("127.0.0.1")
+    certified = authority.certify("127.0.0.1")
     with serving(COMMAND, tmp_path, environment=ENVIRONMENT) as port:
-        servers = examples_of(PAGE, "nginx")[0]
-        for here, there in {
-            "443": f"127.0.0.1:{own}",
-            "/etc/letsencrypt/live/example.com/fullchain.pem": str(certificate),
-            "/etc/letsencrypt/live/example.com/privkey.pem": str(key),
-            "/srv/pages": str(tmp_path),
-            PORT: str(port),
-        }.items():
-            assert servers.count(here) == 1
-            servers = servers.replace(here, there)
+        servers = servers_of_recipe(tmp_path, certified=certified, own=own, application=port)
         with nginx(servers, folder=tmp_path, serves=lambda: is_served(own)):
             see_all_pass(f"https://127.0.0.1:{own}", certificate=authority.file)

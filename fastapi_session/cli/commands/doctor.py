@@ -114,7 +114,7 @@ def _as_json(found: Finding) -> dict[str, str]:
 
 def _tell(examination: Examination, least: Level) -> None:
     shown: Sequence[Finding] = [found for found in examination.findings if found.check.level.reaches(least)]
-    for found in shown:
+    for found in sorted(shown, key=lambda each: [*Level].index(each.check.level)):  # the worst first
         typer.echo(f"{found.check.level.value}: {printable(str(found))}")
     hidden = len(examination.findings) - len(shown)
     rest = f", {hidden} below {least.value} not shown" if hidden else ""

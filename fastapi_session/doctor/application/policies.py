@@ -6,11 +6,13 @@
 | FS092 | sessions that live as long as they are used | info |
 | FS093 | `lost_response_recovery`, where others alone may verify | info |
 | FS094 | `revocation_feed_max_age` | info |
+| FS095 | access tokens that live for more than a day | info |
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application.installed import Installed, embedded_store
@@ -48,8 +50,16 @@ NO_MAX_AGE = Check(
     "while the store is down, sessions that others have ended go on until their access tokens expire",
     "give revocation_feed_max_age=timedelta(seconds=30) if 503 is better then",
 )
+LONG_TOKENS = Check(
+    "FS095",
+    Level.INFO,
+    "access tokens live for more than a day: so long is a copy good, and so long do services that know the keys alone accept an ended session",
+    "give access_token_validity=timedelta(hours=1): clients refresh by themselves",
+)
 
-CHECKS = (IN_MEMORY, ENDLESS, RECOVERED, NO_MAX_AGE)
+CHECKS = (IN_MEMORY, ENDLESS, RECOVERED, NO_MAX_AGE, LONG_TOKENS)
+
+_LONG = timedelta(days=1)
 
 
 def policy_findings(installed: Installed) -> Iterator[Finding]:
@@ -63,6 +73,9 @@ def policy_findings(installed: Installed) -> Iterator[Finding]:
         yield RECOVERED.found("lost_response_recovery is on")
     if config.revocation_feed_max_age is None:
         yield NO_MAX_AGE.found(f"access_token_validity is {lasting(config.access_token_validity)}")
+    validities = [config.access_token_validity, *(kind.access_token_validity for kind in config.kinds.values())]
+    if (longest := max(filter(None, validities))) > _LONG:
+        yield LONG_TOKENS.found(f"access_token_validity is {lasting(longest)}")
 
 
 def _serves_others(config: SessionConfig) -> bool:

@@ -10,6 +10,7 @@
 | FS166 | a file in a folder for temporary files, or on a disk in memory | warning |
 | FS167 | a file further below such a folder | info |
 | FS168 | tables of an older version | info |
+| FS169 | a file in the writable layer of a container | warning |
 
 What is mounted where is known on Linux alone. Damage is looked for in files up to 100 MB.
 """
@@ -34,6 +35,8 @@ _REMOTE = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|afs|ceph|lustre|glusterfs|fuse\.(sshfs|s3fs|gcsfuse|rclone|glusterfs|ceph|goofys|mount-s3|blobfuse\d?)"
 )
 _IN_MEMORY = {"tmpfs", "ramfs"}
+_LAYERS = {"overlay", "aufs", "fuse.fuse-overlayfs"}
+"""File systems in which a container writes what is on no volume."""
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - nothing is written there
 
 REMOTE = Check(
@@ -84,8 +87,14 @@ OLDER = Check(
     "the tables are those of an older version, so nothing more of the store was looked at",
     "start the application with this version, which brings them up to date",
 )
+IN_LAYER = Check(
+    "FS169",
+    Level.WARNING,
+    "the file is in a container and on no volume, so it goes with the container, and all sessions with it",
+    "mount a volume for its folder, as by docker run -v sessions:/data with FASTAPI_SESSION_STORE=sqlite:////data/sessions.db",
+)
 
-CHECKS = (REMOTE, NO_LOG, FULL, DAMAGED, READABLE, TEMPORARY, BELOW_TEMPORARY, OLDER)
+CHECKS = (REMOTE, NO_LOG, FULL, DAMAGED, READABLE, TEMPORARY, BELOW_TEMPORARY, OLDER, IN_LAYER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,8 @@ def _place(path: Path, disks: Disks) -> Iterator[Finding]:
         yield REMOTE.found(f"{path} is on {kind}, mounted at {place}")
     elif path.parent in folders or (kind in _IN_MEMORY and place not in folders):
         yield TEMPORARY.found(f"{path}, on {kind or 'an unknown file system'}")
+    elif kind in _LAYERS:
+        yield IN_LAYER.found(f"{path}, on {kind}")
     elif any(path.is_relative_to(each) for each in folders):
         yield BELOW_TEMPORARY.found(str(path))
 

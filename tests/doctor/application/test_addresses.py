@@ -19,7 +19,7 @@ def addresses(api: str | None, website: str | None, **options: Any) -> Found:
 @pytest.mark.parametrize("website", [API, "https://www.example.com", "https://example.org"])
 def test_addresses_that_are_right(website: str) -> None:
     """Pages of the API itself, of its site, and of another one: all else follows from them."""
-    assert [] == addresses(API, website)
+    assert [] == [each for each in addresses(API, website) if each[0] != "FS024"]
 
 
 def test_an_origin_that_is_assumed() -> None:
@@ -73,7 +73,7 @@ def test_cookies_that_stay_behind(same_site: str) -> None:
     seen = f"{same_site!r}, pages of https://example.org, and an API at {API}"
 
     assert [("FS013", seen)] == addresses(API, "https://example.org", cookie_same_site=same_site)
-    assert [] == addresses(API, "https://example.org", cookie_same_site="none")
+    assert ["FS024"] == [id_ for id_, _ in addresses(API, "https://example.org", cookie_same_site="none")]
     assert [] == addresses(API, "https://example.org", cookie_same_site=same_site, token_transfer_method="header")
     assert [] == addresses(API, "https://www.example.com", cookie_same_site=same_site)
 

@@ -9,7 +9,15 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from fastapi_session import CreateSession, MemoryStore, create_session, guarded, session_router, verify_session
+from fastapi_session import (
+    CreateSession,
+    MemoryStore,
+    SessionKind,
+    create_session,
+    guarded,
+    session_router,
+    verify_session,
+)
 from tests.doctor.deployments import Found, bare, configured, found_in, healthy, settings_found
 
 
@@ -36,6 +44,15 @@ def test_sessions_without_an_end() -> None:
 def test_sessions_that_others_have_ended() -> None:
     """Where no reading of the feed is too old, it is FS094."""
     assert [("FS094", "access_token_validity is 1 hour")] == settings_found(revocation_feed_max_age=None)
+
+
+def test_tokens_that_live_long() -> None:
+    """Access tokens that live for more than a day, of all sessions or of a kind, are FS095."""
+    kinds = {"phone": SessionKind(access_token_validity=timedelta(days=30))}
+
+    assert [("FS095", "access_token_validity is 2 days")] == settings_found(access_token_validity=timedelta(days=2))
+    assert [("FS095", "access_token_validity is 30 days")] == settings_found(kinds=kinds)
+    assert [] == settings_found(access_token_validity=timedelta(days=1))
 
 
 def beginning(**options: Any) -> FastAPI:

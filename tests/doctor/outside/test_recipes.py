@@ -20,7 +20,7 @@ from tests.browser.server import serve
 from tests.doctor.outside.deployments import CALLER, Routed, Transport, application, seen_from_outside
 from tests.pages import examples_of
 from tests.recipes import test_behind_caddy as caddys
-from tests.recipes.proxies import COMMAND, ENVIRONMENT, PAGE, write_a_page
+from tests.recipes.proxies import COMMAND, ENVIRONMENT, PAGE, servers_of_recipe, write_a_page
 from tests.recipes.serving import PORT, free_port, is_served, serving, write_application
 from tests.web.caddy import caddy
 from tests.web.nginx import nginx
@@ -55,17 +55,9 @@ async def test_nginx(tmp_path: Path) -> None:
     write_application(PAGE, tmp_path)
     write_a_page(tmp_path)
     authority, own = Authority(tmp_path), free_port()
-    certificate, key = authority.certify("example.com", days=90)
+    certified = authority.certify("example.com", days=90)
     with serving(COMMAND, tmp_path, environment=ENVIRONMENT) as port:
-        servers = examples_of(PAGE, "nginx")[0]
-        for here, there in {
-            "443": f"127.0.0.1:{own}",
-            "/etc/letsencrypt/live/example.com/fullchain.pem": str(certificate),
-            "/etc/letsencrypt/live/example.com/privkey.pem": str(key),
-            "/srv/pages": str(tmp_path),
-            PORT: str(port),
-        }.items():
-            servers = servers.replace(here, there)
+        servers = servers_of_recipe(tmp_path, certified=certified, own=own, application=port)
         with nginx(servers, folder=tmp_path, serves=lambda: is_served(own)):
             made = Transport(verify=ssl.create_default_context(cafile=authority.file), local_address=CALLER)
             made._pool._network_backend = Routed("127.0.0.1", {443: own, 80: free_port()})

@@ -125,6 +125,18 @@ async def test_files_that_do_not_last(deployment: SessionConfig, path: Path, tem
     assert [("FS167", str(path))] == await everything(deployment)
 
 
+@pytest.mark.parametrize("kind", ["overlay", "aufs", "fuse.fuse-overlayfs"])
+async def test_a_file_in_a_container(kind: str, sqlite_store_url: str) -> None:
+    """FS169 in the writable layer of a container, which goes with it; on a volume that is mounted there it is well."""
+    deployment = config(store=sqlite_store_url)
+    await started(deployment)
+    path = Path(sqlite_store_url.removeprefix("sqlite:///"))
+    layer = f"{kind} / {kind} rw 0 0\n"
+
+    assert [("FS169", f"{path}, on {kind}")] == await found(deployment, mounts=layer)
+    assert [] == await found(deployment, mounts=f"{layer}/dev/vda {path.parent} ext4 rw 0 0\n")
+
+
 async def test_a_file_without_tables(path: Path) -> None:
     """FS168 alone for a file that was made empty, as for a volume: the application makes its log with its tables."""
     create_private(str(path))
