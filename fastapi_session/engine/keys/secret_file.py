@@ -56,12 +56,16 @@ def read(path: Path) -> bytes | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            # Of the open file, not by its name: another file may have that name by now.
-            _ensure_private(os.fstat(file.fileno()), path)
-            return file.read()
+        return _private_content(path)
     except FileNotFoundError:
         return None
+
+
+def _private_content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        # Of the open file, not by its name: another file may have that name by now.
+        _ensure_private(os.fstat(file.fileno()), path)
+        return file.read()
 
 
 def _ensure_private(status: os.stat_result, path: Path) -> None:
@@ -94,4 +98,4 @@ def _create(path: Path) -> bytes:
             os.link(aside, path)
     finally:
         aside.unlink()
-    return path.read_bytes()
+    return _private_content(path)  # of whoever was the first: that need not be a process of ours

@@ -54,6 +54,22 @@ def test_its_owner_alone_may_read_it(umask: int, path: Path) -> None:
     assert 0o600 == path.stat().st_mode & 0o777
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on this system")
+def test_somebody_else_is_faster(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that others can change is refused too if it comes into place while this process makes its own."""
+    link = os.link
+
+    def slow_link(made: Path, place: Path) -> None:
+        place.write_bytes(b"a-secret-that-somebody-else-has-chosen-0001")
+        place.chmod(0o666)
+        link(made, place)
+
+    monkeypatch.setattr(os, "link", slow_link)
+
+    with pytest.raises(ConfigurationError, match="has mode 0666"):
+        read_or_create(path)
+
+
 def test_it_is_made_once(path: Path) -> None:
     """The secret is at least 32 bytes, is read again as it was written, and nothing is left beside it."""
     secret = read_or_create(path)
