@@ -87,7 +87,7 @@ def test_a_key_that_stays(command_line: CommandLine, monkeypatch: pytest.MonkeyP
     done = command_line("keys", "rotate")
 
     assert (1, "") == (done.code, done.out)
-    assert done.err.endswith("to replace it, keys revoke")
+    assert done.err.endswith("to replace it, revoke it")
     assert [("active", True)] == rotating(listed(command_line))
 
 

@@ -14,7 +14,6 @@ from fastapi_session.cli.opened import opened_deployment
 from fastapi_session.cli.printing import AsJson, exactly_ms, print_json, when_ms
 from fastapi_session.core.signing_keys import SigningKey
 from fastapi_session.engine.administration import Administration
-from fastapi_session.errors import ConfigurationError
 
 
 def rotate_keys(*, json: AsJson = False, app: App = None) -> None:
@@ -30,8 +29,4 @@ def rotate_keys(*, json: AsJson = False, app: App = None) -> None:
 async def _rotate(app: str | None) -> tuple[SigningKey, bool]:
     """Return the newest key, and whether it was made now. Raises `ConfigurationError` if keys do not rotate here."""
     async with opened_deployment(app) as deployment:
-        if not deployment.config.use_dynamic_access_token_signing_key:
-            raise ConfigurationError(
-                "use_dynamic_access_token_signing_key: it is off, so one key signs for ever; to replace it, keys revoke"
-            )
         return await Administration(deployment.config, deployment.engine).rotate_keys()
