@@ -14,6 +14,7 @@ from fastapi_session.stores.base import Store
 from fastapi_session.testing import HandClock
 from fastapi_session.testing.leaving_contract import every_session
 from fastapi_session.testing.movable_contract import take_in
+from fastapi_session.testing.paging_contract import all_pages
 from fastapi_session.testing.records import IDLE_TIMEOUT, duration, new_session, new_signing_key
 
 Damage = Callable[[SessionRecord], Awaitable[None]]
@@ -51,6 +52,13 @@ class DamagedSessions:
         assert f"failed: session {three[1].session_id} cannot be read, for its " in str(caught.value)
         assert SECRET_VALUE not in str(caught.value)
         assert three[2] == (await store.get(three[2].session_id)).record
+
+    async def test_pages_go_on_behind_it(self, store: Store, three: list[SessionRecord]) -> None:
+        """Page by page all others come, also if it is alone on a page."""
+        pages = await all_pages(store, limit=1)
+        found = [record for page in pages for record in page.records]
+
+        assert sorted([three[0], three[2]], key=attrgetter("session_id")) == sorted(found, key=attrgetter("session_id"))
 
     async def test_the_others_of_the_user_are_found(
         self, store: Store, three: list[SessionRecord], caplog: pytest.LogCaptureFixture
