@@ -1,39 +1,25 @@
-"""Asking a deployment over HTTP, and what came back. Only here is httpx known, and it is imported when it is needed.
+"""What comes back when a deployment is asked, and what may be said of it.
 
 | what came back | is |
 |---|---|
 | a response, also an error or a redirect | a `Response`: nothing is followed, no cookie is kept |
 | no response in time, no connection, no trusted certificate, a broken response | `Unreached` |
 
-It connects directly, whatever proxy the environment names for programs of this machine: it is the deployment's that count.
+Who asks over HTTP is in `calling`, which needs httpx.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
-from fastapi_session.clock import Clock
-from fastapi_session.errors import ConfigurationError
 from fastapi_session.origin import Origin
 
-if TYPE_CHECKING:
-    import httpx
-
-PATIENCE = 10.0
-"""Seconds that a response may take, all in all."""
-LARGEST = 65_536
-"""Bytes of a body that are read: many times as many as any of ours has."""
 _LONGEST_TEXT = 120
 """Characters of what somebody else has written that are said."""
 
@@ -41,7 +27,6 @@ _TOKEN = re.compile(r"[\w.%+=~-]{60,}")
 """What may be a token: no word and no name of a host is so long."""
 
 _REDIRECTS = range(300, 400)
-_TOO_MANY, _UNAVAILABLE, _ERRORS = 429, 503, 500
 
 
 class Unreached(Exception):
@@ -109,60 +94,15 @@ class Response:
         return f"{self.asked}: {self.status} {in_a_line(kind)}" + (f" {in_a_line(said)!r}" if said is not None else "")
 
 
-class Caller:
-    """Sends requests to a deployment, one after the other, by *http*; *clock* says when.
+class Caller(Protocol):
+    """Sends requests to a deployment, one after the other."""
 
-    What was *limited* is the first response of somebody in front who has had enough requests of one address, `None` if nobody had.
-    """
-
-    def __init__(self, http: httpx.AsyncClient, *, clock: Clock) -> None:
-        self._http = http
-        self._clock = clock
-        self._arrived: set[str] = set()
-        self.limited: Response | None = None
+    @property
+    def limited(self) -> Response | None:
+        """The first response of somebody in front who has had enough requests of one address, `None` if nobody had."""
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str] = {}) -> Response:
         """Return what comes back. Raises `Unreached`."""
-        httpx = _httpx()
-        asked, sent_at = f"{method} {without_query(url)}", self._clock()
-        try:
-            async with asyncio.timeout(PATIENCE), self._http.stream(method, url, headers=dict(headers)) as came:
-                connection, body = _connection(came), await _beginning_of(came)
-        except TimeoutError:
-            raise Unreached(f"{asked}: no response in {PATIENCE:.0f} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Without its cause: frames of a client have what was sent in their variables.
-            raise Unreached(f"{asked}: {type(error).__name__} {in_a_line(error)}".rstrip()) from None
-        fields = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in came.headers.raw)
-        response = Response(asked, came.status_code, fields, body, connection, sent_at, self._clock())
-        self._note(response)
-        return response
-
-    def _note(self, response: Response) -> None:
-        """Note whether *response* is that of a limit: 429, which no application of ours sends, or a 503 where it was none before."""
-        is_refused = response.status == _UNAVAILABLE and response.json() is None and response.asked in self._arrived
-        if response.status == _TOO_MANY or is_refused:
-            self.limited = self.limited or response
-        elif response.status < _ERRORS:
-            self._arrived.add(response.asked)
-
-
-@asynccontextmanager
-async def calling(*, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[Caller]:
-    """Give a caller, by *transport* if the connections are another's. Raises `ConfigurationError` if httpx is not installed."""
-    httpx = _httpx()
-    headers = {"user-agent": USER_AGENT, "accept": "application/json"}
-    nothing_kept = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    trusted: Callable[[], ssl.SSLContext] = ssl.create_default_context  # that of the system, or of SSL_CERT_FILE
-    async with httpx.AsyncClient(
-        transport=transport,
-        verify=trusted(),
-        headers=headers,
-        cookies=nothing_kept,
-        timeout=PATIENCE,
-        trust_env=False,
-    ) as http:
-        yield Caller(http, clock=clock)
 
 
 USER_AGENT = f"fastapi-session/{version('fastapi-session-auth')} (doctor)"
@@ -191,39 +131,3 @@ def place_of(location: str, *, seen_from: str) -> tuple[Origin | None, str]:
     except ValueError:
         return None, ""
     return Origin.parse(f"{parts.scheme}://{parts.netloc}"), parts.path
-
-
-def _httpx() -> Any:
-    """Return httpx. Raises `ConfigurationError` if it is not installed."""
-    try:
-        return import_module("httpx")
-    except ImportError:
-        raise ConfigurationError("--url: this takes httpx, pip install 'fastapi-session-auth[cli]'") from None
-
-
-async def _beginning_of(came: httpx.Response) -> bytes:
-    """Return the body, or as much of it as is read."""
-    body = b""
-    async for part in came.aiter_bytes():
-        body += part
-        if len(body) > LARGEST:
-            break
-    return body[:LARGEST]
-
-
-def _connection(came: httpx.Response) -> Connection:
-    stream: Any = came.extensions.get("network_stream")
-    try:
-        tls = stream.get_extra_info("ssl_object")
-        own, peer = (_host(stream.get_extra_info(name)) for name in ("client_addr", "server_addr"))
-        said = None if tls is None else tls.getpeercert()
-        begins, ends = (
-            ssl.cert_time_to_seconds(said[name]) * 1000 if said else 0 for name in ("notBefore", "notAfter")
-        )
-    except (AttributeError, OSError, ValueError):  # a transport of another, or the server has closed it already
-        return Connection()
-    return Connection(own, peer, (begins, ends) if said else None)
-
-
-def _host(address: object) -> str | None:
-    return str(address[0]) if isinstance(address, tuple) and address else None

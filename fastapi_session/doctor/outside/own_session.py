@@ -40,8 +40,6 @@ TENANT = "fastapi-session-doctor"
 BY_DOCTOR = Circumstances(user_agent=USER_AGENT)
 
 _LIFE = timedelta(minutes=5)
-
-
 _LONGEST_AGO = 60_000
 """Milliseconds. What a browser is offered to bind a session by is good for five minutes."""
 

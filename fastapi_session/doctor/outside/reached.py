@@ -9,23 +9,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import cast
 
 from fastapi_session import endpoint_paths
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config import SessionConfig
-from fastapi_session.doctor.outside.asking import Caller, Response, calling
+from fastapi_session.doctor.outside.asking import Caller, Response
+from fastapi_session.errors import ConfigurationError
 from fastapi_session.origin import Origin
 from fastapi_session.web.transport import FDI_VERSION_HEADER, METHODS, RID_HEADER, Method
 
-if TYPE_CHECKING:
-    import httpx
-
 FROM_A_CLIENT: Mapping[str, str] = {RID_HEADER: "session", FDI_VERSION_HEADER: "1.18"}
 """What every refresh has that a client of the protocol sends."""
+Calling = Callable[[Clock], AbstractAsyncContextManager[Caller]]
+"""What gives a caller, who goes by the clock."""
 UNAUTHORISED = "unauthorised"
 """The message of the refusal that all these requests meet."""
 
@@ -96,8 +97,20 @@ async def reaching(
     *,
     probe: bool,
     clock: Clock = system_clock,
-    transport: httpx.AsyncBaseTransport | None = None,
+    calling: Calling | None = None,
 ) -> AsyncIterator[Reached]:
-    """Give what is at *url*, by *transport* if the connections are another's. Raises `ConfigurationError` if httpx is not installed."""
-    async with calling(clock=clock, transport=transport) as caller:
+    """Give what is at *url*, asked by what *calling* gives, by default over HTTP.
+
+    Raises `ConfigurationError` if httpx is not installed.
+    """
+    async with (calling or _over_http())(clock) as caller:
         yield Reached(url, config, probe, caller, clock)
+
+
+def _over_http() -> Calling:
+    """Return what asks over HTTP. Raises `ConfigurationError` if httpx is not installed."""
+    try:
+        module = import_module("fastapi_session.doctor.outside.calling")
+    except ImportError:
+        raise ConfigurationError("--url: this takes httpx, pip install 'fastapi-session-auth[cli]'") from None
+    return cast("Calling", module.calling)

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_session import SessionConfig, get_all_cors_headers, install, session_router
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.doctor.finding import Examination, Finding
+from fastapi_session.doctor.outside.calling import calling
 from fastapi_session.doctor.outside.findings import look_from_outside
 from fastapi_session.doctor.outside.reached import Reached, reaching
 from fastapi_session.origin import Origin
@@ -171,7 +173,8 @@ class Edge:
     ) -> list[Finding]:
         """What the doctor finds at the deployment that is broken so."""
         by = transport or self.transport(name)
-        async with reaching(URL, settings or self.config, probe=probe, clock=clock, transport=by) as reached:
+        over = partial(calling, transport=by)
+        async with reaching(URL, settings or self.config, probe=probe, clock=clock, calling=over) as reached:
             return await seen_from_outside(reached)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastapi_session.doctor.finding import Examination, Finding
-from fastapi_session.doctor.outside import asking
+from fastapi_session.doctor.outside import calling
 from fastapi_session.doctor.outside.findings import look_from_outside
 from fastapi_session.doctor.outside.reached import reaching
 from fastapi_session.origin import Origin
@@ -93,7 +93,7 @@ async def test_a_body_without_an_end(tmp_path: Path) -> None:
 
 async def test_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who accepts connections and says nothing, or says it byte by byte, is asked twice, and told once, FS201."""
-    monkeypatch.setattr(asking, "PATIENCE", 0.2)
+    monkeypatch.setattr(calling, "PATIENCE", 0.2)
     async with saying(b"", ends=False) as url:
         found = await findings_at(url, tmp_path)
 

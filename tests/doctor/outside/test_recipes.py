@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from fastapi_session import ConfigurationError, SessionConfig
 from fastapi_session.doctor.finding import Level
+from fastapi_session.doctor.outside.calling import calling
 from fastapi_session.doctor.outside.reached import reaching
 from fastapi_session.origin import Origin
 from tests.authority import Authority
@@ -37,7 +39,7 @@ async def found(settings: SessionConfig, *, transport: httpx.AsyncBaseTransport 
     """What the doctor finds with a probe, but for what it remarks on HSTS."""
     url = Origin.parse(settings.api_domain)
     assert url is not None
-    async with reaching(url, settings, probe=True, transport=transport) as reached:
+    async with reaching(url, settings, probe=True, calling=partial(calling, transport=transport)) as reached:
         every = await seen_from_outside(reached)
     assert {NO_HSTS} >= {finding.check.id for finding in every if finding.check.level is Level.INFO}
     return [(finding.check.id, finding.seen) for finding in every if finding.check.id != NO_HSTS]
@@ -111,6 +113,7 @@ async def test_nothing_known(tmp_path: Path) -> None:
 async def test_without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without httpx it is said how to install it."""
     monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.delitem(sys.modules, calling.__module__)
     with pytest.raises(ConfigurationError, match=r"pip install 'fastapi-session-auth\[cli\]'"):
         async with reaching(Origin("https", "api.example.com", ""), None, probe=False):
             pass
