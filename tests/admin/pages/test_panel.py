@@ -35,14 +35,16 @@ from tests.admin.administered import (
     ADMINS,
     IN_CLAIMS,
     IN_DATA,
+    Roles,
     application,
     engine_of,
     kept_secrets,
     shown,
 )
 from tests.engines import ORIGIN, TroubledStore
-from tests.web.deployment import finish_background
-from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_COOKIE
+from tests.web.binding.browsers import BOUND, HTTPS, bound, signed_in
+from tests.web.deployment import deployed, finish_background
+from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_COOKIE, REFRESH_PATH
 
 pytest.importorskip("starlette_admin")
 
@@ -539,6 +541,40 @@ def test_a_forged_request(sessions: Sessions) -> None:
             )
             assert 403 == forged.status_code
         assert [handle] == handles(client, sessions)
+
+
+def test_an_administrator_between_page_and_form(sessions: Sessions) -> None:
+    """Whoever is no administrator any more once a form comes is refused, and nothing ends, though the page was shown."""
+    with opened(sessions) as client:
+        handle = created(client, sessions)
+        client.get(f"{PANEL}/session/list")
+        token = {"X-CSRFToken": client.cookies[CSRF].strip('"')}
+        [own] = handles(client, sessions, ADMIN)
+
+        def statuses() -> list[int]:
+            path, names = f"{PANEL}/_api/session/row-action", ("revoke", "revoke_user")
+            return [client.post(path, params={"name": each, "pk": handle}, headers=token).status_code for each in names]
+
+        ask(client, sessions, sessions.set_claim_value, own, Roles, [])
+        assert [401, 401] == statuses()  # its token says the role, and has to be refreshed
+        client.post(REFRESH_PATH)
+        assert [403, 403] == statuses()
+        ask(client, sessions, sessions.store.delete, own)
+        assert [401, 401] == statuses()
+        assert [handle] == handles(client, sessions)
+
+
+@pytest.mark.parametrize("scope", ["refresh", "all"])
+def test_an_administrator_whose_browser_has_a_key(clock: HandClock, scope: str) -> None:
+    """With `bound=True` the pages are for browsers that have bound their session, and the others are told so."""
+    sessions = engine_of(clock, **BOUND, device_binding_scope=scope)
+    app = application(sessions)
+    session_panel(verify_session(*ADMINS.validators, bound=True), secret_key=token_urlsafe(48)).mount_to(app)
+    with deployed(app, sessions, clock, HTTPS) as deployment:
+        browsers = [bound(deployment, ADMIN), signed_in(deployment, ADMIN)]
+        found = [deployment.get(f"{PANEL}/session/list", each.held.to_call()) for each in browsers]
+    assert [200, 403] == [each.status_code for each in found]
+    assert "session not bound" == found[1].json()["message"]
 
 
 @pytest.mark.parametrize(("checks", "status"), [(None, 401), (False, 303)])
