@@ -23,6 +23,7 @@ from fastapi_session.doctor.finding import Check, Examination, Level
 from fastapi_session.doctor.store import findings as store
 from fastapi_session.doctor.store.opened import Opened
 from fastapi_session.engine.assembly import Engine
+from fastapi_session.engine.keys import secret_file
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.stores.sqlite.file import is_there
@@ -76,7 +77,7 @@ async def examine(installed: Installed, *, clock: Clock = system_clock) -> Exami
 
 async def _look_at_store(installed: Installed, found: Examination, *, clock: Clock) -> None:
     """Add to *found* what is wrong with the store of *installed*. Raises `ConfigurationError`, `StoreUnavailable`."""
-    if missing := _missing(installed.config):
+    if missing := await _missing(installed.config):
         found.findings.append(NOT_THERE.found(f"{missing} is not there"))
         return
     async with _opened(installed, clock=clock) as opened:
@@ -85,18 +86,20 @@ async def _look_at_store(installed: Installed, found: Examination, *, clock: Clo
             found.findings.append(finding)
 
 
-def _missing(config: SessionConfig) -> Path | None:
+async def _missing(config: SessionConfig) -> Path | None:
     """Return the database that would be made if the store were opened.
 
-    Raises `ConfigurationError` if a new secret would be made, with which nothing of a database that is there can be read.
+    Raises `ConfigurationError` for what is no database, and if a new secret would be made, with which nothing of one that is there
+    can be read.
     """
     store = embedded_store(config)
     if not isinstance(store, SqliteStore):
         return None
-    database, key_file = Path(store.path), Path(f"{store.path}.secret")
+    database, key_file = Path(store.path), secret_file.beside(store.path)
     if not is_there(database):
         return database
     if not config.secrets and not is_there(key_file):
+        await store.facts()  # what is no database needs no secret
         raise ConfigurationError(f"secret: none is configured, and there is no {key_file}")
     return None
 

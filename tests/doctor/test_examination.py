@@ -39,16 +39,17 @@ async def test_a_file_that_cannot_be_looked_at(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("secret", [SECRET, None])
 @pytest.mark.parametrize("is_folder", [False, True])
-async def test_what_is_no_database(is_folder: bool, tmp_path: Path) -> None:
-    """A file that is no SQLite database, and a folder, are found as such, FS004, and stay as they are."""
+async def test_what_is_no_database(is_folder: bool, secret: str | None, tmp_path: Path) -> None:
+    """A file that is no SQLite database, and a folder, are found as such, FS004, with a secret or without, and stay as they are."""
     store = tmp_path / "notes.txt"
     if is_folder:
         store.mkdir()
     else:
         store.write_text("no database at all\n" * 100, "utf-8")
 
-    examination = await examine(Installed(SessionConfig(store=f"sqlite:///{store}", secret=SECRET)))
+    examination = await examine(Installed(SessionConfig(store=f"sqlite:///{store}", secret=secret)))
 
     seen = f"store: this is {'a folder' if is_folder else 'no SQLite database'}, give the path of one, or of a file that is not there yet ({store})"
     assert [("FS004", seen)] == [each for each in found(examination.findings) if "FS002" <= each[0] <= "FS004"]

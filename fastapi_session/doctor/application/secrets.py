@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from fastapi_session.config import SessionConfig
 from fastapi_session.doctor.application.installed import Installed, embedded_store, is_local
 from fastapi_session.doctor.finding import Check, Finding, Level
+from fastapi_session.engine.keys import secret_file
 from fastapi_session.secret_strength import MAKE_A_SECRET
 from fastapi_session.stores.sqlite import SqliteStore
 
@@ -61,7 +62,7 @@ def secret_findings(installed: Installed) -> Iterator[Finding]:
     store = embedded_store(config)
     if not config.secrets and isinstance(store, SqliteStore):
         check = TRIED_OUT if is_local(config) else KEY_FILE
-        yield check.found(f"{store.path}.secret")
+        yield check.found(str(secret_file.beside(store.path)))
     same = [name for name in _others(config) if os.environ.get(name, "").encode() in config.secrets]
     if same:
         yield SHARED.found(f"the variable {' and '.join(same)}")
