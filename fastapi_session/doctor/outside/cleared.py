@@ -38,19 +38,19 @@ LOST_ON_THE_WAY_BACK = Check(
     "FS208",
     Level.ERROR,
     "headers that the application sends do not reach its clients",
-    "let them pass: proxies that hide headers need a list of those that may",
+    "let these headers pass: proxies that hide headers need a list of those that may",
 )
 LOST_ON_THE_WAY_THERE = Check(
     "FS209",
     Level.ERROR,
     "headers that a client sends do not reach the application",
-    "let them pass, Authorization too: proxies that check it themselves often take it away",
+    "let these headers pass, Authorization too: proxies that check it themselves often take it away",
 )
 TOO_LONG = Check(
     "FS210",
     Level.ERROR,
     "a request with a long token is refused before it reaches the application",
-    "raise the limit for a header to 8 kB, as by nginx's large_client_header_buffers",
+    "raise the limit for a header to 8 kB, as by nginx's large_client_header_buffers 4 8k",
 )
 
 CHECKS = (CACHED, LOST_ON_THE_WAY_BACK, LOST_ON_THE_WAY_THERE, TOO_LONG)

@@ -56,7 +56,7 @@ LONG_TOKENS_LOST = Check(
     "FS236",
     Level.WARNING,
     "a response with long tokens does not come through",
-    "raise the buffer for the headers of a response to 16 kB, as by nginx's proxy_buffer_size, or keep fewer claims in the access token",
+    "raise the buffer for the headers of a response to 16 kB, as by nginx's proxy_buffer_size 16k, or keep fewer claims in the access token",
 )
 NOT_VERIFIED = Check(
     "FS237",

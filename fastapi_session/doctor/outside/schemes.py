@@ -44,7 +44,7 @@ NO_HSTS = Check(
     "FS214",
     Level.INFO,
     "browsers are not told to come by https alone",
-    "send Strict-Transport-Security, once all of the host is served by https",
+    "send Strict-Transport-Security: max-age=31536000, once all of the host is served by https",
 )
 ELSEWHERE = Check(
     "FS215",

@@ -67,7 +67,7 @@ READABLE = Check(
     "FS165",
     Level.WARNING,
     "other users of this machine can read or write the file, which has the data of all sessions",
-    "chmod 600 it, and its -wal and -shm",
+    "chmod 600 the file, and its -wal and -shm",
 )
 TEMPORARY = Check(
     "FS166",
