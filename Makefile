@@ -52,7 +52,7 @@ test: .venv/installed-check
 # An environment of its own, in which pip must find nothing to do but what tests/lowest.txt says.
 # The oldest uvicorn calls what its websockets warns of.
 lowest: .venv-lowest/installed
-	.venv-lowest/bin/python -m pytest -W "default:websockets:DeprecationWarning" \
+	.venv-lowest/bin/python -m pytest $(SIDE_BY_SIDE) -W "default:websockets:DeprecationWarning" \
 		-W "default:remove second argument of ws_handler:DeprecationWarning" $(BEYOND:%=--ignore=%)
 
 .venv-lowest/installed: tests/lowest.txt pyproject.toml
