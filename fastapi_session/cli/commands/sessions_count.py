@@ -20,7 +20,6 @@ from fastapi_session.cli.progress import progress
 from fastapi_session.cli.whose import AllTenants, Tenant, tenant_of
 from fastapi_session.engine.store_clock import store_now
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.plain_text import printable
 from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import MovableStore
@@ -46,14 +45,14 @@ class _Count:
 def count_sessions(
     *,
     user: User = None,
-    tenant: Tenant = PUBLIC_TENANT,
+    tenant: Tenant = None,
     all_tenants: AllTenants = False,
     json: AsJson = False,
     app: App = None,
 ) -> None:
     """Count the sessions that are alive, by tenant and kind; all of the deployment, or those of a user."""
     where = tenant_of(tenant, all_tenants=all_tenants)
-    if user is None and where not in (None, PUBLIC_TENANT):
+    if user is None and tenant is not None:
         raise typer.BadParameter("it belongs to --user", param_hint="--tenant")
     count = asyncio.run(_count(app, user, where))
     if json:

@@ -13,7 +13,6 @@ from fastapi_session.cli.described import HEAD, as_json, row
 from fastapi_session.cli.opened import opened_sessions
 from fastapi_session.cli.printing import AsJson, numbered, print_columns, print_json
 from fastapi_session.cli.whose import AllTenants, Tenant, tenant_of
-from fastapi_session.handles import PUBLIC_TENANT
 from fastapi_session.session_information import SessionInformation
 
 User = Annotated[str, typer.Option("--user", metavar="ID", help="Whose sessions.")]
@@ -22,7 +21,7 @@ User = Annotated[str, typer.Option("--user", metavar="ID", help="Whose sessions.
 def list_sessions(
     *,
     user: User,
-    tenant: Tenant = PUBLIC_TENANT,
+    tenant: Tenant = None,
     all_tenants: AllTenants = False,
     json: AsJson = False,
     app: App = None,

@@ -15,7 +15,7 @@ from fastapi_session.cli.opened import opened_sessions
 from fastapi_session.cli.printing import AsJson, numbered, print_json
 from fastapi_session.cli.whose import AllTenants, Tenant, tenant_of
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.handles import PUBLIC_TENANT, own_handle
+from fastapi_session.handles import own_handle
 from fastapi_session.sessions import Sessions
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The id of the user.")]
@@ -25,7 +25,7 @@ Keep = Annotated[str | None, typer.Option("--keep", metavar="HANDLE", help="The 
 def revoke_user(  # noqa: PLR0913 - each is an option
     user: User,
     *,
-    tenant: Tenant = PUBLIC_TENANT,
+    tenant: Tenant = None,
     all_tenants: AllTenants = False,
     keep: Keep = None,
     reason: Reason = None,

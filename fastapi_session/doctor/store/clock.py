@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from fastapi_session.doctor.finding import Check, Finding, Level
 from fastapi_session.doctor.store.opened import Opened
+from fastapi_session.engine.store_clock import store_now
 from fastapi_session.plain_text import lasting
 
 NOTICED = 5_000
@@ -37,16 +38,13 @@ FAR_APART = Check(
 
 CHECKS = (APART, FAR_APART)
 
-_NOBODY = "0" * 32
-"""The id of no session: a reading comes with the store's clock, whether or not the session is there."""
-
 
 async def clock_findings(opened: Opened) -> AsyncIterator[Finding]:
     """Yield how far the clocks of *opened* are apart, if they are. The time that the reading took counts for nobody."""
     before = opened.clock()
-    reading = await opened.engine.store.get(_NOBODY)
+    by_store = await store_now(opened.engine.store)
     after = opened.clock()
-    ahead, behind = reading.now - after, before - reading.now
+    ahead, behind = by_store - after, before - by_store
     if (apart := max(ahead, behind)) > NOTICED:
         check = FAR_APART if apart > HARMFUL else APART
         off = lasting(timedelta(seconds=round(apart / 1000)))

@@ -25,7 +25,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from fastapi_session.web.forward_auth.identity import identity_headers
+from fastapi_session.web.forward_auth.identity import identity_headers, imitates_identity
 from tests.authority import Authority
 from tests.browser.server import Server, serve
 from tests.browser.waiting import PATIENCE
@@ -283,6 +283,20 @@ def test_what_is_not_run() -> None:
     )
     assert {"prefix": "x-auth-"} in patterns
     assert ("/auth/verify", False) == (asked["path_prefix"], envoy["typed_config"]["failure_mode_allow"])
+
+
+def test_envoy_tells_of_imitated_headers() -> None:
+    """By the configuration of Envoy each name that is refused for its separators comes along."""
+    envoy = yaml.safe_load(examples_of(PAGE, "yaml")[1])
+    patterns = [
+        each["safe_regex"]["regex"]
+        for each in envoy["typed_config"]["allowed_headers"]["patterns"]
+        if "safe_regex" in each
+    ]
+    imitated = [re.sub("-", separator, name) for name in IDENTITY for separator in "_.~|"]
+
+    assert all(imitates_identity([name]) for name in imitated)
+    assert [] == [name for name in imitated if not any(re.fullmatch(each, name) for each in patterns)]
 
 
 def test_the_page_names_every_header() -> None:
