@@ -84,8 +84,8 @@ _BROWSERS_BEGIN = ("Mozilla/", "Opera/")
 def describe_user_agent(text: str | None) -> Device:
     """Return what the `User-Agent` header *text* says of a device: `describe_user_agent(text).text` is "Firefox on Linux".
 
-    Versions and models are left out, and nobody has to say the truth there. The result is cached. The first call of a process reads the rules, which takes some tenths of a second. Without the extra
-    `devices` nothing is known of any.
+    Versions and models are left out, and nobody has to say the truth there. The result is cached. The first call of a process
+    reads the rules, which takes some tenths of a second. Without the extra `devices` nothing is known of any.
     """
     parse = _parser()
     if parse is None or not text:

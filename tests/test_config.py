@@ -131,6 +131,14 @@ def test_the_issuer_is_one_text_for_one_origin(api_domain: str, base: str, issue
     assert issuer == config(api_domain=api_domain, api_base_path=base).issuer
 
 
+def test_what_nobody_set_is_not_blamed() -> None:
+    """The website is by default what the API is, and a wrong API alone is told."""
+    with pytest.raises(ConfigurationError, match="api_domain: give an origin") as raised:
+        config(api_domain="api.example.com")
+
+    assert "website_domain" not in str(raised.value)
+
+
 BELOW = "not below it"
 SUFFIX = "public suffix"
 

@@ -50,6 +50,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.stores.base import PagedStore
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.dependencies import get_sessions
+from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.session import Session
 
 LONGEST_PAGE = 500
@@ -131,6 +132,7 @@ def admin_router(
     Raises `ConfigurationError` without such a guard.
     """
     guard = ensure_required("admin_router", require, admitted_by=admitted_by)
+    ensure_prefix(prefix, of="admin_router")
     router = APIRouter(
         prefix=prefix, tags=["administration"], dependencies=[Depends(ASKING), *guard], route_class=KeptByNobody
     )

@@ -53,7 +53,8 @@ def problems(config: Settings) -> Iterator[str]:
 
 def _origins(config: Settings) -> Iterator[str]:
     for field in ("api_domain", "website_domain"):
-        if Origin.parse(getattr(config, field)) is None:
+        # Of the fields that were set: website_domain is by default what api_domain is.
+        if field in config.model_fields_set and Origin.parse(getattr(config, field)) is None:
             yield f"{field}: give an origin with its scheme and nothing after the host, as in https://api.example.com"
     # Plain, because browsers compare the path of a cookie as it is written, encoded characters included.
     if not _PATH.fullmatch(config.api_base_path):

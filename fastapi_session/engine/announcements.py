@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from fastapi_session.async_functions import ensure_async
 from fastapi_session.audit import Audit, InsertionAudit
 from fastapi_session.clock import Clock
 from fastapi_session.config.settings import AuditSetting
@@ -53,12 +54,14 @@ audit_logger = logging.getLogger("fastapi_session.audit")
 
 
 class Publisher:
-    """Calls each of *subscribers*, each in a task of its own. Raises `ConfigurationError` for one that is in no list."""
+    """Calls each of *subscribers*, each in a task of its own. Raises `ConfigurationError` for one that is in no list, or not async."""
 
     def __init__(self, subscribers: Sequence[Subscriber], *, background: Background) -> None:
         if callable(subscribers):
             raise ConfigurationError("subscribers: give a list of them, also if there is one")
         self._subscribers = tuple(subscribers)
+        for each in self._subscribers:
+            ensure_async(each, "subscribers", takes=("event",))
         self._background = background
 
     def publish(self, event: SessionEvent) -> None:

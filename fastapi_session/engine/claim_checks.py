@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any
 
 from fastapi_session.clock import Clock
@@ -11,7 +12,7 @@ from fastapi_session.core.claims.claim import Claim
 from fastapi_session.core.claims.validators import ClaimValidator, claims_to_fetch
 from fastapi_session.core.payload import json_object, merged
 from fastapi_session.engine.tokens.issuing import IssuedSession
-from fastapi_session.errors import ClaimFailure
+from fastapi_session.errors import ClaimFailure, ConfigurationError
 from fastapi_session.model import Json
 
 FirstPayload = Callable[[Json | None, str, str], Awaitable[Json]]
@@ -68,7 +69,12 @@ class ClaimChecks:
         fetched: dict[str, Any] = {}
         for claim in claims:
             # Together with those fetched before: one claim may be computed from another.
-            value = await claim.fetch(user_id, tenant_id, {**payload, **fetched})
+            fetching = claim.fetch(user_id, tenant_id, {**payload, **fetched})
+            if not isawaitable(fetching):  # a lambda, say, of which nobody can tell before it is called
+                raise ConfigurationError(
+                    f"fetch of the claim {claim.key!r}: it returns a value; give an async function"
+                )
+            value = await fetching
             if value is not None:
                 fetched.update(claim.entry(value, now=self._clock()))
         return fetched

@@ -34,6 +34,7 @@ from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.dependencies import get_sessions
 from fastapi_session.web.form_body import FORM, NoForm, form_fields
+from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.transport import RETRY_AFTER_HEADER
 
 NOT_STORED = {"Cache-Control": "no-store"}
@@ -76,6 +77,7 @@ def backchannel_logout(
     """
     _ensure_usable(issuer=issuer, audience=audience, keys=keys, forget=forget)
     receiver = _Receiver(Expected(issuer, audience, forget), ProviderKeys(keys))
+    ensure_prefix(prefix, of="backchannel_logout")
     router = APIRouter(prefix=prefix, tags=["session"])
     router.post(endpoint_paths.BACKCHANNEL_LOGOUT, response_class=Response, **_DOCUMENTED)(receiver.receive)
     return router

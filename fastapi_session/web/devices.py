@@ -32,6 +32,7 @@ from fastapi_session.session_information import SessionInformation
 from fastapi_session.sessions import Sessions
 from fastapi_session.web.circumstances import circumstances_of
 from fastapi_session.web.dependencies import get_sessions, verify_session
+from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.session import Session
 
 LONGEST_LIST = 100
@@ -121,6 +122,7 @@ def devices_router(prefix: str = "/auth", *, validators: Sequence[ClaimValidator
     *prefix* is that of `session_router()`. Each request needs a session that satisfies *validators* beside the global ones, and
     that has not been ended in any process: the store is asked. Raises `ConfigurationError` for what is no list of validators.
     """
+    ensure_prefix(prefix, of="devices_router")
     guard = verify_session(*validators_of(validators), check_database=True)
     router = APIRouter(prefix=f"{prefix}/sessions", tags=["devices"], dependencies=[Depends(guard)])
     router.get("", summary="The user's sessions")(_list)

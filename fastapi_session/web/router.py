@@ -36,6 +36,7 @@ from fastapi_session.web.device_endpoints import serve_device_binding
 from fastapi_session.web.exchange import exchange_of
 from fastapi_session.web.pages.addresses import known_path
 from fastapi_session.web.pages.routes import serve_pages
+from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.published_endpoints import DISCOVERY_NAME, published
 from fastapi_session.web.session import Session
 from fastapi_session.web.transport import FOR_ANY_ORIGIN
@@ -63,6 +64,7 @@ def session_router(
     With *pages*, for pages that the server renders, a navigation whose access token has expired goes through a refresh and back,
     a user who is signed out is sent to `login_url`, and `POST .../signout/page` is for the form that signs out.
     """
+    ensure_prefix(prefix, of="session_router")
     router = APIRouter(prefix=prefix, tags=["session"])
     if refresh:
         router.post(endpoint_paths.REFRESH, summary="Refresh the session")(_refresh)

@@ -177,8 +177,10 @@ class TestUnavailable:
         await store.close()
 
     async def test_a_directory_in_the_place_of_the_file(self, tmp_path: Path) -> None:
-        """A directory is no database."""
-        with pytest.raises(StoreUnavailable, match=r"^SQLite failed: SQLITE_CANTOPEN"):
+        """A directory is no database: that is a mistake of the configuration, told with its field and its fix."""
+        with pytest.raises(
+            ConfigurationError, match=rf"^store: {tmp_path} is a folder; give .*{tmp_path}/sessions.db$"
+        ):
             await open_and_close(SqliteStore(tmp_path))
 
     def test_a_file_that_is_no_database(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
+from fastapi_session.async_functions import ensure_async
 from fastapi_session.errors import ConfigurationError
 from fastapi_session.model import Json
 
@@ -15,6 +16,8 @@ T = TypeVar("T")
 
 Fetch = Callable[[str, str, Json], Awaitable[T | None]]
 """Returns a claim's value, given the user id, the tenant and the session's payload; `None` if there is none."""
+
+FETCH_TAKES = ("user_id", "tenant_id", "payload")
 
 LATEST_MOMENT = 253_402_300_800_000
 """Milliseconds until the year 10000. An entry with a later date, or one before 1970, was not written by us: the claim is fetched again."""
@@ -25,11 +28,15 @@ class Claim(Generic[T]):
     """A fact about a user: its *key* in the payload, and the async function that knows its value.
 
     *default_max_age* is how old a value may be for validators that do not say. Default: as old as the session.
+    Raises `ConfigurationError` if *fetch* is no async function of (user_id, tenant_id, payload).
     """
 
     key: str
     fetch: Fetch[T]
     default_max_age: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        ensure_async(self.fetch, f"fetch of the claim {self.key!r}", takes=FETCH_TAKES)
 
     def value(self, payload: Json) -> T | None:
         """Return the claim's value in *payload*, `None` if it has none."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from starlette.requests import HTTPConnection
 
 from fastapi_session.adoption import Adoption
+from fastapi_session.async_functions import ensure_async
 from fastapi_session.model import Json
 
 LONGEST_LOGIN = 400 * 24 * 60 * 60 * 1000
@@ -22,6 +23,12 @@ Check = Callable[[Adoption, Json], Awaitable[Adoption | None]]
 
 That is the same, or one with a payload and data (`dataclasses.replace`), or `None` for a user who may not come in any more.
 """
+
+
+def awaited(check: Check) -> Check:
+    """Return *check*. Raises `ConfigurationError` if it is no async function of two arguments."""
+    ensure_async(check, "check", takes=("adoption", "kept"))
+    return check
 
 
 @dataclass(frozen=True, slots=True)

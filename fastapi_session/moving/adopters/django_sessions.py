@@ -20,7 +20,7 @@ from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.config.lifetimes import Lifetime
 from fastapi_session.model import Json
-from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented
+from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented, awaited
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
 from fastapi_session.moving.adopters.databases import milliseconds_of, row_of, table_of, write
 from fastapi_session.moving.adopters.django_signatures import COOKIES_SALT, DB_SALT, DjangoSignatures
@@ -170,7 +170,7 @@ class _Logins:
         self.signatures = signatures
         self._engine = engine
         self._tables = tables
-        self._check = check
+        self._check = awaited(check)
         active = () if tables.is_active is None else (column(tables.is_active, Boolean()),)
         self._users = table_of(tables.users, column(tables.user_id), column("password", String()), *active)
 

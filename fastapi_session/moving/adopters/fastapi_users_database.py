@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
-from fastapi_session.moving.adopters.adopter import LONGEST_LOGIN, Check, OldCookie, Presented
+from fastapi_session.moving.adopters.adopter import LONGEST_LOGIN, Check, OldCookie, Presented, awaited
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
 from fastapi_session.moving.adopters.databases import milliseconds_of, row_of, table_of, write
 
@@ -40,7 +40,7 @@ class FastAPIUsersDatabase:
     ) -> None:
         self.name = name
         self._engine = engine
-        self._check = check
+        self._check = awaited(check)
         self._lifetime = LONGEST_LOGIN if lifetime is None else lifetime // timedelta(milliseconds=1)
         self._cookie = cookie
         self._table = table_of(

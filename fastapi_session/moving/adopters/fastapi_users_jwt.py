@@ -22,7 +22,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import ConfigurationError
-from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented
+from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented, awaited
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
 from fastapi_session.moving.adopters.settings import secret_of, texts_of
 
@@ -58,7 +58,7 @@ class FastAPIUsersJWT:
         self.name = name
         self._key = secret_of("key", key)
         _ensure_verifies(key, algorithm=algorithm)
-        self._check = check
+        self._check = awaited(check)
         self._cookie = cookie
         self._algorithm = algorithm
         self._audience = [*texts_of("audience", audience)]

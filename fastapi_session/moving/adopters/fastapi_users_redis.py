@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
 from fastapi_session.errors import StoreUnavailable
-from fastapi_session.moving.adopters.adopter import LONGEST_LOGIN, Check, OldCookie, Presented
+from fastapi_session.moving.adopters.adopter import LONGEST_LOGIN, Check, OldCookie, Presented, awaited
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
 
 _COOKIE = OldCookie("fastapiusersauth")
@@ -40,7 +40,7 @@ class FastAPIUsersRedis:
     ) -> None:
         self.name = name
         self._redis = redis
-        self._check = check
+        self._check = awaited(check)
         self._cookie = cookie
         self._key_prefix = key_prefix
         self._retires = retires

@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_session.adoption import Adoption
 from fastapi_session.clock import Clock, system_clock
-from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented
+from fastapi_session.moving.adopters.adopter import Check, OldCookie, Presented, awaited
 from fastapi_session.moving.adopters.credentials import presented_by, presented_text
 from fastapi_session.moving.adopters.settings import secret_of, texts_of
 
@@ -53,7 +53,7 @@ class StarletteSessions:
     ) -> None:
         self.name = name
         self._signer = TimestampSigner(secret_of("secret_key", secret_key))
-        self._check = check
+        self._check = awaited(check)
         self._user_key = user_key
         self._keys = (user_key, *texts_of("keys", keys))
         self._cookie = cookie

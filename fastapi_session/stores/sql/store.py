@@ -40,7 +40,8 @@ class SqlStore(BatchedVerbs):
 
     *engine* is your own `AsyncEngine`, or the URL of one to be made: `SqlStore("postgresql+asyncpg://app@host/app")`.
     The database's clock decides, unless *clock* is given. An operation that takes longer than *timeout* is
-    `StoreUnavailable`; what was in a batch, and has to go alone after it, may take as long once more. The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
+    `StoreUnavailable`; what was in a batch, and has to go alone after it, may take as long once more.
+    The tables must be there: `python -m fastapi_session.stores.sql migrate` makes them.
 
     Statements are prepared under the driver's names only if the engine, or an option in its URL, says so. Behind a pooler such as
     PgBouncer that is refused when a connection is first used, unless *trusts_pooler* says that the pooler keeps them apart.
@@ -88,7 +89,8 @@ class SqlStore(BatchedVerbs):
         self._engine.open()
         if missing := await self._at_first(missing_columns):
             raise ConfigurationError(
-                f"the database lacks {', '.join(missing)}: run python -m fastapi_session.stores.sql migrate URL"
+                f"the database lacks {', '.join(missing)}: run fastapi-session migrate, or "
+                "python -m fastapi_session.stores.sql migrate URL"
             )
         await self._pooled.run(ensure_room)
 

@@ -21,8 +21,12 @@ if sys.platform != "win32":  # Windows has no fcntl: importing it there would fa
 def connect(path: str, *, busy_timeout: timedelta) -> sqlite3.Connection:
     """Open the database file at *path*, and create it and its tables if they are missing.
 
-    Raises ConfigurationError for the file of a newer version, sqlite3.Error and OSError for one that cannot be opened.
+    Raises ConfigurationError for a folder and for the file of a newer version, sqlite3.Error and OSError for one that cannot be opened.
     """
+    if Path(path).is_dir():
+        raise ConfigurationError(
+            f"store: {path} is a folder; give the path of a file, as in {Path(path) / 'sessions.db'}"
+        )
     create_private(path)
     connection = sqlite3.connect(path, timeout=busy_timeout.total_seconds(), isolation_level=None)
     connection.text_factory = _text

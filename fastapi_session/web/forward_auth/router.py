@@ -51,6 +51,7 @@ from fastapi_session.web.forward_auth.rules import Rule, first_about
 from fastapi_session.web.forward_auth.trust import Trust
 from fastapi_session.web.pages.addresses import with_next
 from fastapi_session.web.pages.asking import asked_for
+from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.transport import NONCE_HEADER
 from fastapi_session.web.verifying import SessionProvider
 
@@ -85,6 +86,7 @@ def forward_auth_router(
 
     Raises `ConfigurationError` if nobody would be believed, the secret is easy to guess, or a setting is of another kind.
     """
+    ensure_prefix(prefix, of="forward_auth_router")
     _ensure_fit(rules, proxy=proxy, login_url=login_url)
     path = f"{prefix}/verify"
     asked = ForwardAuth(rules, proxy=proxy, path=path, trust=Trust(trusted_proxies, proxy_secret), login_url=login_url)

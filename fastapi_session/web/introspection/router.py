@@ -58,6 +58,7 @@ from fastapi_session.web.introspection.responses import (
     unsupported_token_type,
     wrong_method,
 )
+from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.published_endpoints import INTROSPECTION_NAME, REVOCATION_NAME
 
 NO_AUDIENCES: Mapping[str, Names] = MappingProxyType({})
@@ -123,6 +124,7 @@ def introspection_router(
     endpoints = _Endpoints(known_clients(clients), disclosure)
     if isinstance(clients, Mapping):  # else whoever knows them is asked at each request
         disclosure.ensure_clients(clients)
+    ensure_prefix(prefix, of="introspection_router")
     router = APIRouter(prefix=prefix, tags=["services"], dependencies=[Depends(_ClientScheme())])
     if introspect:
         _serve(router, endpoint_paths.INTROSPECTION, endpoints.introspect, name=INTROSPECTION_NAME, told=_TOLD)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.store_url import StoreUrl
 from fastapi_session.stores.sql import METADATA, SqlStore, migrate, migration
 from fastapi_session.stores.sql.__main__ import main
 from fastapi_session.stores.sql.tables import TABLES, VERSION_TABLE
@@ -218,11 +219,14 @@ async def test_the_command_is_a_module(url: str, bare_engine: AsyncEngine) -> No
     await SqlStore(bare_engine).open()
 
 
-def test_the_command_takes_a_url(url: str, bare_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command migrates the database whose URL it is given."""
+def test_the_command_takes_a_url(
+    url: str, bare_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command migrates the database whose URL it is given, and says so in one line, without the password."""
     monkeypatch.setattr(sys, "argv", ["migrate", "migrate", url])
     main()
 
+    assert f"{StoreUrl(url).printed}: the tables are up to date\n" == capsys.readouterr().out
     asyncio.run(SqlStore(bare_engine).open())
 
 

@@ -293,7 +293,7 @@ class TestConfiguration:
         """An empty database is told when the store opens, with the command that makes the tables."""
         with pytest.raises(
             ConfigurationError,
-            match=rf"lacks {', '.join(tables.TABLES.tables)}: run python -m .* migrate",
+            match=rf"lacks {', '.join(tables.TABLES.tables)}: run fastapi-session migrate, or python -m .* migrate",
         ):
             await SqlStore(bare_engine).open()
 
