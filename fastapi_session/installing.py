@@ -123,10 +123,7 @@ def _open_and_close_with(app: FastAPI, engine: Sessions) -> None:
 
 
 def _say_what_is_wrong(installed: Installed) -> None:
-    """Log what the doctor says of *installed*, but for mere remarks. That it cannot say it keeps no application from starting."""
-    try:
-        for finding in application_findings(installed):
-            if finding.check.level.reaches(Level.WARNING):
-                logger.log(_LOG_LEVELS[finding.check.level], "%s", finding)
-    except Exception:  # of whatever kind: an application may have what no check has foreseen
-        logger.warning("the doctor could not look at all of this application", exc_info=True)
+    """Log what the doctor says of *installed*, but for mere remarks."""
+    for finding in application_findings(installed):
+        if finding.check.level.reaches(Level.WARNING):
+            logger.log(_LOG_LEVELS[finding.check.level], "%s", finding)

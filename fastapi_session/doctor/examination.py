@@ -4,6 +4,7 @@
 |---|---|
 | a SQLite file is not there, or the key file that it needs | nothing of it is looked at: to open it would make one |
 | it cannot be reached, or not as it is configured | that is what is found |
+| it fails in a way that nobody has foreseen, as one of an application's own may | the same |
 | any other | it is read, opened if `store.findings` finds nothing against that, and closed |
 """
 
@@ -22,6 +23,7 @@ from fastapi_session.doctor.application.installed import Installed, embedded_sto
 from fastapi_session.doctor.finding import Check, Examination, Level
 from fastapi_session.doctor.store import findings as store
 from fastapi_session.doctor.store.opened import Opened
+from fastapi_session.doctor.unforeseen import FAILED, failed
 from fastapi_session.engine.assembly import Engine
 from fastapi_session.engine.keys import secret_file
 from fastapi_session.errors import ConfigurationError, StoreUnavailable
@@ -54,7 +56,7 @@ MISCONFIGURED = Check(
     "mend what is said of it",
 )
 
-CHECKS = (REFUSED, NOT_REACHED, NOT_THERE, MISCONFIGURED)
+CHECKS = (REFUSED, NOT_REACHED, NOT_THERE, MISCONFIGURED, FAILED)
 
 
 def refused(error: ConfigurationError) -> Examination:
@@ -66,12 +68,14 @@ def refused(error: ConfigurationError) -> Examination:
 async def examine(installed: Installed, *, clock: Clock = system_clock) -> Examination:
     """Look at the application and at the store of *installed*."""
     found = Examination([REFUSED, *application.checks_for(installed)], [*application.application_findings(installed)])
-    found.checked += [NOT_REACHED, NOT_THERE, MISCONFIGURED]
+    found.checked += [NOT_REACHED, NOT_THERE, MISCONFIGURED, FAILED]
     try:
         await _look_at_store(installed, found, clock=clock)
     except (ConfigurationError, StoreUnavailable) as error:
         check = NOT_REACHED if isinstance(error, StoreUnavailable) else MISCONFIGURED
         found.findings += [check.found(line) for line in str(error).splitlines()]
+    except Exception as error:  # noqa: BLE001 - a store of an application's own may raise anything
+        found.findings.append(failed(error))
     return found
 
 

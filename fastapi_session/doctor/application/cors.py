@@ -9,12 +9,15 @@
 | FS050 | whether the website is let in | warning |
 | FS051, FS052, FS053 | whether anybody is: `*`, `null`, an expression | warning |
 | FS054 | what stands around it | warning |
+
+A subclass may have arguments of its own, and let in by itself what is not in them: it is looked at for FS051 to FS054 alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
@@ -118,8 +121,26 @@ CHECKS = (
 _STRANGER = "stranger.example"
 """A host that nobody owns (RFC 2606)."""
 
-Given = Mapping[str, Any]
-"""The arguments of a CORSMiddleware by their names. Each has a type of its own."""
+_KNOWN = frozenset(signature(CORSMiddleware).parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of a CORSMiddleware *by_name*, and whether they *are_all* that decides."""
+
+    by_name: Mapping[str, Any]
+    are_all: bool
+
+    def texts(self, name: str, *, default: Sequence[str] = ()) -> Sequence[str]:
+        """Return the argument of that *name*, which should be a list of texts, and is one or `None` in some applications."""
+        value = self.by_name.get(name, default)
+        if isinstance(value, str):
+            return (value,)
+        return [str(each) for each in value or ()]
+
+    def lowered(self, name: str) -> set[str]:
+        """Return the names of headers in the argument of that *name*."""
+        return {each.lower() for each in self.texts(name)}
 
 
 def cors_findings(installed: Installed) -> Iterator[Finding]:
@@ -133,10 +154,11 @@ def cors_findings(installed: Installed) -> Iterator[Finding]:
         yield MISSING.found(f"pages of {website}, and an API at {api}")
     for place in places:
         given = _arguments(app.user_middleware[place])
-        yield from _closed(given, config)
-        if config.dpop != "off":
-            yield from _closed_to_proofs(given)
-        yield from _origins(given, str(website) if api != website else None)
+        if given.are_all:
+            yield from _closed(given, config)
+            if config.dpop != "off":
+                yield from _closed_to_proofs(given)
+            yield from _origins(given, str(website) if api != website else None)
         yield from _open(given, [each.host for each in (api, website) if each is not None])
         yield from _around(app.user_middleware[:place])
 
@@ -147,7 +169,7 @@ def cors_origins(installed: Installed) -> Iterator[Origin]:
         return
     for place in _places(installed.app.user_middleware):
         given = _arguments(installed.app.user_middleware[place])
-        yield from filter(None, (Origin.parse(str(text)) for text in given.get("allow_origins", ())))
+        yield from filter(None, map(Origin.parse, given.texts("allow_origins")))
 
 
 def _places(middlewares: Sequence[Middleware]) -> list[int]:
@@ -166,39 +188,44 @@ def _around(middlewares: Sequence[Middleware]) -> Iterator[Finding]:
 
 
 def _arguments(middleware: Middleware) -> Given:
-    """Return the arguments of a CORSMiddleware by their names, however they were given."""
-    return signature(CORSMiddleware).bind_partial(None, *middleware.args, **middleware.kwargs).arguments
+    """Return the arguments of a CORSMiddleware, however they were given, without those that a subclass of an application has."""
+    kind: Any = middleware.cls
+    accepts = signature(kind)
+    named = {name: value for name, value in middleware.kwargs.items() if name in _KNOWN}
+    positional = accepts.bind_partial(None, *middleware.args).arguments
+    by_name = {name: value for name, value in positional.items() if name in _KNOWN}
+    return Given(by_name | named, are_all=kind is CORSMiddleware)
 
 
 def _closed(given: Given, config: SessionConfig) -> Iterator[Finding]:
     """Yield what of a request or a response is kept out."""
-    allowed = {str(name).lower() for name in given.get("allow_headers", ())}
+    allowed = given.lowered("allow_headers")
     if "*" not in allowed and (missing := {*REQUEST_HEADERS} - allowed):
         yield NO_HEADERS.found(f"without {', '.join(sorted(missing))}")
-    methods = given.get("allow_methods", ("GET",))  # which is Starlette's default
+    methods = given.texts("allow_methods", default=("GET",))  # which is Starlette's default
     if not {"*", "POST"} & {*methods}:
         yield NO_POST.found(f"it has {', '.join(methods) or 'none'}")
-    if not given.get("allow_credentials") and config.token_transfer_method != "header":
+    if not given.by_name.get("allow_credentials") and config.token_transfer_method != "header":
         yield NO_CREDENTIALS.found("it is off")
-    exposed = {str(name).lower() for name in given.get("expose_headers", ())}
+    exposed = given.lowered("expose_headers")
     if exposed and (hidden := {*RESPONSE_HEADERS} - exposed):
         yield NOT_EXPOSED.found(f"without {', '.join(sorted(hidden))}")
 
 
 def _closed_to_proofs(given: Given) -> Iterator[Finding]:
     """Yield what of a DPoP proof, or of the response to one, is kept out."""
-    allowed = {str(name).lower() for name in given.get("allow_headers", ())}
+    allowed = given.lowered("allow_headers")
     if not {"*", PROOF_HEADER} & allowed:
         yield NO_PROOFS.found(f"without {PROOF_HEADER}")
-    exposed = {str(name).lower() for name in given.get("expose_headers", ())}
+    exposed = given.lowered("expose_headers")
     if exposed and (hidden := {name.lower() for name in PROOF_RESPONSE_HEADERS} - exposed):
         yield PROOFS_NOT_EXPOSED.found(f"without {', '.join(sorted(hidden))}")
 
 
 def _origins(given: Given, website: str | None) -> Iterator[Finding]:
     """Yield which origins are kept out. *website* is the configured one, `None` if it is the API's own."""
-    for text in given.get("allow_origins", ()):
-        origin = Origin.parse(str(text))
+    for text in given.texts("allow_origins"):
+        origin = Origin.parse(text)
         if origin is not None and str(origin) != text:
             yield NOT_AS_SENT.found(f"{text!r}, which is {str(origin)!r}")
         elif origin is None and "://" not in text and text not in {"*", "null"}:
@@ -209,11 +236,11 @@ def _origins(given: Given, website: str | None) -> Iterator[Finding]:
 
 def _open(given: Given, hosts: Sequence[str]) -> Iterator[Finding]:
     """Yield which origins are let in that are not of *hosts*."""
-    if "*" in given.get("allow_origins", ()):
+    if "*" in given.texts("allow_origins"):
         yield EVERYBODY.found("it has '*'")
-    if "null" in given.get("allow_origins", ()):
+    if "null" in given.texts("allow_origins"):
         yield NULL.found("pages in a sandbox, and files, have this origin")
-    strangers = () if given.get("allow_origin_regex") is None else _strangers(hosts)
+    strangers = () if given.by_name.get("allow_origin_regex") is None else _strangers(hosts)
     stranger = next((each for each in strangers if _matches(given, each)), None)
     if stranger is not None:
         yield STRANGERS.found(f"{stranger} matches")
@@ -235,9 +262,9 @@ def _strangers(hosts: Sequence[str]) -> Iterator[str]:
 
 
 def _matches(given: Given, origin: str) -> bool:
-    expression = given.get("allow_origin_regex")
+    expression = given.by_name.get("allow_origin_regex")
     return expression is not None and re.fullmatch(expression, origin) is not None
 
 
 def _lets_in(given: Given, origin: str) -> bool:
-    return bool({"*", origin} & set(given.get("allow_origins", ()))) or _matches(given, origin)
+    return bool({"*", origin} & {*given.texts("allow_origins")}) or _matches(given, origin)

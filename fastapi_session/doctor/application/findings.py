@@ -1,4 +1,7 @@
-"""All that is found in an application and its configuration. It is free: `install` has it done at each start."""
+"""All that is found in an application and its configuration. It is free: `install` has it done at each start.
+
+A check that fails is a finding, and the others are made all the same.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from fastapi_session.doctor.application import (
 )
 from fastapi_session.doctor.application.installed import Installed
 from fastapi_session.doctor.finding import Check, Finding
+from fastapi_session.doctor.unforeseen import each_of
 
 _NEED_AN_APPLICATION = frozenset(
     {*cors.CHECKS, *neighbours.CHECKS, *mounted.CHECKS, bindings.NOT_HELD, policies.RECOVERED}
@@ -45,6 +49,10 @@ def checks_for(installed: Installed) -> tuple[Check, ...]:
 
 
 def application_findings(installed: Installed) -> Iterator[Finding]:
-    """Yield what is wrong with *installed*, in the order of the ids."""
+    """Yield what is wrong with *installed*, in the order of the ids, each once: several checks may fail at one place."""
+    told: set[Finding] = set()
     for find in _FINDINGS:
-        yield from find(installed)
+        for finding in each_of(find, installed):
+            if finding not in told:
+                told.add(finding)
+                yield finding

@@ -11,6 +11,7 @@ Some look at what others stand on:
 | if | then nothing is asked |
 |---|---|
 | there is no response, twice in a row, or nobody behind a proxy | any more |
+| a look fails in a way that nobody has foreseen | of what it looks for |
 | a refresh does not arrive, or a cache responds to it | of what a refresh would show |
 | requests are limited | any more; what the look saw until then may be due to it, and does not count |
 
@@ -21,7 +22,7 @@ counts as looked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -43,6 +44,7 @@ from fastapi_session.doctor.outside import (
 )
 from fastapi_session.doctor.outside.asking import Unreached
 from fastapi_session.doctor.outside.reached import Reached
+from fastapi_session.doctor.unforeseen import FAILED, failed
 from fastapi_session.plain_text import lasting
 from fastapi_session.web.error_responses import UNAUTHORISED
 
@@ -172,7 +174,7 @@ async def _look(reached: Reached, found: Examination) -> None:
             continue
         before = len(found.findings)
         try:
-            async for finding in each.look(reached):
+            async for finding in _found_by(each.look, reached):
                 found.findings.append(finding)
         except Unreached as error:
             if is_silent:  # who does not respond is told once, not for each request
@@ -184,10 +186,28 @@ async def _look(reached: Reached, found: Examination) -> None:
         if (limited := reached.caller.limited) is not None and not each.meets_limits:
             found.findings[before:] = [LIMITED.found(f"{limited}, so it was not looked for {_left(reached, found)}")]
             return
-        found.checked += [check for check in each.checks if check not in found.checked]
+        found.checked += _looked_for(each, found, before)
         if len(found.findings) > before and each.stops == "all":
             return
         arrives = arrives and not (len(found.findings) > before and each.stops == "refreshes")
+
+
+def _looked_for(each: _Looking, found: Examination, before: int) -> Sequence[Check]:
+    """Return what *each* looked for to its end, when there were *before* findings: nothing if it failed."""
+    if FAILED in {finding.check for finding in found.findings[before:]}:
+        return ()
+    return [check for check in each.checks if check not in found.checked]
+
+
+async def _found_by(look: Look, reached: Reached) -> AsyncIterator[Finding]:
+    """Yield what *look* finds, and that it failed if it did. Raises `Unreached`."""
+    try:
+        async for finding in look(reached):
+            yield finding
+    except Unreached:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it met there, the others are made
+        yield failed(error)
 
 
 def _left(reached: Reached, found: Examination) -> str:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from fastapi_session.doctor.finding import Check, Finding
 from fastapi_session.doctor.store import clock, elsewhere, growth, keys, redis, sql, sqlite
 from fastapi_session.doctor.store.opened import Opened
+from fastapi_session.doctor.unforeseen import each_found_by, each_of
 from fastapi_session.stores.facts import ExaminableStore, Facts, RedisFacts, SqlFacts, SqliteFacts, StoreKind
 
 _BY_KIND: Mapping[StoreKind, tuple[Check, ...]] = {
@@ -49,16 +50,16 @@ async def store_findings(opened: Opened, *, disks: sqlite.Disks | None = None) -
     """
     store = opened.engine.store
     facts = await store.facts() if isinstance(store, ExaminableStore) else None
-    for finding in _set_up(facts, opened, disks or sqlite.Disks.of_this_machine()):
+    for finding in each_of(_set_up, facts, opened, disks or sqlite.Disks.of_this_machine()):
         yield finding
     if opened.moving_from is not None:
-        async for finding in elsewhere.elsewhere_findings(opened.moving_from):
+        async for finding in each_found_by(elsewhere.elsewhere_findings, opened.moving_from):
             yield finding
     if _stays_closed(facts):
         return
     await store.open()
     for look in (clock.clock_findings, keys.key_findings, growth.growth_findings):
-        async for finding in look(opened):
+        async for finding in each_found_by(look, opened):
             yield finding
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
+from pydantic import AnyHttpUrl
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
+from starlette.types import ASGIApp
 
 from fastapi_session import get_all_cors_headers, install
 from fastapi_session.doctor.application.cors import cors_findings
@@ -237,3 +240,45 @@ def test_a_middleware_around_it(clock: HandClock) -> None:
 
     assert [("FS054", "BaseHTTPMiddleware stands around it")] == told_of_site(around, clock)
     assert [] == told_of_site(within, clock)
+
+
+class _OfTenants(CORSMiddleware):
+    """A subclass with arguments of its own, which lets in by itself what is not in them."""
+
+    def __init__(self, app: ASGIApp, *, tenants: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(app, **{**RIGHT, "allow_origins": [*tenants], **options})
+
+
+OF_TENANTS: Any = _OfTenants
+
+
+def test_a_subclass_with_arguments_of_its_own(clock: HandClock) -> None:
+    """What a subclass keeps out nobody can know; that it lets in everybody is found if its arguments say so."""
+    closed, opened = FastAPI(), FastAPI()
+    closed.add_middleware(OF_TENANTS, tenants=["https://www.example.com"])
+    opened.add_middleware(OF_TENANTS, tenants=[], allow_origins=["*"])
+
+    assert [] == told_of_site(closed, clock)
+    assert [("FS051", "it has '*'")] == told_of_site(opened, clock)
+
+
+def test_arguments_that_are_none(clock: HandClock) -> None:
+    """An argument that the middleware does not have is left to it; a text counts as a list of it, and `None` as none."""
+    app = with_cors(allow_origins="https://www.example.com", allow_methods="POST", expose_headers=None, origins=["*"])
+
+    assert [] == told_of_site(app, clock)
+
+
+def test_arguments_without_names(clock: HandClock) -> None:
+    """Arguments may be given by their places."""
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, ["https://www.example.com"], ["*"], ["*"], True)
+
+    assert [] == told_of_site(app, clock)
+
+
+def test_origins_that_are_no_texts(clock: HandClock) -> None:
+    """Addresses of Pydantic are no texts, and end with a slash: they keep everybody out."""
+    app = with_cors(allow_origins=[AnyHttpUrl("https://www.example.com")])
+
+    assert ["FS048", "FS050"] == [id_ for id_, _ in told_of_site(app, clock)]

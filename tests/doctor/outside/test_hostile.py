@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from fastapi_session.doctor.finding import Examination, Finding
-from fastapi_session.doctor.outside import calling
+from fastapi_session.doctor.outside import calling, documents, findings
 from fastapi_session.doctor.outside.findings import look_from_outside
-from fastapi_session.doctor.outside.reached import reaching
+from fastapi_session.doctor.outside.reached import Reached, reaching
 from fastapi_session.origin import Origin
 from tests.doctor.outside.deployments import config, seen_from_outside
 from tests.recipes.serving import free_port
@@ -129,3 +130,22 @@ async def test_a_front_that_is_slow_without_an_end() -> None:
     assert ["FS225"] == [each.check.id for each in found.findings]
     assert found.findings[0].seen.startswith("0.5 seconds were over, so it was not looked for FS202, FS203, ")
     assert ["FS201", "FS225", "FS227"] == [each.id for each in found.checked]
+
+
+async def test_a_look_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that fails in a way that nobody has foreseen is found, FS005, counts for nothing, and the others are made."""
+
+    async def failing(_: Reached) -> AsyncIterator[Finding]:
+        yield dict[str, Finding]()["x"]
+
+    monkeypatch.setattr(findings, "_LOOKS", (replace(findings._LOOKS[1], look=failing), *findings._LOOKS[2:]))
+    found = Examination()
+    async with (
+        saying(HEAD + b"content-length: 2\r\n\r\n{}") as url,
+        reaching(url, config(tmp_path, api_domain=str(url), website_domain=str(url)), probe=False) as reached,
+    ):
+        await look_from_outside(reached, found)
+
+    assert "FS005" == found.findings[0].check.id
+    assert "FS215" in {check.id for check in found.checked}
+    assert documents.CHECKS[0] not in found.checked
