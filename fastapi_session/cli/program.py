@@ -6,10 +6,14 @@
 | 1 | something could not be done: it was said what, in a line on the standard error |
 | 2 | the command line is wrong |
 | 130 | Ctrl-C |
+
+What has nowhere to go is 1 too: in silence if nobody reads any more, as behind `| head`, and with a line if the disk is full.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -37,6 +41,9 @@ from fastapi_session.cli.commands.sessions_revoke_user import revoke_user
 from fastapi_session.cli.commands.sessions_show import show_session
 from fastapi_session.errors import ConfigurationError, PayloadError, StoreUnavailable
 from fastapi_session.plain_text import printable
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What a system says of a file that takes no more."""
 
 # Without its own tracebacks, which show the values of variables: what is wrong with a configuration or a store is told in a line.
 program = typer.Typer(name="fastapi-session", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -98,3 +105,9 @@ def run() -> None:
         program()
     except (ConfigurationError, PayloadError, StoreUnavailable) as error:
         sys.exit("\n".join(map(printable, f"error: {error}".splitlines())))
+    except OSError as error:  # of a pipe that is closed typer makes 1 itself
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        # What is left would be tried once more at the end of the process, and that fails with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(f"error: the output cannot be written: {error.strerror}")

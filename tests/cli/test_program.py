@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from tests.cli.conftest import CommandLine
 from tests.cli.deployments import configured, signed_in
 
 ROOT = Path(__file__).parents[2]
+FULL = Path("/dev/full")
 
 WITHOUT_TYPER = """
 import sys
@@ -73,6 +75,38 @@ def test_an_output_that_lacks_letters(tmp_path: Path, monkeypatch: pytest.Monkey
 
     assert (0, "") == (done.returncode, done.stderr)
     assert r"\u0141ukasz" in done.stdout
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("command", [["secret", "make"], ["--help"], ["--version"]])
+def test_an_output_that_is_full(command: list[str]) -> None:
+    """A full disk is told in a line."""
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastapi_session", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert (1, "error: the output cannot be written: No space left on device\n") == (done.returncode, done.stderr)
+
+
+def test_an_output_that_nobody_reads() -> None:
+    """A pipe that is closed ends a command in silence."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastapi_session", "secret", "make"],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert (1, "") == (done.returncode, done.stderr)
 
 
 def test_without_the_extra() -> None:
