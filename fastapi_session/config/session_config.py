@@ -23,6 +23,17 @@ from fastapi_session.errors import ConfigurationError
 class SessionConfig(Settings):
     """The configuration of sessions, frozen. Durations are `timedelta`; in the environment seconds or ISO 8601.
 
+    All have defaults. Of these a deployment needs some:
+
+    - `api_domain`, `website_domain`: the origins of the API and of its pages, as browsers see them
+    - `store`: a URL, `sqlite:///file`, `postgresql+asyncpg://...`, `redis://...`, or `memory:`; or a store object
+    - `secret`: at least 32 random bytes, or several, the newest first
+    - `access_token_validity`, `idle_timeout`, `absolute_timeout`: how long a token is good, and a session lives
+    - `anti_csrf`: how a request with cookies proves that no other site forged it
+    - `audit`: whether the store keeps what happens to sessions
+
+    The page "Configuration" of the documentation has every one, and `.../config/settings.py` says of each what it is.
+
     Raises `ConfigurationError` if a value is none that its setting takes, if values contradict one another, or if there is
     no setting of a name.
     """

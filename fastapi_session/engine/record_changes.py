@@ -147,6 +147,7 @@ class RecordChanges:
         def changed(record: SessionRecord) -> SessionRecord:
             payload = _made(change, of=record.access_token_payload, what="access_token_payload")
             custom = access_token.custom_claims(payload, is_authenticated=bool(record.factors))
+            self._mint.dropped_names.note(payload, custom)
             with_payload = replace(record, access_token_payload=custom)
             self._mint.ensure_fits(with_payload, key=key, before=record)
             return with_payload

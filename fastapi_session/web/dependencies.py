@@ -105,9 +105,19 @@ class CreateSession(Generic[Payload, Data]):
         device: str | None = None,
         external: ExternalSession | None = None,
     ) -> Session[Payload, Data]:
-        """Begin a session of *user_id* and send its tokens with the response; see `create_new_session_in_request`.
+        """Begin a session of *user_id* and send its tokens with the response. Sessions whose tokens the request brought end.
 
-        Sessions whose tokens the request brought end. Raises as that does, as `SessionLimitReached` and `StoreUnavailable`.
+        *access_token_payload* travels in the access token, where the user can read it; *session_data* stays in the store.
+        *tenant_id* is whose user it is, *label* what the user calls the session. *lifetime* chooses how long it lives:
+        `Lifetime(kind="web", remember=False)`. *authentication* says how the user was authenticated:
+        `Authentication(("pwd", "otp"))`. *method* is "cookie" or "header", by default as the client wishes.
+        *within* is a database connection in whose transaction the session is written. *limit* is the limit of the user's
+        sessions in the place of the configured one, *evict* the handles of those that end first if it is reached.
+        *upgrading* is the guest's session that goes over into this one, with its data as *merge* says. *device* is by what a
+        client without cookies is known again, *external* the session at an identity provider with which it ends.
+
+        `create_new_session_in_request` tells more of each. Raises as that does: `PayloadError` for what is no JSON or too long,
+        `SessionLimitReached`, `StoreUnavailable`.
         """
         return await create_new_session_in_request(
             self._connection,

@@ -15,6 +15,9 @@ LIMIT = 4_096
 SERVERS_OWN = 128
 """Bytes of the status line and of the headers that a server adds, as `Date` and `Server`."""
 
+PROBES_TENANT = "fastapi-session-doctor"
+"""The tenant of the doctor's own sessions, whose tokens are as long as they may be: nobody's claims are the cause."""
+
 _LINE = len(": \r\n")
 
 logger = logging.getLogger("fastapi_session")

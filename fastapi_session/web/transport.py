@@ -25,7 +25,7 @@ from fastapi_session.web.cache_headers import for_nobody
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, LEGACY_COOKIE, REFRESH_COOKIE, CookieNames
 from fastapi_session.web.cookies import COOKIE_HEADER, SET_COOKIE_HEADER, read_cookies
 from fastapi_session.web.device_session import OFFER_HEADER, DeviceSession
-from fastapi_session.web.header_size import SizeWatch, bytes_of
+from fastapi_session.web.header_size import PROBES_TENANT, SizeWatch, bytes_of
 from fastapi_session.web.token_cookies import TokenCookies, cleared_old_cookie, without_old_cookies
 
 Method = Literal["cookie", "header"]
@@ -214,7 +214,8 @@ class Transport:
         kept.extend((SET_COOKIE_HEADER, cookie) for cookie in cookies)
         if outcome.offer is not None and (https or self._is_https):  # by http browsers bind nothing
             kept.append((OFFER_HEADER.encode(), self.device_session.offer(outcome.offer).encode()))
-        self._size.note(bytes_of(kept))
+        if not any(tokens.claims["tId"] == PROBES_TENANT for tokens in sent):
+            self._size.note(bytes_of(kept))
         return _exposing(kept, named)
 
     def binding(self, credential: str, *, now: int, https: bool) -> bytes:

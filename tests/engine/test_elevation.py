@@ -152,6 +152,23 @@ async def test_claims_of_the_application_under_names_that_become_ours_are_droppe
     assert ({"plan": "pro", "seen": True}, "aal1") == (content.custom, content.claims()["acr"])
 
 
+async def test_names_of_the_tokens_own_are_told_once(sessions: Sessions, caplog: pytest.LogCaptureFixture) -> None:
+    """What an application gives under a name that is dropped is told by one warning, with the name and without the value."""
+    given = {"sub": "secret-1", "act": "secret-2", "acr": "gold", "plan": "pro"}
+    await sessions.create("ada", access_token_payload=given)
+    issued = await sessions.create("ada", access_token_payload=given)
+    told = [record.getMessage().partition(" is a name")[0] for record in caplog.records]
+    assert ["access_token_payload: 'act'", "access_token_payload: 'sub'"] == told
+    assert {"acr": "gold", "plan": "pro"} == issued.access_token.custom
+
+    caplog.clear()
+    for _ in range(2):
+        handle = issued.access_token.session_handle
+        assert await sessions.merge_into_access_token_payload(handle, {"exp": "secret-3", "seen": True})
+    assert ["access_token_payload: 'exp'"] == [each.getMessage().partition(" is a name")[0] for each in caplog.records]
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("before", "given", "after"),
     [

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import pytest
 from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
 
 from fastapi_session import CreateSession, create_session
+from fastapi_session.doctor.outside.own_session import TENANT
 from fastapi_session.testing import HandClock
 from fastapi_session.web.header_size import LIMIT, SERVERS_OWN, SizeWatch, bytes_of
 from tests.browser.server import serve
@@ -73,3 +75,20 @@ def test_it_is_said_once(sizes: list[int], expected: int, caplog: pytest.LogCapt
 def test_bytes_of() -> None:
     """A header takes its name, its value and four bytes more."""
     assert SERVERS_OWN + len(b"a: bc\r\n") + len(b"d: \r\n") == bytes_of([(b"a", b"bc"), (b"d", b"")])
+
+
+def test_the_tokens_of_the_doctor(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+    """Of the doctor's own tokens, which are long on purpose, nothing is said: no claim of the application is the cause."""
+
+    def probing(tenant: str) -> int:
+        app = application(engine(clock))
+
+        @app.post("/probing")
+        async def probe(create: Annotated[CreateSession, Depends(create_session())]) -> None:
+            await create("ada", tenant_id=tenant, access_token_payload={"c": "x" * 2_000})
+
+        caplog.clear()
+        assert 200 == TestClient(app).post("/probing").status_code
+        return len([said for said in caplog.messages if "proxy_buffer_size" in said])
+
+    assert (1, 0) == (probing("acme"), probing(TENANT))

@@ -22,6 +22,7 @@ from fastapi_session.origin import Origin
 from fastapi_session.plain_text import lasting
 from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.web.dependencies import CreateSessionProvider
+from fastapi_session.web.forward_auth.router import ForwardAuth
 from fastapi_session.web.guard import Guard
 from fastapi_session.web.router import SIGN_OUT_ENDPOINT
 from fastapi_session.web.verifying import SessionProvider
@@ -92,4 +93,5 @@ def _only_begins(installed: Installed) -> bool:
 
 def _verifies(route: Route) -> bool:
     is_guarded = isinstance(route.application, Guard)
-    return is_guarded or (route.endpoint is not SIGN_OUT_ENDPOINT and route.has(SessionProvider))
+    is_asked_by_proxy = isinstance(getattr(route.endpoint, "__self__", None), ForwardAuth)
+    return is_guarded or is_asked_by_proxy or (route.endpoint is not SIGN_OUT_ENDPOINT and route.has(SessionProvider))

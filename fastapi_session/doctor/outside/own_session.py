@@ -33,10 +33,11 @@ from fastapi_session.stores.memory import MemoryStore
 from fastapi_session.stores.sqlite import SqliteStore
 from fastapi_session.stores.sqlite.file import is_there
 from fastapi_session.web.cookie_names import ACCESS_COOKIE, REFRESH_COOKIE, CookieNames
+from fastapi_session.web.header_size import PROBES_TENANT
 from fastapi_session.web.transport import ANTI_CSRF_HEADER, AUTHORIZATION_HEADER, Method
 
 USER = "fastapi-session doctor"
-TENANT = "fastapi-session-doctor"
+TENANT = PROBES_TENANT
 BY_DOCTOR = Circumstances(user_agent=USER_AGENT)
 
 _LIFE = timedelta(minutes=5)

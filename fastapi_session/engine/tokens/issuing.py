@@ -14,6 +14,7 @@ from fastapi_session.core.binding.bound_keys import device_key, is_device_key, j
 from fastapi_session.core.refresh_token import RefreshToken
 from fastapi_session.core.secret import Secrets
 from fastapi_session.core.signing_keys import SigningKey, SigningKeys
+from fastapi_session.engine.dropped_names import DroppedNames
 from fastapi_session.engine.from_config import access_token_validities, milliseconds
 from fastapi_session.errors import PayloadError
 from fastapi_session.model import GUEST_KIND, Actor, Json, SessionRecord, Tokens
@@ -67,6 +68,8 @@ class Mint:
         self._random = random
         self._may_be_bound = config.device_binding != "off"
         self._has_warned = False
+        self.dropped_names = DroppedNames()
+        """What changes of claims have tried to set."""
 
     def issue(self, record: SessionRecord, token: RefreshToken, *, key: SigningKey, anti_csrf: bool) -> IssuedSession:
         """Return *record* with the refresh token *token* and a new access token signed by *key*.

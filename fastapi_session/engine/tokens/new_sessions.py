@@ -14,6 +14,7 @@ from fastapi_session.core.continuing import Timeouts, first_lineage
 from fastapi_session.core.payload import checked_label, checked_name, checked_tenant, ensure_type, json_object
 from fastapi_session.core.refresh_token import ISSUE_ID_BYTES, RefreshToken
 from fastapi_session.core.secret import Secrets
+from fastapi_session.engine.dropped_names import DroppedNames
 from fastapi_session.engine.tokens.lifetimes import Lifetimes, Terms
 from fastapi_session.external_session import ExternalSession
 from fastapi_session.foreign_sessions import ForeignSession
@@ -29,6 +30,7 @@ class NewSessions:
         self._acr_order = config.acr_order
         self._secrets = secrets
         self._random = random
+        self._dropped = DroppedNames()
 
     def refresh_token(self) -> RefreshToken:
         """Return the first refresh token of a new session, whose id is random."""
@@ -63,12 +65,14 @@ class NewSessions:
         if external is not None:
             ensure_type(external, "external", ExternalSession, example="ExternalSession(issuer, sid=sid)")
         terms = self._lifetimes.terms(lifetime)
+        custom = access_token.custom_claims(payload, is_authenticated=authentication is not None)
+        self._dropped.note(payload, custom)
         return SessionRecord(
             session_id=token.session_id,
             tenant_id=checked_tenant(tenant_id),
             user_id=checked_name(user_id, "user_id"),
             recipe_user_id=checked_name(recipe_user_id or user_id, "recipe_user_id"),
-            access_token_payload=access_token.custom_claims(payload, is_authenticated=authentication is not None),
+            access_token_payload=custom,
             session_data=session_data,
             version=0,
             created_at=now,

@@ -33,6 +33,12 @@ _URL = re.compile(r"([a-z]+)://([^/?#@\\\s]+)(/.*)", re.IGNORECASE)
 _METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+")
 """A token (RFC 9110, section 5.6.2) without small letters."""
 _SCHEMES: Mapping[str, str] = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+PATH_HEADERS: Mapping[Proxy, str] = {
+    "nginx": "x-original-url",
+    "traefik": "x-forwarded-uri",
+    "caddy": "x-forwarded-uri",
+}
+"""Where a proxy writes the path; Envoy has it in that of its question."""
 _OF_SOCKETS = ("sec-websocket-key", "sec-websocket-version")
 """What each handshake of a WebSocket has (RFC 6455, section 4.1), and proxies keep; `Upgrade` they take away."""
 
@@ -73,6 +79,12 @@ def original_of(connection: HTTPConnection, proxy: Proxy, *, asked_at: str) -> O
         path=None if target is None else read_path(target),
         opens_socket=scheme in {"ws", "wss"} or any(name in headers for name in _OF_SOCKETS),
     )
+
+
+def is_described(connection: HTTPConnection, proxy: Proxy, *, asked_at: str) -> bool:
+    """Say whether there is a path where *proxy* writes that of the request, whatever it is worth."""
+    header = PATH_HEADERS.get(proxy)
+    return header in connection.headers if header else not connection.scope["path"].endswith(asked_at)
 
 
 def _one(headers: Headers, name: str) -> str | None:

@@ -24,6 +24,7 @@ A DPoP proof is of the original request too: of its method and its path, at the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -46,7 +47,7 @@ from fastapi_session.web.error_responses import response_to
 from fastapi_session.web.error_statuses import status_of
 from fastapi_session.web.exchange import SCOPE_KEY, exchange_of
 from fastapi_session.web.forward_auth.identity import identity_headers, imitates_identity
-from fastapi_session.web.forward_auth.original import PROXIES, Original, Proxy, original_of
+from fastapi_session.web.forward_auth.original import PATH_HEADERS, PROXIES, Original, Proxy, is_described, original_of
 from fastapi_session.web.forward_auth.rules import Rule, first_about
 from fastapi_session.web.forward_auth.trust import Trust
 from fastapi_session.web.pages.addresses import with_next
@@ -66,6 +67,14 @@ ANY_METHOD = [*METHODS, "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "C
 
 UNKNOWN = "UNKNOWN"
 """In the place of a method that is not known: no rule names it, and it is not safe."""
+
+
+_OTHER_PROXY = (
+    "forward authentication was asked by a proxy that does not say of which request, as %s would by %s: give proxy= as the one that "
+    "asks, or let it say so; until then nothing passes"
+)
+
+logger = logging.getLogger("fastapi_session")
 
 
 def forward_auth_router(
@@ -129,6 +138,7 @@ class ForwardAuth:
         self._path = path
         self._trust = trust
         self._login_url = login_url
+        self._has_warned = False
         self._sends_tokens = any(each.audience is not None for each in rules)
 
     async def respond(self, request: Request) -> Response:
@@ -144,6 +154,9 @@ class ForwardAuth:
             return _forbidden("a header has the name of one of identity, but for its dashes")
         original = original_of(request, self._proxy, asked_at=self._path)
         rule = first_about(self._rules, original)
+        if not self._has_warned and not is_described(request, self._proxy, asked_at=self._path):
+            self._has_warned = True
+            logger.warning(_OTHER_PROXY, self._proxy, PATH_HEADERS.get(self._proxy, "the path after /verify"))
         if rule is None or not isinstance(rule.requires, SessionProvider):
             return _forbidden("no rule lets this request pass")
         sent = _as_sent(request, original, rule)

@@ -12,8 +12,10 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_session import (
     CreateSession,
     MemoryStore,
+    Rule,
     SessionKind,
     create_session,
+    forward_auth_router,
     guarded,
     session_router,
     verify_session,
@@ -84,5 +86,13 @@ def test_sessions_that_a_guard_verifies(tmp_path: Path) -> None:
     """A mounted application behind a guard asks for sessions too."""
     app = beginning()
     app.mount("/files", guarded(StaticFiles(directory=tmp_path), verify_session()))
+
+    assert [] == found(app)
+
+
+def test_sessions_that_a_proxy_asks_about() -> None:
+    """Where a proxy asks about each request, it is learnt there that a token arrived."""
+    app = beginning()
+    app.include_router(forward_auth_router([Rule("/", verify_session())], proxy="nginx", trusted_proxies=["10.0.0.1"]))
 
     assert [] == found(app)

@@ -356,6 +356,24 @@ class TestTrust:
         assert 1 == len(warned)
         assert SECRET not in caplog.text
 
+    @pytest.mark.parametrize("asks", PROXIES)
+    @pytest.mark.parametrize("proxy", PROXIES)
+    def test_another_proxy(self, proxy: Proxy, asks: Proxy, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        """If another proxy asks than the one that is configured, nothing passes, and one warning says so, without any token."""
+        are_alike = proxy == asks or {proxy, asks} == {"traefik", "caddy"}
+        proxied = serve(proxy)
+        held = proxied.deployment.login()
+        question = ASKED_BY[asks]("GET", "/app", held.to_call())
+        caplog.clear()
+        statuses = {
+            proxied.deployment.request(question.method, question.path, question.headers).status_code for _ in range(2)
+        }
+        warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+        assert {200 if are_alike else 403} == statuses
+        assert (0 if are_alike else 1) == len([said for said in warned if f"as {proxy} would" in said])
+        assert not [each for each in (SECRET, *held.to_call().values()) if each in caplog.text]
+
     @pytest.mark.parametrize(
         ("trusted", "client", "status"),
         [
