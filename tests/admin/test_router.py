@@ -20,6 +20,7 @@ from fastapi_session import (
     Circumstances,
     ConfigurationError,
     Fresh,
+    NotGuest,
     NotImpersonated,
     Session,
     Sessions,
@@ -27,8 +28,20 @@ from fastapi_session import (
     verify_session,
 )
 from fastapi_session.testing import HandClock
-from tests.admin.administered import ADMIN, ADMINS, IN_CLAIMS, IN_DATA, application, engine_of, kept_secrets, shown
-from tests.engines import TroubledStore
+from tests.admin.administered import (
+    ADMIN,
+    ADMINS,
+    IN_CLAIMS,
+    IN_DATA,
+    GenerousRoles,
+    Roles,
+    application,
+    engine_of,
+    kept_secrets,
+    shown,
+    with_guests,
+)
+from tests.engines import TroubledStore, config
 from tests.web.deployment import Deployment, deployed
 from tests.web.proving import Prover
 from tests.web.wire import Held
@@ -139,6 +152,20 @@ def test_another_decides(sessions: Sessions, clock: HandClock) -> None:
     with deployed(app, sessions, clock) as deployment:
         found = [do(deployment, signed_in(deployment, user), "GET", "/staff/keys") for user in ("ada", ADMIN)]
     assert [200, 404] == [each.status_code for each in found]
+
+
+@pytest.mark.parametrize(("demands", "status"), [((), 200), ((NotGuest(),), 403)], ids=["any", "no guests"])
+def test_guests(clock: HandClock, demands: tuple[NotGuest, ...], status: int) -> None:
+    """A guest gets in where the claim says so of guests too, unless the guard wants none; and nowhere else."""
+    sessions = Sessions(config(audit=True), clock=clock, claims=[GenerousRoles])
+    for engine, expected in ((sessions, status), (engine_of(clock), 403)):
+        app = with_guests(engine)
+        claim = GenerousRoles if engine is sessions else Roles
+        app.include_router(admin_router(require=[verify_session(claim.includes("admin"), *demands)]))
+        with deployed(app, engine, clock) as deployment:
+            guest = Held.of(deployment.post("/guest", {AUTH_MODE: "header"}), "header")
+            found = {do(deployment, guest, method, path).status_code == 403 for method, path in EVERY}
+            assert {expected == 403} == found
 
 
 async def awaited(said: object) -> object:

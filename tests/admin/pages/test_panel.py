@@ -24,6 +24,7 @@ from fastapi_session import (
     Circumstances,
     ConfigurationError,
     Fresh,
+    NotGuest,
     Sessions,
     StoreUnavailable,
     guarded,
@@ -35,20 +36,22 @@ from tests.admin.administered import (
     ADMINS,
     IN_CLAIMS,
     IN_DATA,
+    GenerousRoles,
     Roles,
     application,
     engine_of,
     kept_secrets,
     shown,
+    with_guests,
 )
-from tests.engines import ORIGIN, TroubledStore
+from tests.engines import ORIGIN, TroubledStore, config
 from tests.web.binding.browsers import BOUND, HTTPS, bound, signed_in
 from tests.web.deployment import deployed, finish_background
 from tests.wire import ACCESS_COOKIE, AUTH_MODE, REFRESH_COOKIE, REFRESH_PATH
 
 pytest.importorskip("starlette_admin")
 
-from starlette_admin import BaseAdmin
+from starlette_admin import BaseAdmin, TimezoneConfig
 
 from fastapi_session.admin.pages import SessionAuth, session_panel, session_views
 
@@ -216,6 +219,37 @@ def test_signing_out(sessions: Sessions) -> None:
         assert (303, "/login") == (sent.status_code, sent.headers["location"])
         assert [] == handles(client, sessions, ADMIN)
         assert ACCESS_COOKIE not in client.cookies
+
+
+@pytest.mark.parametrize(("demands", "status"), [((), 200), ((NotGuest(),), 403)], ids=["any", "no guests"])
+def test_guests(clock: HandClock, demands: tuple[NotGuest, ...], status: int) -> None:
+    """A guest of whom the claim says that it is an administrator sees the pages, unless the guard wants no guests."""
+    sessions = Sessions(config(audit=True), clock=clock, claims=[GenerousRoles])
+    app = with_guests(sessions)
+    require = verify_session(GenerousRoles.includes("admin"), *demands)
+    session_panel(require, secret_key=token_urlsafe(48)).mount_to(app)
+    with browser(app) as client:
+        client.post("/guest", headers={AUTH_MODE: "cookie"})
+        assert [status] * 4 == [client.get(f"{PANEL}/{name}/list").status_code for name in LISTS]
+
+
+@pytest.mark.parametrize("timezone", [None, TimezoneConfig("Europe/Paris", timezone_cookie_name=None)])
+def test_a_time_zone_that_nobody_knows(sessions: Sessions, timezone: TimezoneConfig | None) -> None:
+    """An admin of one's own reads no time zone from a cookie if it is told so, and serves whatever one names."""
+    app = application(sessions)
+    own = BaseAdmin(
+        base_url="/own",
+        secret_key=token_urlsafe(48),
+        auth_provider=SessionAuth(ADMINS),
+        timezone_config=timezone,
+    )
+    for view in session_views():
+        own.add_view(view)
+    own.mount_to(app)
+    with browser(app) as client:
+        sign_in(client, ADMIN)
+        client.cookies.set("timezone", "../nowhere")
+        assert 200 == client.get("/own/session/list").status_code
 
 
 def test_views_are_closed_behind_another_guard(sessions: Sessions) -> None:
