@@ -15,8 +15,8 @@ class SessionInformation:
     """What the store knows of a session: neither its tokens nor what verifies them.
 
     *first_seen* says whose request began it, *last_seen* whose was given its newest refresh token, *last_seen_at* when (UTC),
-    or when it was used after that, if `last_seen_resolution` is set. It ends at *expires_at* unless it is refreshed before. *label* is what its user calls it, `None` if nothing. *kind* is one of
-    `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies outlive the browser. *actor* is who acts as the
+    or when it was used after that, if `last_seen_resolution` is set. It ends at *expires_at* unless it is refreshed before.
+    *label* is what its user calls it, `None` if nothing. *kind* is one of `SessionConfig.kinds`, or "default"; *remembered* says whether its cookies outlive the browser. *actor* is who acts as the
     user by impersonation, with the reason he gave. *bound* says whether it is bound to a key of its client.
     *factors* has when the user was last authenticated by each method that the application named, *acr* is the level reached.
     """

@@ -80,7 +80,8 @@ class Sessions:
         """Take the deployment's *config*; nothing is connected before `open` or first use.
 
         *claims* are fetched into each new session, *validators* hold for every route, *subscribers* are called with events;
-        sessions of *moving_from* go on here; *clock* and *random* are for tests. Raises `ConfigurationError` if there is no store or no secret, or for what is no claim or validator.
+        sessions of *moving_from* go on here; *clock* and *random* are for tests. Raises
+        `ConfigurationError` if there is no store or no secret, or for what is no claim or validator.
         """
         self.config = config or SessionConfig()
         # Not `_engine`: a subclass that keeps its database would choose that name for it.
@@ -306,8 +307,8 @@ class Sessions:
     ) -> IssuedSession:
         """Exchange the refresh token *token* for new tokens, as the table of `core.rotation` says.
 
-        *possession* is what the request has proved. Raises `UnauthorisedError`, `UnprovenKeyError` (nothing has changed then), `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and
-        `StoreUnavailable`.
+        *possession* is what the request has proved. Raises `UnauthorisedError`, `UnprovenKeyError` (nothing has changed then),
+        `TokenTheftError` (the session is then revoked already), `SessionSupersededError` and `StoreUnavailable`.
         """
         engine, by_token = self._parts, proof.mode == "VIA_TOKEN"
         presented = refresh_token.read(token, engine.secrets)

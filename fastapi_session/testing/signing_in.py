@@ -43,7 +43,8 @@ async def sign_in_async(  # noqa: PLR0913 - all but two are named, and a session
     without their being fetched, however old they become; all others are fetched as at any sign-in. By *method* the tokens
     travel in headers or in cookies; by default in headers, or by the method of `auto_refresh`. *circumstances* are address and
     browser of the sign-in, as a list of devices shows them, and *label* is what it calls the session. *external* is the identity
-    provider's session by which the user signed in. If the client proves a key, by `auto_refresh`, the session is bound to it. If an *actor* is given, that user has signed in, and acts as *user_id*.
+    provider's session by which the user signed in. If the client proves a key, by `auto_refresh`, the session is bound to it.
+    If an *actor* is given, that user has signed in, and acts as *user_id*.
 
     Raises `ConfigurationError` if the client does not send the cookies back or `auto_refresh` got another *method*, and
     what `Sessions.create` raises.

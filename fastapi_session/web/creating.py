@@ -93,7 +93,8 @@ async def create_new_session_in_request(  # noqa: PLR0913 - all but two are name
     A session in headers is bound to the key that the request proves by DPoP, if `dpop` is not off.
 
     Raises `DpopError` if that proof does not hold, or is required and did not come, `PayloadError` if payload or data are no JSON or
-    too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules *method* out, the response has started or *lifetime*, *limit* or *merge* cannot be,
+    too long, or for a *label* that cannot be, `ConfigurationError` if `token_transfer_method` rules *method* out,
+    the response has started or *lifetime*, *limit* or *merge* cannot be,
     `SessionLimitReached` (the client keeps its tokens), `StoreUnavailable`.
     """
     exchange, types = _ready_exchange(connection), SessionTypes(payload, data)

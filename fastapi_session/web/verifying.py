@@ -187,8 +187,8 @@ async def get_session_from_request(
     """Return the session of the request, once it satisfies the global validators and *validators*.
 
     `None` only if *session_required* is false and no token of ours came. *anti_csrf_check* is by default done for every
-    method but GET, and never for a bearer token. *bound* asks for a session that is bound to a key. *override_global_claim_validators* returns others in place of the
-    global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
+    method but GET, and never for a bearer token. *bound* asks for a session that is bound to a key.
+    *override_global_claim_validators* returns others in place of the global validators; *payload* and *data* are the Pydantic models of a `Session[Payload, Data]`.
 
     Raises `UnauthorisedError`, `TryRefreshTokenError`, `SessionNotBoundError`, `InvalidClaimsError`, and with *check_database* or if a claim
     has to be fetched `StoreUnavailable`; `ConfigurationError` for what is no validator.
