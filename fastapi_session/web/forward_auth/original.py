@@ -29,7 +29,7 @@ Proxy = Literal["nginx", "traefik", "caddy", "envoy"]
 PROXIES: tuple[Proxy, ...] = get_args(Proxy)
 
 _HOST = re.compile(r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])\.?(:[0-9]{1,5})?", re.IGNORECASE)
-_URL = re.compile(r"([a-z]+)://([^/?#@\\\s]+)(/.*)", re.IGNORECASE)
+_URL = re.compile(r"([a-z]+)://([^/?#@\\\s]*)(/.*)", re.IGNORECASE)
 _METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+")
 """A token (RFC 9110, section 5.6.2) without small letters."""
 _SCHEMES: Mapping[str, str] = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -56,6 +56,11 @@ class Original:
     target: str | None
     path: str | None
     opens_socket: bool
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What is not known of it, by its name."""
+        return tuple(name for name in ("method", "host", "path") if getattr(self, name) is None)
 
 
 def original_of(connection: HTTPConnection, proxy: Proxy, *, asked_at: str) -> Original:
@@ -95,7 +100,8 @@ def _one(headers: Headers, name: str) -> str | None:
 
 def _parts(url: str | None) -> tuple[str | None, str | None, str | None]:
     """Return scheme, authority and target of *url*."""
-    # Not by `urlsplit`, which finds a host in anything: nginx puts the client's `Host` into the middle as it came.
+    # Not by `urlsplit`, which finds a host in anything: nginx puts the client's `Host` into the middle as it came. There is none in
+    # HTTP/1.0, and before nginx 1.29.5 in HTTP/3: then the host alone is not known.
     match = _URL.fullmatch(url or "")
     return (None, None, None) if match is None else (match[1].lower(), match[2], match[3])
 

@@ -31,6 +31,8 @@ from datetime import timedelta
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import HTTPConnection, Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from fastapi_session.errors import (
     ConfigurationError,
@@ -56,14 +58,15 @@ from fastapi_session.web.prefixes import ensure_prefix
 from fastapi_session.web.transport import NONCE_HEADER
 from fastapi_session.web.verifying import SessionProvider
 
+logger = logging.getLogger("fastapi_session")
+
 VALIDITY = timedelta(seconds=60)
 """How long the token for a service lives: it comes with each request anew."""
 
 KEPT_BY_NOBODY = {"Cache-Control": "no-store", "Vary": "Cookie, Authorization"}
 
 METHODS = ["GET", "HEAD"]
-"""By which a proxy asks; Envoy does by that of the request that it asks about."""
-ANY_METHOD = [*METHODS, "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+"""By which a proxy asks; Envoy does by that of the request that it asks about, and that may be any, such as PROPFIND."""
 
 UNKNOWN = "UNKNOWN"
 """In the place of a method that is not known: no rule names it, and it is not safe."""
@@ -101,8 +104,8 @@ def forward_auth_router(
     asked = ForwardAuth(rules, proxy=proxy, path=path, trust=Trust(trusted_proxies, proxy_secret), login_url=login_url)
     router = APIRouter()
     for each in (path, f"{path}/{{rest:path}}"):
-        methods = ANY_METHOD if proxy == "envoy" else METHODS
-        router.add_route(each, asked.respond, methods=methods, include_in_schema=False)
+        methods = None if proxy == "envoy" else METHODS
+        router.routes.append(Route(each, asked, methods=methods, include_in_schema=False))
     return router
 
 
@@ -141,11 +144,11 @@ class ForwardAuth:
         self._has_warned = False
         self._sends_tokens = any(each.audience is not None for each in rules)
 
-    async def respond(self, request: Request) -> Response:
-        """Return whether the request that the proxy asks about may pass, as the table says."""
-        response = await self._response(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say whether the request that the proxy asks about may pass, as the table says."""
+        response = await self._response(Request(scope, receive))
         response.headers.update(KEPT_BY_NOBODY)
-        return response
+        await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
         if not self._trust.believes(request):
@@ -158,7 +161,7 @@ class ForwardAuth:
             self._has_warned = True
             logger.warning(_OTHER_PROXY, self._proxy, PATH_HEADERS.get(self._proxy, "the path after /verify"))
         if rule is None or not isinstance(rule.requires, SessionProvider):
-            return _forbidden("no rule lets this request pass")
+            return _forbidden("no rule lets this request pass", unread=original.unread)
         sent = _as_sent(request, original, rule)
         try:
             return await self._passing(sent, rule=rule, requires=rule.requires)
@@ -232,5 +235,7 @@ def _refusal(sent: HTTPConnection, error: Exception) -> Response:
     return response
 
 
-def _forbidden(message: str) -> Response:
+def _forbidden(message: str, *, unread: Sequence[str] = ()) -> Response:
+    # nginx replaces the body. DEBUG and no more: strangers can cause it at will.
+    logger.debug("forward authentication: %s; could not be read: %s", message, ", ".join(unread) or "nothing")
     return JSONResponse({"message": message}, 403)

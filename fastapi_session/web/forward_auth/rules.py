@@ -18,7 +18,7 @@ from fastapi_session.web.forward_auth.paths import is_below, read_path
 from fastapi_session.web.verifying import SessionProvider
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
-_METHOD = re.compile(r"[A-Z]{1,20}")
+_METHOD = re.compile(r"[A-Z][A-Z-]{0,19}")
 
 
 @dataclass(frozen=True, slots=True)
