@@ -16,6 +16,7 @@ from fastapi_session.config import SessionConfig
 from fastapi_session.config.lifetimes import Lifetime, SessionKind
 from fastapi_session.config.session_limit import SessionLimit
 from fastapi_session.errors import ConfigurationError
+from fastapi_session.sessions import Sessions
 from tests.moments import HOUR, SECOND
 from tests.wire import REFRESH_PATH
 
@@ -592,6 +593,19 @@ def test_a_misspelt_variable_is_refused(name: str, meant: str, monkeypatch: pyte
 
     _, told = str(refused.value).splitlines()
     assert f"FASTAPI_SESSION_{name}: there is no such setting; FASTAPI_SESSION_{meant} may be meant" == told
+
+
+@pytest.mark.parametrize("options", [{"api_domain": "https://api.example.com"}, {"store": "redis://127.0.0.1:1/0"}])
+def test_a_secret_under_a_name_with_a_slip(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a secret is missing, a variable that may have been meant for it is named, without its value."""
+    monkeypatch.setenv("FASTAPI_SESION_SECRET", PASSWORD)
+    monkeypatch.setenv("FASTAPI_SESION_STORE", PASSWORD)
+    with pytest.raises(ConfigurationError) as refused:
+        Sessions(SessionConfig(**options))
+
+    said = "(FASTAPI_SESSION_SECRET), which FASTAPI_SESION_SECRET may be meant for; "
+    assert said in str(refused.value)
+    assert PASSWORD not in str(refused.value)
 
 
 def test_the_variables_of_an_applications_settings(

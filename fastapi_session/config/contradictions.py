@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from fastapi_session.config import cookie_domain, cookie_prefix
-from fastapi_session.config.environment import Stranger, strangers
+from fastapi_session.config.environment import Stranger, slips, strangers
 from fastapi_session.config.lifetimes import SessionKind, setting_of
 from fastapi_session.config.settings import Settings, are_one_site, is_https
 from fastapi_session.core.authentication import is_word
@@ -240,13 +240,21 @@ def _levels(config: Settings) -> Iterator[str]:
 
 def _secrets(config: Settings) -> Iterator[str]:
     if not config.secrets and is_https(config.api_domain):
-        yield f"secret: an https api_domain needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}"
+        yield f"secret: an https api_domain needs one of your own (FASTAPI_SESSION_SECRET){misread_secrets()}; {MAKE_A_SECRET}"
     for length in map(len, config.secrets):
         if length < MINIMUM_SECRET_BYTES:
             needed = f"at least {MINIMUM_SECRET_BYTES} random bytes are needed"
             yield f"secret: {length} bytes are too few, {needed}; {MAKE_A_SECRET}"
     for why in filter(None, map(weakness, config.secrets)):
         yield f"secret: {why}, so anybody can guess it; {MAKE_A_SECRET}"
+
+
+def misread_secrets() -> str:
+    """Return what a refusal says of variables that are that of the secret but for a slip in how they begin; their names alone."""
+    prefix = str(Settings.model_config["env_prefix"])
+    found = slips(os.environ, prefix=prefix, settings=Settings.model_fields)
+    names = [each.name for each in found if each.meant == f"{prefix}secret".upper()]
+    return f", which {' or '.join(names)} may be meant for" if names else ""
 
 
 def _misspelt(config: Settings) -> Iterator[str]:

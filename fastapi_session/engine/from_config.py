@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from fastapi_session.clock import Clock
 from fastapi_session.config import SessionConfig
+from fastapi_session.config.contradictions import misread_secrets
 from fastapi_session.core.rotation import RotationPolicy
 from fastapi_session.core.secret import Secret, Secrets
 from fastapi_session.core.signing_keys import KeyPolicy
@@ -45,7 +46,9 @@ def _own_secret(store: Store, random: Random) -> bytes:
         return random(MINIMUM_SECRET_BYTES)  # its sessions end with the process anyway
     if isinstance(store, SqliteStore):
         return secret_file.read_or_create(secret_file.beside(store.path))
-    raise ConfigurationError(f"secret: this store needs one of your own (FASTAPI_SESSION_SECRET); {MAKE_A_SECRET}")
+    raise ConfigurationError(
+        f"secret: this store needs one of your own (FASTAPI_SESSION_SECRET){misread_secrets()}; {MAKE_A_SECRET}"
+    )
 
 
 def rotation_policy(config: SessionConfig) -> RotationPolicy:

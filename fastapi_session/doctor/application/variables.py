@@ -15,12 +15,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 
 from pydantic import ValidationError
 
 from fastapi_session.config import SessionConfig
-from fastapi_session.config.environment import nearest, strangers
+from fastapi_session.config.environment import slips, strangers
 from fastapi_session.config.settings import Settings
 from fastapi_session.doctor.application.installed import Installed
 from fastapi_session.doctor.finding import Check, Finding, Level
@@ -40,11 +39,7 @@ OVERRIDDEN = Check(
 
 CHECKS = (STRANGER, OVERRIDDEN)
 
-_PREFIX = str(Settings.model_config["env_prefix"]).lower()
-_ALIKE = 0.88
-"""How alike two beginnings are (0 to 1, as difflib measures) before one is a slip: `FASTAPI_SSO_` is none, with 0.86."""
-_SLIP = 3
-"""How many letters may be too many or missing."""
+_PREFIX = str(Settings.model_config["env_prefix"])
 
 
 def variable_findings(installed: Installed) -> Iterator[Finding]:
@@ -53,7 +48,7 @@ def variable_findings(installed: Installed) -> Iterator[Finding]:
     prefix, fields = config.model_config["env_prefix"], type(config).model_fields
     for variable in strangers(os.environ, prefix=prefix, settings=fields):
         yield STRANGER.found(variable.name)
-    if prefix.lower() == _PREFIX:
+    if prefix.lower() == _PREFIX.lower():
         yield from misspelt_findings()
     for field in _overridden(config):
         yield OVERRIDDEN.found(f"{prefix}{field}".upper())
@@ -61,17 +56,8 @@ def variable_findings(installed: Installed) -> Iterator[Finding]:
 
 def misspelt_findings() -> Iterator[Finding]:
     """Yield which variables are settings but for a slip in how they begin."""
-    for name in sorted(os.environ):
-        meant = None if name.lower().startswith(_PREFIX) else _meant(name.lower())
-        if meant is not None:
-            yield STRANGER.found(f"{name}, where {_PREFIX.upper()}{meant.upper()} may be meant")
-
-
-def _meant(name: str) -> str | None:
-    """Return the setting that *name* is about, if it begins nearly as variables of settings do."""
-    beginnings = {name[:length] for length in range(len(_PREFIX) - _SLIP, len(_PREFIX) + _SLIP + 1)}
-    alike = get_close_matches(_PREFIX, sorted(beginnings), n=1, cutoff=_ALIKE)
-    return nearest(name.removeprefix(alike[0]), Settings.model_fields) if alike else None
+    for variable in slips(os.environ, prefix=_PREFIX, settings=Settings.model_fields):
+        yield STRANGER.found(f"{variable.name}, where {variable.meant} may be meant")
 
 
 def _overridden(config: SessionConfig) -> Iterator[str]:
