@@ -116,6 +116,10 @@ def cleared_old_cookie(cookie: OldCookie, *, https: bool) -> bytes:
     return set_cookie(cookie.name, "", path=cookie.path, expires=EPOCH, attributes=attributes)
 
 
+_Place = tuple[str, str, str, bool]
+"""Name, path, domain, and whether it is partitioned: cookies that differ in one of these are two to a browser."""
+
+
 def without_old_cookies(
     headers: Iterable[tuple[bytes, bytes]], cookies: Collection[OldCookie]
 ) -> list[tuple[bytes, bytes]]:
@@ -123,19 +127,19 @@ def without_old_cookies(
     # A middleware of the other system may have set one anew. Browsers heed the order of the two; http.cookiejar clears first.
     if not cookies:
         return [*headers]
-    cleared = {_place(cookie.name, cookie.path, cookie.domain) for cookie in cookies}
+    cleared = {_place(cookie.name, cookie.path, cookie.domain, partitioned=cookie.partitioned) for cookie in cookies}
     return [(name, value) for name, value in headers if name.lower() != SET_COOKIE_HEADER or _set(value) not in cleared]
 
 
-def _set(value: bytes) -> tuple[str, str, str]:
-    """Return name, path and domain of the cookie that *value*, of a Set-Cookie header, sets."""
+def _set(value: bytes) -> _Place:
+    """Return the place of the cookie that *value*, of a Set-Cookie header, sets."""
     first, *attributes = (part.strip().partition("=") for part in value.decode("latin-1").split(";"))
     said = {name.lower(): text for name, _, text in attributes}
-    return _place(first[0], said.get("path", ""), said.get("domain"))
+    return _place(first[0], said.get("path", ""), said.get("domain"), partitioned="partitioned" in said)
 
 
-def _place(name: str, path: str, domain: str | None) -> tuple[str, str, str]:
-    return name, path, (domain or "").removeprefix(".").lower()
+def _place(name: str, path: str, domain: str | None, *, partitioned: bool) -> _Place:
+    return name, path, (domain or "").removeprefix(".").lower(), partitioned
 
 
 def cookie_attributes(config: SessionConfig, domain: str | None) -> str:

@@ -359,6 +359,7 @@ class TestWriting:
             b"old=1; Path=/",
             b"old=1; path=/api; domain=shop.example.com",
             b"older=1; path=/api; domain=example.com",
+            b"old=1; path=/api; domain=example.com; secure; partitioned",
         ]
         again = [b"old=1; path=/api; domain=.Example.com; httponly", b"old=1;Path=/api;Domain=example.com"]
         headers = [(b"set-cookie", each) for each in (*others, *again)]

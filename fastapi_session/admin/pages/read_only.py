@@ -28,6 +28,8 @@ from fastapi_session.stores.base import PagedStore
 from fastapi_session.web.exchange import exchange_of
 
 LONGEST_LIST = 1_000
+MOST_PAGES = 20
+"""How many pages are read for a list, however few sessions they have."""
 LIST = "list"
 """The name of the route of a list."""
 NOTHING = "\N{EN DASH}"
@@ -179,10 +181,23 @@ async def known_sessions(sessions: Sessions, user_id: str | None) -> Sequence[Se
     if user_id is not None:
         found = await sessions.of_user(user_id)
     elif isinstance(sessions.store, PagedStore):
-        found = [*(await sessions.administration.page(limit=LONGEST_LIST)).sessions]
+        found = await _first(sessions)
     else:
         found = []
     return sorted(found, key=lambda each: each.last_seen_at, reverse=True)[:LONGEST_LIST]
+
+
+async def _first(sessions: Sessions) -> list[SessionInformation]:
+    """Return sessions of anybody, as many as a list may have. A page may be empty before the last, as one of expired sessions is."""
+    found: dict[str, SessionInformation] = {}  # by handle: a store may show a session more than once
+    after = None
+    for _ in range(MOST_PAGES):
+        page = await sessions.administration.page(after=after, limit=LONGEST_LIST)
+        found |= {each.handle: each for each in page.sessions}
+        after = page.after
+        if after is None or len(found) >= LONGEST_LIST:
+            break
+    return [*found.values()]
 
 
 def to_list(request: Request, key: str) -> Response:
