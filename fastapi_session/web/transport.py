@@ -214,7 +214,7 @@ class Transport:
         kept.extend((SET_COOKIE_HEADER, cookie) for cookie in cookies)
         if outcome.offer is not None and (https or self._is_https):  # by http browsers bind nothing
             kept.append((OFFER_HEADER.encode(), self.device_session.offer(outcome.offer).encode()))
-        if not any(tokens.claims["tId"] == PROBES_TENANT for tokens in sent):
+        if not any(tokens.claims.get("tId") == PROBES_TENANT for tokens in sent):
             self._size.note(bytes_of(kept))
         return _exposing(kept, named)
 
