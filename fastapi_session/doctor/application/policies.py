@@ -93,5 +93,5 @@ def _only_begins(installed: Installed) -> bool:
 
 def _verifies(route: Route) -> bool:
     is_guarded = isinstance(route.application, Guard)
-    is_asked_by_proxy = isinstance(getattr(route.endpoint, "__self__", None), ForwardAuth)
+    is_asked_by_proxy = isinstance(route.endpoint, ForwardAuth)
     return is_guarded or is_asked_by_proxy or (route.endpoint is not SIGN_OUT_ENDPOINT and route.has(SessionProvider))
