@@ -10,18 +10,17 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from fastapi import FastAPI
-from packaging.version import Version
 
 from fastapi_session import Sessions
 from fastapi_session.testing import HandClock
 from tests.engines import engine
 from tests.moments import PAST_GRACE
+from tests.rsa import makes_keys_aside
 from tests.web.asgi import ask
 from tests.web.deployment import finish_background
 from tests.web.wire import Held
@@ -104,10 +103,7 @@ async def test_creating_verifying_and_refreshing(app: FastAPI, clock: HandClock)
     assert {} == late
 
 
-@pytest.mark.skipif(
-    Version(version("cryptography")) < Version("47"),
-    reason="this cryptography holds the interpreter while it makes a key",
-)
+@makes_keys_aside
 @pytest.mark.parametrize("sessions", ["RS256"], indirect=True)
 async def test_making_the_next_key(app: FastAPI, sessions: Sessions, clock: HandClock) -> None:
     """Requests are served as ever while the next RSA keys are made and loaded, which takes a processor far longer."""

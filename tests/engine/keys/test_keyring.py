@@ -27,6 +27,7 @@ from tests.conftest import Place
 from tests.engine.processes import Process, kids
 from tests.engines import NEW_SECRET, SECRET, WRONG_SECRET, TroubledStore, secrets
 from tests.moments import DAY, HOUR, MILLISECOND, MINUTE, SECOND, WEEK
+from tests.rsa import makes_keys_aside
 
 UNKNOWN = "d-" + "0" * 32
 
@@ -457,6 +458,7 @@ async def test_an_algorithm_taken_back_signs_at_once(store: Store, clock: HandCl
     assert [first, second] == await kids(store)
 
 
+@makes_keys_aside
 async def test_rsa_keys_do_not_hold_up_the_event_loop(clock: HandClock) -> None:
     """While an RSA key is made and loaded other requests go on: they need not wait half as long as checking a key alone takes.
 
