@@ -71,13 +71,10 @@ METHODS = ["GET", "HEAD"]
 UNKNOWN = "UNKNOWN"
 """In the place of a method that is not known: no rule names it, and it is not safe."""
 
-
 _OTHER_PROXY = (
     "forward authentication was asked by a proxy that does not say of which request, as %s would by %s: give proxy= as the one that "
     "asks, or let it say so; until then nothing passes"
 )
-
-logger = logging.getLogger("fastapi_session")
 
 
 def forward_auth_router(
