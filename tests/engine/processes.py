@@ -58,6 +58,7 @@ class Process:
         # Not `finish`, which gives up after seconds: a key pair of RSA takes longer on a machine that is busy.
         while tasks := [*self.background._tasks]:
             await asyncio.gather(*tasks)
+            await asyncio.sleep(0)  # they leave the set in the next turn, and what is done is awaited within this one
 
     async def published(self) -> list[str]:
         return [key["kid"] for key in (await self.keyring.jwks())["keys"]]
